@@ -1,0 +1,109 @@
+//! Progress on stderr: bars on a terminal, JSON lines for programs, nothing in a pipe.
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// What `--progress` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// Bars if stderr is a terminal, else nothing.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// Nothing.
+    None,
+}
+
+/// The progress of a job that goes through named stages.
+pub(crate) struct Progress {
+    mode: ProgressMode,
+    stage: Mutex<Option<Stage>>,
+}
+
+struct Stage {
+    name: String,
+    start: Instant,
+    bar: Option<ProgressBar>,
+}
+
+/// A stage that ends sooner shows no bar.
+const QUIET: Duration = Duration::from_millis(300);
+
+impl Progress {
+    pub(crate) fn new(mode: ProgressMode) -> Self {
+        let silent = mode == ProgressMode::Auto && !std::io::stderr().is_terminal();
+        Self {
+            mode: if silent { ProgressMode::None } else { mode },
+            stage: Mutex::default(),
+        }
+    }
+
+    /// Says that `done` of `total` (if known) units of `name` are done.
+    pub(crate) fn update(&self, name: &str, done: u64, total: Option<u64>) {
+        match self.mode {
+            ProgressMode::None => {}
+            ProgressMode::Json => {
+                eprintln!(
+                    "{}",
+                    serde_json::json!({"stage": name, "done": done, "total": total})
+                );
+            }
+            ProgressMode::Auto => self.draw(name, done, total),
+        }
+    }
+
+    fn draw(&self, name: &str, done: u64, total: Option<u64>) {
+        let mut current = self.stage.lock().expect("drawing does not panic");
+        if current.as_ref().is_none_or(|stage| stage.name != name) {
+            clear(current.take());
+            *current = Some(Stage {
+                name: name.to_owned(),
+                start: Instant::now(),
+                bar: None,
+            });
+        }
+        let Some(stage) = current.as_mut() else {
+            return;
+        };
+        if stage.bar.is_none() && stage.start.elapsed() < QUIET {
+            return;
+        }
+        let bar = stage
+            .bar
+            .get_or_insert_with(|| new_bar(name, total, stage.start));
+        bar.set_position(done);
+    }
+
+    /// Removes the bar, if one is drawn.
+    pub(crate) fn finish(&self) {
+        clear(self.stage.lock().expect("drawing does not panic").take());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn clear(stage: Option<Stage>) {
+    if let Some(bar) = stage.and_then(|stage| stage.bar) {
+        bar.finish_and_clear();
+    }
+}
+
+fn new_bar(name: &str, total: Option<u64>, start: Instant) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let meter = if plain { "{bar:30}" } else { "{bar:30.cyan}" };
+    let template = match total {
+        Some(_) => format!("{{prefix:>9}} {meter} {{pos}}/{{len}} {{per_sec}}, {{eta}} left"),
+        None => "{prefix:>9} {spinner} {pos}, {per_sec}".to_owned(),
+    };
+    bar.set_style(ProgressStyle::with_template(&template).expect("a fixed template"));
+    bar.set_prefix(name.to_owned());
+    bar.with_elapsed(start.elapsed())
+}

@@ -1,0 +1,213 @@
+//! The columns of a batch, and getting at them.
+
+use crate::limits::COLUMN_SIZE_MAX;
+use crate::{Error, ErrorKind};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{UInt32Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use std::sync::{Arc, LazyLock};
+
+/// Names of the columns that readers and steps make.
+pub mod columns {
+    /// `Utf8`: the record's own id, else its place below the source's root (`a/b.txt`, `c.jsonl:7`).
+    pub const ID: &str = "id";
+    /// `Utf8`: the document.
+    pub const TEXT: &str = "text";
+    /// `Utf8`: the path of the file that the document was read from.
+    pub const SOURCE: &str = "source";
+    /// `UInt64`: the line of a JSONL record, from 1; null for other files.
+    pub const LINE: &str = "line";
+    /// `Utf8`: a JSON object of what else the record holds, verbatim.
+    pub const FIELDS: &str = "fields";
+    /// `List<UInt32>`: token ids, without special tokens.
+    pub const IDS: &str = "ids";
+    /// `List<UInt32>`: where each token starts in `text`, in bytes.
+    pub const STARTS: &str = "starts";
+    /// `List<UInt32>`: where each token ends in `text`, in bytes.
+    pub const ENDS: &str = "ends";
+    /// `UInt32`: the number of a passage in its document, from 0.
+    pub const PART: &str = "part";
+    /// `Utf8`: a passage of a document.
+    pub const PASSAGE: &str = "passage";
+}
+
+/// The schema that readers give: `id`, `text`, `source`, `line`, `fields`.
+pub(crate) fn read_schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let utf8 = |name| Field::new(name, DataType::Utf8, false);
+        Arc::new(Schema::new(vec![
+            utf8(columns::ID),
+            utf8(columns::TEXT),
+            utf8(columns::SOURCE),
+            Field::new(columns::LINE, DataType::UInt64, true),
+            utf8(columns::FIELDS),
+        ]))
+    });
+    SCHEMA.clone()
+}
+
+/// A row of a batch, for the functions of [`map`](crate::Pipeline::map) and
+/// [`filter`](crate::Pipeline::filter).
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    batch: &'a RecordBatch,
+    index: usize,
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn new(batch: &'a RecordBatch, index: usize) -> Self {
+        Self { batch, index }
+    }
+
+    /// The value of a `Utf8` column; `None` when there is no such column or the value is null.
+    pub fn get(&self, column: &str) -> Option<&'a str> {
+        let strings = self.batch.column_by_name(column)?.as_string_opt::<i32>()?;
+        strings
+            .is_valid(self.index)
+            .then(|| strings.value(self.index))
+    }
+
+    /// The document, or an empty string when there is none.
+    pub fn text(&self) -> &'a str {
+        self.get(columns::TEXT).unwrap_or_default()
+    }
+
+    /// The line in the source's file, from 1, where it has lines.
+    pub fn line(&self) -> Option<u64> {
+        let lines = self
+            .batch
+            .column_by_name(columns::LINE)?
+            .as_primitive_opt::<UInt64Type>()?;
+        lines.is_valid(self.index).then(|| lines.value(self.index))
+    }
+}
+
+/// A `Utf8` column that a step cannot do without.
+pub(crate) fn strings<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+    step: &str,
+) -> Result<&'a StringArray, Error> {
+    let column = column(batch, name, step)?;
+    column
+        .as_string_opt::<i32>()
+        .ok_or_else(|| wrong_type(column, name, step, "Utf8"))
+}
+
+/// A `List<UInt32>` column that a step cannot do without.
+pub(crate) fn lists<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+    step: &str,
+) -> Result<(&'a ListArray, &'a UInt32Array), Error> {
+    let column = column(batch, name, step)?;
+    let list = column.as_list_opt::<i32>();
+    list.and_then(|list| Some((list, list.values().as_primitive_opt::<UInt32Type>()?)))
+        .ok_or_else(|| wrong_type(column, name, step, "List<UInt32>"))
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str, step: &str) -> Result<&'a ArrayRef, Error> {
+    batch.column_by_name(name).ok_or_else(|| {
+        let error = Error::invalid(format!("step `{step}` needs the column `{name}`"));
+        match name {
+            columns::IDS | columns::STARTS | columns::ENDS => {
+                error.with_hint(format!("put the step `tokenize` before `{step}`"))
+            }
+            columns::TEXT => error.with_hint(format!("put `{step}` before `cut`")),
+            _ => error,
+        }
+    })
+}
+
+fn wrong_type(column: &ArrayRef, name: &str, step: &str, expected: &str) -> Error {
+    let found = column.data_type();
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("step `{step}` needs `{name}` as {expected}, it is {found}"),
+    )
+}
+
+/// A `Utf8` column without nulls.
+pub(crate) fn string_array(values: &[impl AsRef<str>]) -> Result<StringArray, Error> {
+    let size: usize = values.iter().map(|value| value.as_ref().len()).sum();
+    if size > COLUMN_SIZE_MAX {
+        return Err(Error::limit(format!(
+            "a batch has {size} bytes of text, COLUMN_SIZE_MAX is {COLUMN_SIZE_MAX}"
+        )));
+    }
+    Ok(StringArray::from_iter_values(values))
+}
+
+/// A `List<UInt32>` column from its values and the lengths of its lists.
+pub(crate) fn list_array(
+    values: Vec<u32>,
+    lengths: impl IntoIterator<Item = usize>,
+) -> Result<ListArray, Error> {
+    if values.len() > COLUMN_SIZE_MAX {
+        return Err(Error::limit(format!(
+            "a batch has {} tokens, COLUMN_SIZE_MAX is {COLUMN_SIZE_MAX}",
+            values.len()
+        )));
+    }
+    let field = Arc::new(Field::new_list_field(DataType::UInt32, false));
+    let values = Arc::new(UInt32Array::from(values));
+    Ok(ListArray::new(
+        field,
+        OffsetBuffer::from_lengths(lengths),
+        values,
+        None,
+    ))
+}
+
+/// `batch` with `columns` in place of those of the same name, new ones last.
+pub(crate) fn with_columns(
+    batch: &RecordBatch,
+    columns: impl IntoIterator<Item = (&'static str, ArrayRef)>,
+) -> Result<RecordBatch, Error> {
+    let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
+    let mut arrays = batch.columns().to_vec();
+    for (name, array) in columns {
+        let field = Arc::new(Field::new(
+            name,
+            array.data_type().clone(),
+            array.is_nullable(),
+        ));
+        if let Some(at) = fields.iter().position(|field| field.name() == name) {
+            (fields[at], arrays[at]) = (field, array);
+        } else {
+            fields.push(field);
+            arrays.push(array);
+        }
+    }
+    assemble(Arc::new(Schema::new(fields)), arrays)
+}
+
+/// A batch of columns that fit its schema.
+pub(crate) fn assemble(schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, Error> {
+    RecordBatch::try_new(schema, columns).map_err(|error| Error::arrow("make a batch", error))
+}
+
+/// The rows of a reader under construction.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) ids: Vec<String>,
+    pub(crate) texts: Vec<String>,
+    pub(crate) sources: Vec<Arc<str>>,
+    pub(crate) lines: Vec<Option<u64>>,
+    pub(crate) fields: Vec<String>,
+}
+
+impl Rows {
+    pub(crate) fn finish(self) -> Result<RecordBatch, Error> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(string_array(&self.ids)?),
+            Arc::new(string_array(&self.texts)?),
+            Arc::new(string_array(&self.sources)?),
+            Arc::new(UInt64Array::from(self.lines)),
+            Arc::new(string_array(&self.fields)?),
+        ];
+        assemble(read_schema(), columns)
+    }
+}

@@ -1,0 +1,368 @@
+//! Runs a pipeline on several threads.
+//!
+//! Each thread takes a piece of the source, brings it through all steps into the sink, and takes the
+//! next. So there are at most as many batches under way as threads, whatever the source's size and
+//! the steps' speed. What depends on order (reading, deduplication, the sink) is a [`Turnstile`]:
+//! the result is the same for any number of threads. An error travels with its batch to the sink,
+//! so the first one in order is reported, and the sink has got all that comes before it.
+
+use crate::atomic::AtomicFile;
+use crate::operators::{Operator, Stop};
+use crate::report::{Counted, Progressed, Report, StepReport, Ticker};
+use crate::source::{self, Chunk, Meter, Reader};
+use crate::turnstile::{Closed, Turn, Turnstile};
+use crate::{BoxError, Cancel, Error, Progress, Reject, jsonl};
+use arrow_array::RecordBatch;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What becomes of the batches at the end.
+pub(crate) enum Sink<'a> {
+    /// They are counted.
+    Nothing,
+    /// They are written.
+    JsonLines(AtomicFile),
+    /// They are handed to a function.
+    Each(&'a mut (dyn FnMut(RecordBatch) -> Result<(), BoxError> + Send)),
+}
+
+/// All that a run needs.
+pub(crate) struct Job<'a> {
+    pub(crate) reader: Reader,
+    pub(crate) operators: Vec<Box<dyn Operator>>,
+    pub(crate) sink: Sink<'a>,
+    pub(crate) rejects: Option<AtomicFile>,
+    pub(crate) threads: usize,
+    pub(crate) cancel: Cancel,
+    pub(crate) progress: Option<Arc<dyn Progress>>,
+}
+
+/// Runs the job to its end, and commits its files if it gets there.
+pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
+    let start = Instant::now();
+    let Job {
+        mut reader,
+        operators,
+        sink,
+        rejects,
+        threads,
+        cancel,
+        progress,
+    } = job;
+    let skipped = reader.take_skipped();
+    let run = Run {
+        read: StepMeter::default(),
+        steps: operators.iter().map(|_| StepMeter::default()).collect(),
+        written: StepMeter::default(),
+        meter: reader.meter(),
+        bytes_total: reader.bytes_total(),
+        // Batch 0 was the trial of the steps.
+        source: Mutex::new(Tickets { reader, next: 1 }),
+        operators,
+        sink_name: match sink {
+            Sink::Nothing => None,
+            Sink::JsonLines(_) => Some("write_jsonl"),
+            Sink::Each(_) => Some("for_each"),
+        },
+        encodes: matches!(sink, Sink::JsonLines(_)),
+        end: Turnstile::starting_at(
+            1,
+            End {
+                sink,
+                rejects,
+                rejected: Counted::default(),
+                error: None,
+            },
+        ),
+        cancel,
+        is_cancelled: AtomicBool::new(false),
+        ticker: Ticker::new(progress),
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| run.work())).collect();
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+    let mut report = run.report(threads, skipped);
+    let is_cancelled = run.is_cancelled.into_inner();
+    let end = run.end.into_state();
+    if let Some(error) = end.error {
+        return Err(error);
+    }
+    if is_cancelled {
+        return Err(Error::cancelled());
+    }
+    // The rejects first: whoever sees the output can look them up.
+    if let Some(file) = end.rejects {
+        file.commit()?;
+    }
+    if let Sink::JsonLines(file) = end.sink {
+        file.commit()?;
+    }
+    report.rejected = end.rejected;
+    report.seconds = start.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// A run as its threads see it.
+struct Run<'a> {
+    source: Mutex<Tickets>,
+    operators: Vec<Box<dyn Operator>>,
+    end: Turnstile<End<'a>>,
+    encodes: bool,
+    sink_name: Option<&'static str>,
+    read: StepMeter,
+    steps: Vec<StepMeter>,
+    written: StepMeter,
+    meter: Arc<Meter>,
+    bytes_total: Option<u64>,
+    cancel: Cancel,
+    is_cancelled: AtomicBool,
+    ticker: Ticker,
+}
+
+/// The source, and the number of the batch that comes next.
+struct Tickets {
+    reader: Reader,
+    next: u64,
+}
+
+/// What batches meet last, in order.
+struct End<'a> {
+    sink: Sink<'a>,
+    rejects: Option<AtomicFile>,
+    rejected: Counted<Reject>,
+    error: Option<Error>,
+}
+
+/// A piece of the source on its way.
+struct Piece {
+    chunk: Chunk,
+    rejects: Vec<Reject>,
+    turn: Turn,
+}
+
+impl Run<'_> {
+    fn work(&self) {
+        let _guard = CloseOnPanic(self);
+        while let Some(piece) = self.take() {
+            if self.process(piece).is_err() {
+                return self.close();
+            }
+            self.ticker.tick(|| self.progressed());
+        }
+    }
+
+    fn take(&self) -> Option<Piece> {
+        self.check_cancelled().ok()?;
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = Instant::now();
+        let (chunk, rejects) = source.reader.next()?;
+        let turn = Turn::new(source.next);
+        source.next += 1;
+        drop(source);
+        self.read.add_time(start.elapsed());
+        Some(Piece {
+            chunk,
+            rejects,
+            turn,
+        })
+    }
+
+    /// Brings a piece through all steps into the sink. Gives `Closed` when the run is over.
+    fn process(&self, piece: Piece) -> Result<(), Closed> {
+        let Piece {
+            chunk,
+            mut rejects,
+            mut turn,
+        } = piece;
+        let start = Instant::now();
+        let decoded = source::decode(chunk, &self.meter, &mut rejects);
+        let rows = decoded.as_ref().map_or(0, RecordBatch::num_rows);
+        self.read
+            .add(rows + rejects.len(), rows, 0, start.elapsed());
+        let mut state = decoded;
+        for (operator, meter) in self.operators.iter().zip(&self.steps) {
+            self.check_cancelled()?;
+            state = match state {
+                Ok(batch) => meter.apply(operator.as_ref(), batch, &mut turn)?,
+                Err(error) => {
+                    operator.skip(&mut turn)?;
+                    Err(error)
+                }
+            };
+        }
+        self.check_cancelled()?;
+        let start = Instant::now();
+        let rows = state.as_ref().map_or(0, RecordBatch::num_rows);
+        let size = state.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        let state = state.and_then(|batch| {
+            let lines = if self.encodes {
+                jsonl::encode(&batch)?
+            } else {
+                Vec::new()
+            };
+            Ok((batch, lines))
+        });
+        turn.waited = Duration::ZERO;
+        let ended = self.end.pass(&mut turn, |end| end.accept(state, rejects))?;
+        self.written.add(
+            rows,
+            rows,
+            size,
+            start.elapsed().saturating_sub(turn.waited),
+        );
+        ended
+    }
+
+    fn check_cancelled(&self) -> Result<(), Closed> {
+        if self.cancel.is_cancelled() {
+            self.is_cancelled.store(true, Relaxed);
+            self.close();
+            return Err(Closed);
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.operators.iter().for_each(|operator| operator.close());
+        self.end.close();
+    }
+
+    fn progressed(&self) -> Progressed {
+        Progressed {
+            rows: self.written.rows_out.load(Relaxed),
+            bytes: self.meter.bytes.load(Relaxed),
+            bytes_total: self.bytes_total,
+        }
+    }
+
+    fn report(&self, threads: usize, skipped: Counted<String>) -> Report {
+        self.ticker.end(self.progressed());
+        let mut read = self.read.report("read");
+        read.bytes_in = self.meter.bytes.load(Relaxed);
+        let steps = self.operators.iter().zip(&self.steps);
+        let mut reports = vec![read];
+        reports.extend(steps.map(|(operator, meter)| meter.report(operator.name())));
+        reports.extend(self.sink_name.map(|name| self.written.report(name)));
+        let is_dedup = |step: &&StepReport| step.name == crate::operators::DEDUP_EXACT;
+        Report {
+            duplicates: reports
+                .iter()
+                .filter(is_dedup)
+                .map(|s| s.rows_in - s.rows_out)
+                .sum(),
+            steps: reports,
+            skipped,
+            files: self.meter.files.load(Relaxed),
+            threads,
+            ..Report::default()
+        }
+    }
+}
+
+impl End<'_> {
+    /// Takes a batch and what was rejected on the way to it. Gives `Closed` after an error.
+    fn accept(
+        &mut self,
+        state: Result<(RecordBatch, Vec<u8>), Error>,
+        rejects: Vec<Reject>,
+    ) -> Result<(), Closed> {
+        let result = self.reject(rejects).and_then(|()| {
+            let (batch, lines) = state?;
+            match &mut self.sink {
+                Sink::Nothing => Ok(()),
+                Sink::JsonLines(file) => file.write(&lines),
+                Sink::Each(_) if batch.num_rows() == 0 => Ok(()),
+                Sink::Each(function) => {
+                    function(batch).map_err(|error| Error::function("for_each", error))
+                }
+            }
+        });
+        result.map_err(|error| {
+            self.error = Some(error);
+            Closed
+        })
+    }
+
+    fn reject(&mut self, rejects: Vec<Reject>) -> Result<(), Error> {
+        for reject in rejects {
+            if let Some(file) = &mut self.rejects {
+                file.write(&jsonl::encode_reject(&reject))?;
+            }
+            self.rejected.add(reject);
+        }
+        Ok(())
+    }
+}
+
+/// A panic in a user's function must not leave the other threads waiting.
+struct CloseOnPanic<'a, 'b>(&'a Run<'b>);
+
+impl Drop for CloseOnPanic<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
+    }
+}
+
+/// What a step did so far.
+#[derive(Default)]
+struct StepMeter {
+    rows_in: AtomicU64,
+    rows_out: AtomicU64,
+    bytes_in: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+impl StepMeter {
+    /// Measures a step. The error is for the batch alone, `Closed` for the run.
+    fn apply(
+        &self,
+        operator: &dyn Operator,
+        batch: RecordBatch,
+        turn: &mut Turn,
+    ) -> Result<Result<RecordBatch, Error>, Closed> {
+        let (rows, size) = (batch.num_rows(), batch.get_array_memory_size());
+        let start = Instant::now();
+        turn.waited = Duration::ZERO;
+        match operator.apply(batch, turn) {
+            Ok(batch) => {
+                let time = start.elapsed().saturating_sub(turn.waited);
+                self.add(rows, batch.num_rows(), size, time);
+                Ok(Ok(batch))
+            }
+            Err(Stop::Failed(error)) => {
+                operator.skip(turn)?;
+                Ok(Err(error))
+            }
+            Err(Stop::Closed) => Err(Closed),
+        }
+    }
+
+    fn add(&self, rows_in: usize, rows_out: usize, bytes_in: usize, time: Duration) {
+        self.rows_in.fetch_add(rows_in as u64, Relaxed);
+        self.rows_out.fetch_add(rows_out as u64, Relaxed);
+        self.bytes_in.fetch_add(bytes_in as u64, Relaxed);
+        self.add_time(time);
+    }
+
+    fn add_time(&self, time: Duration) {
+        self.nanoseconds.fetch_add(time.as_nanos() as u64, Relaxed);
+    }
+
+    fn report(&self, name: &str) -> StepReport {
+        StepReport {
+            name: name.to_owned(),
+            rows_in: self.rows_in.load(Relaxed),
+            rows_out: self.rows_out.load(Relaxed),
+            bytes_in: self.bytes_in.load(Relaxed),
+            seconds: Duration::from_nanos(self.nanoseconds.load(Relaxed)).as_secs_f64(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What stops a run. A bad record does not: it is [rejected](crate::Reject) and the run goes on.
+
+use std::fmt;
+use std::path::Path;
+
+/// Any error, as the functions that users hand to a pipeline return it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the caller can do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The pipeline or its plan makes no sense; the message says where.
+    InvalidInput,
+    /// A tokenizer file is broken.
+    Corrupt,
+    /// A kind of file, model or column that no step handles.
+    Unsupported,
+    /// The source or a file that a step needs is not there.
+    NotFound,
+    /// A limit of [`limits`](crate::limits) is reached.
+    LimitReached,
+    /// The system refused to read or write.
+    Io,
+    /// A function of the user returned an error, which is the [`source`](std::error::Error::source).
+    Function,
+    /// The run was [cancelled](crate::Cancel).
+    Cancelled,
+}
+
+/// Why a run did not start or did not end.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+    source: Option<BoxError>,
+}
+
+impl Error {
+    /// The kind of error, for code that reacts to it.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What to try next, where there is something to say.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Takes the error of the user's function out.
+    pub fn into_source(self) -> Option<BoxError> {
+        self.source
+    }
+
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, message)
+    }
+
+    pub(crate) fn limit(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::LimitReached, message)
+    }
+
+    pub(crate) fn cancelled() -> Self {
+        Self::new(ErrorKind::Cancelled, "the run was cancelled")
+    }
+
+    /// `doing` is a verb: ``cannot {doing} `{path}`: ...``.
+    pub(crate) fn io(doing: &str, path: &Path, source: std::io::Error) -> Self {
+        let kind = match source.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Io,
+        };
+        let message = format!("cannot {doing} `{}`: {source}", path.display());
+        Self {
+            source: Some(Box::new(source)),
+            ..Self::new(kind, message)
+        }
+    }
+
+    pub(crate) fn function(step: &str, source: BoxError) -> Self {
+        let message = format!("step `{step}` failed: {source}");
+        Self {
+            source: Some(source),
+            ..Self::new(ErrorKind::Function, message)
+        }
+    }
+
+    pub(crate) fn tokenizer(source: nexus_tokenizer::Error) -> Self {
+        use nexus_tokenizer::ErrorKind as Kind;
+        let kind = match source.kind() {
+            Kind::Corrupt => ErrorKind::Corrupt,
+            Kind::NotFound => ErrorKind::NotFound,
+            Kind::LimitReached => ErrorKind::LimitReached,
+            Kind::Io => ErrorKind::Io,
+            _ => ErrorKind::Unsupported,
+        };
+        Self {
+            source: Some(Box::new(source)),
+            ..Self::new(kind, "")
+        }
+    }
+
+    pub(crate) fn arrow(doing: &str, source: arrow_schema::ArrowError) -> Self {
+        let message = format!("cannot {doing}: {source}");
+        Self {
+            source: Some(Box::new(source)),
+            ..Self::invalid(message)
+        }
+    }
+
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.source, self.message.as_str()) {
+            (Some(source), "") => write!(f, "{source}"),
+            (_, message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,56 @@
+//! Streaming, order-preserving text pipelines over Arrow batches.
+//!
+//! A [`Pipeline`] reads files of text, Markdown, HTML or JSON Lines, brings their documents through
+//! steps (clean, deduplicate, tokenise, cut, functions of yours) and writes the result or hands it
+//! out, batch by batch. It runs on all cores, gives the same result for any number of them, holds
+//! about a batch for each, and sets aside what it cannot read, with file, line and reason.
+//!
+//! What it is not: a query engine. Joins and SQL are done by others, on the same Arrow batches.
+//!
+//! ```
+//! use nexus_data::{Pipeline, RunOptions};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let docs = folder.path().join("docs");
+//! # let output = folder.path().join("out.jsonl");
+//! std::fs::create_dir(&docs)?;
+//! std::fs::write(docs.join("a.html"), "<title>Greeting</title><p>Hello,&nbsp;world!")?;
+//! std::fs::write(docs.join("b.jsonl"), "{\"text\": \"Good bye.\"}\n{\"text\": oops}\n")?;
+//!
+//! let report = Pipeline::read(&docs).clean().write_jsonl(&output).run(&RunOptions::default())?;
+//! assert_eq!(report.rows(), 2);
+//! assert_eq!(report.rejected.count, 1);
+//! assert!(report.rejected.samples[0].to_string().contains("b.jsonl:2: bad JSON in column 10"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod atomic;
+mod batch;
+mod cancel;
+mod document;
+mod engine;
+mod error;
+pub mod html;
+mod jsonl;
+pub mod limits;
+pub mod markdown;
+mod operators;
+mod pipeline;
+mod plan;
+mod record;
+mod report;
+mod source;
+mod turnstile;
+
+pub use batch::{Row, columns};
+pub use cancel::Cancel;
+pub use document::Document;
+pub use error::{BoxError, Error, ErrorKind};
+pub use pipeline::{Pipeline, RunOptions};
+pub use record::Record;
+pub use report::{Counted, Progress, Progressed, Reject, Report, StepReport};
+
+/// The page of the documentation, whose Rust examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/data.md")]
+struct Docs;

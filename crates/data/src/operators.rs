@@ -1,0 +1,64 @@
+//! The steps between the reader and the sink.
+
+mod clean;
+mod cut;
+mod dedup;
+mod rows;
+mod tokenize;
+
+use crate::Error;
+use crate::turnstile::{Closed, Turn};
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+
+pub(crate) use clean::Clean;
+pub(crate) use cut::{Cut, SPECIAL_TOKENS};
+pub(crate) use dedup::{DedupExact, NAME as DEDUP_EXACT};
+pub(crate) use rows::{BatchFn, Filter, FilterFn, Map, MapBatches, MapFn, MinChars};
+pub(crate) use tokenize::Tokenize;
+
+/// A step: a function from batch to batch that any number of threads call at once.
+pub(crate) trait Operator: Send + Sync {
+    /// Its name in plans.
+    fn name(&self) -> &str;
+
+    /// Turns a batch into another. Most steps ignore the batch's turn; one with a state waits for
+    /// it, and then implements `skip` and `close` too.
+    fn apply(&self, batch: RecordBatch, turn: &mut Turn) -> Result<RecordBatch, Stop>;
+
+    /// Called in place of `apply`, or after it has failed, when the batch is lost.
+    fn skip(&self, _turn: &mut Turn) -> Result<(), Closed> {
+        Ok(())
+    }
+
+    /// Lets nobody wait any longer: the run ends early.
+    fn close(&self) {}
+}
+
+/// Why a step gave no batch.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Failed(Error),
+    Closed,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Closed> for Stop {
+    fn from(Closed: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// The rows of `batch` for which `keep` holds.
+fn filter(batch: RecordBatch, keep: Vec<bool>) -> Result<RecordBatch, Error> {
+    let keep = BooleanArray::from(keep);
+    if keep.true_count() == keep.len() {
+        return Ok(batch);
+    }
+    filter_record_batch(&batch, &keep).map_err(|error| Error::arrow("filter rows", error))
+}

@@ -1,0 +1,309 @@
+//! Pipelines as TOML: `nexus data run PLAN.toml` runs them.
+//!
+//! ```toml
+//! [source]
+//! path = "docs"
+//!
+//! [[steps]]
+//! op = "min_chars"
+//! chars = 20
+//!
+//! [sink]
+//! write_jsonl = "clean.jsonl"
+//! rejects = "rejects.jsonl"
+//! ```
+
+use crate::Error;
+use crate::limits::PLAN_SIZE_MAX;
+use crate::pipeline::{Pipeline, Source, Step};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+impl Pipeline {
+    /// Reads a plan. Paths in it are relative to the working folder.
+    ///
+    /// ```
+    /// let plan = r#"
+    ///     [source]
+    ///     path = "docs"
+    ///     [[steps]]
+    ///     op = "cleen"
+    /// "#;
+    /// let error = nexus_data::Pipeline::from_toml(plan).unwrap_err();
+    /// assert_eq!(error.to_string(), "plan, line 5: there is no step `cleen`");
+    /// assert_eq!(error.hint(), Some("did you mean `clean`?"));
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), with the line, when the plan is no TOML, or
+    /// has a key, a step or a value that it should not have, or lacks one.
+    pub fn from_toml(plan: &str) -> Result<Self, Error> {
+        if plan.len() > PLAN_SIZE_MAX {
+            return Err(Error::limit(format!(
+                "a plan has at most {PLAN_SIZE_MAX} bytes"
+            )));
+        }
+        let root = DeTable::parse(plan).map_err(|error| {
+            let line = error.span().map_or(1, |span| line(plan, span.start));
+            Error::invalid(format!("plan, line {line}: {}", error.message()))
+        })?;
+        let root = Table {
+            plan,
+            at: 0,
+            name: "the plan",
+            entries: root.get_ref(),
+        };
+        root.allow(&["source", "steps", "sink"])?;
+        let source = root.table("source")?.ok_or_else(|| root.lacks("source"))?;
+        source.allow(&["path"])?;
+        let path = source.string("path")?.ok_or_else(|| source.lacks("path"))?;
+        let mut pipeline = Self::new(Source::Path(path.into()));
+        for step in root.tables("steps")? {
+            pipeline.steps.push(read_step(&step)?);
+        }
+        if let Some(sink) = root.table("sink")? {
+            sink.allow(&["write_jsonl", "rejects"])?;
+            pipeline.output = sink.string("write_jsonl")?.map(PathBuf::from);
+            pipeline.rejects = sink.string("rejects")?.map(PathBuf::from);
+        }
+        Ok(pipeline)
+    }
+
+    /// Writes the plan that [`from_toml`](Self::from_toml) reads.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when the source, a step or a path has no form
+    /// in TOML: batches, functions, a tokenizer that is not a file, a path that is no Unicode.
+    pub fn to_toml(&self) -> Result<String, Error> {
+        let mut plan = String::from("[source]\n");
+        match &self.source {
+            Source::Path(path) => entry(&mut plan, "path", path)?,
+            Source::Batches(_) => return Err(no_form("a source of batches")),
+        }
+        for step in &self.steps {
+            plan.push_str("\n[[steps]]\n");
+            write_step(&mut plan, step)?;
+        }
+        if self.output.is_some() || self.rejects.is_some() {
+            plan.push_str("\n[sink]\n");
+        }
+        if let Some(path) = &self.output {
+            entry(&mut plan, "write_jsonl", path)?;
+        }
+        if let Some(path) = &self.rejects {
+            entry(&mut plan, "rejects", path)?;
+        }
+        Ok(plan)
+    }
+}
+
+/// The steps that plans may have, with their keys.
+const STEPS: [(&str, &[&str]); 5] = [
+    ("clean", &["op"]),
+    ("min_chars", &["op", "chars"]),
+    ("dedup_exact", &["op"]),
+    ("tokenize", &["op", "path"]),
+    ("cut", &["op", "max_tokens"]),
+];
+
+fn read_step(step: &Table<'_>) -> Result<Step, Error> {
+    let op = step.string("op")?.ok_or_else(|| step.lacks("op"))?;
+    let Some((name, keys)) = STEPS.into_iter().find(|(name, _)| *name == op) else {
+        let at = step.value("op").map_or(step.at, |value| value.span().start);
+        let error = step.error(at, &format!("there is no step `{op}`"));
+        return Err(suggest(error, op, STEPS.map(|(name, _)| name)));
+    };
+    step.allow(keys)?;
+    Ok(match name {
+        "clean" => Step::Clean,
+        "min_chars" => Step::MinChars(step.count("chars")?),
+        "dedup_exact" => Step::DedupExact,
+        "tokenize" => Step::TokenizeFile(
+            step.string("path")?
+                .ok_or_else(|| step.lacks("path"))?
+                .into(),
+        ),
+        _ => Step::Cut(step.count("max_tokens")?),
+    })
+}
+
+fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
+    let (op, number) = match step {
+        Step::Clean => ("clean", None),
+        Step::MinChars(chars) => ("min_chars", Some(("chars", *chars))),
+        Step::DedupExact => ("dedup_exact", None),
+        Step::TokenizeFile(_) => ("tokenize", None),
+        Step::Cut(tokens) => ("cut", Some(("max_tokens", *tokens))),
+        Step::Tokenize(_) => {
+            let error = no_form("a tokenizer in memory");
+            return Err(error.with_hint("give `tokenize` the path of the tokenizer's file"));
+        }
+        Step::Map(_) => return Err(no_form("step `map`, a function,")),
+        Step::Filter(_) => return Err(no_form("step `filter`, a function,")),
+        Step::MapBatches { name, .. } => {
+            return Err(no_form(&format!("step `{name}`, a function,")));
+        }
+    };
+    let _ = writeln!(plan, "op = \"{op}\"");
+    if let Some((key, number)) = number {
+        let _ = writeln!(plan, "{key} = {number}");
+    }
+    if let Step::TokenizeFile(path) = step {
+        entry(plan, "path", path)?;
+    }
+    Ok(())
+}
+
+fn entry(plan: &mut String, key: &str, path: &Path) -> Result<(), Error> {
+    let path = path
+        .to_str()
+        .ok_or_else(|| no_form("a path that is no Unicode"))?;
+    // JSON's escapes are TOML's, but for DEL, which JSON leaves as it is.
+    let value = serde_json::Value::from(path)
+        .to_string()
+        .replace('\x7f', "\\u007f");
+    let _ = writeln!(plan, "{key} = {value}");
+    Ok(())
+}
+
+fn no_form(what: &str) -> Error {
+    Error::invalid(format!("cannot write the plan: {what} has no form in TOML"))
+}
+
+/// A table of the plan, and where it stands.
+struct Table<'a> {
+    plan: &'a str,
+    at: usize,
+    name: &'a str,
+    entries: &'a DeTable<'a>,
+}
+
+impl<'a> Table<'a> {
+    fn allow(&self, keys: &[&str]) -> Result<(), Error> {
+        for key in self.entries.keys() {
+            let name = key.get_ref().as_ref();
+            if !keys.contains(&name) {
+                let message = format!("{} has no key `{name}`", self.name);
+                let error = self.error(key.span().start, &message);
+                return Err(suggest(error, name, keys.iter().copied()));
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.entries.get(key)
+    }
+
+    fn string(&self, key: &str) -> Result<Option<&'a str>, Error> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        value
+            .get_ref()
+            .as_str()
+            .map(Some)
+            .ok_or_else(|| self.wrong(key, value, "a string"))
+    }
+
+    fn count(&self, key: &str) -> Result<usize, Error> {
+        let value = self.value(key).ok_or_else(|| self.lacks(key))?;
+        let number = value.get_ref().as_integer();
+        number
+            .and_then(|number| usize::from_str_radix(number.as_str(), number.radix()).ok())
+            .ok_or_else(|| self.wrong(key, value, "a whole number from 0"))
+    }
+
+    fn table(&self, key: &'a str) -> Result<Option<Table<'a>>, Error> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        self.as_table(key, value).map(Some)
+    }
+
+    fn tables(&self, key: &'a str) -> Result<Vec<Table<'a>>, Error> {
+        let Some(value) = self.value(key) else {
+            return Ok(Vec::new());
+        };
+        let Some(array) = value.get_ref().as_array() else {
+            return Err(self
+                .wrong(key, value, "an array of tables")
+                .with_hint("write `[[steps]]`"));
+        };
+        array
+            .iter()
+            .map(|value| self.as_table("a step", value))
+            .collect()
+    }
+
+    fn as_table(&self, name: &'a str, value: &'a Spanned<DeValue<'a>>) -> Result<Table<'a>, Error> {
+        let entries = value
+            .get_ref()
+            .as_table()
+            .ok_or_else(|| self.wrong(name, value, "a table"))?;
+        Ok(Table {
+            plan: self.plan,
+            at: value.span().start,
+            name,
+            entries,
+        })
+    }
+
+    fn wrong(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) -> Error {
+        let found = value.get_ref().type_str();
+        self.error(
+            value.span().start,
+            &format!("`{key}` is {expected}, not of type {found}"),
+        )
+    }
+
+    fn lacks(&self, key: &str) -> Error {
+        self.error(self.at, &format!("{} needs the key `{key}`", self.name))
+    }
+
+    fn error(&self, at: usize, message: &str) -> Error {
+        Error::invalid(format!("plan, line {}: {message}", line(self.plan, at)))
+    }
+}
+
+/// The line, from 1, that holds byte `at`.
+fn line(plan: &str, at: usize) -> usize {
+    plan.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
+}
+
+/// Adds the nearest of the names that could have been meant.
+fn suggest<'a>(error: Error, name: &str, names: impl IntoIterator<Item = &'a str>) -> Error {
+    let names: Vec<_> = names.into_iter().collect();
+    let is_start = |known: &str| !name.is_empty() && known.starts_with(name);
+    let far = |known: &str| {
+        if is_start(known) {
+            0
+        } else {
+            distance(name, known)
+        }
+    };
+    match names.iter().min_by_key(|known| far(known)) {
+        Some(known) if far(known) <= known.len() / 2 => {
+            error.with_hint(format!("did you mean `{known}`?"))
+        }
+        _ => error.with_hint(format!("known are {}", names.join(", "))),
+    }
+}
+
+/// How many characters must be changed, added or removed (Levenshtein, 1966).
+fn distance(a: &str, b: &str) -> usize {
+    // Longer names are no misspelling of ours, whatever they cost to compare.
+    let a: Vec<char> = a.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=a.len()).collect();
+    for (y, right) in b.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], y + 1);
+        for (x, &left) in a.iter().enumerate() {
+            let changed = diagonal + usize::from(left != right);
+            diagonal = row[x + 1];
+            row[x + 1] = changed.min(diagonal + 1).min(row[x] + 1);
+        }
+    }
+    row[a.len()]
+}

@@ -1,0 +1,234 @@
+//! JSONL records.
+
+use crate::batch::columns;
+use crate::limits::{LINE_SIZE_MAX, RECORD_KEYS_MAX};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+/// What a JSONL line holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The value of `id`, if there is one: a string, or the digits of a number.
+    pub id: Option<String>,
+    /// The value of `text`.
+    pub text: String,
+    /// A JSON object of all other keys, with their values verbatim.
+    pub fields: String,
+}
+
+impl Record {
+    /// Reads a record: a JSON object with a string `text`.
+    ///
+    /// Of equal keys the last counts. The keys of an object `fields` count as keys of the record, so
+    /// that what [`write_jsonl`](crate::Pipeline::write_jsonl) wrote is read back as it was.
+    ///
+    /// ```
+    /// let record = nexus_data::Record::parse(br#"{"id": 7, "text": "seven", "lang": "en"}"#)?;
+    /// assert_eq!(record.id.as_deref(), Some("7"));
+    /// assert_eq!(record.fields, r#"{"lang":"en"}"#);
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the line, for a [`Reject`](crate::Reject).
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
+        parse(line)
+    }
+}
+
+fn parse(line: &[u8]) -> Result<Record, String> {
+    if line.len() > LINE_SIZE_MAX {
+        return Err(format!(
+            "the line is longer than LINE_SIZE_MAX = {LINE_SIZE_MAX} bytes"
+        ));
+    }
+    let line = std::str::from_utf8(line).map_err(|error| format!("invalid UTF-8: {error}"))?;
+    // The line number that serde_json gives is that in this one line.
+    let wrong = |error: serde_json::Error| {
+        let message = error.to_string();
+        let end = message.find(" at line ").unwrap_or(message.len());
+        format!("bad JSON in column {}: {}", error.column(), &message[..end])
+    };
+    let mut json = serde_json::Deserializer::from_str(line);
+    let entries = json.deserialize_map(Entries::default()).map_err(wrong)?;
+    json.end().map_err(wrong)?;
+    let Some(text) = entries.text else {
+        return Err("the record has no `text`".to_owned());
+    };
+    let text = serde_json::from_str(text.get())
+        .map_err(|_| format!("`text` is no string but {}", kind(text)))?;
+    let id = match entries.id {
+        None => None,
+        Some(id) => Some(id_text(id)?),
+    };
+    let mut fields = String::from("{");
+    for (name, value) in entries.others {
+        if fields.len() > 1 {
+            fields.push(',');
+        }
+        fields.push_str(&serde_json::Value::from(name).to_string());
+        fields.push(':');
+        fields.push_str(value.get());
+    }
+    fields.push('}');
+    Ok(Record { id, text, fields })
+}
+
+/// An id as text: a string's content, a number's digits.
+fn id_text(id: &RawValue) -> Result<String, String> {
+    match id.get().as_bytes() {
+        [b'"', ..] => serde_json::from_str(id.get()).map_err(|error| format!("bad `id`: {error}")),
+        [b'-' | b'0'..=b'9', ..] => Ok(id.get().to_owned()),
+        _ => Err(format!("`id` is no string and no number but {}", kind(id))),
+    }
+}
+
+fn kind(value: &RawValue) -> &'static str {
+    match value.get().as_bytes() {
+        [b'{', ..] => "an object",
+        [b'[', ..] => "an array",
+        [b'n', ..] => "null",
+        [b't' | b'f', ..] => "a boolean",
+        [b'"', ..] => "a string with a lone surrogate",
+        _ => "a number",
+    }
+}
+
+/// The keys of a record, of which the last of equal ones counts; those of a nested `fields` object
+/// are taken out of it, so that what [`write_jsonl`](crate::Pipeline::write_jsonl) wrote is read
+/// back as it was.
+#[derive(Default)]
+struct Entries<'a> {
+    id: Option<&'a RawValue>,
+    text: Option<&'a RawValue>,
+    others: Vec<(Cow<'a, str>, &'a RawValue)>,
+    positions: HashMap<Cow<'a, str>, usize>,
+    is_nested: bool,
+}
+
+impl<'a> Visitor<'a> for Entries<'a> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((key, value)) = map.next_entry::<Key<'a>, &'a RawValue>()? {
+            match key.0.as_ref() {
+                columns::ID if !self.is_nested => self.id = Some(value),
+                columns::TEXT if !self.is_nested => self.text = Some(value),
+                columns::FIELDS if !self.is_nested && value.get().starts_with('{') => {
+                    self.is_nested = true;
+                    let mut json = serde_json::Deserializer::from_str(value.get());
+                    self = json.deserialize_map(self).map_err(A::Error::custom)?;
+                    self.is_nested = false;
+                }
+                _ => self.add(key.0, value).map_err(A::Error::custom)?,
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn add(&mut self, key: Cow<'a, str>, value: &'a RawValue) -> Result<(), String> {
+        if let Some(&at) = self.positions.get(&key) {
+            self.others[at].1 = value;
+            return Ok(());
+        }
+        if self.others.len() == RECORD_KEYS_MAX {
+            return Err(format!(
+                "more keys than RECORD_KEYS_MAX = {RECORD_KEYS_MAX}"
+            ));
+        }
+        self.positions.insert(key.clone(), self.others.len());
+        self.others.push((key, value));
+        Ok(())
+    }
+}
+
+/// A key, borrowed from the line where it holds no escapes.
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_keep_their_other_fields_verbatim() {
+        for (line, id, text, fields) in [
+            (r#"{"text":"a"}"#, None, "a", "{}"),
+            (
+                r#" {"id":"x","text":"a\n\u00e9"} "#,
+                Some("x"),
+                "a\né",
+                "{}",
+            ),
+            (
+                r#"{"n":1e400,"text":"","id":12345678901234567890123}"#,
+                Some("12345678901234567890123"),
+                "",
+                r#"{"n":1e400}"#,
+            ),
+            (
+                r#"{"text":"old","k\u0022":[1, {"a": null}],"text":"new"}"#,
+                None,
+                "new",
+                r#"{"k\"":[1, {"a": null}]}"#,
+            ),
+            (
+                r#"{"a":1,"text":"","fields":{"b":2,"id":3},"a":4}"#,
+                None,
+                "",
+                r#"{"a":4,"b":2,"id":3}"#,
+            ),
+            (r#"{"text":"","fields":7}"#, None, "", r#"{"fields":7}"#),
+            (
+                r#"{"text":"","source":"wiki","line":3}"#,
+                None,
+                "",
+                r#"{"source":"wiki","line":3}"#,
+            ),
+        ] {
+            let expected = Record {
+                id: id.map(Into::into),
+                text: text.into(),
+                fields: fields.into(),
+            };
+            assert_eq!(parse(line.as_bytes()), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn bad_records_say_what_is_wrong() {
+        let keys: Vec<_> = (0..=RECORD_KEYS_MAX)
+            .map(|key| format!(r#""{key}":0"#))
+            .collect();
+        let many = format!("{{{}}}", keys.join(","));
+        let deep = format!(r#"{{"text":"","x":{}"#, "[".repeat(100_000));
+        for (line, reason) in [
+            (r#"{"text":"a""#.as_bytes(), "bad JSON in column 11: EOF"),
+            (b"{} x", "bad JSON in column 4: trailing characters"),
+            (b"[1]", "expected an object"),
+            (b"{}", "no `text`"),
+            (br#"{"text":null}"#, "`text` is no string but null"),
+            (br#"{"text":1.5}"#, "`text` is no string but a number"),
+            (br#"{"text":"\ud800"}"#, "lone"),
+            (
+                br#"{"text":"","id":[]}"#,
+                "`id` is no string and no number but an array",
+            ),
+            (b"{\"text\":\"\xff\"}", "invalid UTF-8"),
+            (many.as_bytes(), "RECORD_KEYS_MAX"),
+            (deep.as_bytes(), "EOF while parsing a list"),
+        ] {
+            let found = parse(line).unwrap_err();
+            assert!(found.contains(reason), "{found:?} lacks {reason:?}");
+        }
+    }
+}

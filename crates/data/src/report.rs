@@ -1,0 +1,161 @@
+//! What a run tells while it works and when it is done. How that is shown is the caller's matter.
+
+use crate::limits::SAMPLES_MAX;
+use serde::Serialize;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progressed {
+    /// Rows that left the last step.
+    pub rows: u64,
+    /// Bytes read from the source's files, compressed ones as they lie on disk.
+    pub bytes: u64,
+    /// The bytes of all files of the source; `None` when the source is no files.
+    pub bytes_total: Option<u64>,
+}
+
+/// Hears how far a run is, at most every 100 ms and once at its end.
+///
+/// Any closure `Fn(Progressed)` that may be called from any thread is one.
+pub trait Progress: Send + Sync {
+    /// Called from a worker thread; the run waits for it.
+    fn update(&self, progressed: Progressed);
+}
+
+impl<F: Fn(Progressed) + Send + Sync> Progress for F {
+    fn update(&self, progressed: Progressed) {
+        self(progressed);
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// The steps in order, `read` first and the sink, if any, last.
+    pub steps: Vec<StepReport>,
+    /// Records that could not be read.
+    pub rejected: Counted<Reject>,
+    /// Files of other kinds than the readers know, by path.
+    pub skipped: Counted<String>,
+    /// Rows that `dedup_exact` removed.
+    pub duplicates: u64,
+    /// Files that were opened.
+    pub files: u64,
+    /// Wall-clock time of the run.
+    pub seconds: f64,
+    /// Worker threads.
+    pub threads: usize,
+}
+
+impl Report {
+    /// Rows that came out of the last step.
+    pub fn rows(&self) -> u64 {
+        self.steps.last().map_or(0, |step| step.rows_out)
+    }
+}
+
+/// What one step did.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct StepReport {
+    /// Its name in plans.
+    pub name: String,
+    /// Rows that came in. For `read`, those read and those rejected.
+    pub rows_in: u64,
+    /// Rows that went out.
+    pub rows_out: u64,
+    /// Bytes that came in: of the files for `read`, else of the batches' Arrow buffers.
+    pub bytes_in: u64,
+    /// Time spent in the step, added up over all threads; waiting for a turn is left out.
+    pub seconds: f64,
+}
+
+/// A record that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reject {
+    /// The file, as the column `source` names it.
+    pub file: String,
+    /// The line in the file, from 1; `None` where the file as a whole is meant.
+    pub line: Option<u64>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, reason } = self;
+        match line {
+            Some(line) => write!(f, "{file}:{line}: {reason}"),
+            None => write!(f, "{file}: {reason}"),
+        }
+    }
+}
+
+/// Things that are all counted, and the first [`SAMPLES_MAX`] of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted<T> {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub samples: Vec<T>,
+}
+
+impl<T> Default for Counted<T> {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            samples: Vec::new(),
+        }
+    }
+}
+
+impl<T> Counted<T> {
+    pub(crate) fn add(&mut self, item: T) {
+        self.count += 1;
+        if self.samples.len() < SAMPLES_MAX {
+            self.samples.push(item);
+        }
+    }
+}
+
+/// Passes progress on, but not more often than is useful.
+pub(crate) struct Ticker {
+    progress: Option<Arc<dyn Progress>>,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Ticker {
+    const INTERVAL: Duration = Duration::from_millis(100);
+
+    pub(crate) fn new(progress: Option<Arc<dyn Progress>>) -> Self {
+        Self {
+            progress,
+            last: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn tick(&self, progressed: impl FnOnce() -> Progressed) {
+        let Some(progress) = &self.progress else {
+            return;
+        };
+        // Whoever finds the lock taken has nothing to add.
+        let Ok(mut last) = self.last.try_lock() else {
+            return;
+        };
+        if last.is_none_or(|last| last.elapsed() >= Self::INTERVAL) {
+            *last = Some(Instant::now());
+            progress.update(progressed());
+        }
+    }
+
+    pub(crate) fn end(&self, progressed: Progressed) {
+        if let Some(progress) = &self.progress {
+            progress.update(progressed);
+        }
+    }
+}

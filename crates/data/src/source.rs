@@ -1,0 +1,205 @@
+//! From files to batches: the part that must run in order hands out chunks of bytes or lists of
+//! files, the part that can run on any thread turns a chunk into rows.
+
+mod documents;
+mod lines;
+mod listing;
+mod records;
+
+use crate::batch::Rows;
+use crate::report::Counted;
+use crate::{Error, Reject};
+use arrow_array::RecordBatch;
+use lines::{LineChunk, Lines};
+use listing::{Format, Input, Listing};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use listing::list;
+
+/// Batches from elsewhere, in place of files.
+pub(crate) type Batches = Box<dyn Iterator<Item = RecordBatch> + Send>;
+
+/// Where a batch is cut as it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchLimit {
+    pub(crate) rows: usize,
+    pub(crate) size_bytes: usize,
+}
+
+/// What was read from files so far.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    pub(crate) bytes: AtomicU64,
+    pub(crate) files: AtomicU64,
+}
+
+/// A piece of work for one thread.
+pub(crate) enum Chunk {
+    Lines(LineChunk),
+    Documents(Vec<Input>),
+    Batch(RecordBatch),
+}
+
+/// Hands out the source piece by piece. Needs little time, for it holds up all threads.
+pub(crate) struct Reader {
+    inputs: VecDeque<Input>,
+    lines: Option<Lines>,
+    batches: Option<Batches>,
+    rejects: Vec<Reject>,
+    limit: BatchLimit,
+    meter: Arc<Meter>,
+    bytes_total: Option<u64>,
+    skipped: Counted<String>,
+}
+
+impl Reader {
+    /// Finds the files of `root`.
+    pub(crate) fn files(root: &Path, limit: BatchLimit) -> Result<Self, Error> {
+        let Listing {
+            inputs,
+            skipped,
+            rejects,
+        } = list(root)?;
+        let bytes_total = Some(inputs.iter().map(|input| input.size).sum());
+        let inputs = inputs.into();
+        Ok(Self {
+            inputs,
+            rejects,
+            bytes_total,
+            skipped,
+            ..Self::empty(limit)
+        })
+    }
+
+    pub(crate) fn batches(batches: Batches, limit: BatchLimit) -> Self {
+        Self {
+            batches: Some(batches),
+            ..Self::empty(limit)
+        }
+    }
+
+    fn empty(limit: BatchLimit) -> Self {
+        Self {
+            inputs: VecDeque::new(),
+            lines: None,
+            batches: None,
+            rejects: Vec::new(),
+            limit,
+            meter: Arc::default(),
+            bytes_total: None,
+            skipped: Counted::default(),
+        }
+    }
+
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        self.meter.clone()
+    }
+
+    pub(crate) fn bytes_total(&self) -> Option<u64> {
+        self.bytes_total
+    }
+
+    pub(crate) fn take_skipped(&mut self) -> Counted<String> {
+        std::mem::take(&mut self.skipped)
+    }
+
+    /// The next piece, with what was rejected on the way to it; `None` at the end.
+    pub(crate) fn next(&mut self) -> Option<(Chunk, Vec<Reject>)> {
+        let chunk = self.next_chunk();
+        let rejects = std::mem::take(&mut self.rejects);
+        match chunk {
+            None if rejects.is_empty() => None,
+            None => Some((Chunk::Documents(Vec::new()), rejects)),
+            Some(chunk) => Some((chunk, rejects)),
+        }
+    }
+
+    fn next_chunk(&mut self) -> Option<Chunk> {
+        if let Some(batches) = &mut self.batches {
+            return batches.next().map(Chunk::Batch);
+        }
+        loop {
+            if let Some(lines) = &mut self.lines {
+                if let Some(chunk) = lines.next(self.limit, &mut self.rejects) {
+                    return Some(Chunk::Lines(chunk));
+                }
+                self.lines = None;
+            }
+            if self.inputs.front()?.format != Format::JsonLines {
+                return Some(Chunk::Documents(self.next_documents()));
+            }
+            let input = self.inputs.pop_front()?;
+            match lines::open(&input, &self.meter) {
+                Ok(lines) => self.lines = Some(lines),
+                Err(reason) => self.rejects.push(input.reject(None, reason)),
+            }
+        }
+    }
+
+    /// Whole files up to the batch's limits. A compressed one comes alone: nobody knows its size.
+    fn next_documents(&mut self) -> Vec<Input> {
+        let mut documents: Vec<Input> = Vec::new();
+        let mut size = 0;
+        while let Some(next) = self.inputs.front() {
+            size += next.size;
+            let is_full = documents.len() >= self.limit.rows || size > self.limit.size_bytes as u64;
+            let is_alone = next.is_gzip || documents.last().is_some_and(|last| last.is_gzip);
+            if next.format == Format::JsonLines || !documents.is_empty() && (is_full || is_alone) {
+                break;
+            }
+            documents.extend(self.inputs.pop_front());
+        }
+        documents
+    }
+}
+
+/// Turns a chunk into rows.
+pub(crate) fn decode(
+    chunk: Chunk,
+    meter: &Meter,
+    rejects: &mut Vec<Reject>,
+) -> Result<RecordBatch, Error> {
+    let mut rows = Rows::default();
+    match chunk {
+        Chunk::Batch(batch) => return Ok(batch),
+        Chunk::Lines(chunk) => records::decode(&chunk, &mut rows, rejects),
+        Chunk::Documents(inputs) => {
+            for input in inputs {
+                if let Err(reason) = documents::decode(&input, meter, &mut rows) {
+                    rejects.push(input.reject(None, reason));
+                }
+            }
+        }
+    }
+    rows.finish()
+}
+
+impl Meter {
+    fn add_file(&self) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts the bytes that are read through it.
+    fn count<R>(self: &Arc<Self>, reader: R) -> Counting<R> {
+        Counting {
+            reader,
+            meter: self.clone(),
+        }
+    }
+}
+
+struct Counting<R> {
+    reader: R,
+    meter: Arc<Meter>,
+}
+
+impl<R: std::io::Read> std::io::Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.meter.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

@@ -1,0 +1,184 @@
+//! Which files a source has, in the order in which they are read.
+
+use crate::limits::{FILES_MAX, FOLDER_DEPTH_MAX};
+use crate::report::Counted;
+use crate::{Error, ErrorKind, Reject};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How a file is turned into rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Markdown,
+    Html,
+    JsonLines,
+}
+
+/// A file to read.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    pub(crate) path: PathBuf,
+    /// `path` as the column `source` shows it.
+    pub(crate) source: Arc<str>,
+    /// The path below the root, with `/` between names.
+    pub(crate) id: String,
+    pub(crate) format: Format,
+    pub(crate) is_gzip: bool,
+    /// Bytes on disk when it was found.
+    pub(crate) size: u64,
+}
+
+impl Input {
+    pub(crate) fn reject(&self, line: Option<u64>, reason: String) -> Reject {
+        Reject {
+            file: self.source.to_string(),
+            line,
+            reason,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) skipped: Counted<String>,
+    pub(crate) rejects: Vec<Reject>,
+}
+
+const KNOWN: &str = ".txt, .md, .markdown, .html, .htm, .jsonl and .ndjson, each also with .gz";
+
+/// Lists a file, or a folder and what is below it, sorted by name at each level.
+///
+/// Hidden files and folders are left out, and so are links to folders. Files of unknown kinds are
+/// counted as skipped; what cannot be listed is rejected.
+pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
+    let metadata = std::fs::metadata(root).map_err(|error| {
+        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+        let error = Error::io("read the source", root, error);
+        if is_missing {
+            error.with_hint("give a file or a folder that exists")
+        } else {
+            error
+        }
+    })?;
+    let mut listing = Listing::default();
+    if metadata.is_dir() {
+        listing.add_folder(root, "", 0)?;
+        if listing.inputs.is_empty() && listing.rejects.is_empty() {
+            let skipped = listing.skipped.count;
+            let message = format!(
+                "the source `{}` has no file to read ({skipped} of other kinds)",
+                root.display()
+            );
+            return Err(Error::new(ErrorKind::NotFound, message)
+                .with_hint(format!("files that are read end in {KNOWN}")));
+        }
+        return Ok(listing);
+    }
+    let name = root
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    listing.add_file(root, name.unwrap_or_default(), &metadata)?;
+    if listing.inputs.is_empty() {
+        let message = format!("the source `{}` is of no kind that is read", root.display());
+        return Err(Error::new(ErrorKind::Unsupported, message)
+            .with_hint(format!("files that are read end in {KNOWN}")));
+    }
+    Ok(listing)
+}
+
+impl Listing {
+    fn add_folder(&mut self, folder: &Path, id: &str, depth: usize) -> Result<(), Error> {
+        let read = || -> std::io::Result<Vec<_>> {
+            std::fs::read_dir(folder)?
+                .map(|entry| Ok(entry?.file_name()))
+                .collect()
+        };
+        let mut names = match read() {
+            Ok(names) => names,
+            Err(error) => return self.reject(folder, &format!("cannot list the folder: {error}")),
+        };
+        names.sort();
+        for name in names {
+            let path = folder.join(&name);
+            let name = name.to_string_lossy();
+            if name.starts_with('.') {
+                continue;
+            }
+            let id = if id.is_empty() {
+                name.into_owned()
+            } else {
+                format!("{id}/{name}")
+            };
+            match std::fs::metadata(&path) {
+                // A link to a folder may lead back here.
+                Ok(metadata) if metadata.is_dir() && path.is_symlink() => self.skip(&path),
+                Ok(metadata) if metadata.is_dir() && depth == FOLDER_DEPTH_MAX => {
+                    let reason = format!("deeper than FOLDER_DEPTH_MAX = {FOLDER_DEPTH_MAX}");
+                    self.reject(&path, &reason)?;
+                }
+                Ok(metadata) if metadata.is_dir() => self.add_folder(&path, &id, depth + 1)?,
+                Ok(metadata) => self.add_file(&path, id, &metadata)?,
+                Err(error) => self.reject(&path, &format!("cannot examine: {error}"))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, path: &Path, id: String, metadata: &Metadata) -> Result<(), Error> {
+        match kind(&id) {
+            Some((format, is_gzip)) if metadata.is_file() => {
+                if self.inputs.len() == FILES_MAX {
+                    return Err(Error::limit(format!(
+                        "the source has more files than FILES_MAX = {FILES_MAX}"
+                    )));
+                }
+                let source = path.to_string_lossy().into();
+                let size = metadata.len();
+                self.inputs.push(Input {
+                    path: path.into(),
+                    source,
+                    id,
+                    format,
+                    is_gzip,
+                    size,
+                });
+            }
+            _ => self.skip(path),
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, path: &Path) {
+        self.skipped.add(path.to_string_lossy().into_owned());
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "ends an arm beside fallible ones")]
+    fn reject(&mut self, path: &Path, reason: &str) -> Result<(), Error> {
+        let file = path.to_string_lossy().into_owned();
+        self.rejects.push(Reject {
+            file,
+            line: None,
+            reason: reason.to_owned(),
+        });
+        Ok(())
+    }
+}
+
+fn kind(name: &str) -> Option<(Format, bool)> {
+    let name = name.to_ascii_lowercase();
+    let (name, is_gzip) = match name.strip_suffix(".gz") {
+        Some(name) => (name, true),
+        None => (name.as_str(), false),
+    };
+    let format = match name.rsplit_once('.')?.1 {
+        "txt" => Format::Text,
+        "md" | "markdown" => Format::Markdown,
+        "html" | "htm" => Format::Html,
+        "jsonl" | "ndjson" => Format::JsonLines,
+        _ => return None,
+    };
+    Some((format, is_gzip))
+}

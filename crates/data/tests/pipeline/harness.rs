@@ -1,0 +1,79 @@
+//! Folders of input, runs of a pipeline and their rows as JSON.
+
+use nexus_data::{Error, Pipeline, Report, RunOptions};
+use nexus_tokenizer::{Case, WordPiece};
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A folder that holds `files`, in folders where their names say so.
+pub(crate) fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    folder
+}
+
+/// `bytes` as one member of a gzip file.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Options for a number of threads and small batches.
+pub(crate) fn options(threads: usize, batch_rows: usize) -> RunOptions {
+    RunOptions {
+        threads,
+        batch_rows,
+        ..RunOptions::default()
+    }
+}
+
+/// Runs `pipeline` into a file of a fresh folder and gives its lines.
+pub(crate) fn rows(pipeline: Pipeline, options: &RunOptions) -> (Vec<Value>, Report) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.jsonl");
+    let report = pipeline.write_jsonl(&output).run(options).unwrap();
+    (read_jsonl(&output), report)
+}
+
+/// The values of one key of rows.
+pub(crate) fn values<'a>(rows: &'a [Value], key: &str) -> Vec<&'a str> {
+    rows.iter().map(|row| row[key].as_str().unwrap()).collect()
+}
+
+pub(crate) fn read_jsonl(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The error that a pipeline ends with.
+pub(crate) fn error(pipeline: &Pipeline) -> Error {
+    pipeline.run(&RunOptions::default()).unwrap_err()
+}
+
+/// Names of the files in a folder, hidden ones too.
+pub(crate) fn names(folder: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A tokenizer that knows the letters, a few words and some punctuation.
+pub(crate) fn tokenizer() -> WordPiece {
+    let mut vocab = String::from("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword\nlonger\n.\n,\n-\n語\n");
+    for letter in 'a'..='z' {
+        vocab.push_str(&format!("{letter}\n##{letter}\n"));
+    }
+    WordPiece::from_vocab(vocab.as_bytes(), Case::Lower).unwrap()
+}

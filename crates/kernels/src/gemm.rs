@@ -1,0 +1,71 @@
+//! The trait that matrix multiplication stands behind, and its naive twin.
+
+use crate::matrix::{MatMut, MatRef};
+use core::ops::{Add, Mul};
+
+/// General matrix multiplication on one thread: `c = alpha * a * b + beta * c`.
+///
+/// With `beta` zero, `c` is written without being read, so NaN in it does not survive (as BLAS
+/// defines it: Dongarra et al., "A set of level 3 BLAS", 1990).
+pub trait Gemm<T> {
+    /// Multiplies.
+    ///
+    /// # Panics
+    /// When the shapes do not fit: `(m, k) * (k, n)` into `(m, n)`.
+    fn gemm(&self, alpha: T, a: MatRef<'_, T>, b: MatRef<'_, T>, beta: T, c: MatMut<'_, T>);
+}
+
+/// Three loops: the twin that tests compare fast engines with, and the code for machines without one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NaiveGemm;
+
+impl<T> Gemm<T> for NaiveGemm
+where
+    T: Copy + Default + PartialEq + Add<Output = T> + Mul<Output = T>,
+{
+    fn gemm(&self, alpha: T, a: MatRef<'_, T>, b: MatRef<'_, T>, beta: T, mut c: MatMut<'_, T>) {
+        let ((m, k), (k_b, n)) = (a.shape(), b.shape());
+        assert_eq!((k, (m, n)), (k_b, c.shape()), "shapes of a, b and c");
+        let (row_stride, column_stride) = c.strides();
+        for i in 0..m {
+            for j in 0..n {
+                let product = (0..k).fold(T::default(), |sum, l| sum + a.get(i, l) * b.get(l, j));
+                let place = &mut c.data_mut()[i * row_stride + j * column_stride];
+                let old = if beta == T::default() {
+                    T::default()
+                } else {
+                    beta * *place
+                };
+                *place = alpha * product + old;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_by_two_is_right_and_beta_zero_forgets_nan() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]);
+        let mut c = [f64::NAN; 4];
+        let view = |data| MatRef::new(data, 2, 2).unwrap();
+        NaiveGemm.gemm(
+            1.0,
+            view(&a),
+            view(&b),
+            0.0,
+            MatMut::new(&mut c, 2, 2).unwrap(),
+        );
+        assert_eq!(c, [19.0, 22.0, 43.0, 50.0]);
+        NaiveGemm.gemm(
+            1.0,
+            view(&a),
+            view(&b).transpose(),
+            2.0,
+            MatMut::new(&mut c, 2, 2).unwrap(),
+        );
+        assert_eq!(c, [17.0 + 38.0, 23.0 + 44.0, 39.0 + 86.0, 53.0 + 100.0]);
+    }
+}

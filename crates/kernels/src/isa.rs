@@ -1,0 +1,65 @@
+//! Which instruction set the kernels use: found once, passed by value.
+
+/// An instruction set that this machine has.
+///
+/// The only ways to get one check the machine, so holding an `Isa` proves that its instructions run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(pub(crate) Level);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Isa {
+    /// The widest set that both this machine and the kernels have. Costs one cached lookup.
+    pub fn detect() -> Self {
+        Self::named("avx2").unwrap_or(Self::portable())
+    }
+
+    /// Code that runs everywhere, vectorised as far as the compiler's baseline allows.
+    pub const fn portable() -> Self {
+        Self(Level::Portable)
+    }
+
+    /// The set called `name` (`"portable"` or `"avx2"`), or `None` where this machine lacks it.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "portable" => Some(Self::portable()),
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            "avx2" if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => {
+                Some(Self(Level::Avx2))
+            }
+            _ => None,
+        }
+    }
+
+    /// The name that [`Isa::named`] takes.
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            Level::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_detected_set_is_found_again_by_its_name() {
+        assert_eq!(Isa::named(Isa::detect().name()), Some(Isa::detect()));
+        assert_eq!(Isa::named("vax"), None);
+    }
+
+    #[cfg(all(target_arch = "x86_64", feature = "std"))]
+    #[test]
+    fn a_machine_with_avx2_and_fma_does_not_fall_back() {
+        let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        assert_eq!(Isa::detect().name() == "avx2", has);
+    }
+}

@@ -1,0 +1,101 @@
+//! Softmax of one row.
+
+use crate::exp::exp;
+use crate::isa::Isa;
+use crate::lanes::{Lanes, fold, map_in_place};
+use crate::simd::{Kernel, dispatch};
+
+/// Replaces `row` by `softmax(scale * row)`, subtracting the greatest item first, so that no
+/// finite input overflows.
+///
+/// Cost: two passes over the row, no allocation. An empty row stays empty; a NaN item makes the
+/// whole row NaN.
+pub fn softmax(isa: Isa, row: &mut [f32], scale: f32) {
+    dispatch(isa, Softmax { row, scale });
+}
+
+struct Softmax<'a> {
+    row: &'a mut [f32],
+    scale: f32,
+}
+
+impl Kernel for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let scale = L::splat(self.scale);
+        let lowest = if self.scale < 0.0 {
+            f32::INFINITY
+        } else {
+            f32::NEG_INFINITY
+        };
+        let greatest = fold(self.row, lowest, L::splat(f32::NEG_INFINITY), |m, x| {
+            m.max(x.mul(scale))
+        });
+        let greatest = L::splat(greatest.reduce_max());
+        let mut total = L::splat(0.0);
+        // The padding of the tail is so low that it adds nothing to the total.
+        let full = self.row.len() / L::COUNT * L::COUNT;
+        let (body, tail) = self.row.split_at_mut(full);
+        map_in_place::<L>(body, 0.0, |x| {
+            let e = exp(x.mul_add(scale, L::splat(0.0).sub(greatest)));
+            total = total.add(e);
+            e
+        });
+        map_in_place::<L>(tail, 0.0, |x| {
+            exp(x.mul_add(scale, L::splat(0.0).sub(greatest)))
+        });
+        let total = total.reduce_add() + tail.iter().sum::<f32>();
+        let factor = L::splat(1.0 / total);
+        map_in_place::<L>(self.row, 0.0, |x| x.mul(factor));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn naive(row: &[f32], scale: f32) -> Vec<f64> {
+        let scaled: Vec<f64> = row
+            .iter()
+            .map(|&x| f64::from(x) * f64::from(scale))
+            .collect();
+        let greatest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = scaled.iter().map(|x| (x - greatest).exp()).sum();
+        scaled
+            .iter()
+            .map(|x| (x - greatest).exp() / total)
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn softmax_equals_its_naive_twin(
+            row in prop::collection::vec(-50.0_f32..50.0, 1..70), scale in 0.01_f32..2.0,
+        ) {
+            for isa in [Isa::portable(), Isa::detect()] {
+                let mut fast = row.clone();
+                softmax(isa, &mut fast, scale);
+                for (a, b) in fast.iter().zip(naive(&row, scale)) {
+                    prop_assert!((f64::from(*a) - b).abs() < 2e-6, "{a} against {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn softmax_of_huge_items_stays_finite_and_of_nan_is_nan() {
+        for isa in [Isa::portable(), Isa::detect()] {
+            let mut row = [1e30_f32, 1e30, -1e30];
+            softmax(isa, &mut row, 1.0);
+            assert_eq!(row, [0.5, 0.5, row[2]]);
+            assert!(row[2] < 1e-30);
+            let mut row = [0.0, f32::NAN, 1.0];
+            softmax(isa, &mut row, 1.0);
+            assert!(row.iter().all(|x| x.is_nan()), "{row:?}");
+            softmax(isa, &mut [], 1.0);
+        }
+    }
+}

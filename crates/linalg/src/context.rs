@@ -1,0 +1,138 @@
+//! How a call may run: its threads.
+
+use crate::engine::{Engine, Scalar};
+use crate::{Error, Gemm, MatMut, MatRef};
+use std::num::NonZero;
+use std::thread;
+
+/// How operations run. The default is one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    threads: NonZero<usize>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            threads: NonZero::<usize>::MIN,
+        }
+    }
+}
+
+impl Context {
+    /// Calls use at most `threads` threads, the caller's included.
+    #[must_use]
+    pub fn threads(self, threads: NonZero<usize>) -> Self {
+        Self { threads }
+    }
+
+    /// `c = a * b`.
+    ///
+    /// Work is shared by rows of `c`, so each item is summed in the same order whatever the number
+    /// of threads. Products below two million multiplications stay on the calling thread.
+    ///
+    /// # Errors
+    /// When the shapes are not `(m, k)`, `(k, n)` and `(m, n)`.
+    pub fn matmul<T: Scalar>(
+        &self,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        c: MatMut<'_, T>,
+    ) -> Result<(), Error> {
+        let ((m, k), (k_b, n)) = (a.shape(), b.shape());
+        if k != k_b || c.shape() != (m, n) {
+            return Err(Error::shapes("multiply", (m, k), (k_b, n), c.shape()));
+        }
+        let work = m.saturating_mul(k).saturating_mul(n);
+        let parts = self
+            .threads
+            .get()
+            .min(work / WORK_PER_THREAD_MIN + 1)
+            .min(m.max(1));
+        multiply_rows(a, b, c, parts);
+        Ok(())
+    }
+}
+
+/// Multiplies with `parts` threads: this one takes the last rows, new ones the rest.
+fn multiply_rows<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, c: MatMut<'_, T>, parts: usize) {
+    let m = a.shape().0;
+    let multiply = |a, c| Engine.gemm(T::ONE, a, b, T::default(), c);
+    if parts <= 1 || c.strides().0 < c.strides().1.saturating_mul(c.shape().1.saturating_sub(1)) + 1
+    {
+        return multiply(a, c);
+    }
+    thread::scope(|scope| {
+        let (mut rest, mut start) = (c, 0);
+        for part in 1..parts {
+            let end = m * part / parts;
+            let (top, bottom) = rest.split_rows(end - start).expect("rows of c lie apart");
+            let rows = a.row_range(start, end);
+            scope.spawn(move || multiply(rows, top));
+            (rest, start) = (bottom, end);
+        }
+        multiply(a.row_range(start, m), rest);
+    });
+}
+
+/// Below this many multiplications a thread costs more to start than it saves.
+const WORK_PER_THREAD_MIN: usize = 2_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn the_number_of_threads_does_not_change_a_bit() {
+        let (m, k, n) = (211, 97, 301);
+        let a: Vec<f32> = (0..m * k).map(|i| (i as f32 * 0.37).sin()).collect();
+        let b: Vec<f32> = (0..k * n).map(|i| (i as f32 * 0.11).cos()).collect();
+        let product = |threads: usize| {
+            let mut c = vec![f32::NAN; m * n];
+            Context::default()
+                .threads(NonZero::new(threads).unwrap())
+                .matmul(
+                    MatRef::new(&a, m, k).unwrap(),
+                    MatRef::new(&b, k, n).unwrap(),
+                    MatMut::new(&mut c, m, n).unwrap(),
+                )
+                .unwrap();
+            c
+        };
+        let one = product(1);
+        assert!(one.iter().all(|x| x.is_finite()));
+        for threads in [2, 3, 4] {
+            assert_eq!(one, product(threads), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_result_with_interleaved_rows_is_computed_too() {
+        let (m, k, n) = (200, 110, 250);
+        let a = vec![1.0_f64; m * k];
+        let b = vec![2.0_f64; k * n];
+        let mut c = vec![0.0; m * n];
+        let context = Context::default().threads(NonZero::new(2).unwrap());
+        let view = MatMut::with_strides(&mut c, (m, n), (1, m)).unwrap();
+        context
+            .matmul(
+                MatRef::new(&a, m, k).unwrap(),
+                MatRef::new(&b, k, n).unwrap(),
+                view,
+            )
+            .unwrap();
+        assert!(c.iter().all(|&x| x == 2.0 * k as f64));
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_an_error_that_names_them() {
+        let (a, mut c) = ([0.0_f32; 6], [0.0_f32; 4]);
+        let a = MatRef::new(&a, 2, 3).unwrap();
+        let error = Context::default()
+            .matmul(a, a, MatMut::new(&mut c, 2, 2).unwrap())
+            .unwrap_err();
+        assert_eq!(error.to_string(), "cannot multiply 2x3 by 2x3 into 2x2");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+}

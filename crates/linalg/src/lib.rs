@@ -1,0 +1,31 @@
+//! Linear algebra on strided views.
+//!
+//! Matrix multiplication stands behind the trait [`Gemm`]; the [`engine`] module puts a kernel crate
+//! behind it. [`Context`] says how many threads a call may use. The kernels that are not linear
+//! algebra (softmax, layer norm, GELU, pooling) are in `nexus-kernels` and re-exported here as
+//! [`kernels`].
+//!
+//! ```
+//! use nexus_linalg::{Context, MatMut, MatRef};
+//!
+//! let (a, b) = ([1.0_f32, 2.0, 3.0, 4.0], [0.0_f32, 1.0, 1.0, 0.0]);
+//! let mut c = [0.0_f32; 4];
+//! let view = |data| MatRef::new(data, 2, 2);
+//! Context::default().matmul(view(&a)?, view(&b)?, MatMut::new(&mut c, 2, 2)?)?;
+//! assert_eq!(c, [2.0, 1.0, 4.0, 3.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod context;
+pub mod engine;
+mod error;
+
+pub use context::Context;
+pub use engine::Scalar;
+pub use error::{Error, ErrorKind};
+pub use nexus_kernels as kernels;
+pub use nexus_kernels::{Gemm, Isa, MatMut, MatRef, ViewError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/linalg.md")]
+struct Docs;

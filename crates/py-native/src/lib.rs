@@ -1,0 +1,20 @@
+//! The extension module `nexus._native`: what `nexus.safetensors` and `nexus.data` are made of.
+
+mod raw;
+mod safetensors;
+
+use pyo3::prelude::*;
+
+/// `nexus._native`.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::raw::Tensor;
+
+    #[pymodule_export]
+    use super::safetensors::{SafeTensorsFile, SafetensorError, save_bytes, save_file};
+
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "the Python name")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,194 @@
+//! The one error of this crate.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::Utf8Error;
+
+use nexus_tensor::DType;
+
+/// What a caller can do about a [`SafeTensorError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The arguments contradict each other: mend them.
+    InvalidInput,
+    /// The file is not a sound safetensors file: fetch or write it anew.
+    Corrupt,
+    /// There is no such file or tensor.
+    NotFound,
+    /// A limit of [`limits`](crate::limits) is reached.
+    LimitReached,
+    /// The operating system refused or failed.
+    Io,
+}
+
+/// Why a file cannot be read or written.
+///
+/// Variants and texts are those of the `safetensors` crate 0.8.0, so that callers who match or
+/// print them see the same; the variants from [`File`](Self::File) on are additions.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SafeTensorError {
+    /// The header is not UTF-8.
+    InvalidHeader(Utf8Error),
+    /// The header is not the JSON that the format asks for.
+    InvalidHeaderDeserialization(serde_json::Error),
+    /// The header is larger than [`HEADER_SIZE_MAX`](crate::limits::HEADER_SIZE_MAX).
+    HeaderTooLarge,
+    /// There are fewer than 8 bytes.
+    HeaderTooSmall,
+    /// The header ends behind the end of the bytes.
+    InvalidHeaderLength,
+    /// There is no tensor of this name.
+    TensorNotFound(String),
+    /// The size that shape and type ask for is not the size that the offsets give.
+    TensorInvalidInfo,
+    /// The tensor of this name does not start where the one before it ends.
+    InvalidOffset(String),
+    /// An input or output error without a path.
+    IoError(io::Error),
+    /// The header cannot be written as JSON.
+    JsonError(serde_json::Error),
+    /// The number of bytes is not the one that type and shape ask for.
+    InvalidTensorView(DType, Vec<usize>, usize),
+    /// The bytes end before or after the last tensor does.
+    MetadataIncompleteBuffer,
+    /// A size overflows.
+    ValidationOverflow,
+    /// Elements smaller than a byte do not fill the last byte.
+    MisalignedSlice,
+    /// An input or output error while working on a file.
+    File {
+        /// What was attempted: `open`, `map`, `write`, ...
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A save would replace something that is not a regular file.
+    NotRegularFile(PathBuf),
+    /// Two tensors to be written have this name.
+    DuplicateName(String),
+    /// A tensor to be written has the name that the format reserves: `__metadata__`.
+    ReservedName,
+    /// A mapped tensor cannot be viewed.
+    Tensor {
+        /// The tensor's name.
+        name: String,
+        /// Why.
+        source: nexus_tensor::Error,
+    },
+}
+
+impl SafeTensorError {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::InvalidHeader(_)
+            | Self::InvalidHeaderDeserialization(_)
+            | Self::HeaderTooSmall
+            | Self::InvalidHeaderLength
+            | Self::TensorInvalidInfo
+            | Self::InvalidOffset(_)
+            | Self::MetadataIncompleteBuffer
+            | Self::ValidationOverflow
+            | Self::MisalignedSlice => ErrorKind::Corrupt,
+            Self::TensorNotFound(_) => ErrorKind::NotFound,
+            Self::HeaderTooLarge | Self::Tensor { .. } => ErrorKind::LimitReached,
+            Self::JsonError(_)
+            | Self::InvalidTensorView(..)
+            | Self::NotRegularFile(_)
+            | Self::DuplicateName(_)
+            | Self::ReservedName => ErrorKind::InvalidInput,
+            Self::IoError(source) | Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => ErrorKind::NotFound,
+                _ => ErrorKind::Io,
+            },
+        }
+    }
+
+    /// What to try next, where there is something to try; one line for people.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::HeaderTooSmall | Self::HeaderTooLarge | Self::InvalidHeader(_) => Some(
+                "is it a safetensors file? A Git LFS pointer or a web page saved by mistake is not",
+            ),
+            Self::InvalidHeaderLength | Self::MetadataIncompleteBuffer => Some(
+                "the file may be cut off: compare its size with the source's and fetch it again",
+            ),
+            Self::NotRegularFile(_) => Some("give the path of a file"),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+impl fmt::Display for SafeTensorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidHeader(error) => write!(f, "invalid UTF-8 in header: {error}"),
+            Self::InvalidHeaderDeserialization(error) => write!(f, "invalid JSON in header: {error}"),
+            Self::JsonError(error) => write!(f, "JSON error: {error}"),
+            Self::HeaderTooLarge => f.write_str("header too large"),
+            Self::HeaderTooSmall => f.write_str("header too small"),
+            Self::InvalidHeaderLength => f.write_str("invalid header length"),
+            Self::TensorNotFound(name) => write!(f, "tensor `{name}` not found"),
+            Self::TensorInvalidInfo => f.write_str("invalid shape, data type, or offset for tensor"),
+            Self::InvalidOffset(name) => write!(f, "invalid offset for tensor `{name}`"),
+            Self::IoError(error) => write!(f, "I/O error: {error}"),
+            Self::InvalidTensorView(dtype, shape, size) => {
+                let shape: Vec<_> = shape.iter().map(ToString::to_string).collect();
+                let shape = shape.join(", ");
+                write!(f, "tensor of type {dtype} and shape ({shape}) can't be created from {size} bytes")
+            }
+            Self::MetadataIncompleteBuffer => f.write_str("incomplete metadata, file not fully covered"),
+            Self::ValidationOverflow => {
+                f.write_str("overflow computing buffer size from shape and/or element type")
+            }
+            Self::MisalignedSlice => f.write_str(
+                "The slice is slicing for subbytes dtypes, and the slice does not end up at a byte boundary, \
+                 this is invalid.",
+            ),
+            Self::File { action, path, source } => write!(f, "cannot {action} `{}`: {source}", path.display()),
+            Self::NotRegularFile(path) => {
+                write!(f, "cannot replace `{}`: it is not a regular file", path.display())
+            }
+            Self::DuplicateName(name) => write!(f, "cannot write tensor `{name}`: there are two of that name"),
+            Self::ReservedName => f.write_str("cannot write tensor `__metadata__`: the name is reserved"),
+            Self::Tensor { name, source } => write!(f, "cannot view tensor `{name}`: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for SafeTensorError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::InvalidHeader(source) => Some(source),
+            Self::InvalidHeaderDeserialization(source) | Self::JsonError(source) => Some(source),
+            Self::IoError(source) | Self::File { source, .. } => Some(source),
+            Self::Tensor { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for SafeTensorError {
+    fn from(error: io::Error) -> Self {
+        Self::IoError(error)
+    }
+}
+
+impl From<serde_json::Error> for SafeTensorError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::JsonError(error)
+    }
+}

@@ -1,0 +1,384 @@
+//! From a corpus to an index: prepare, embed, write.
+
+use crate::error::{Error, ErrorKind};
+use crate::index::{Draft, Index, Record, Summary};
+use crate::limits::PASSAGES_MAX;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use nexus_data::columns;
+use nexus_data::{Cancel, Pipeline, Progressed, RunOptions};
+use nexus_minilm::{MiniLm, TOKENS_MAX};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use xxhash_rust::xxh3::Xxh3;
+
+/// What to build.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// The folder or file to read: text, Markdown, HTML, JSONL, each also with `.gz`.
+    pub source: PathBuf,
+    /// The index to write.
+    pub out: PathBuf,
+    /// Threads for reading and for embedding.
+    pub threads: NonZero<usize>,
+    /// Build even if the index at `out` was built from the same bytes by the same program.
+    pub force: bool,
+}
+
+/// What a build did.
+#[derive(Clone, Debug, Serialize)]
+pub struct BuildReport {
+    /// Whether there was anything to do.
+    pub outcome: Outcome,
+    /// The counts, of this build or of the one before.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// The stages in order; none if the index is unchanged.
+    pub stages: Vec<StageReport>,
+    /// The first of the records that were set aside: file, line, reason.
+    pub rejects: Vec<String>,
+    /// Wall-clock time.
+    pub seconds: f64,
+    /// The most memory the process held, if the caller knows it.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// How a build ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The index was written.
+    Built,
+    /// The index is up to date and was left alone.
+    Unchanged,
+}
+
+/// What one stage did. Seconds of the data steps are added up over threads.
+#[derive(Clone, Debug, Serialize)]
+pub struct StageReport {
+    /// `read`, `clean`, `dedup_exact`, `tokenize`, `cut`, `embed` or `write`.
+    pub name: String,
+    /// Rows that came in.
+    pub rows_in: u64,
+    /// Rows that went out.
+    pub rows_out: u64,
+    /// Time.
+    pub seconds: f64,
+}
+
+/// A stage of the build, as a watcher sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading, cleaning, dropping duplicates, tokenising and cutting; counted in bytes read.
+    Prepare,
+    /// Embedding; counted in passages.
+    Embed,
+    /// Writing the index; counted in passages.
+    Write,
+}
+
+impl Stage {
+    /// The name in progress lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Embed => "embed",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// Hears of progress: stage, units done, units in all where that is known. Called from any thread.
+pub type Watch = Arc<dyn Fn(Stage, u64, Option<u64>) + Send + Sync>;
+
+/// Builds the index of `options.source` at `options.out`.
+///
+/// The index carries a fingerprint of the source's bytes, the model's and this program's version:
+/// when it matches, nothing is done. Otherwise the index is written in one step at the end; when
+/// the build fails or `cancel` is set, an index that was there stays as it was.
+///
+/// # Errors
+/// When the source cannot be read or holds no text, when the index cannot be written, and with
+/// [`ErrorKind::Cancelled`] when `cancel` is set. Records that cannot be read are set aside and
+/// counted, not fatal.
+pub fn build(
+    options: &BuildOptions,
+    model: &MiniLm,
+    watch: &Watch,
+    cancel: &Arc<AtomicBool>,
+) -> Result<BuildReport, Error> {
+    let start = Instant::now();
+    let fingerprint = fingerprint(&options.source, model)?;
+    if !options.force
+        && let Ok(index) = Index::open(&options.out)
+        && index.fingerprint() == fingerprint
+    {
+        return Ok(BuildReport {
+            outcome: Outcome::Unchanged,
+            summary: index.summary().clone(),
+            stages: Vec::new(),
+            rejects: Vec::new(),
+            seconds: start.elapsed().as_secs_f64(),
+            peak_memory_bytes: None,
+        });
+    }
+    let mut build = Build {
+        options,
+        model,
+        watch,
+        cancel,
+        stages: Vec::new(),
+    };
+    let prepared = build.prepare()?;
+    let draft = build.embed(&prepared)?;
+    build.write(&draft, &prepared.summary, &fingerprint)?;
+    Ok(BuildReport {
+        outcome: Outcome::Built,
+        summary: prepared.summary,
+        stages: build.stages,
+        rejects: prepared.rejects,
+        seconds: start.elapsed().as_secs_f64(),
+        peak_memory_bytes: None,
+    })
+}
+
+/// Passages that are embedded between two looks at the cancel flag, for each thread.
+const SLICE: usize = 64;
+
+/// Documents with fewer characters than this say nothing worth finding.
+const CHARS_MIN: usize = 2;
+
+/// A build under way.
+struct Build<'a> {
+    options: &'a BuildOptions,
+    model: &'a MiniLm,
+    watch: &'a Watch,
+    cancel: &'a Arc<AtomicBool>,
+    stages: Vec<StageReport>,
+}
+
+/// What the data pipeline made of the source.
+#[derive(Default)]
+struct Prepared {
+    records: Vec<Record>,
+    ids: Vec<Vec<u32>>,
+    summary: Summary,
+    rejects: Vec<String>,
+}
+
+impl Build<'_> {
+    /// Reads, cleans, drops duplicates, tokenises and cuts.
+    fn prepare(&mut self) -> Result<Prepared, Error> {
+        let mut prepared = Prepared::default();
+        let watch = Arc::clone(self.watch);
+        let progress = move |now: Progressed| watch(Stage::Prepare, now.bytes, now.bytes_total);
+        let run = RunOptions {
+            threads: self.options.threads.get(),
+            cancel: Cancel::from_flag(Arc::clone(self.cancel)),
+            progress: Some(Arc::new(progress)),
+            ..RunOptions::default()
+        };
+        let report = Pipeline::read(&self.options.source)
+            .clean()
+            .min_chars(CHARS_MIN)
+            .dedup_exact()
+            .tokenize(Arc::clone(self.model.tokenizer()))
+            .cut(TOKENS_MAX)
+            .for_each(&run, |batch| {
+                prepared.take(&batch);
+                Ok(())
+            })?;
+        if prepared.records.len() > PASSAGES_MAX {
+            let message = format!(
+                "cannot index {} passages: PASSAGES_MAX is {PASSAGES_MAX}",
+                prepared.records.len()
+            );
+            return Err(Error::new(ErrorKind::LimitReached, message));
+        }
+        prepared.summary = Summary {
+            documents: report.steps.first().map_or(0, |read| read.rows_out),
+            duplicates: report.duplicates,
+            rejected: report.rejected.count,
+            passages: prepared.records.len() as u64,
+            tokens: prepared.ids.iter().map(|ids| ids.len() as u64 + 2).sum(),
+        };
+        prepared.rejects = report
+            .rejected
+            .samples
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let stages = report.steps.into_iter().map(|step| StageReport {
+            name: step.name,
+            rows_in: step.rows_in,
+            rows_out: step.rows_out,
+            seconds: step.seconds,
+        });
+        self.stages.extend(stages);
+        if prepared.records.is_empty() {
+            let message = format!(
+                "cannot index {}: it holds no text",
+                self.options.source.display()
+            );
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        Ok(prepared)
+    }
+
+    fn embed(&mut self, prepared: &Prepared) -> Result<Draft, Error> {
+        let start = Instant::now();
+        let total = prepared.records.len();
+        let mut draft = Draft::new(self.model.dimensions());
+        (self.watch)(Stage::Embed, 0, Some(total as u64));
+        let slice = SLICE * self.options.threads.get();
+        for (records, ids) in prepared
+            .records
+            .chunks(slice)
+            .zip(prepared.ids.chunks(slice))
+        {
+            self.check_cancel()?;
+            let vectors = self.model.embed_ids(ids, self.options.threads)?;
+            for (vector, record) in vectors.chunks_exact(self.model.dimensions()).zip(records) {
+                draft.push(vector, record);
+            }
+            (self.watch)(Stage::Embed, draft.passages(), Some(total as u64));
+        }
+        self.note(Stage::Embed, total, start);
+        Ok(draft)
+    }
+
+    fn write(&mut self, draft: &Draft, summary: &Summary, fingerprint: &str) -> Result<(), Error> {
+        let start = Instant::now();
+        let total = summary.passages;
+        (self.watch)(Stage::Write, 0, Some(total));
+        self.check_cancel()?;
+        draft.write(&self.options.out, summary, fingerprint)?;
+        (self.watch)(Stage::Write, total, Some(total));
+        self.note(Stage::Write, total as usize, start);
+        Ok(())
+    }
+
+    fn check_cancel(&self) -> Result<(), Error> {
+        if self.cancel.load(Ordering::Relaxed) {
+            Err(Error::cancelled())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn note(&mut self, stage: Stage, rows: usize, start: Instant) {
+        let (name, rows) = (stage.name().to_owned(), rows as u64);
+        let seconds = start.elapsed().as_secs_f64();
+        self.stages.push(StageReport {
+            name,
+            rows_in: rows,
+            rows_out: rows,
+            seconds,
+        });
+    }
+}
+
+impl Prepared {
+    /// Keeps what the index needs of a batch of passages, whose columns the pipeline above made.
+    fn take(&mut self, batch: &RecordBatch) {
+        let strings = |name| batch[name].as_string::<i32>();
+        let [ids, sources, fields, texts] = [
+            columns::ID,
+            columns::SOURCE,
+            columns::FIELDS,
+            columns::PASSAGE,
+        ]
+        .map(strings);
+        let parts = batch[columns::PART].as_primitive::<UInt32Type>();
+        let tokens = batch[columns::IDS].as_list::<i32>();
+        for row in 0..batch.num_rows() {
+            let fields: Fields = serde_json::from_str(fields.value(row)).unwrap_or_default();
+            self.records.push(Record {
+                title: fields.title.unwrap_or_else(|| ids.value(row).to_owned()),
+                module: fields
+                    .module
+                    .unwrap_or_else(|| sources.value(row).to_owned()),
+                url: fields.url.unwrap_or_default(),
+                source: sources.value(row).to_owned(),
+                part: parts.value(row),
+                text: texts.value(row).to_owned(),
+            });
+            self.ids.push(
+                tokens
+                    .value(row)
+                    .as_primitive::<UInt32Type>()
+                    .values()
+                    .to_vec(),
+            );
+        }
+    }
+}
+
+/// The fields of a JSONL record that the index keeps.
+#[derive(Default, Deserialize)]
+struct Fields {
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    module: Option<String>,
+    #[serde(default)]
+    url: Option<String>,
+}
+
+/// A hash of everything the index depends on: the program's version, the model's vectors of a fixed
+/// text, and path and bytes of each file of the source.
+fn fingerprint(source: &Path, model: &MiniLm) -> Result<String, Error> {
+    let mut hash = Xxh3::new();
+    hash.update(concat!("nexus-search ", env!("CARGO_PKG_VERSION")).as_bytes());
+    let probe = model.embed(
+        &["The quick brown fox jumps over the lazy dog."],
+        NonZero::<usize>::MIN,
+    );
+    probe
+        .iter()
+        .for_each(|value| hash.update(&value.to_le_bytes()));
+    hash_path(source, &mut hash).map_err(|error| {
+        let message = format!("cannot read the source {}: {error}", source.display());
+        Error::new(ErrorKind::NotFound, message).caused_by(error)
+    })?;
+    Ok(format!("{:032x}", hash.digest128()))
+}
+
+/// Adds the bytes of a file, or names and bytes of a folder's files in sorted order. What cannot be
+/// read below a folder adds its kind of error: the pipeline's reader reports it.
+fn hash_path(path: &Path, hash: &mut Xxh3) -> io::Result<()> {
+    if !path.is_dir() {
+        return hash_file(path, hash);
+    }
+    let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(DirEntry::file_name);
+    for entry in entries {
+        hash.update(entry.file_name().as_encoded_bytes());
+        hash.update(b"/");
+        if let Err(error) = hash_path(&entry.path(), hash) {
+            hash.update(error.kind().to_string().as_bytes());
+        }
+    }
+    Ok(())
+}
+
+fn hash_file(path: &Path, hash: &mut Xxh3) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            size => hash.update(&buffer[..size]),
+        }
+    }
+    // The size, so that bytes cannot wander from one file to the next unseen.
+    hash.update(&file.metadata()?.len().to_le_bytes());
+    Ok(())
+}

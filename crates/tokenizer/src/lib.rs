@@ -1,0 +1,33 @@
+//! Tokenizers that give the ids of Hugging Face `tokenizers`, without its dependencies.
+//!
+//! A [`WordPiece`] is read from a `tokenizer.json` or a `vocab.txt` and turns text into token ids
+//! with the byte range of each token in the original text. It adds no special tokens, and it
+//! ignores the file's truncation and padding: where a text is cut is the caller's decision.
+//!
+//! What a file asks for and this crate lacks is refused with
+//! [`Unsupported`](ErrorKind::Unsupported), never approximated.
+//!
+//! ```
+//! use nexus_tokenizer::{Case, WordPiece};
+//!
+//! let vocab = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nstream\n##ing\nworks\n!\n";
+//! let tokenizer = WordPiece::from_vocab(vocab, Case::Lower)?;
+//! let encoding = tokenizer.encode("Streaming works!");
+//! assert_eq!(encoding.ids, [5, 6, 7, 8]);
+//! assert_eq!(encoding.offsets, [(0, 6), (6, 9), (10, 15), (15, 16)]);
+//! # Ok::<(), nexus_tokenizer::Error>(())
+//! ```
+
+mod added;
+mod error;
+pub mod limits;
+mod normalize;
+mod parse;
+mod trie;
+mod unicode;
+mod unicode_tables;
+mod wordpiece;
+
+pub use error::{Error, ErrorKind};
+pub use parse::Case;
+pub use wordpiece::{Encoding, WordPiece};

@@ -1,0 +1,19 @@
+//! What a tokenizer file may ask for at most. Reaching a limit is an error that names it.
+
+/// Largest tokenizer file, in bytes. The largest published ones are about 20 MB.
+pub const FILE_SIZE_MAX: u64 = 64 << 20;
+
+/// Largest token id plus one. The largest published vocabularies have about 260 000 tokens.
+pub const VOCAB_SIZE_MAX: u32 = 4 << 20;
+
+/// Longest token, in bytes.
+pub const TOKEN_SIZE_MAX: usize = 4096;
+
+/// Most slots of the vocabulary's search structure, 12 bytes each.
+pub const TRIE_SLOTS_MAX: usize = 1 << 26;
+
+/// Largest `max_input_chars_per_word` of a file: the work for a word grows with its square.
+pub const WORD_CHARS_MAX: usize = 1024;
+
+/// Largest text for one call, in bytes: offsets are 32 bits wide.
+pub const TEXT_SIZE_MAX: usize = u32::MAX as usize;

@@ -1,0 +1,25 @@
+//! Any bytes as a tokenizer file, and a text for it: reading gives a tokenizer or an error, encoding
+//! gives ids that have a token and offsets that are ordered ranges of the text.
+
+use nexus_tokenizer::{Case, WordPiece};
+
+/// Reads `data` as `tokenizer.json` and as `vocab.txt`, and encodes it with what results.
+///
+/// # Panics
+/// When an id has no token, or an offset is no range of the text.
+pub fn run(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let json = WordPiece::from_json(data).ok();
+    let vocab = WordPiece::from_vocab(data, Case::Lower).ok();
+    for tokenizer in json.into_iter().chain(vocab) {
+        let encoding = tokenizer.encode(&text);
+        assert_eq!(encoding.ids.len(), encoding.offsets.len());
+        for (&id, &(start, end)) in encoding.ids.iter().zip(&encoding.offsets) {
+            assert!(tokenizer.token(id).is_some(), "id {id} has no token");
+            assert!(
+                text.get(start as usize..end as usize).is_some(),
+                "{start}..{end}"
+            );
+        }
+    }
+}

@@ -1,0 +1,76 @@
+"""ARCHITECTURE.md says what the code does: the arrows, the owners, the places of `unsafe`."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BINDINGS = {"nexus-py-native", "nexus-py-linalg", "nexus-py-serve"}
+# Who may name a heavy dependency in its manifest.
+OWNERS = {
+    "pyo3": BINDINGS,
+    "hyper": {"nexus-serve"},
+    "tokio": {"nexus-serve"},
+    "gemm-f32": {"nexus-linalg"},
+    "memmap2": {"nexus-safetensors"},
+    "arrow-array": {"nexus-data", "nexus-search", "nexus-py-native"},
+    "clap": {"nexus-cli"},
+}
+
+
+@pytest.fixture(scope="module")
+def dependencies() -> dict[str, set[str]]:
+    """What each crate of the workspace depends on, tests aside."""
+    command = ["cargo", "metadata", "--no-deps", "--format-version", "1", "--offline"]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
+    return {
+        package["name"]: {d["name"] for d in package["dependencies"] if d["kind"] is None}
+        for package in json.loads(printed)["packages"]
+    }
+
+
+def drawn_arrows() -> dict[str, set[str]]:
+    """The table of arrows in ARCHITECTURE.md."""
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    table = text.partition("| from | to | why |")[2].partition("\n\n")[0]
+    rows = [row.split("|") for row in table.splitlines() if row.startswith("| `nexus-")]
+    return {
+        row[1].strip(" `"): {f"nexus-{name.strip()}" for name in row[2].split(",")} for row in rows
+    }
+
+
+def test_the_drawn_arrows_are_the_dependencies(dependencies: dict[str, set[str]]) -> None:
+    drawn = drawn_arrows()
+    assert len(drawn) > 5
+    drawn.pop("nexus-py-*")
+    for crate, names in dependencies.items():
+        inner = {name for name in names if name.startswith("nexus-")}
+        if crate not in BINDINGS:
+            assert inner == drawn.get(crate, set()), crate
+
+
+def test_heavy_dependencies_have_their_owners(dependencies: dict[str, set[str]]) -> None:
+    for name, owners in OWNERS.items():
+        users = {crate for crate, names in dependencies.items() if name in names}
+        assert users <= owners, name
+        assert users, f"nobody uses {name}: remove it from the table"
+
+
+def test_unsafe_stands_in_its_own_modules_with_a_reason() -> None:
+    seen = 0
+    for path in [*ROOT.glob("crates/*/src/**/*.rs"), *ROOT.glob("examples/*/src/**/*.rs")]:
+        lines = path.read_text("utf-8").splitlines()
+        at = [i for i, line in enumerate(lines) if re.search(r"\bunsafe\s*\{", line)]
+        allowed = path.stem in {"raw", "sys", "simd"} or path.parent.name in {"raw", "sys", "simd"}
+        inline = any(re.match(r"mod (raw|sys|simd) \{", line) for line in lines)
+        assert not at or allowed or inline, f"{path}:{at[0] + 1}: unsafe outside of its modules"
+        for i in at:
+            before = "\n".join(lines[max(0, i - 12) : i + 1])
+            assert "SAFETY" in before, f"{path}:{i + 1}: unsafe without a reason"
+            seen += 1
+    assert seen > 0

@@ -1,0 +1,91 @@
+"""`nexus.linalg` against NumPy, and what it says to bad input."""
+
+import array
+import threading
+
+import numpy as np
+import pytest
+
+from nexus import linalg
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_matmul_equals_numpy(dtype: str, threads: int) -> None:
+    rng = np.random.default_rng(1)
+    for m, k, n in [(1, 1, 1), (3, 5, 2), (64, 100, 33), (300, 200, 150), (2, 0, 3), (0, 4, 2)]:
+        a = rng.standard_normal((m, k)).astype(dtype)
+        b = rng.standard_normal((k, n)).astype(dtype)
+        product = linalg.matmul(a, b, threads=threads)
+        assert (product.shape, product.dtype) == ((m, n), dtype)
+        expected = a.astype("float64") @ b.astype("float64")
+        tolerance = {"float32": 1e-4, "float64": 1e-12}[dtype]
+        assert np.allclose(np.asarray(product), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_strided_and_fortran_ordered_arrays_are_read_in_their_own_order() -> None:
+    base = np.arange(48, dtype="float64").reshape(6, 8)
+    for view in (base.T, base[::2, ::-1], np.asfortranarray(base)):
+        eye = np.eye(view.shape[1])
+        assert np.array_equal(np.asarray(linalg.matmul(view, eye)), view)
+
+
+def test_lists_work_without_numpy_and_mixed_operands_give_float64() -> None:
+    product = linalg.matmul([[1, 2], [3, 4]], [[5, 6], [7, 8]])
+    assert product.tolist() == [[19.0, 22.0], [43.0, 50.0]]
+    mixed = linalg.matmul(np.eye(2, dtype="float32"), [[1, 2], [3, 4]])
+    assert mixed.dtype == "float64"
+
+
+def test_a_matrix_is_a_buffer_an_operand_and_readable() -> None:
+    matrix = linalg.matmul([[1, 2], [3, 4]], [[1, 0], [0, 1]])
+    view = memoryview(matrix)
+    assert (view.format, view.shape, view.readonly, view.tolist()) == (
+        "d",
+        (2, 2),
+        True,
+        [[1.0, 2.0], [3.0, 4.0]],
+    )
+    assert (matrix @ matrix).tolist() == [[7.0, 10.0], [15.0, 22.0]]
+    assert ([[1, 1]] @ matrix).tolist() == [[4.0, 6.0]]
+    assert (matrix[0, 1], matrix[-1, -1], len(matrix)) == (2.0, 4.0, 2)
+    assert repr(matrix) == "Matrix 2x2 float64\n  [1, 2]\n  [3, 4]"
+    with pytest.raises(IndexError, match="row 2 is out of range for 2 rows"):
+        matrix[2, 0]
+
+
+def test_softmax_rows_equal_numpy() -> None:
+    a = np.random.default_rng(2).standard_normal((7, 33)).astype("float32")
+    expected = np.exp(a - a.max(axis=1, keepdims=True))
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert np.allclose(np.asarray(linalg.softmax(a)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("a", "error", "message"),
+    [
+        (7, TypeError, "expected a Matrix, a buffer of float32 or float64, or rows"),
+        ([[1, 2], [3]], ValueError, "row 1 has 1 numbers and the first row has 2"),
+        ([[1, 2], "no"], TypeError, "row 1 is not a sequence of numbers"),
+        (array.array("d", [1, 2]), ValueError, "expected a matrix, found 1 dimensions"),
+        ([[1, 2, 3]], ValueError, "cannot multiply 1x3 by 2x2: the inner sizes differ"),
+    ],
+)
+def test_bad_operands_are_named(a: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        linalg.matmul(a, [[1, 0], [0, 1]])  # type: ignore[arg-type]
+
+
+def test_eight_threads_get_the_same_result() -> None:
+    a = np.random.default_rng(3).standard_normal((120, 120)).astype("float32")
+    expected = linalg.matmul(a, a).tolist()
+    results: list[list[list[float]]] = []
+    workers = [
+        threading.Thread(target=lambda: results.append(linalg.matmul(a, a).tolist()))
+        for _ in range(8)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert results == [expected] * 8

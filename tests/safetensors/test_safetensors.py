@@ -1,0 +1,221 @@
+"""The Python surface: views, lifetimes, saves, errors."""
+
+from __future__ import annotations
+
+import array
+import doctest
+import gc
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nexus.safetensors as room
+from nexus.safetensors import SafetensorError, SafeTensorsFile, Tensor, _open, safe_open
+from nexus.safetensors import numpy as nst
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of two tensors."""
+    tensors = {"b": np.arange(6, dtype="f4").reshape(2, 3), "a": np.arange(4, dtype="i8")}
+    nst.save_file(tensors, tmp_path / "two", {"k": "v"})
+    return tmp_path / "two"
+
+
+def test_docstrings_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for module in [room, _open, nst]:
+        failed, attempted = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+        assert attempted and not failed
+
+
+def test_a_file_is_a_mapping_of_names(path: Path) -> None:
+    with safe_open(path) as file:
+        assert file.keys() == list(file) == ["a", "b"]
+        assert file.offset_keys() == ["a", "b"]
+        assert len(file) == 2
+        assert "a" in file and "c" not in file and 1 not in file
+        assert file.metadata() == {"k": "v"}
+        assert repr(file) == f"<safe_open {str(path)!r}: 2 tensors, 208 bytes, framework np>"
+        dtype, shape, start, end = file.info("b")
+        assert (dtype, shape, end - start) == ("F32", (2, 3), 24)
+        assert path.read_bytes()[start:end] == file["b"].tobytes()
+        assert sorted(file.get_tensors()) == ["a", "b"]
+        assert np.array_equal(file.get_tensor("a"), np.arange(4))
+    assert repr(file).endswith(": closed>")
+
+
+def test_arrays_are_writable_views_of_a_private_map(path: Path) -> None:
+    before = path.read_bytes()
+    first, second = nst.load_file(path), nst.load_file(path)
+    assert not first["a"].flags.owndata
+    first["a"][:] = -1
+    assert path.read_bytes() == before
+    assert second["a"].tolist() == [0, 1, 2, 3]
+    assert first["b"].tolist() == second["b"].tolist()
+
+
+def test_arrays_keep_the_map_alive_and_let_it_go(path: Path) -> None:
+    def mapped() -> bool:
+        return str(path) in Path("/proc/self/maps").read_text()
+
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("no /proc")
+    with safe_open(path) as file:
+        kept = file["b"][1:]
+    del file
+    gc.collect()
+    assert mapped()
+    assert kept.tolist() == [[3.0, 4.0, 5.0]]
+    del kept
+    gc.collect()
+    assert not mapped()
+
+
+def test_numpy_load_costs_no_copy(tmp_path: Path) -> None:
+    path, size = tmp_path / "large", 64 << 20
+    nst.save_file({"x": np.zeros(size, "u1")}, path)
+    program = (
+        "import resource, sys; from nexus.safetensors.numpy import load_file;"
+        "import numpy; before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "x = load_file(sys.argv[1])['x'];"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    grown_kib = subprocess.run(
+        [sys.executable, "-c", program, path], check=True, capture_output=True
+    )
+    assert int(grown_kib.stdout) < 8 << 10
+
+
+def test_arrays_of_any_order_are_saved_right() -> None:
+    base = np.arange(24, dtype="f4").reshape(2, 3, 4)
+    cases = {
+        "fortran": np.asfortranarray(base),
+        "transposed": base.T,
+        "reversed": base[::-1, :, ::2],
+        "big-endian": base.astype(">f4"),
+        "broadcast": np.broadcast_to(base[0, 0], (5, 4)),
+        "read-only": np.frombuffer(base.tobytes(), "f4"),
+        "scalar": base[1, 2, 3],
+        "empty": base[:0],
+    }
+    for case, read in nst.load(nst.save(cases)).items():
+        assert read.shape == cases[case].shape, case
+        assert np.array_equal(read, cases[case]), case
+
+
+def test_a_tensor_speaks_every_protocol() -> None:
+    values = array.array("f", range(6))
+    tensor = Tensor(values, dtype="F32", shape=(2, 3))
+    rows = [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+    view = memoryview(tensor)
+    assert (view.tolist(), view.format, view.shape, view.strides) == (rows, "f", (2, 3), (12, 4))
+    assert np.asarray(tensor).tolist() == np.from_dlpack(tensor).tolist() == rows
+    assert np.asarray(Interface(tensor)).tolist() == rows
+    np.asarray(tensor)[0, 0] = 9
+    assert values[0] == 9, "shared, not copied"
+    assert tensor.__dlpack_device__() == (1, 0)
+    assert "dltensor_versioned" in repr(tensor.__dlpack__(max_version=(1, 0)))
+    assert '"dltensor"' in repr(tensor.__dlpack__())
+    brain = Tensor(bytes(4), dtype="BF16", shape=(2,))
+    assert memoryview(brain).format == "B" and memoryview(brain).nbytes == 4
+    assert brain.readonly and not hasattr(brain, "__array_interface__")
+
+
+class Interface:
+    """Shows nothing but the array interface."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self.__array_interface__ = tensor.__array_interface__
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "words"),
+    [
+        (lambda: Tensor(b"abc", dtype="F32", shape=(1,)), ValueError, "cannot view 3 bytes as F32"),
+        (lambda: Tensor(b"abcd", dtype="f32", shape=(1,)), ValueError, "`f32` as an element type"),
+        (lambda: Tensor(b"", dtype="U8", shape=(2**63, 2)), ValueError, "overflow"),
+        (lambda: Tensor("abc", dtype="U8", shape=(3,)), TypeError, "bytes-like"),
+        (lambda: Tensor(b"a", dtype="U8", shape=(1,)).__dlpack__(), BufferError, "read-only"),
+        (lambda: Tensor(b"a", dtype="U8", shape=(1,)).__dlpack__(copy=True), BufferError, "copy"),
+        (lambda: Tensor(b"", dtype="U8", shape=(0,)).__dlpack__(stream=1), BufferError, "device"),
+        (lambda: nst.save({"x": np.zeros(1, "c16")}), SafetensorError, 'dtype "complex128"'),
+        (lambda: nst.save({"__metadata__": np.zeros(1)}), SafetensorError, "reserved"),
+        (lambda: nst.save({"x": np.zeros(1)}, {"a": 1}), TypeError, ""),
+        (lambda: nst.load_file("none"), FileNotFoundError, "'none'"),
+        (lambda: nst.save_file({}, "none/x"), FileNotFoundError, "'none/x'"),
+        (lambda: nst.save_file({}, "."), SafetensorError, "not a regular file"),
+        (lambda: nst.load_file("."), OSError, ""),
+        (lambda: safe_open("none", framework="foo"), SafetensorError, "framework foo is invalid"),
+        (lambda: safe_open("none", device="cuda:0"), SafetensorError, "Device cuda:0 is not"),
+    ],
+)
+def test_errors_say_what_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: object, kind: type, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(kind) as error:
+        act()  # type: ignore[operator]
+    assert words in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_of_a_file_are_those_of_the_peer(path: Path) -> None:
+    file = safe_open(path)
+    with pytest.raises(SafetensorError, match=r"^File does not contain tensor zz$"):
+        file.get_tensor("zz")
+    with pytest.raises(KeyError, match="zz"):
+        file["zz"]
+    file.close()
+    for act in [file.keys, lambda: file.get_tensor("a"), lambda: len(file)]:
+        with pytest.raises(SafetensorError, match=r"^File is closed$"):
+            act()
+
+
+def test_errors_carry_a_hint_and_can_be_pickled(tmp_path: Path) -> None:
+    (tmp_path / "short").write_bytes(b"abc")
+    with pytest.raises(ValueError, match="header too small") as error:
+        SafeTensorsFile(tmp_path / "short")
+    assert error.value.__notes__[0].startswith("hint: is it a safetensors file?")
+    assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
+
+
+def test_a_save_over_a_mapped_file_leaves_the_map_alone(path: Path) -> None:
+    old = nst.load_file(path)
+    path.chmod(0o640)
+    link = path.with_name("link")
+    link.symlink_to(path.name)
+    nst.save_file(old | {"a": old["a"] + 1}, link)
+    assert old["a"].tolist() == [0, 1, 2, 3]
+    assert nst.load_file(path)["a"].tolist() == [1, 2, 3, 4]
+    assert link.is_symlink()
+    assert os.stat(path).st_mode & 0o777 == 0o640
+    assert sorted(each.name for each in path.parent.iterdir()) == ["link", "two"]
+
+
+def test_threads_share_a_file(path: Path) -> None:
+    file, sums = safe_open(path), []
+
+    def read() -> None:
+        sums.extend(int(file["a"].sum()) for _ in range(200))
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sums == [6] * 800
+
+
+def test_importing_the_room_imports_no_third_party_package() -> None:
+    third = "{'numpy', 'torch', 'ml_dtypes'}"
+    program = f"import sys, nexus.safetensors; print({third} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert done.stdout.strip() == b"set()"
