@@ -330,8 +330,8 @@ def test_ctrl_c_interrupts_a_wait() -> None:
             target=lambda: Client(endpoint.url).invoke(b""), daemon=True
         ).start()
         entered.wait()
-        print("waiting", flush=True)
         try:
+            print("waiting", flush=True)
             endpoint.stop()
         except KeyboardInterrupt:
             print("interrupted", flush=True)

@@ -32,7 +32,7 @@ pub(crate) struct Place {
     /// The address to listen at; a container listens at 0.0.0.0.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
     host: IpAddr,
-    /// The port, 0 for any free one [default: SAGEMAKER_BIND_TO_PORT or 8080].
+    /// The port, 0 for any free one [default: that of the variable `SAGEMAKER_BIND_TO_PORT`, else 8080].
     #[arg(long)]
     port: Option<u16>,
 }
@@ -78,4 +78,4 @@ pub(crate) fn serve(builder: Builder, place: &Place, output: Output) -> Result<(
 }
 
 /// How long a model may take to load.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
+const LOAD_TIMEOUT: Duration = Duration::from_mins(10);

@@ -115,6 +115,7 @@ pub fn build(
     cancel: &Arc<AtomicBool>,
 ) -> Result<BuildReport, Error> {
     let start = Instant::now();
+    check_target(&options.out)?;
     let fingerprint = fingerprint(&options.source, model)?;
     if !options.force
         && let Ok(index) = Index::open(&options.out)
@@ -147,6 +148,19 @@ pub fn build(
         seconds: start.elapsed().as_secs_f64(),
         peak_memory_bytes: None,
     })
+}
+
+/// Refuses a target that cannot be written before minutes are spent on what it should hold.
+fn check_target(out: &Path) -> Result<(), Error> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if out.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        let message = format!(
+            "cannot write the index {}: it is a folder or in none",
+            out.display()
+        );
+        return Err(Error::new(ErrorKind::NotFound, message));
+    }
+    Ok(())
 }
 
 /// Passages that are embedded between two looks at the cancel flag, for each thread.
@@ -341,9 +355,9 @@ fn fingerprint(source: &Path, model: &MiniLm) -> Result<String, Error> {
         &["The quick brown fox jumps over the lazy dog."],
         NonZero::<usize>::MIN,
     );
-    probe
-        .iter()
-        .for_each(|value| hash.update(&value.to_le_bytes()));
+    for value in probe {
+        hash.update(&value.to_le_bytes());
+    }
     hash_path(source, &mut hash).map_err(|error| {
         let message = format!("cannot read the source {}: {error}", source.display());
         Error::new(ErrorKind::NotFound, message).caused_by(error)

@@ -69,17 +69,13 @@ impl Index {
     /// When the file is missing, is no safetensors file, or is not an index of this version.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let file = SafeTensorsFile::open(path).map_err(|source| {
-            let kind = match source.kind() {
-                nexus_safetensors::ErrorKind::NotFound => ErrorKind::NotFound,
-                nexus_safetensors::ErrorKind::Io => ErrorKind::Io,
-                _ => ErrorKind::Corrupt,
-            };
-            Error::new(
-                kind,
-                format!("cannot open the index {}: {source}", path.display()),
-            )
-            .caused_by(source)
+        let file = SafeTensorsFile::open(path).map_err(|source| match source.kind() {
+            // These name the file themselves.
+            nexus_safetensors::ErrorKind::NotFound => {
+                Error::new(ErrorKind::NotFound, source.to_string())
+            }
+            nexus_safetensors::ErrorKind::Io => Error::new(ErrorKind::Io, source.to_string()),
+            _ => Error::index(path, &source).caused_by(source),
         })?;
         let none = HashMap::new();
         let metadata = file.metadata().unwrap_or(&none);
@@ -150,6 +146,11 @@ impl Index {
         Err(Error::index(&self.path, reason))
     }
 
+    /// Where the index was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How many passages there are.
     pub fn len(&self) -> usize {
         self.vectors.shape()[0]
@@ -166,6 +167,10 @@ impl Index {
     }
 
     /// All vectors, row by row.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "type and alignment were checked by `open`"
+    )]
     pub fn vectors(&self) -> &[f32] {
         self.vectors
             .as_slice()
@@ -357,7 +362,7 @@ mod tests {
                 .position(|w| w == truth.as_bytes())
                 .unwrap();
             let mut changed = whole.clone();
-            changed[at..at + truth.len()].copy_from_slice(lie[..truth.len()].as_bytes());
+            changed[at..at + truth.len()].copy_from_slice(&lie.as_bytes()[..truth.len()]);
             std::fs::write(&path, &changed).unwrap();
             assert_eq!(
                 Index::open(&path).unwrap_err().kind(),

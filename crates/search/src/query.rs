@@ -36,10 +36,9 @@ impl Searcher {
     /// When the model's vectors have another length than the index's.
     pub fn new(index: Index, model: MiniLm) -> Result<Self, Error> {
         if index.dimensions() != model.dimensions() {
-            let (index, model) = (index.dimensions(), model.dimensions());
-            let message =
-                format!("cannot search: the index has {index} dimensions, the model {model}");
-            return Err(Error::new(ErrorKind::InvalidInput, message));
+            let (found, expected) = (index.dimensions(), model.dimensions());
+            let reason = format!("its vectors have {found} dimensions, the model's {expected}");
+            return Err(Error::index(index.path(), reason));
         }
         Ok(Self {
             index: Arc::new(index),

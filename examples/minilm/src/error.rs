@@ -1,5 +1,6 @@
 //! The one error of the crate.
 
+use nexus_safetensors::SafeTensorError;
 use std::fmt;
 use std::path::Path;
 
@@ -57,11 +58,19 @@ impl Error {
         }
     }
 
-    pub(crate) fn weights(path: &Path, source: nexus_safetensors::SafeTensorError) -> Self {
-        let message = format!("cannot load the weights {}: {source}", path.display());
-        let kind = match source.kind() {
-            nexus_safetensors::ErrorKind::Io => ErrorKind::NotFound,
-            _ => ErrorKind::Corrupt,
+    pub(crate) fn weights(path: &Path, source: SafeTensorError) -> Self {
+        let (kind, message) = if let SafeTensorError::File { .. } = source {
+            // It names the file itself.
+            (
+                ErrorKind::NotFound,
+                format!("cannot load the weights: {source}"),
+            )
+        } else {
+            let path = path.display();
+            (
+                ErrorKind::Corrupt,
+                format!("cannot load the weights {path}: {source}"),
+            )
         };
         Self {
             kind,
