@@ -13,7 +13,8 @@ time after its own optimiser for BERT models (onnxruntime.transformers). Passage
 length and padded to the longest of a batch. The graph and batch size that are fastest in a trial
 are the ones that count, so the peer runs at its best.
 
-Needs numpy, onnx, onnxruntime, safetensors and tokenizers; ``--with torch`` sentence-transformers.
+Needs numpy, onnx, onnxruntime, safetensors, sympy (for that optimiser) and tokenizers;
+``--with torch`` needs sentence-transformers.
 """
 
 from __future__ import annotations
@@ -196,7 +197,10 @@ def write_optimised(graph: Path, target: Path) -> None:
         "optimize(sys.argv[1], model_type='bert', num_heads=12, hidden_size=384, opt_level=0)"
         ".save_model_to_file(sys.argv[2])"
     )
-    subprocess.run([sys.executable, "-c", code, graph, target], check=True, capture_output=True)
+    command = [sys.executable, "-c", code, str(graph), str(target)]
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    if ended.returncode != 0:
+        sys.exit(f"onnxruntime cannot optimise the graph:\n{ended.stderr}\nhint: pip install sympy")
 
 
 def choose(setting: Setting, threads: int, arguments: argparse.Namespace) -> Iterator[Contestant]:

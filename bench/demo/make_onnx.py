@@ -47,9 +47,11 @@ class Graph:
         self.constants.setdefault(name, numpy_helper.from_array(value, name))
         return name
 
-    def op(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
+    def op(
+        self, kind: str, *inputs: str, output: str = "", **attributes: int | float | list[int]
+    ) -> str:
         output = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], output, **attributes))
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
         return output
 
     def linear(self, source: str, name: str, weights: dict[str, np.ndarray]) -> str:

@@ -232,7 +232,11 @@ def exported_names(tree: ast.Module) -> set[str]:
                 ast.Assign(targets=[ast.Name(id="__all__")], value=value)
                 | ast.AugAssign(target=ast.Name(id="__all__"), value=value)
             ):
-                names |= {item.value for item in ast.walk(value) if isinstance(item, ast.Constant)}
+                names |= {
+                    item.value
+                    for item in ast.walk(value)
+                    if isinstance(item, ast.Constant) and isinstance(item.value, str)
+                }
     return names
 
 
@@ -265,8 +269,8 @@ def c_module(name: str) -> types.ModuleType | None:
     except ValueError:  # a module without a spec, such as the program itself
         return None
     loader = spec.loader if spec else None
-    is_builtin = loader is importlib.machinery.BuiltinImporter
-    if not is_builtin and not isinstance(loader, importlib.machinery.ExtensionFileLoader):
+    is_extension = isinstance(loader, importlib.machinery.ExtensionFileLoader)
+    if name not in sys.builtin_module_names and not is_extension:
         return None
     try:
         with warnings.catch_warnings():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from program import Nexus, embed, post
+from program import Json, Nexus, embed, post
 
 FOLDER = Path(__file__).parent / "expected"
 COSINE_MIN = 0.9999
@@ -51,7 +51,7 @@ def test_the_endpoint_embeds_as_the_program_does(
 ) -> None:
     for start in range(0, len(texts), 20):
         part = slice(start, start + 20)
-        payload = {"texts": [text["text"] for text in texts[part]]}
+        payload: Json = {"texts": [text["text"] for text in texts[part]]}
         answer = post(f"{url}/endpoints/minilm/invocations", payload)
         vectors = np.array(answer["vectors"], dtype=np.float32)
         check_equal(texts[part], vectors, expected[part])

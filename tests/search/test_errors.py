@@ -186,7 +186,7 @@ def test_a_port_in_use_is_named(
 )
 def test_a_bad_request_is_refused_in_one_line(url: str, payload: Json) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
-        post(f"{url}/endpoints/search/invocations", payload)
+        post(f"{url}/invocations", payload)
     assert caught.value.code == 400
     assert len(caught.value.read().decode("utf-8").strip().splitlines()) == 1
 

@@ -76,7 +76,7 @@ def test_the_ranking_is_that_of_a_dot_product(
         assert all(
             opened.records[row].items() <= hit.items() for row, hit in zip(rows, hits, strict=True)
         )
-        assert np.allclose([hit["score"] for hit in hits], scores[rows], atol=SCORE_NOISE)
+        assert np.allclose(scores_of(hits), scores[rows], atol=SCORE_NOISE)
         for rank, (row, wanted) in enumerate(zip(rows, expected, strict=True)):
             same_score = abs(scores[row] - scores[wanted]) < SCORE_NOISE
             is_noise = same_score and not np.array_equal(
@@ -91,7 +91,7 @@ def test_more_hits_asked_for_than_there_are_gives_all(
     write_documents(tmp_path / "source", 3)
     build_index(nexus, model_dir, tmp_path / "source", tmp_path / "index.safetensors")
     hits = query(nexus, model_dir, tmp_path / "index.safetensors", "tea", k=10)
-    scores = [hit["score"] for hit in hits]
+    scores = scores_of(hits)
     assert len(hits) == 3
     assert scores == sorted(scores, reverse=True)
 
@@ -145,5 +145,8 @@ def test_program_http_boto3_and_client_agree(
 
 def check_hits(hits: list[Json], expected: list[Json]) -> None:
     assert [{**hit, "score": 0} for hit in hits] == [{**hit, "score": 0} for hit in expected]
-    scores = [[hit["score"] for hit in some] for some in (hits, expected)]
-    assert np.allclose(*scores, atol=SCORE_NOISE)
+    assert np.allclose(scores_of(hits), scores_of(expected), atol=SCORE_NOISE)
+
+
+def scores_of(hits: list[Json]) -> list[float]:
+    return [float(str(hit["score"])) for hit in hits]
