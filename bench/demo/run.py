@@ -3,9 +3,10 @@
     ./x bench demo [--with torch] [--rounds N] [--out FOLDER]
 
 It runs bench_encoder.py (onnxruntime, and sentence-transformers where it is installed) and
-bench/serve/bench_endpoint.py (FastAPI on uvicorn), prints their tables, writes them with the figures
-to a folder (``encoder.md``, ``encoder.json``, ``endpoint.md``, ``endpoint.json``) and puts the tables
-into docs/search.md between the lines ``<!-- bench:demo -->`` and ``<!-- /bench:demo -->``.
+bench/serve/bench_endpoint.py (FastAPI on uvicorn), prints their tables, writes them with the
+figures to a folder (``encoder.md``, ``encoder.json``, ``endpoint.md``, ``endpoint.json``) and puts
+the tables into docs/search.md between the lines ``<!-- bench:demo -->`` and
+``<!-- /bench:demo -->``.
 """
 
 from __future__ import annotations

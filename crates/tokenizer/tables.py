@@ -11,7 +11,6 @@ from tokenizers import normalizers, pre_tokenizers
 
 
 def bert(**flags: bool) -> normalizers.BertNormalizer:
-    """Make a normaliser that does one thing."""
     """Return a normaliser that does nothing but what the flags name."""
     off = {"clean_text": False, "handle_chinese_chars": False, "lowercase": False}
     return normalizers.BertNormalizer(**{**off, "strip_accents": False, **flags})
@@ -25,13 +24,11 @@ PROBES = sorted({unicodedata.ucd_3_2_0.combining(c): c for c in CODE_POINTS}.ite
 
 
 def is_punctuation(c: str) -> bool:
-    """Tell whether the pre-tokeniser cuts around `c`."""
     """Tell whether a character is a word of its own."""
     return len(SPLIT.pre_tokenize_str(f"a{c}a")) == 3
 
 
 def combining_class(c: str) -> int:
-    """Find the canonical combining class of `c` by what it is reordered with."""
     """Return the peer's canonical combining class of a character."""
     below = 0
     for value, probe in PROBES:
@@ -42,7 +39,6 @@ def combining_class(c: str) -> int:
 
 
 def table(name: str, doc: str, chosen: list[str]) -> None:
-    """Print the ranges of the chosen characters as a Rust table."""
     """Print a table of the ranges of some characters."""
     ranges: list[list[int]] = []
     for c in map(ord, chosen):
@@ -58,7 +54,6 @@ def table(name: str, doc: str, chosen: list[str]) -> None:
 
 
 def main() -> None:
-    """Print the module."""
     """Print the module."""
     print(f"//! Written by `tables.py` from tokenizers {tokenizers.__version__}; do not edit.")
     print('\n#![expect(clippy::unreadable_literal, reason = "code points are written so")]')

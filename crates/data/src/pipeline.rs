@@ -255,7 +255,9 @@ impl Pipeline {
     /// # Errors
     /// Those of [`run`](Self::run) that concern the steps.
     pub fn schema(&self) -> Result<Option<SchemaRef>, Error> {
-        let Source::Path(_) = self.source else { return Ok(None) };
+        let Source::Path(_) = self.source else {
+            return Ok(None);
+        };
         let mut batch = RecordBatch::new_empty(batch::read_schema());
         for step in &self.steps {
             batch = match step.operator()?.apply(batch, &mut Turn::new(0)) {

@@ -1,20 +1,23 @@
 //! The tokenizer and the pipeline of `nexus.data`.
-#![expect(clippy::needless_pass_by_value, reason = "arguments come from Python as values")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "arguments come from Python as values"
+)]
 
 mod columns;
 mod stream;
 
 use std::path::PathBuf;
-use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use nexus_data::{BoxError, Cancel, Error, ErrorKind, Progressed, RunOptions};
 use nexus_tokenizer::WordPiece;
-use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyValueError};
+use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyCapsule};
+use pyo3::types::PyCapsule;
 
 use columns::{Columns, with_text};
 pub(crate) use stream::Rows;
@@ -22,7 +25,14 @@ pub(crate) use stream::Rows;
 /// How often the calling thread looks for Ctrl-C.
 const SIGNALS: Duration = Duration::from_millis(100);
 
-/// A WordPiece tokenizer with the ids of Hugging Face `tokenizers`.
+/// A `WordPiece` tokenizer with the ids of Hugging Face `tokenizers`.
+///
+/// >>> from pathlib import Path
+/// >>> _ = Path("vocab.txt").write_text("[UNK]\nstream\n##ing\n")
+/// >>> tokenizer = Tokenizer.from_file("vocab.txt")
+/// >>> encoding = tokenizer.encode("Streaming")
+/// >>> encoding.ids, encoding.offsets
+/// ([1, 2], [(0, 6), (6, 9)])
 #[pyclass(frozen, module = "nexus.data")]
 pub(crate) struct Tokenizer(Arc<WordPiece>);
 
@@ -33,15 +43,16 @@ impl Tokenizer {
     #[pyo3(signature = (path, /))]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let read = py.detach(|| WordPiece::from_file(path));
-        read.map(|tokenizer| Self(Arc::new(tokenizer))).map_err(|error| {
-            use nexus_tokenizer::ErrorKind as Kind;
-            let message = error.to_string();
-            match error.kind() {
-                Kind::NotFound => PyFileNotFoundError::new_err(message),
-                Kind::Io => PyOSError::new_err(message),
-                _ => PyValueError::new_err(message),
-            }
-        })
+        read.map(|tokenizer| Self(Arc::new(tokenizer)))
+            .map_err(|error| {
+                use nexus_tokenizer::ErrorKind as Kind;
+                let message = error.to_string();
+                match error.kind() {
+                    Kind::NotFound => PyFileNotFoundError::new_err(message),
+                    Kind::Io => PyOSError::new_err(message),
+                    _ => PyValueError::new_err(message),
+                }
+            })
     }
 
     /// Encodes a text, without special tokens around it.
@@ -58,7 +69,10 @@ impl Tokenizer {
             let share = texts.len().div_ceil(threads).max(1);
             std::thread::scope(|scope| {
                 let encode = |texts: &[String]| -> Vec<_> {
-                    texts.iter().map(|text| Encoding::new(&self.0, text)).collect()
+                    texts
+                        .iter()
+                        .map(|text| Encoding::new(&self.0, text))
+                        .collect()
                 };
                 let workers: Vec<_> = texts
                     .chunks(share)
@@ -67,7 +81,9 @@ impl Tokenizer {
                 workers
                     .into_iter()
                     .flat_map(|worker| {
-                        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                        worker
+                            .join()
+                            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                     })
                     .collect()
             })
@@ -137,7 +153,10 @@ impl Encoding {
                 (*start, *end) = (positions[*start as usize], positions[*end as usize]);
             }
         }
-        Self { ids: encoding.ids, offsets }
+        Self {
+            ids: encoding.ids,
+            offsets,
+        }
     }
 }
 
@@ -153,8 +172,61 @@ impl Encoding {
 }
 
 /// A source, steps, and what becomes of the result. Methods give a new pipeline.
+///
+/// >>> from pathlib import Path
+/// >>> _ = Path("a.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n{"text": "one"}\n')
+/// >>> pipeline = Pipeline("a.jsonl").dedup_exact()
+/// >>> " ".join(row["text"] for row in pipeline)
+/// 'one two'
+/// >>> pipeline.write_jsonl("b.jsonl").run(threads=2).duplicates
+/// 1
+/// >>> print(pipeline.to_toml())
+/// [source]
+/// path = "a.jsonl"
+/// <BLANKLINE>
+/// [[steps]]
+/// op = "dedup_exact"
+/// <BLANKLINE>
 #[pyclass(frozen, module = "nexus.data")]
-pub(crate) struct Pipeline(nexus_data::Pipeline);
+pub(crate) struct Pipeline {
+    inner: nexus_data::Pipeline,
+    calls_python: bool,
+}
+
+impl Pipeline {
+    /// The pipeline with another step.
+    fn then(&self, step: impl FnOnce(nexus_data::Pipeline) -> nexus_data::Pipeline) -> Self {
+        Self {
+            inner: step(self.inner.clone()),
+            calls_python: self.calls_python,
+        }
+    }
+
+    fn then_python<F>(&self, name: &str, function: F) -> Self
+    where
+        F: Fn(RecordBatch) -> Result<RecordBatch, BoxError> + Send + Sync + 'static,
+    {
+        let inner = self.inner.clone().map_batches(name, function);
+        Self {
+            inner,
+            calls_python: true,
+        }
+    }
+
+    fn options(&self) -> RunOptions {
+        let defaults = RunOptions::default();
+        // A run is cancelled between batches, and Python functions are slow.
+        let batch_rows = if self.calls_python {
+            64
+        } else {
+            defaults.batch_rows
+        };
+        RunOptions {
+            batch_rows,
+            ..defaults
+        }
+    }
+}
 
 /// A tokenizer, or the path of its file.
 #[derive(FromPyObject)]
@@ -169,42 +241,50 @@ impl Pipeline {
     #[new]
     #[pyo3(signature = (source, /))]
     fn new(source: PathBuf) -> Self {
-        Self(nexus_data::Pipeline::read(source))
+        Self {
+            inner: nexus_data::Pipeline::read(source),
+            calls_python: false,
+        }
     }
 
     /// Reads a plan.
     #[staticmethod]
     #[pyo3(signature = (plan, /))]
     fn from_toml(py: Python<'_>, plan: &str) -> PyResult<Self> {
-        nexus_data::Pipeline::from_toml(plan).map(Self).map_err(|error| exception(py, error))
+        match nexus_data::Pipeline::from_toml(plan) {
+            Ok(inner) => Ok(Self {
+                inner,
+                calls_python: false,
+            }),
+            Err(error) => Err(exception(py, error)),
+        }
     }
 
     /// Writes the plan that `from_toml` reads.
     fn to_toml(&self, py: Python<'_>) -> PyResult<String> {
-        self.0.to_toml().map_err(|error| exception(py, error))
+        self.inner.to_toml().map_err(|error| exception(py, error))
     }
 
     /// Gives all texts one form of line ends and white space.
     fn clean(&self) -> Self {
-        Self(self.0.clone().clean())
+        self.then(nexus_data::Pipeline::clean)
     }
 
     /// Keeps documents of at least `chars` characters.
     #[pyo3(signature = (chars, /))]
     fn min_chars(&self, chars: usize) -> Self {
-        Self(self.0.clone().min_chars(chars))
+        self.then(|pipeline| pipeline.min_chars(chars))
     }
 
     /// Keeps the first of all documents that differ in white space at most.
     fn dedup_exact(&self) -> Self {
-        Self(self.0.clone().dedup_exact())
+        self.then(nexus_data::Pipeline::dedup_exact)
     }
 
     /// Adds token ids and where each token stands in the text, in bytes of UTF-8.
     #[pyo3(signature = (tokenizer, /))]
     fn tokenize(&self, tokenizer: TokenizerOrPath) -> Self {
-        let pipeline = self.0.clone();
-        Self(match tokenizer {
+        self.then(|pipeline| match tokenizer {
             TokenizerOrPath::Tokenizer(tokenizer) => pipeline.tokenize(tokenizer.get().0.clone()),
             TokenizerOrPath::Path(path) => pipeline.tokenize_file(path),
         })
@@ -213,13 +293,13 @@ impl Pipeline {
     /// Cuts tokenized documents into passages.
     #[pyo3(signature = (*, max_tokens = 256))]
     fn cut(&self, max_tokens: usize) -> Self {
-        Self(self.0.clone().cut(max_tokens))
+        self.then(|pipeline| pipeline.cut(max_tokens))
     }
 
     /// Replaces each row's text by what `function` gives for the row.
     #[pyo3(signature = (function, /))]
     fn map(&self, function: Py<PyAny>) -> Self {
-        Self(self.0.clone().map_batches("map", move |batch| {
+        self.then_python("map", move |batch| {
             Python::attach(|py| -> PyResult<_> {
                 let columns = Columns::new(py, &batch)?;
                 let mut texts = Vec::with_capacity(batch.num_rows());
@@ -230,33 +310,36 @@ impl Pipeline {
                 with_text(&batch, &texts)
             })
             .map_err(BoxError::from)
-        }))
+        })
     }
 
     /// Keeps the rows for which `function` is true.
     #[pyo3(signature = (function, /))]
     fn filter(&self, function: Py<PyAny>) -> Self {
-        Self(self.0.clone().map_batches("filter", move |batch| {
+        self.then_python("filter", move |batch| {
             let keep = Python::attach(|py| -> PyResult<Vec<bool>> {
                 let columns = Columns::new(py, &batch)?;
                 (0..batch.num_rows())
                     .map(|row| function.call1(py, (columns.row(py, row)?,))?.is_truthy(py))
                     .collect()
             })?;
-            Ok(arrow_select::filter::filter_record_batch(&batch, &keep.into())?)
-        }))
+            Ok(arrow_select::filter::filter_record_batch(
+                &batch,
+                &keep.into(),
+            )?)
+        })
     }
 
     /// Lets `run` write the result as JSON Lines.
     #[pyo3(signature = (path, /))]
     fn write_jsonl(&self, path: PathBuf) -> Self {
-        Self(self.0.clone().write_jsonl(path))
+        self.then(|pipeline| pipeline.write_jsonl(path))
     }
 
     /// Lets a run write what it rejects as JSON Lines.
     #[pyo3(signature = (path, /))]
     fn write_rejects(&self, path: PathBuf) -> Self {
-        Self(self.0.clone().write_rejects(path))
+        self.then(|pipeline| pipeline.write_rejects(path))
     }
 
     /// Runs the pipeline into its output file; without one, the rows are only counted.
@@ -268,7 +351,10 @@ impl Pipeline {
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Report> {
         let latest = Arc::new(Mutex::new(Progressed::default()));
-        let mut options = options(threads);
+        let mut options = RunOptions {
+            threads: threads.unwrap_or(0),
+            ..self.options()
+        };
         if progress.is_some() {
             let latest = latest.clone();
             let keep = move |progressed| {
@@ -279,22 +365,24 @@ impl Pipeline {
             options.progress = Some(Arc::new(keep));
         }
         let tell = |py: Python<'_>| -> PyResult<()> {
-            let now = latest.lock().map_or(Progressed::default(), |latest| *latest);
+            let now = latest
+                .lock()
+                .map_or(Progressed::default(), |latest| *latest);
             match &progress {
-                Some(progress) => {
-                    progress.call1(py, (now.rows, now.bytes, now.bytes_total)).map(drop)
-                }
+                Some(progress) => progress
+                    .call1(py, (now.rows, now.bytes, now.bytes_total))
+                    .map(drop),
                 None => Ok(()),
             }
         };
-        let report = interruptible(py, &options.cancel, &tell, || self.0.run(&options))?;
+        let report = interruptible(py, &options.cancel, &tell, || self.inner.run(&options))?;
         tell(py)?;
         Ok(Report(report))
     }
 
     /// Runs the pipeline in the background and gives its rows in order.
-    fn __iter__(&self, py: Python<'_>) -> PyResult<Rows> {
-        Rows::start(py, &self.0)
+    fn __iter__(&self) -> Rows {
+        Rows::start(&self.inner, self.options())
     }
 
     /// Runs the pipeline in the background as a stream of Arrow batches.
@@ -306,11 +394,11 @@ impl Pipeline {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         // The protocol lets a producer give its own schema when it cannot give the requested one.
         drop(requested_schema);
-        stream::export(py, &self.0)
+        stream::export(py, &self.inner, self.options())
     }
 
     fn __repr__(&self) -> String {
-        format!("<nexus.data.{:?}>", self.0)
+        format!("<nexus.data.{:?}>", self.inner)
     }
 }
 
@@ -341,7 +429,12 @@ impl Report {
     /// The first of them as `file:line: reason`.
     #[getter]
     fn rejected_samples(&self) -> Vec<String> {
-        self.0.rejected.samples.iter().map(ToString::to_string).collect()
+        self.0
+            .rejected
+            .samples
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// Files of kinds that are not read.
@@ -414,13 +507,15 @@ pub(crate) struct StepReport {
 #[pymethods]
 impl StepReport {
     fn __repr__(&self) -> String {
-        let Self { name, rows_in, rows_out, seconds, .. } = self;
+        let Self {
+            name,
+            rows_in,
+            rows_out,
+            seconds,
+            ..
+        } = self;
         format!("<nexus.data.StepReport {name}: {rows_in} -> {rows_out} rows, {seconds:.3} s>")
     }
-}
-
-fn options(threads: Option<usize>) -> RunOptions {
-    RunOptions { threads: threads.unwrap_or(0), ..RunOptions::default() }
 }
 
 /// Runs `work` on another thread while this one looks for signals and calls `tell`.
@@ -430,30 +525,55 @@ fn interruptible<T: Send>(
     tell: &(dyn Fn(Python<'_>) -> PyResult<()> + Sync),
     work: impl FnOnce() -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    let result = py.detach(|| {
-        std::thread::scope(|scope| {
-            let (sender, receiver) = mpsc::channel();
-            scope.spawn(move || {
-                // The receiver waits as long as this thread runs.
-                let _ = sender.send(work());
+    let (outcome, interrupt) = py.detach(|| {
+        // Nothing is sent: that the sender is gone says that the work is done.
+        let (working, done) = mpsc::channel::<()>();
+        let mut interrupt = None;
+        let outcome = std::thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                let _working = working;
+                work()
             });
-            let mut interrupt = None;
-            loop {
-                match receiver.recv_timeout(SIGNALS) {
-                    Ok(result) => return interrupt.map_or(Ok(result), Err),
-                    // A panic: the scope passes it on.
-                    Err(RecvTimeoutError::Disconnected) => return Ok(Err(panicked())),
-                    Err(RecvTimeoutError::Timeout) if interrupt.is_none() => {
-                        let look = |py: Python<'_>| py.check_signals().and_then(|()| tell(py));
-                        interrupt = Python::attach(look).err();
-                        if interrupt.is_some() {
-                            cancel.cancel();
-                        }
+            while let Err(RecvTimeoutError::Timeout) = done.recv_timeout(SIGNALS) {
+                if interrupt.is_none() {
+                    let look = |py: Python<'_>| py.check_signals().and_then(|()| tell(py));
+                    interrupt = Python::attach(look).err();
+                    if interrupt.is_some() {
+                        cancel.cancel();
                     }
-                    Err(RecvTimeoutError::Timeout) => {}
                 }
             }
-        })
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        (outcome, interrupt)
     });
-    result?.map_err(|error| exception(py, error))
+    match interrupt {
+        Some(interrupt) => Err(interrupt),
+        None => outcome.map_err(|error| exception(py, error)),
+    }
+}
+
+/// The exception for an error: that of the user's function, or a built-in one with the hint as note.
+fn exception(py: Python<'_>, error: Error) -> PyErr {
+    let message = error.to_string();
+    let hint = error.hint().map(|hint| format!("hint: {hint}"));
+    let exception = match error.kind() {
+        ErrorKind::Function => match error
+            .into_source()
+            .map(<dyn std::error::Error + Send + Sync>::downcast::<PyErr>)
+        {
+            Some(Ok(error)) => return *error,
+            _ => PyRuntimeError::new_err(message),
+        },
+        ErrorKind::NotFound => PyFileNotFoundError::new_err(message),
+        ErrorKind::Io => PyOSError::new_err(message),
+        ErrorKind::Cancelled => PyRuntimeError::new_err(message),
+        _ => PyValueError::new_err(message),
+    };
+    match hint.map(|hint| exception.value(py).call_method1("add_note", (hint,))) {
+        Some(Err(error)) => error,
+        _ => exception,
+    }
 }

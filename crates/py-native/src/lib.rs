@@ -1,5 +1,6 @@
 //! The extension module `nexus._native`: what `nexus.safetensors` and `nexus.data` are made of.
 
+mod data;
 mod raw;
 mod safetensors;
 
@@ -8,6 +9,9 @@ use pyo3::prelude::*;
 /// `nexus._native`.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::data::{Encoding, Pipeline, Report, Rows, StepReport, Tokenizer};
+
     #[pymodule_export]
     use super::raw::Tensor;
 

@@ -71,9 +71,10 @@ pub(crate) fn names(folder: &Path) -> Vec<PathBuf> {
 
 /// A tokenizer that knows the letters, a few words and some punctuation.
 pub(crate) fn tokenizer() -> WordPiece {
-    let mut vocab = String::from("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword\nlonger\n.\n,\n-\n語\n");
-    for letter in 'a'..='z' {
-        vocab.push_str(&format!("{letter}\n##{letter}\n"));
-    }
+    let letters: Vec<_> = ('a'..='z')
+        .map(|letter| format!("{letter}\n##{letter}\n"))
+        .collect();
+    let vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword\nlonger\n.\n,\n-\n語\n".to_owned()
+        + &letters.concat();
     WordPiece::from_vocab(vocab.as_bytes(), Case::Lower).unwrap()
 }

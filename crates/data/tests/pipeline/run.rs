@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 fn numbered(count: usize) -> Vec<u8> {
-    (0..count)
+    let lines: Vec<_> = (0..count)
         .map(|n| format!("{{\"text\":\"text {} of many\"}}\n", n % (count - 10)))
-        .collect::<String>()
-        .into()
+        .collect();
+    lines.concat().into()
 }
 
 fn text_batch(texts: &[&str]) -> RecordBatch {
@@ -20,7 +20,8 @@ fn text_batch(texts: &[&str]) -> RecordBatch {
 
 #[test]
 fn any_number_of_threads_writes_the_same_bytes() {
-    let text: String = (0..3000).map(|n| format!("word {n}, longer. ")).collect();
+    let text: Vec<_> = (0..3000).map(|n| format!("word {n}, longer. ")).collect();
+    let text = text.concat();
     let folder = folder(&[
         ("a.jsonl", &numbered(500)),
         ("b.txt", text.as_bytes()),
@@ -344,10 +345,17 @@ fn batches_are_a_source_for_one_run() {
 
 #[test]
 fn the_schema_is_known_before_anything_is_read() {
-    let pipeline = Pipeline::read("nowhere").dedup_exact().tokenize(tokenizer()).cut(9);
+    let pipeline = Pipeline::read("nowhere")
+        .dedup_exact()
+        .tokenize(tokenizer())
+        .cut(9);
     let pipeline = pipeline.map_batches("keep", |batch| Ok(batch.project(&[0, 4, 5])?));
     let schema = pipeline.schema().unwrap().unwrap();
-    let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let names: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     assert_eq!(names, ["id", "part", "passage"]);
     assert!(Pipeline::read("nowhere").cut(9).schema().is_err());
     assert!(Pipeline::batches([]).schema().unwrap().is_none());

@@ -1,0 +1,33 @@
+"""What the rows of a pipeline look like."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, TypedDict
+
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
+"""A value of JSON, as the module :mod:`json` reads it."""
+
+
+class Row(TypedDict, total=False):
+    """A row. Which keys it has depends on the steps before it."""
+
+    id: str
+    """The record's own id, else its place below the source's root."""
+    text: str
+    """The document; gone after ``cut``."""
+    source: str
+    """The path of the file that the document was read from."""
+    line: int | None
+    """The line of a JSONL record, from 1; ``None`` for other files."""
+    fields: dict[str, JsonValue]
+    """What else the record holds."""
+    ids: list[int]
+    """Token ids, after ``tokenize``."""
+    starts: list[int]
+    """Where each token starts in the text, in bytes of UTF-8."""
+    ends: list[int]
+    """Where each token ends in the text, in bytes of UTF-8."""
+    part: int
+    """The number of a passage in its document, from 0, after ``cut``."""
+    passage: str
+    """A passage, after ``cut``."""
