@@ -1,6 +1,6 @@
 //! Numeric kernels: what an encoder needs beside GEMM, and the trait that GEMM stands behind.
 //!
-//! Each kernel is one generic algorithm over [`Lanes`](lanes) with a thin shell per instruction
+//! Each kernel is one generic algorithm over registers with a thin shell per instruction
 //! set. The crate has no threads, no allocation and no I/O; callers bring the memory. It does not
 //! choose threads or block sizes: `nexus-linalg` does.
 //!

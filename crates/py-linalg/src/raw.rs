@@ -5,6 +5,7 @@ use crate::matmul;
 use pyo3::exceptions::{PyBufferError, PyIndexError};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyMemoryView;
 use std::ffi::{CStr, c_int};
 use std::fmt::Write;
 use std::num::NonZero;
@@ -159,6 +160,15 @@ impl Matrix {
             let _ = write!(out, "\n  [{}]", numbers.join(", "));
         }
         out
+    }
+
+    /// The same view for callers that ask in Python (PEP 688), before 3.12 too.
+    #[pyo3(signature = (flags, /))]
+    fn __buffer__<'py>(slf: &Bound<'py, Self>, flags: c_int) -> PyResult<Bound<'py, PyMemoryView>> {
+        if flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
+            return Err(PyBufferError::new_err("a Matrix is read-only"));
+        }
+        PyMemoryView::from(slf)
     }
 
     /// The buffer protocol: a read-only view in row-major order that keeps the matrix alive.

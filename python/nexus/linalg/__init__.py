@@ -15,7 +15,7 @@ from nexus import _linalg
 from nexus._linalg import Matrix
 
 if TYPE_CHECKING:
-    from nexus._linalg import Operand
+    from nexus._linalg import _Operand as Operand
 
 __all__ = ["Matrix", "matmul", "softmax"]
 
