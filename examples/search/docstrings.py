@@ -10,7 +10,8 @@ One line per module, class, function and method that is public and documented, s
 
 The text opens with the object's name and parameters, because a docstring such as "Open the file."
 does not say what it belongs to. The output depends on the interpreter alone: the same one gives the
-same bytes. It runs on the standard library, takes a few seconds and prints nothing.
+same bytes. It runs on the standard library, takes a few seconds and prints nothing but a count of
+modules on a terminal.
 
 Modules written in Python are read as source and never imported, for importing some of them has
 effects (``antigravity`` opens a browser). Modules written in C have no source here, so they are
@@ -117,14 +118,23 @@ def record(entry: Entry) -> dict[str, str]:
 def collect() -> list[Entry]:
     """List the documented public objects of the standard library, sorted by module and name."""
     entries: dict[tuple[str, str], Entry] = {}
-    for module, source in python_modules():
+    for count, (module, source) in enumerate(python_modules(), 1):
+        show_progress(count)
         for entry in from_source(module, source):
             entries.setdefault(entry[:2], entry)
     for name in sorted(sys.stdlib_module_names - TEST_MODULES - OS_MODULES):
         if not name.startswith("_") and (module_object := c_module(name)):
             for entry in from_object(name, "", module_object):
                 entries.setdefault(entry[:2], entry)
+    show_progress(None)
     return [entries[key] for key in sorted(entries)]
+
+
+def show_progress(count: int | None) -> None:
+    """Show on a terminal how many modules are read; `None` clears the line."""
+    if sys.stderr.isatty():
+        text = "" if count is None else f"{count} modules"
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 # Modules written in Python: read, never imported.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from nexus.serve import Client, Endpoint
 from program import Json, Nexus, embed, post
 
 FOLDER = Path(__file__).parent / "expected"
@@ -55,6 +56,16 @@ def test_the_endpoint_embeds_as_the_program_does(
         answer = post(f"{url}/endpoints/minilm/invocations", payload)
         vectors = np.array(answer["vectors"], dtype=np.float32)
         check_equal(texts[part], vectors, expected[part])
+
+
+def test_the_handler_built_into_python_embeds_as_the_program_does(
+    model_dir: Path, texts: list[dict[str, str]], expected: np.ndarray
+) -> None:
+    some = texts[:10]
+    with Endpoint("minilm", model_dir=model_dir) as endpoint, Client(endpoint.url) as client:
+        answer = client.invoke({"texts": [text["text"] for text in some]})
+    assert isinstance(answer, dict)
+    check_equal(some, np.array(answer["vectors"], dtype=np.float32), expected[:10])
 
 
 def test_what_follows_256_tokens_changes_nothing(nexus: Nexus, model_dir: Path) -> None:
