@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import html
 import importlib.util
 import json
@@ -39,6 +40,8 @@ def main() -> int:
     """Run the demo and return the exit status."""
     options = parse_arguments()
     started = time.perf_counter()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, interrupt)
     try:
         model = find_model()
         source = options.source or write_docstrings()
@@ -53,10 +56,18 @@ def main() -> int:
         if failed.args:
             print(failed, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {error}\nhint: check the endpoint's output above", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted\nhint: run it again; nothing was left behind", file=sys.stderr)
         return 130
     return 0
+
+
+def interrupt(number: int, frame: object) -> None:
+    """Treat the other ends as Ctrl-C, so that the server is not left behind."""
+    raise KeyboardInterrupt
 
 
 class Failed(Exception):
@@ -91,12 +102,14 @@ def find_model() -> Path:
 def write_docstrings() -> Path:
     """Write the standard library's docstrings, unless this interpreter's are there already."""
     version = ".".join(map(str, sys.version_info[:3]))
-    path = CACHE / f"stdlib-{version}" / "docstrings.jsonl"
+    script = Path(__file__).with_name("docstrings.py")
+    key = hashlib.sha256(script.read_bytes() + sys.version.encode()).hexdigest()[:8]
+    path = CACHE / f"stdlib-{version}-{key}" / "docstrings.jsonl"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         say(f"reading the docstrings of Python {version}")
-        script = Path(__file__).with_name("docstrings.py")
-        subprocess.run([sys.executable, script, path], check=True)
+        if subprocess.run([sys.executable, script, path], check=False).returncode:
+            raise Failed("error: the docstrings cannot be read\nhint: see the message above")
     return path.parent
 
 
@@ -123,7 +136,11 @@ def build_index(source: Path, model: Path, index: Path) -> dict[str, object]:
 @contextlib.contextmanager
 def serving(index: Path, model: Path, port: int, source: Path | None) -> Iterator[str]:
     """Serve the index and yield the endpoint's address."""
-    title = f"Search {source.name} by meaning" if source else "Search the Python standard library"
+    title = (
+        f"Search {source.resolve().name} by meaning"
+        if source
+        else "Search the Python standard library"
+    )
     command = [program(), "search", "serve", "--json", "--index", str(index), "--model", str(model)]
     command += ["--port", str(port), "--title", title]
     # In a session of its own: Ctrl-C reaches this program first, which then drains the server.
@@ -176,6 +193,7 @@ def ask(url: str, queries: list[str]) -> Answers:
 def boto3_client(url: str):  # type: ignore[no-untyped-def]
     """Make an ordinary AWS client; the endpoint's address is all it is told."""
     import boto3
+    from botocore.config import Config
 
     return boto3.client(
         "sagemaker-runtime",
@@ -183,12 +201,15 @@ def boto3_client(url: str):  # type: ignore[no-untyped-def]
         region_name="us-east-1",
         aws_access_key_id="local",
         aws_secret_access_key="local",
+        config=Config(proxies={}),
     )
 
 
 def page_titles(url: str, query: str) -> list[str]:
     """Fetch the web page and take the titles of its hits."""
-    with urllib.request.urlopen(f"{url}/?q={urllib.parse.quote_plus(query)}") as response:
+    # No proxy: the page is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{url}/?q={urllib.parse.quote_plus(query)}") as response:
         text = response.read().decode()
     return [html.unescape(title) for title in re.findall(r"class=title[^>]*>([^<]*)<", text)]
 

@@ -76,6 +76,12 @@ def test_bad_operands_are_named(a: object, error: type[Exception], message: str)
         linalg.matmul(a, [[1, 0], [0, 1]])  # type: ignore[arg-type]
 
 
+def test_a_result_that_fits_no_memory_is_a_memory_error() -> None:
+    tall, wide = np.empty((1 << 40, 0), "float32"), np.empty((0, 1 << 40), "float32")
+    with pytest.raises(MemoryError, match="no memory for a 1099511627776x1099511627776 result"):
+        linalg.matmul(tall, wide)
+
+
 def test_eight_threads_get_the_same_result() -> None:
     a = np.random.default_rng(3).standard_normal((120, 120)).astype("float32")
     expected = linalg.matmul(a, a).tolist()

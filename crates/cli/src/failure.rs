@@ -1,5 +1,6 @@
 //! An error as the user sees it: what, why, and a hint.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// What ends the program before its work is done.
@@ -35,7 +36,8 @@ impl Failure {
 
     /// Prints the failure; the hint is the last line.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("error: {}\nhint: {}", self.message, self.hint);
+        let Self { message, hint, .. } = self;
+        let _ = writeln!(io::stderr(), "error: {message}\nhint: {hint}");
         ExitCode::from(self.status)
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -46,10 +46,9 @@ impl Progress {
         match self.mode {
             ProgressMode::None => {}
             ProgressMode::Json => {
-                eprintln!(
-                    "{}",
-                    serde_json::json!({"stage": name, "done": done, "total": total})
-                );
+                let line = serde_json::json!({"stage": name, "done": done, "total": total});
+                // A reader that has gone does not end the work.
+                let _ = writeln!(std::io::stderr(), "{line}");
             }
             ProgressMode::Auto => self.draw(name, done, total),
         }

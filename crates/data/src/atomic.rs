@@ -18,9 +18,12 @@ pub(crate) struct AtomicFile {
 
 impl AtomicFile {
     pub(crate) fn create(path: &Path) -> Result<Self, Error> {
-        let Some(name) = path.file_name().filter(|_| !path.is_dir()) else {
+        // A link is followed, so that it stays a link.
+        let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let regular = std::fs::metadata(path).map_or(true, |metadata| metadata.is_file());
+        let Some(name) = path.file_name().filter(|_| regular) else {
             return Err(Error::invalid(format!(
-                "cannot write `{}`: it is a folder",
+                "cannot write `{}`: it is a folder or no regular file",
                 path.display()
             )));
         };

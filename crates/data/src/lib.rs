@@ -49,6 +49,7 @@ pub use error::{BoxError, Error, ErrorKind};
 pub use pipeline::{Pipeline, RunOptions};
 pub use record::Record;
 pub use report::{Counted, Progress, Progressed, Reject, Report, StepReport};
+pub use source::files;
 
 /// The page of the documentation, whose Rust examples are tests.
 #[cfg(doctest)]

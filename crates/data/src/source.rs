@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use listing::files;
 pub(crate) use listing::list;
 
 /// Batches from elsewhere, in place of files.

@@ -2,7 +2,7 @@
 
 use crate::lanes::Lanes;
 
-/// `e^x`, within 2 units in the last place; results below 2^-126 come out as 2^-126 or less.
+/// `e^x`, within 2 units in the last place for inputs in -87..=88; others are cut to that range.
 ///
 /// Range reduction by powers of two and the degree-6 polynomial of Cephes `expf` (Moshier 1992).
 #[inline(always)]

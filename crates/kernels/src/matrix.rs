@@ -195,34 +195,29 @@ impl<'a, T> MatMut<'a, T> {
         self.data
     }
 
-    /// Two views: the rows before `at`, and the rest. `None` where rows lie interleaved in memory
-    /// (a row stride smaller than the reach of one row).
-    pub fn split_rows(self, at: usize) -> Option<(Self, Self)> {
-        let row_reach = reach((1, self.columns), (self.row_stride, self.column_stride))?;
-        if at > self.rows || self.row_stride < row_reach {
-            return None;
+    /// Two views: the rows before `at`, and the rest.
+    ///
+    /// # Errors
+    /// The view itself where rows lie interleaved in memory (a row stride smaller than the reach of
+    /// one row), or where `at` is past the last row.
+    pub fn split_rows(self, at: usize) -> Result<(Self, Self), Self> {
+        let (columns, row_stride, column_stride) =
+            (self.columns, self.row_stride, self.column_stride);
+        let row_reach = reach((1, columns), (row_stride, column_stride));
+        if at > self.rows || row_reach.is_none_or(|reach| row_stride < reach) {
+            return Err(self);
         }
         let (top, rest) = self
             .data
-            .split_at_mut((at * self.row_stride).min(self.data.len()));
-        let (columns, row_stride, column_stride) =
-            (self.columns, self.row_stride, self.column_stride);
-        Some((
-            Self {
-                data: top,
-                rows: at,
-                columns,
-                row_stride,
-                column_stride,
-            },
-            Self {
-                data: rest,
-                rows: self.rows - at,
-                columns,
-                row_stride,
-                column_stride,
-            },
-        ))
+            .split_at_mut((at * row_stride).min(self.data.len()));
+        let view = |data, rows| Self {
+            data,
+            rows,
+            columns,
+            row_stride,
+            column_stride,
+        };
+        Ok((view(top, at), view(rest, self.rows - at)))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::simd::{Kernel, dispatch};
 /// Replaces `row` by `softmax(scale * row)`, subtracting the greatest item first, so that no
 /// finite input overflows.
 ///
-/// Cost: two passes over the row, no allocation. An empty row stays empty; a NaN item makes the
+/// Cost: three passes over the row, no allocation. An empty row stays empty; a NaN item makes the
 /// whole row NaN.
 pub fn softmax(isa: Isa, row: &mut [f32], scale: f32) {
     dispatch(isa, Softmax { row, scale });
@@ -25,27 +25,20 @@ impl Kernel for Softmax<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let scale = L::splat(self.scale);
-        let lowest = if self.scale < 0.0 {
-            f32::INFINITY
-        } else {
-            f32::NEG_INFINITY
-        };
-        let greatest = fold(self.row, lowest, L::splat(f32::NEG_INFINITY), |m, x| {
-            m.max(x.mul(scale))
-        });
-        let greatest = L::splat(greatest.reduce_max());
-        let mut total = L::splat(0.0);
-        // The padding of the tail is so low that it adds nothing to the total.
+        // Scaled once, so that the greatest item is subtracted from itself to exactly zero.
+        map_in_place::<L>(self.row, 0.0, |x| x.mul(scale));
+        let lowest = f32::NEG_INFINITY;
+        let greatest = fold(self.row, lowest, L::splat(lowest), L::max).reduce_max();
+        let greatest = L::splat(greatest);
         let full = self.row.len() / L::COUNT * L::COUNT;
         let (body, tail) = self.row.split_at_mut(full);
+        let mut total = L::splat(0.0);
         map_in_place::<L>(body, 0.0, |x| {
-            let e = exp(x.mul_add(scale, L::splat(0.0).sub(greatest)));
+            let e = exp(x.sub(greatest));
             total = total.add(e);
             e
         });
-        map_in_place::<L>(tail, 0.0, |x| {
-            exp(x.mul_add(scale, L::splat(0.0).sub(greatest)))
-        });
+        map_in_place::<L>(tail, 0.0, |x| exp(x.sub(greatest)));
         let total = total.reduce_add() + tail.iter().sum::<f32>();
         let factor = L::splat(1.0 / total);
         map_in_place::<L>(self.row, 0.0, |x| x.mul(factor));
@@ -95,6 +88,20 @@ mod tests {
             let mut row = [0.0, f32::NAN, 1.0];
             softmax(isa, &mut row, 1.0);
             assert!(row.iter().all(|x| x.is_nan()), "{row:?}");
+            for n in 1..40 {
+                let mut row = vec![1e30_f32; n];
+                softmax(isa, &mut row, 0.37);
+                assert!(
+                    row.iter().all(|x| (x * n as f32 - 1.0).abs() < 1e-5),
+                    "{row:?}"
+                );
+                let mut row: Vec<f32> = (0..n).map(|i| i as f32).collect();
+                softmax(isa, &mut row, 0.0);
+                assert!(
+                    row.iter().all(|x| (x * n as f32 - 1.0).abs() < 1e-5),
+                    "{row:?}"
+                );
+            }
             softmax(isa, &mut [], 1.0);
         }
     }

@@ -3,6 +3,7 @@
 use crate::engine::{Engine, Scalar};
 use crate::{Error, Gemm, MatMut, MatRef};
 use std::num::NonZero;
+use std::sync::Mutex;
 use std::thread;
 
 /// How operations run. The default is one thread.
@@ -28,8 +29,8 @@ impl Context {
 
     /// `c = a * b`.
     ///
-    /// Work is shared by rows of `c`, so each item is summed in the same order whatever the number
-    /// of threads. Products below two million multiplications stay on the calling thread.
+    /// Work is shared by blocks of rows of `c` that depend on the shapes alone, so the number of
+    /// threads does not change a bit. Small products stay on the calling thread.
     ///
     /// # Errors
     /// When the shapes are not `(m, k)`, `(k, n)` and `(m, n)`.
@@ -44,36 +45,56 @@ impl Context {
             return Err(Error::shapes("multiply", (m, k), (k_b, n), c.shape()));
         }
         let work = m.saturating_mul(k).saturating_mul(n);
-        let parts = self
-            .threads
-            .get()
-            .min(work / WORK_PER_THREAD_MIN + 1)
-            .min(m.max(1));
-        multiply_rows(a, b, c, parts);
+        let threads = self.threads.get().min(work / WORK_PER_THREAD_MIN + 1);
+        multiply_blocks(a, b, c, threads);
         Ok(())
     }
 }
 
-/// Multiplies with `parts` threads: this one takes the last rows, new ones the rest.
-fn multiply_rows<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, c: MatMut<'_, T>, parts: usize) {
+/// Multiplies block by block of rows. The blocks depend on the shapes alone, so the engine sees the
+/// same products, and sums in the same order, whatever the number of threads.
+fn multiply_blocks<T: Scalar>(
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    c: MatMut<'_, T>,
+    threads: usize,
+) {
     let m = a.shape().0;
     let multiply = |a, c| Engine.gemm(T::ONE, a, b, T::default(), c);
-    if parts <= 1 || c.strides().0 < c.strides().1.saturating_mul(c.shape().1.saturating_sub(1)) + 1
-    {
-        return multiply(a, c);
-    }
-    thread::scope(|scope| {
-        let (mut rest, mut start) = (c, 0);
-        for part in 1..parts {
-            let end = m * part / parts;
-            let (top, bottom) = rest.split_rows(end - start).expect("rows of c lie apart");
-            let rows = a.row_range(start, end);
-            scope.spawn(move || multiply(rows, top));
-            (rest, start) = (bottom, end);
+    let mut blocks = Vec::with_capacity(m.div_ceil(BLOCK_ROWS));
+    let mut rest = c;
+    let mut start = 0;
+    while m - start > BLOCK_ROWS {
+        match rest.split_rows(BLOCK_ROWS) {
+            Ok((block, below)) => {
+                blocks.push((a.row_range(start, start + BLOCK_ROWS), block));
+                (rest, start) = (below, start + BLOCK_ROWS);
+            }
+            // Rows that lie interleaved are not shared; none is ever split off before.
+            Err(whole) => return multiply(a, whole),
         }
-        multiply(a.row_range(start, m), rest);
+    }
+    blocks.push((a.row_range(start, m), rest));
+    let threads = threads.min(blocks.len());
+    let blocks = Mutex::new(blocks.into_iter());
+    let work = || {
+        loop {
+            let block = blocks.lock().expect("taking a block does not panic").next();
+            let Some((a, c)) = block else { break };
+            multiply(a, c);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            // A thread that the system refuses is not needed: the others take its blocks.
+            drop(thread::Builder::new().spawn_scoped(scope, work));
+        }
+        work();
     });
 }
+
+/// Rows of the result that are computed together.
+const BLOCK_ROWS: usize = 128;
 
 /// Below this many multiplications a thread costs more to start than it saves.
 const WORK_PER_THREAD_MIN: usize = 2_000_000;
@@ -85,25 +106,33 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
-        let (m, k, n) = (211, 97, 301);
-        let a: Vec<f32> = (0..m * k).map(|i| (i as f32 * 0.37).sin()).collect();
-        let b: Vec<f32> = (0..k * n).map(|i| (i as f32 * 0.11).cos()).collect();
-        let product = |threads: usize| {
-            let mut c = vec![f32::NAN; m * n];
-            Context::default()
-                .threads(NonZero::new(threads).unwrap())
-                .matmul(
-                    MatRef::new(&a, m, k).unwrap(),
-                    MatRef::new(&b, k, n).unwrap(),
-                    MatMut::new(&mut c, m, n).unwrap(),
-                )
-                .unwrap();
-            c
-        };
-        let one = product(1);
-        assert!(one.iter().all(|x| x.is_finite()));
-        for threads in [2, 3, 4] {
-            assert_eq!(one, product(threads), "{threads} threads");
+        let shapes = [
+            (211, 97, 301),
+            (400, 20_000, 1),
+            (300, 2000, 64),
+            (2, 1 << 20, 3),
+            (1, 9, 9),
+        ];
+        for (m, k, n) in shapes {
+            let a: Vec<f32> = (0..m * k).map(|i| (i as f32 * 0.37).sin()).collect();
+            let b: Vec<f32> = (0..k * n).map(|i| (i as f32 * 0.11).cos()).collect();
+            let product = |threads: usize| {
+                let mut c = vec![f32::NAN; m * n];
+                Context::default()
+                    .threads(NonZero::new(threads).unwrap())
+                    .matmul(
+                        MatRef::new(&a, m, k).unwrap(),
+                        MatRef::new(&b, k, n).unwrap(),
+                        MatMut::new(&mut c, m, n).unwrap(),
+                    )
+                    .unwrap();
+                c
+            };
+            let one = product(1);
+            assert!(one.iter().all(|x| x.is_finite()));
+            for threads in [2, 3, 4] {
+                assert_eq!(one, product(threads), "{m}x{k}x{n} on {threads} threads");
+            }
         }
     }
 

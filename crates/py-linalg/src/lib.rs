@@ -5,8 +5,8 @@ mod raw;
 
 use input::Operand;
 use nexus_linalg::kernels::{Isa, softmax as softmax_row};
-use nexus_linalg::{Context, MatMut, MatRef, Scalar};
-use pyo3::exceptions::PyValueError;
+use nexus_linalg::{Context, MatMut, MatRef, Scalar, ViewError};
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use raw::{Data, Matrix};
 use std::num::NonZero;
@@ -39,11 +39,7 @@ fn matmul(py: Python<'_>, a: Operand, b: Operand, threads: NonZero<usize>) -> Py
         (Data::F32(a), Data::F32(b)) => product(context, &a, &b, (m, k, n)).map(Data::F32),
         (a, b) => product(context, &a.into_f64(), &b.into_f64(), (m, k, n)).map(Data::F64),
     });
-    Ok(Matrix::new(
-        m,
-        n,
-        data.map_err(|error| PyValueError::new_err(error.to_string()))?,
-    ))
+    Ok(Matrix::new(m, n, data?))
 }
 
 fn product<T: Scalar>(
@@ -51,14 +47,21 @@ fn product<T: Scalar>(
     a: &[T],
     b: &[T],
     (m, k, n): (usize, usize, usize),
-) -> Result<Vec<T>, nexus_linalg::Error> {
-    let len = m.checked_mul(n).expect("both operands are in memory");
-    let mut c = vec![T::default(); len];
-    context.matmul(
-        MatRef::new(a, m, k)?,
-        MatRef::new(b, k, n)?,
-        MatMut::new(&mut c, m, n)?,
-    )?;
+) -> PyResult<Vec<T>> {
+    let len = m.saturating_mul(n);
+    let mut c = Vec::new();
+    c.try_reserve_exact(len).map_err(|_| {
+        PyMemoryError::new_err(format!("cannot multiply: no memory for a {m}x{n} result"))
+    })?;
+    c.resize(len, T::default());
+    let invalid = |error: nexus_linalg::Error| PyValueError::new_err(error.to_string());
+    let view = |error: ViewError| invalid(error.into());
+    let (a, b) = (
+        MatRef::new(a, m, k).map_err(view)?,
+        MatRef::new(b, k, n).map_err(view)?,
+    );
+    let result = MatMut::new(&mut c, m, n).map_err(view)?;
+    context.matmul(a, b, result).map_err(invalid)?;
     Ok(c)
 }
 

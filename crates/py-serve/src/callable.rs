@@ -4,7 +4,7 @@ use nexus_handler::{Bytes, Error, ErrorKind, Handler, Request, Response, Result}
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyType};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMapping, PySequence, PyString, PyType};
 
 /// Calls `callable(bytes)`, one request at a time, on a thread of its own.
 pub(crate) struct Callable(Py<PyAny>);
@@ -35,7 +35,7 @@ impl Handler for Callable {
     }
 }
 
-/// `bytes` and `bytearray` as they are, `str` as text, `dict` and `list` as JSON.
+/// `bytes` and `bytearray` as they are, `str` as text, mappings and sequences as JSON.
 fn response(answer: &Bound<'_, PyAny>) -> PyResult<Response> {
     if answer.is_instance_of::<PyBytes>() || answer.is_instance_of::<PyByteArray>() {
         let bytes: PyBackedBytes = answer.extract()?;
@@ -44,9 +44,18 @@ fn response(answer: &Bound<'_, PyAny>) -> PyResult<Response> {
     if answer.is_instance_of::<PyString>() {
         return Ok(Response::text(answer.extract::<String>()?));
     }
-    if answer.is_instance_of::<PyDict>() || answer.is_instance_of::<PyList>() {
+    // `json.dumps` knows `dict` and `list` alone.
+    let plain = if answer.cast::<PyMapping>().is_ok() {
+        Some(answer.py().get_type::<PyDict>())
+    } else if answer.cast::<PySequence>().is_ok() {
+        Some(answer.py().get_type::<PyList>())
+    } else {
+        None
+    };
+    if let Some(plain) = plain {
         let dumps = answer.py().import("json")?.getattr("dumps")?;
-        return Ok(Response::json(dumps.call1((answer,))?.extract::<String>()?));
+        let text = dumps.call1((plain.call1((answer,))?,))?;
+        return Ok(Response::json(text.extract::<String>()?));
     }
     let found = answer.get_type().name()?.to_string();
     Err(pyo3::exceptions::PyTypeError::new_err(format!(

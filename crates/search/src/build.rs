@@ -10,7 +10,7 @@ use nexus_data::columns;
 use nexus_data::{Cancel, Pipeline, Progressed, RunOptions};
 use nexus_minilm::{MiniLm, TOKENS_MAX};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirEntry, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -76,6 +76,9 @@ pub struct StageReport {
 /// A stage of the build, as a watcher sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// Comparing the source, the model and the program with what the index was built from; counted
+    /// in bytes.
+    Compare,
     /// Reading, cleaning, dropping duplicates, tokenising and cutting; counted in bytes read.
     Prepare,
     /// Embedding; counted in passages.
@@ -88,6 +91,7 @@ impl Stage {
     /// The name in progress lines.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Compare => "compare",
             Self::Prepare => "prepare",
             Self::Embed => "embed",
             Self::Write => "write",
@@ -100,8 +104,8 @@ pub type Watch = Arc<dyn Fn(Stage, u64, Option<u64>) + Send + Sync>;
 
 /// Builds the index of `options.source` at `options.out`.
 ///
-/// The index carries a fingerprint of the source's bytes, the model's and this program's version:
-/// when it matches, nothing is done. Otherwise the index is written in one step at the end; when
+/// The index carries a fingerprint of the bytes of the source, the model and this program: when it
+/// matches, nothing is done. Otherwise the index is written in one step at the end; when
 /// the build fails or `cancel` is set, an index that was there stays as it was.
 ///
 /// # Errors
@@ -116,7 +120,7 @@ pub fn build(
 ) -> Result<BuildReport, Error> {
     let start = Instant::now();
     check_target(&options.out)?;
-    let fingerprint = fingerprint(&options.source, model)?;
+    let fingerprint = fingerprint(&options.source, model, watch, cancel)?;
     if !options.force
         && let Ok(index) = Index::open(&options.out)
         && index.fingerprint() == fingerprint
@@ -206,16 +210,13 @@ impl Build<'_> {
             .tokenize(Arc::clone(self.model.tokenizer()))
             .cut(TOKENS_MAX)
             .for_each(&run, |batch| {
+                if prepared.records.len() + batch.num_rows() > PASSAGES_MAX {
+                    let message = format!("more than {PASSAGES_MAX} passages (PASSAGES_MAX)");
+                    return Err(Error::new(ErrorKind::LimitReached, message).into());
+                }
                 prepared.take(&batch);
                 Ok(())
             })?;
-        if prepared.records.len() > PASSAGES_MAX {
-            let message = format!(
-                "cannot index {} passages: PASSAGES_MAX is {PASSAGES_MAX}",
-                prepared.records.len()
-            );
-            return Err(Error::new(ErrorKind::LimitReached, message));
-        }
         prepared.summary = Summary {
             documents: report.steps.first().map_or(0, |read| read.rows_out),
             duplicates: report.duplicates,
@@ -346,53 +347,70 @@ struct Fields {
     url: Option<String>,
 }
 
-/// A hash of everything the index depends on: the program's version, the model's vectors of a fixed
-/// text, and path and bytes of each file of the source.
-fn fingerprint(source: &Path, model: &MiniLm) -> Result<String, Error> {
-    let mut hash = Xxh3::new();
-    hash.update(concat!("nexus-search ", env!("CARGO_PKG_VERSION")).as_bytes());
-    let probe = model.embed(
-        &["The quick brown fox jumps over the lazy dog."],
-        NonZero::<usize>::MIN,
-    );
-    for value in probe {
-        hash.update(&value.to_le_bytes());
+/// A hash of the bytes that the index depends on: this program's, the model's and the source's.
+fn fingerprint(
+    source: &Path,
+    model: &MiniLm,
+    watch: &Watch,
+    cancel: &AtomicBool,
+) -> Result<String, Error> {
+    let mut hash = Fingerprint {
+        hash: Xxh3::new(),
+        size: 0,
+        watch,
+        cancel,
+    };
+    let program = std::env::current_exe().ok();
+    let model = ["config.json", "model.safetensors", "tokenizer.json"]
+        .map(|name| model.folder().join(name));
+    for path in program.iter().chain(&model) {
+        hash.add(path, path)?;
     }
-    hash_path(source, &mut hash).map_err(|error| {
-        let message = format!("cannot read the source {}: {error}", source.display());
-        Error::new(ErrorKind::NotFound, message).caused_by(error)
-    })?;
-    Ok(format!("{:032x}", hash.digest128()))
+    for path in nexus_data::files(source)? {
+        hash.add(&path, path.strip_prefix(source).unwrap_or(&path))?;
+    }
+    Ok(format!("{:032x}", hash.hash.digest128()))
 }
 
-/// Adds the bytes of a file, or names and bytes of a folder's files in sorted order. What cannot be
-/// read below a folder adds its kind of error: the pipeline's reader reports it.
-fn hash_path(path: &Path, hash: &mut Xxh3) -> io::Result<()> {
-    if !path.is_dir() {
-        return hash_file(path, hash);
-    }
-    let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(DirEntry::file_name);
-    for entry in entries {
-        hash.update(entry.file_name().as_encoded_bytes());
-        hash.update(b"/");
-        if let Err(error) = hash_path(&entry.path(), hash) {
-            hash.update(error.kind().to_string().as_bytes());
-        }
-    }
-    Ok(())
+/// A fingerprint under way.
+struct Fingerprint<'a> {
+    hash: Xxh3,
+    size: u64,
+    watch: &'a Watch,
+    cancel: &'a AtomicBool,
 }
 
-fn hash_file(path: &Path, hash: &mut Xxh3) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            size => hash.update(&buffer[..size]),
+impl Fingerprint<'_> {
+    /// Adds a file's name and bytes. One that cannot be read adds its kind of error instead: the
+    /// pipeline's reader reports it.
+    fn add(&mut self, path: &Path, name: &Path) -> Result<(), Error> {
+        self.hash.update(name.as_os_str().as_encoded_bytes());
+        let before = self.size;
+        if let Err(error) = self.add_bytes(path) {
+            if error.kind() == io::ErrorKind::Interrupted {
+                return Err(Error::cancelled());
+            }
+            self.hash.update(error.kind().to_string().as_bytes());
+        }
+        // The size, so that bytes cannot wander from one file to the next unseen.
+        self.hash.update(&(self.size - before).to_le_bytes());
+        Ok(())
+    }
+
+    fn add_bytes(&mut self, path: &Path) -> io::Result<()> {
+        let mut file = File::open(path)?;
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            if self.cancel.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let size = file.read(&mut buffer)?;
+            if size == 0 {
+                return Ok(());
+            }
+            self.hash.update(&buffer[..size]);
+            self.size += size as u64;
+            (self.watch)(Stage::Compare, self.size, None);
         }
     }
-    // The size, so that bytes cannot wander from one file to the next unseen.
-    hash.update(&file.metadata()?.len().to_le_bytes());
-    Ok(())
 }

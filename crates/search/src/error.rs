@@ -83,6 +83,14 @@ impl From<nexus_data::Error> for Error {
     fn from(source: nexus_data::Error) -> Self {
         let kind = match source.kind() {
             nexus_data::ErrorKind::Cancelled => return Self::cancelled(),
+            // The function is ours: what it says is the error.
+            nexus_data::ErrorKind::Function => match source
+                .into_source()
+                .map(<dyn StdError + Send + Sync>::downcast)
+            {
+                Some(Ok(own)) => return *own,
+                _ => return Self::new(ErrorKind::InvalidInput, "cannot collect the passages"),
+            },
             nexus_data::ErrorKind::NotFound => ErrorKind::NotFound,
             nexus_data::ErrorKind::LimitReached => ErrorKind::LimitReached,
             nexus_data::ErrorKind::Io => ErrorKind::Io,

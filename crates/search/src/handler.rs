@@ -52,8 +52,11 @@ impl Handler for SearchHandler {
             Ok(hits) => hits.into_iter(),
             // Every query was checked: what fails now is the index, for all of them.
             Err(error) => {
-                let failed = || nexus_handler::Error::internal(error.to_string());
-                return requests.iter().map(|_| Err(failed())).collect();
+                let failed = |_| nexus_handler::Error::internal(error.to_string());
+                return questions
+                    .into_iter()
+                    .map(|question| Err(question.map_or_else(|own| own, failed)))
+                    .collect();
             }
         };
         let mut answer = || {

@@ -25,7 +25,10 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// The most threads that render pages.
 pub(crate) const PAGE_THREADS_MAX: usize = 4;
 
-/// The bounds of one server. Reaching one is answered or logged by name, never ignored.
+/// The most pages that are rendered or wait for a thread; more are refused.
+pub(crate) const PAGES_MAX: usize = 64;
+
+/// The bounds of one server. A request that reaches one is answered by the limit's name.
 ///
 /// ```
 /// use nexus_serve::Limits;

@@ -1,5 +1,7 @@
 //! From an HTTP request to an HTTP response: routing, reading, calling, shaping.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -15,6 +17,7 @@ use crate::Page;
 use crate::body;
 use crate::endpoint::Endpoint;
 use crate::fault::Fault;
+use crate::limits::PAGES_MAX;
 use crate::queue::Answer;
 use crate::route::Route;
 use crate::state::State;
@@ -80,7 +83,15 @@ async fn page(state: &State, method: &Method, uri: &Uri) -> Reply {
         return fault_reply(&Fault::WrongMethod { allow: "GET, HEAD" });
     }
     let (path, query) = (uri.path().to_owned(), uri.query().unwrap_or("").to_owned());
-    match tokio::task::spawn_blocking(move || site.get(&path, &query)).await {
+    // The permit lives as long as the work, also when the client has gone.
+    let Ok(permit) = Arc::clone(&state.pages).try_acquire_owned() else {
+        return fault_reply(&Fault::QueueFull { len_max: PAGES_MAX });
+    };
+    let render = move || {
+        let _permit = permit;
+        site.get(&path, &query)
+    };
+    match tokio::task::spawn_blocking(render).await {
         Ok(Some(page)) => page_reply(page),
         Ok(None) => fault_reply(&Fault::NoPage),
         Err(_panicked) => fault_reply(&Error::internal("the page's program panicked").into()),

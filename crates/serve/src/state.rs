@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::endpoint::Endpoint;
+use crate::limits::PAGES_MAX;
 use crate::request_id::RequestIds;
 use crate::{Error, ErrorKind, Limits, Result, Site};
 
@@ -26,6 +27,8 @@ pub(crate) struct State {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) limits: Limits,
     pub(crate) site: Option<Arc<dyn Site>>,
+    /// A permit for each page that is rendered or waits for a thread.
+    pub(crate) pages: Arc<Semaphore>,
     pub(crate) request_ids: RequestIds,
     pub(crate) phase: watch::Sender<Phase>,
     draining: AtomicBool,
@@ -49,6 +52,7 @@ impl State {
             endpoints,
             limits,
             site,
+            pages: Arc::new(Semaphore::new(PAGES_MAX)),
             request_ids: RequestIds::new(),
             phase: watch::Sender::new(Phase::Serving),
             draining: AtomicBool::new(false),

@@ -5,11 +5,11 @@ use nexus_handler::{Dispatch, Handler, Request, Response};
 use serde::{Deserialize, Serialize};
 use std::num::NonZero;
 
-/// The most texts in one request.
-const TEXTS_MAX: usize = 4096;
+/// The most texts in one request. With [`REQUESTS_MAX`] it bounds the time of one batch.
+const TEXTS_MAX: usize = 64;
 
 /// The most requests that are embedded together.
-const REQUESTS_MAX: usize = 64;
+const REQUESTS_MAX: usize = 8;
 
 /// Answers requests of type `application/json`. Requests that wait together are embedded together.
 pub struct MiniLmHandler {

@@ -43,6 +43,7 @@ pub const CONTENT_TOKENS_MAX: usize = TOKENS_MAX - 2;
 pub struct MiniLm {
     weights: Arc<Weights>,
     tokenizer: Arc<WordPiece>,
+    folder: Arc<Path>,
     /// The ids of `[CLS]` and `[SEP]`.
     frame: [u32; 2],
 }
@@ -73,8 +74,14 @@ impl MiniLm {
         Ok(Self {
             weights: Arc::new(weights),
             tokenizer: Arc::new(tokenizer),
+            folder: folder.into(),
             frame: [cls, sep],
         })
+    }
+
+    /// The folder that the model was opened in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The length of a vector: 384.
@@ -137,7 +144,10 @@ impl MiniLm {
             }
         };
         thread::scope(|scope| {
-            (1..threads).for_each(|_| drop(scope.spawn(work)));
+            for _ in 1..threads {
+                // A thread that the system refuses is not needed: the others take its share.
+                drop(thread::Builder::new().spawn_scoped(scope, work));
+            }
             work();
         });
         Ok(out)

@@ -5,6 +5,8 @@ use nexus_linalg::MatRef;
 use nexus_safetensors::SafeTensorsFile;
 use nexus_tensor::Tensor;
 use serde::Deserialize;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// The sizes of the model, as `config.json` of Hugging Face transformers names them.
@@ -21,13 +23,19 @@ pub(crate) struct Config {
     hidden_act: String,
 }
 
+/// A longer `config.json` is read no further and so is no JSON.
+const CONFIG_SIZE_MAX: u64 = 1 << 20;
+
 /// Sizes above this are no MiniLM: a wrong file is refused before memory is asked for.
-const CONFIG_SIZE_MAX: usize = 1 << 20;
+const DIMENSION_MAX: usize = 1 << 20;
 
 impl Config {
     /// Reads `config.json` and checks that this crate can run what it describes.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(|source| Error::read(path, source))?;
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(CONFIG_SIZE_MAX).read_to_end(&mut bytes))
+            .map_err(|source| Error::read(path, source))?;
         let config: Self =
             serde_json::from_slice(&bytes).map_err(|e| Error::config(path, &e.to_string()))?;
         let sizes = [
@@ -41,11 +49,11 @@ impl Config {
         ];
         if let Some((name, size)) = sizes
             .into_iter()
-            .find(|&(_, size)| size == 0 || size > CONFIG_SIZE_MAX)
+            .find(|&(_, size)| size == 0 || size > DIMENSION_MAX)
         {
             return Err(Error::config(
                 path,
-                &format!("{name} is {size}, not in 1..={CONFIG_SIZE_MAX}"),
+                &format!("{name} is {size}, not in 1..={DIMENSION_MAX}"),
             ));
         }
         if !config

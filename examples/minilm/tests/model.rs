@@ -227,7 +227,7 @@ fn the_handler_answers_a_batch_and_refuses_each_bad_request_alone() {
     let folder = folder();
     let handler = MiniLmHandler::load(folder.path().to_str().unwrap()).unwrap();
     let json = |body: &str| Request::new(body.to_owned()).with_content_type("application/json");
-    let many = format!("{{\"texts\": [{}]}}", vec!["\"tea\""; 4097].join(","));
+    let many = format!("{{\"texts\": [{}]}}", vec!["\"tea\""; 65].join(","));
     let answers = handler.handle_batch(vec![
         json(r#"{"texts": ["tea", "gold"]}"#),
         json(r#"{"texts": "tea"}"#),

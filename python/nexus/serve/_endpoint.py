@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
@@ -111,4 +112,7 @@ _running: weakref.WeakSet[Endpoint] = weakref.WeakSet()
 def _stop_all() -> None:
     """Stop what still runs while the interpreter can still answer requests."""
     for endpoint in list(_running):
-        endpoint.stop()
+        try:
+            endpoint.stop()
+        except RuntimeError as error:
+            print(f"nexus.serve: {endpoint.name}: {error}", file=sys.stderr)

@@ -49,6 +49,16 @@ pub(crate) struct Listing {
 
 const KNOWN: &str = ".txt, .md, .markdown, .html, .htm, .jsonl and .ndjson, each also with .gz";
 
+/// The files that [`Pipeline::read`](crate::Pipeline::read) reads below `root`, in its order.
+///
+/// # Errors
+/// [`NotFound`](ErrorKind::NotFound) and [`Unsupported`](ErrorKind::Unsupported) when there is
+/// nothing to read, as a run says too.
+pub fn files(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
+    let listing = list(root.as_ref())?;
+    Ok(listing.inputs.into_iter().map(|input| input.path).collect())
+}
+
 /// Lists a file, or a folder and what is below it, sorted by name at each level.
 ///
 /// Hidden files and folders are left out, and so are links to folders. Files of unknown kinds are
