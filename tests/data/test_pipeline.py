@@ -105,6 +105,18 @@ def test_a_run_writes_and_reports(folder: Path) -> None:
     assert "4 rows, 1 duplicates, 1 rejected" in repr(report)
 
 
+def test_a_link_stays_a_link_and_a_device_stays_a_device(folder: Path, tmp_path: Path) -> None:
+    target, link = tmp_path / "target.jsonl", tmp_path / "link.jsonl"
+    target.write_text("old")
+    link.symlink_to(target)
+    Pipeline(folder).write_jsonl(link).run()
+    assert link.is_symlink()
+    assert target.read_text().startswith("{")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="no regular file"):
+        Pipeline(folder).write_jsonl(tmp_path / "pipe").run()
+
+
 def test_functions_see_rows(folder: Path) -> None:
     pipeline = (
         Pipeline(folder / "in")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import boto3
@@ -113,6 +114,21 @@ def test_a_build_is_repeatable(nexus: Nexus, model_dir: Path, tmp_path: Path) ->
     for name in ("first", "second"):
         build_index(nexus, model_dir, tmp_path / "source", tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_an_unchanged_source_is_not_built_again_and_a_changed_one_is(
+    nexus: Nexus, model_dir: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    write_documents(source, 4)
+    # None of these is text: they neither block the program nor count as a change.
+    os.mkfifo(source / "pipe.txt")
+    (source / "loop").symlink_to(source)
+    out = source / "index.safetensors"
+    assert build_index(nexus, model_dir, source, out)["outcome"] == "built"
+    assert build_index(nexus, model_dir, source, out)["outcome"] == "unchanged"
+    (source / "00.txt").write_text("Another text about something else.", "utf-8")
+    assert build_index(nexus, model_dir, source, out)["outcome"] == "built"
 
 
 def test_program_http_boto3_and_client_agree(
