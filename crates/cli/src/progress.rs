@@ -1,7 +1,8 @@
 //! Progress on stderr: bars on a terminal, JSON lines for programs, nothing in a pipe.
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -99,10 +100,14 @@ fn new_bar(name: &str, total: Option<u64>, start: Instant) -> ProgressBar {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let meter = if plain { "{bar:30}" } else { "{bar:30.cyan}" };
     let template = match total {
-        Some(_) => format!("{{prefix:>9}} {meter} {{pos}}/{{len}} {{per_sec}}, {{eta}} left"),
-        None => "{prefix:>9} {spinner} {pos}, {per_sec}".to_owned(),
+        Some(_) => format!("{{prefix:>9}} {meter} {{pos}}/{{len}} {{rate}}, {{eta}} left"),
+        None => "{prefix:>9} {spinner} {pos}, {rate}".to_owned(),
     };
-    bar.set_style(ProgressStyle::with_template(&template).expect("a fixed template"));
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = write!(out, "{:.0}/s", state.per_sec());
+    };
+    let style = ProgressStyle::with_template(&template).expect("a fixed template");
+    bar.set_style(style.with_key("rate", rate));
     bar.set_prefix(name.to_owned());
     bar.with_elapsed(start.elapsed())
 }
