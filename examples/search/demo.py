@@ -163,7 +163,8 @@ Answers = dict[str, list[tuple[str, float, str]]]
 
 def ask(url: str, queries: list[str]) -> Answers:
     """Ask each client each question; they must give the same hits."""
-    aws = boto3_client(url)
+    # An ordinary boto3 client; the endpoint's address is all it is told.
+    aws = serve.boto3_client(url)
     answers: Answers = {}
     with serve.Client(url, name="search") as client:
         for query in queries:
@@ -188,21 +189,6 @@ def ask(url: str, queries: list[str]) -> Answers:
             scores = [hit["score"] for hit in hits]
             answers[query] = list(zip(titles, scores, lines, strict=True))
     return answers
-
-
-def boto3_client(url: str):  # type: ignore[no-untyped-def]
-    """Make an ordinary AWS client; the endpoint's address is all it is told."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "sagemaker-runtime",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        config=Config(proxies={}),
-    )
 
 
 def page_titles(url: str, query: str) -> list[str]:

@@ -66,6 +66,7 @@ def boto3_client(endpoint: Endpoint | str) -> SageMakerRuntime:
         region_name="us-east-1",
         aws_access_key_id="local",
         aws_secret_access_key="local",
-        config=config.Config(retries={"total_max_attempts": 1}),
+        # No proxy: what has no region and no credentials is on this machine.
+        config=config.Config(retries={"total_max_attempts": 1}, proxies={}),
     )
     return cast("SageMakerRuntime", client)
