@@ -8,7 +8,7 @@ use crate::simd::{Kernel, dispatch};
 /// Replaces `row` by `softmax(scale * row)`, subtracting the greatest item first, so that no
 /// finite input overflows.
 ///
-/// Cost: three passes over the row, no allocation. An empty row stays empty; a NaN item makes the
+/// Cost: four passes over the row, no allocation. An empty row stays empty; a NaN item makes the
 /// whole row NaN.
 pub fn softmax(isa: Isa, row: &mut [f32], scale: f32) {
     dispatch(isa, Softmax { row, scale });
