@@ -266,12 +266,16 @@ impl Run<'_> {
 }
 
 impl End<'_> {
-    /// Takes a batch and what was rejected on the way to it. Gives `Closed` after an error.
+    /// Takes a batch and what was rejected on the way to it. Gives `Closed` from the first error on:
+    /// batches that were waiting may come before the turnstile is shut.
     fn accept(
         &mut self,
         state: Result<(RecordBatch, Vec<u8>), Error>,
         rejects: Vec<Reject>,
     ) -> Result<(), Closed> {
+        if self.error.is_some() {
+            return Err(Closed);
+        }
         let result = self.reject(rejects).and_then(|()| {
             let (batch, lines) = state?;
             match &mut self.sink {
