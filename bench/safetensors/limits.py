@@ -1,0 +1,84 @@
+"""What the machine allows, measured without any library: the figures beside the contestants'.
+
+    python bench/safetensors/limits.py LIMIT FILE [TARGET]
+
+* ``memory``: the file, warm, read by two threads into huge pages that are new.
+* ``disk read``: the file read past the page cache (O_DIRECT) into memory that is there already.
+* ``disk write``: as many bytes to TARGET past the page cache, into allocated blocks, synced.
+
+Each prints its seconds as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from contestants import prime
+
+CHUNK = 8 << 20
+
+
+def huge(size: int) -> mmap.mmap:
+    """Anonymous memory in huge pages."""
+    pages = mmap.mmap(-1, size)
+    pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
+
+
+def in_chunks(size: int, threads: int, work: Callable[[int, int], object]) -> float:
+    """Calls ``work(start, end)`` for every chunk on some threads; gives the seconds."""
+    start = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        ends = [(at, min(at + CHUNK, size)) for at in range(0, size, CHUNK)]
+        list(pool.map(lambda pair: work(*pair), ends))
+    return time.perf_counter() - start
+
+
+def memory(file: str) -> float:
+    """Warm pages of the file, copied to new huge pages."""
+    size = os.path.getsize(file)
+    prime(size)
+    pages, descriptor = memoryview(huge(size)), os.open(file, os.O_RDONLY)
+    return in_chunks(size, 2, lambda start, end: os.preadv(descriptor, [pages[start:end]], start))
+
+
+def disk_read(file: str) -> float:
+    """The file without the page cache; the best of two and four threads."""
+    size = os.path.getsize(file) // CHUNK * CHUNK
+    pages, descriptor = memoryview(huge(size)), os.open(file, os.O_RDONLY | os.O_DIRECT)
+    prime(size)
+
+    def read(start: int, end: int) -> None:
+        os.preadv(descriptor, [pages[start:end]], start)
+
+    return min(in_chunks(size, threads, read) for threads in (2, 4))
+
+
+def disk_write(file: str, target: str) -> float:
+    """As many bytes to allocated blocks, synced; the best of two and four threads."""
+    size = os.path.getsize(file) // CHUNK * CHUNK
+    pages = huge(CHUNK)
+    pages.write(os.urandom(CHUNK))
+
+    def seconds(threads: int) -> float:
+        descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_DIRECT)
+        os.posix_fallocate(descriptor, 0, size)
+        write = in_chunks(size, threads, lambda at, end: os.pwrite(descriptor, pages, at))
+        start = time.perf_counter()
+        os.fsync(descriptor)
+        os.close(descriptor)
+        return write + time.perf_counter() - start
+
+    return min(seconds(2), seconds(4))
+
+
+LIMITS = {"memory": memory, "disk read": disk_read, "disk write": disk_write}
+
+if __name__ == "__main__":
+    print(json.dumps({"total_s": LIMITS[sys.argv[1]](*sys.argv[2:])}))
