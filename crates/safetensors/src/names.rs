@@ -14,9 +14,9 @@ pub(crate) struct Names {
     text: String,
     spans: Vec<(u32, u32)>,
     hasher: RandomState,
-    /// Open addressing with linear probing: 0, or a place plus 1. A power of two in size, at most
-    /// half full.
-    slots: Vec<u32>,
+    /// Open addressing with linear probing: 0, or the upper half of a hash beside a place plus 1. A
+    /// power of two in size, at most half full.
+    slots: Vec<u64>,
     sorted: OnceLock<Vec<u32>>,
 }
 
@@ -49,11 +49,11 @@ impl Names {
     pub(crate) fn index(&mut self) -> Result<(), usize> {
         self.slots = vec![0; (self.len() * 2).next_power_of_two()];
         for at in 0..self.len() {
-            let (slot, found) = self.probe(self.get(at));
-            if found.is_some() {
+            let (slot, entry) = self.probe(self.get(at));
+            if self.slots[slot] != 0 {
                 return Err(at);
             }
-            self.slots[slot] = at as u32 + 1;
+            self.slots[slot] = entry | (at as u64 + 1);
         }
         Ok(())
     }
@@ -62,7 +62,8 @@ impl Names {
         if self.slots.is_empty() {
             return None;
         }
-        self.probe(name).1
+        let (slot, _) = self.probe(name);
+        place(self.slots[slot]).checked_sub(1)
     }
 
     pub(crate) fn get(&self, at: usize) -> &str {
@@ -89,19 +90,17 @@ impl Names {
         })
     }
 
-    /// The slot of a name, or the empty slot where it belongs.
-    fn probe(&self, name: &str) -> (usize, Option<usize>) {
+    /// The slot of a name, or the empty slot where it belongs, and the half of its hash that is
+    /// kept there.
+    fn probe(&self, name: &str) -> (usize, u64) {
         let mask = self.slots.len() - 1;
-        let mut slot = self.hasher.hash_one(name) as usize & mask;
+        let hash = self.hasher.hash_one(name);
+        let mut slot = hash as usize & mask;
         loop {
-            match self.slots[slot] {
-                0 => return (slot, None),
-                entry => {
-                    let at = entry as usize - 1;
-                    if self.get(at) == name {
-                        return (slot, Some(at));
-                    }
-                }
+            let entry = self.slots[slot];
+            let same = |entry: u64| (entry ^ hash) >> 32 == 0 && self.get(place(entry) - 1) == name;
+            if entry == 0 || same(entry) {
+                return (slot, hash >> 32 << 32);
             }
             slot = (slot + 1) & mask;
         }
@@ -115,13 +114,13 @@ impl Names {
             let group = &mut order[range.clone()];
             let depth = depth + self.common_prefix(group, depth);
             keyed.clear();
-            keyed.extend(group.iter().map(|&at| (self.key(at, depth), at)));
+            keyed.extend(group.iter().map(|&at| self.key(at, depth)));
             keyed.sort_unstable();
-            for (slot, &(_, at)) in group.iter_mut().zip(&keyed) {
-                *slot = at;
+            for (slot, &key) in group.iter_mut().zip(&keyed) {
+                *slot = key as u32;
             }
             let mut start = range.start;
-            for equal in keyed.chunk_by(|(a, _), (b, _)| a == b) {
+            for equal in keyed.chunk_by(|a, b| a >> 32 == b >> 32) {
                 if equal.len() > 1 {
                     groups.push((start..start + equal.len(), depth + KEY_SIZE));
                 }
@@ -130,15 +129,15 @@ impl Names {
         }
     }
 
-    /// Eight bytes of a name as a number, and how many bytes are left, at most nine. Equal keys are
-    /// of names that go on: names that end here differ in one or the other.
-    fn key(&self, at: u32, depth: usize) -> (u64, u8) {
+    /// Eight bytes of a name, how many bytes are left (at most nine), and its place, as one number.
+    /// Names that differ only by their places go on: those that end here differ in one or the other.
+    fn key(&self, at: u32, depth: usize) -> u128 {
         let rest = &self.get(at as usize).as_bytes()[depth..];
         let mut bytes = [0; KEY_SIZE];
         let taken = rest.len().min(KEY_SIZE);
         bytes[..taken].copy_from_slice(&rest[..taken]);
-        let left = rest.len().min(KEY_SIZE + 1);
-        (u64::from_be_bytes(bytes), left as u8)
+        let left = rest.len().min(KEY_SIZE + 1) as u128;
+        u128::from(u64::from_be_bytes(bytes)) << 64 | left << 32 | u128::from(at)
     }
 
     /// How many bytes behind `depth` are the same in all names of a group.
@@ -152,6 +151,11 @@ impl Names {
             pairs.take_while(|(a, b)| a == b).count()
         })
     }
+}
+
+/// The lower half of a slot.
+fn place(entry: u64) -> usize {
+    entry as u32 as usize
 }
 
 /// How many bytes of a name are compared at once.

@@ -24,6 +24,9 @@ pub(crate) struct Scanned {
 /// Bytes of JSON that a tensor takes at least, and rarely more than twice: what is reserved.
 const ENTRY_SIZE: usize = 100;
 
+/// How many digits fit in 64 bits, whatever they are.
+const DIGITS_MAX: usize = 19;
+
 /// Reads a header; `None` when it is not one of the usual kind.
 pub(crate) fn scan(json: &str) -> Option<Scanned> {
     let mut scanner = Scanner {
@@ -74,6 +77,48 @@ impl<'a> Scanner<'a> {
     }
 
     fn info(&mut self) -> Option<TensorInfo> {
+        let start = self.at;
+        self.written_info().or_else(|| {
+            self.at = start;
+            self.any_info()
+        })
+    }
+
+    /// An info as writers write it: fields in their order, without blanks.
+    fn written_info(&mut self) -> Option<TensorInfo> {
+        self.literal(br#"{"dtype":"#)?;
+        let dtype = self.dtype()?;
+        self.literal(br#","shape":["#)?;
+        self.numbers.clear();
+        if self.literal(b"]").is_none() {
+            self.written_numbers()?;
+            self.literal(b"]")?;
+        }
+        let shape = self.numbers.as_slice().to_vec();
+        self.literal(br#","data_offsets":["#)?;
+        let start = self.number()?;
+        self.literal(b",")?;
+        let end = self.number()?;
+        self.literal(b"]}")?;
+        Some(TensorInfo {
+            dtype,
+            shape,
+            data_offsets: (start, end),
+        })
+    }
+
+    fn written_numbers(&mut self) -> Option<()> {
+        loop {
+            let number = self.number()?;
+            self.numbers.push(number);
+            if self.literal(b",").is_none() {
+                return Some(());
+            }
+        }
+    }
+
+    /// An info with its three fields in any order.
+    fn any_info(&mut self) -> Option<TensorInfo> {
         let (mut dtype, mut shape, mut data_offsets) = (None, None, None);
         self.take(b'{')?;
         for field in 0..3 {
@@ -139,17 +184,21 @@ impl<'a> Scanner<'a> {
         Some(())
     }
 
-    /// Digits without a leading zero. What follows them is checked by the caller.
+    /// Digits without a leading zero. What follows them is checked by the caller. Numbers that
+    /// may not fit are left to serde.
     fn number(&mut self) -> Option<usize> {
         let rest = self.bytes.get(self.at..)?;
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if digits == 0 || (digits > 1 && rest[0] == b'0') {
+        let mut number = 0_u64;
+        let mut digits = 0;
+        while let Some(&digit @ b'0'..=b'9') = rest.get(digits) {
+            number = number.wrapping_mul(10).wrapping_add((digit - b'0') as u64);
+            digits += 1;
+        }
+        if digits == 0 || digits > DIGITS_MAX || (digits > 1 && rest[0] == b'0') {
             return None;
         }
         self.at += digits;
-        rest[..digits].iter().try_fold(0_usize, |number, digit| {
-            number.checked_mul(10)?.checked_add((digit - b'0') as usize)
-        })
+        usize::try_from(number).ok()
     }
 
     /// The text between two quotes, as long as it needs no decoding.
@@ -175,6 +224,12 @@ impl<'a> Scanner<'a> {
             _ if byte == close => Some(false),
             _ => None,
         }
+    }
+
+    fn literal(&mut self, text: &[u8]) -> Option<()> {
+        let found = self.bytes.get(self.at..)?.starts_with(text);
+        self.at += if found { text.len() } else { 0 };
+        found.then_some(())
     }
 
     fn take(&mut self, byte: u8) -> Option<()> {
