@@ -14,6 +14,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::SafeTensorError;
+use crate::head::to_head;
 use crate::limits::HEADER_SIZE_MAX;
 use crate::names::Names;
 use crate::scan::{Scanned, scan};
@@ -178,15 +179,12 @@ impl Metadata {
 
     /// The whole head of a file: the length, the JSON, and blanks up to a multiple of 8.
     pub(crate) fn to_head(&self) -> Result<Vec<u8>, SafeTensorError> {
-        let mut head = vec![0; LENGTH_SIZE];
-        serde_json::to_writer(&mut head, self)?;
-        head.resize(head.len().next_multiple_of(LENGTH_SIZE), b' ');
-        let size = head.len() - LENGTH_SIZE;
-        if size > HEADER_SIZE_MAX {
-            return Err(SafeTensorError::HeaderTooLarge);
-        }
-        head[..LENGTH_SIZE].copy_from_slice(&(size as u64).to_le_bytes());
-        Ok(head)
+        to_head(self)
+    }
+
+    /// The size of all names in bytes.
+    pub(crate) fn names_size(&self) -> usize {
+        self.names.text_size()
     }
 
     /// What the header says of one tensor.

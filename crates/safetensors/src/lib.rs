@@ -28,6 +28,7 @@
 mod atomic;
 mod error;
 mod file;
+mod head;
 mod header;
 mod index;
 mod index_text;

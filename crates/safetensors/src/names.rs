@@ -71,6 +71,10 @@ impl Names {
         &self.text[start as usize..end as usize]
     }
 
+    pub(crate) fn text_size(&self) -> usize {
+        self.text.len()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
     }

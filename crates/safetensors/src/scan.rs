@@ -252,7 +252,7 @@ impl<'a> Scanner<'a> {
 
 /// How many bytes stand before the first quote, backslash or control character. Eight at a time,
 /// by the zero-byte test of Bit Twiddling Hacks (Anderson), whose lowest hit is exact.
-fn plain_size(bytes: &[u8]) -> usize {
+pub(crate) fn plain_size(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     const QUOTES: u64 = ONES * b'"' as u64;
