@@ -7,6 +7,8 @@ use std::str::Utf8Error;
 
 use nexus_tensor::DType;
 
+use crate::IndexError;
+
 /// What a caller can do about a [`SafeTensorError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,6 +82,23 @@ pub enum SafeTensorError {
         /// Why.
         source: nexus_tensor::Error,
     },
+    /// Strict rules: this key is in the header twice.
+    DuplicateKey(String),
+    /// Strict rules: this name, or the free text of this name, contains a NUL.
+    NulInHeader(String),
+    /// Strict rules: there are blanks before or behind the JSON that pad nothing.
+    BlanksAroundHeader,
+    /// Strict rules: an info has a field that the format does not know.
+    UnknownField {
+        /// The tensor's name.
+        tensor: String,
+        /// The field's name.
+        field: String,
+    },
+    /// Strict rules: the info of this tensor is no object, or its type no string.
+    UnusualInfo(String),
+    /// An index does not fit the tensor, or is no index.
+    InvalidIndex(IndexError),
 }
 
 impl SafeTensorError {
@@ -94,14 +113,20 @@ impl SafeTensorError {
             | Self::InvalidOffset(_)
             | Self::MetadataIncompleteBuffer
             | Self::ValidationOverflow
-            | Self::MisalignedSlice => ErrorKind::Corrupt,
+            | Self::MisalignedSlice
+            | Self::DuplicateKey(_)
+            | Self::NulInHeader(_)
+            | Self::BlanksAroundHeader
+            | Self::UnknownField { .. }
+            | Self::UnusualInfo(_) => ErrorKind::Corrupt,
             Self::TensorNotFound(_) => ErrorKind::NotFound,
             Self::HeaderTooLarge | Self::Tensor { .. } => ErrorKind::LimitReached,
             Self::JsonError(_)
             | Self::InvalidTensorView(..)
             | Self::NotRegularFile(_)
             | Self::DuplicateName(_)
-            | Self::ReservedName => ErrorKind::InvalidInput,
+            | Self::ReservedName
+            | Self::InvalidIndex(_) => ErrorKind::InvalidInput,
             Self::IoError(source) | Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Io,
@@ -119,6 +144,13 @@ impl SafeTensorError {
                 "the file may be cut off: compare its size with the source's and fetch it again",
             ),
             Self::NotRegularFile(_) => Some("give the path of a file"),
+            Self::DuplicateKey(_) | Self::NulInHeader(_) => Some(
+                "readers may disagree on this file: do not trust it, or read it by `Rules::Compatible`",
+            ),
+            Self::BlanksAroundHeader | Self::UnknownField { .. } | Self::UnusualInfo(_) => {
+                Some("read it by `Rules::Compatible` and save it again to make it strict")
+            }
+            Self::InvalidIndex(error) => error.hint(),
             _ => None,
         }
     }
@@ -165,6 +197,18 @@ impl fmt::Display for SafeTensorError {
             Self::DuplicateName(name) => write!(f, "cannot write tensor `{name}`: there are two of that name"),
             Self::ReservedName => f.write_str("cannot write tensor `__metadata__`: the name is reserved"),
             Self::Tensor { name, source } => write!(f, "cannot view tensor `{name}`: {source}"),
+            Self::DuplicateKey(name) => write!(f, "cannot accept header: key `{name}` is there twice"),
+            Self::NulInHeader(name) => {
+                write!(f, "cannot accept header: NUL in `{}`", name.escape_debug())
+            }
+            Self::BlanksAroundHeader => f.write_str("cannot accept header: blanks around the JSON"),
+            Self::UnknownField { tensor, field } => {
+                write!(f, "cannot accept header: unknown field `{field}` in the info of tensor `{tensor}`")
+            }
+            Self::UnusualInfo(name) => {
+                write!(f, "cannot accept header: the info of tensor `{name}` is not a plain object")
+            }
+            Self::InvalidIndex(error) => error.fmt(f),
         }
     }
 }
@@ -176,6 +220,7 @@ impl std::error::Error for SafeTensorError {
             Self::InvalidHeaderDeserialization(source) | Self::JsonError(source) => Some(source),
             Self::IoError(source) | Self::File { source, .. } => Some(source),
             Self::Tensor { source, .. } => Some(source),
+            Self::InvalidIndex(source) => Some(source),
             _ => None,
         }
     }

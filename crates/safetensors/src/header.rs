@@ -3,19 +3,25 @@
 //! The rules are those that `safetensors` 0.8.0 enforces, down to the texts of its JSON errors.
 //! They follow from how serde reads the structures below, whose names and shapes are therefore the
 //! same: an info may be an array, unknown fields are ignored, the last of two equal names wins,
-//! `__metadata__` may be null but not given twice.
+//! `__metadata__` may be null but not given twice. Headers of the usual kind take a faster route,
+//! [`scan`](crate::scan), which reads the same.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 
 use nexus_tensor::DType;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::SafeTensorError;
+use crate::head::to_head;
 use crate::limits::HEADER_SIZE_MAX;
+use crate::names::Names;
+use crate::scan::{Scanned, scan};
+use crate::strict::{Rules, violation};
 
 /// The size of the number that opens a file.
-const LENGTH_SIZE: usize = size_of::<u64>();
+pub(crate) const LENGTH_SIZE: usize = size_of::<u64>();
 
 /// The name in the header that is no tensor.
 pub(crate) const METADATA_NAME: &str = "__metadata__";
@@ -30,6 +36,15 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
     /// First byte and one past the last byte, counted from the end of the header.
     pub data_offsets: (usize, usize),
+}
+
+impl TensorInfo {
+    /// Stands where an info was moved away.
+    const EMPTY: Self = Self {
+        dtype: DType::U8,
+        shape: Vec::new(),
+        data_offsets: (0, 0),
+    };
 }
 
 /// The names of [`DType`] for serde.
@@ -69,10 +84,9 @@ enum Dtype {
 /// The checked content of a header: tensors in the order of their data, without hole or overlap.
 #[derive(Clone, Debug)]
 pub struct Metadata {
-    text: Option<HashMap<String, String>>,
+    text: FreeText,
+    names: Names,
     tensors: Vec<TensorInfo>,
-    // Sorted, so that names come in the same order in every run.
-    index: BTreeMap<String, usize>,
 }
 
 impl Metadata {
@@ -86,72 +100,123 @@ impl Metadata {
         metadata: Option<HashMap<String, String>>,
         tensors: Vec<(String, TensorInfo)>,
     ) -> Result<Self, SafeTensorError> {
-        let mut start = 0;
-        let mut index = BTreeMap::new();
+        let text_size = tensors.iter().map(|(name, _)| name.len()).sum();
+        let mut names = Names::with_capacity(text_size, tensors.len());
         let mut infos = Vec::with_capacity(tensors.len());
+        let mut start = 0;
         for (name, info) in tensors {
             start = check(&name, &info, start)?;
             if name == METADATA_NAME {
                 return Err(SafeTensorError::ReservedName);
             }
-            if index.contains_key(&name) {
-                return Err(SafeTensorError::DuplicateName(name));
-            }
-            index.insert(name, infos.len());
+            names.push(&name).ok_or(SafeTensorError::HeaderTooLarge)?;
             infos.push(info);
         }
+        names
+            .index()
+            .map_err(|at| SafeTensorError::DuplicateName(names.get(at).to_owned()))?;
         Ok(Self {
             text: metadata,
+            names,
             tensors: infos,
-            index,
         })
     }
 
     /// Parses the JSON of a header.
-    pub(crate) fn parse(header: &[u8]) -> Result<Self, SafeTensorError> {
-        let text = std::str::from_utf8(header).map_err(SafeTensorError::InvalidHeader)?;
-        serde_json::from_str::<HashMetadata>(text)
+    pub(crate) fn parse(header: &[u8], rules: Rules) -> Result<Self, SafeTensorError> {
+        let json = std::str::from_utf8(header).map_err(SafeTensorError::InvalidHeader)?;
+        let metadata = match Self::parse_usual(json) {
+            Some(metadata) => metadata,
+            None => Self::parse_any(json)?,
+        };
+        match rules {
+            Rules::Compatible => Ok(metadata),
+            Rules::Strict => match violation(json) {
+                Some((error, _)) => Err(error),
+                None => Ok(metadata),
+            },
+        }
+    }
+
+    /// The fast route, for headers that are sound and of the usual kind.
+    pub(crate) fn parse_usual(json: &str) -> Option<Self> {
+        let Scanned {
+            text,
+            mut names,
+            mut infos,
+        } = scan(json)?;
+        let ordered = |pair: &[TensorInfo]| pair[0].data_offsets < pair[1].data_offsets;
+        if !infos.windows(2).all(ordered) {
+            let mut order: Vec<u32> = (0..infos.len() as u32).collect();
+            order.sort_unstable_by_key(|&at| {
+                let at = at as usize;
+                (infos[at].data_offsets, names.get(at))
+            });
+            names.reorder(&order);
+            infos = order
+                .iter()
+                .map(|&at| mem::replace(&mut infos[at as usize], TensorInfo::EMPTY))
+                .collect();
+        }
+        let mut start = 0;
+        for (at, info) in infos.iter().enumerate() {
+            start = check(names.get(at), info, start).ok()?;
+        }
+        names.index().ok()?;
+        Some(Self {
+            text,
+            names,
+            tensors: infos,
+        })
+    }
+
+    /// The route by serde, which decides what is refused and in which words.
+    pub(crate) fn parse_any(json: &str) -> Result<Self, SafeTensorError> {
+        serde_json::from_str::<HashMetadata>(json)
             .map_err(SafeTensorError::InvalidHeaderDeserialization)?
             .check()
     }
 
     /// The whole head of a file: the length, the JSON, and blanks up to a multiple of 8.
     pub(crate) fn to_head(&self) -> Result<Vec<u8>, SafeTensorError> {
-        let mut head = vec![0; LENGTH_SIZE];
-        serde_json::to_writer(&mut head, self)?;
-        head.resize(head.len().next_multiple_of(LENGTH_SIZE), b' ');
-        let size = head.len() - LENGTH_SIZE;
-        if size > HEADER_SIZE_MAX {
-            return Err(SafeTensorError::HeaderTooLarge);
-        }
-        head[..LENGTH_SIZE].copy_from_slice(&(size as u64).to_le_bytes());
-        Ok(head)
+        to_head(self)
+    }
+
+    /// The size of all names in bytes.
+    pub(crate) fn names_size(&self) -> usize {
+        self.names.text_size()
     }
 
     /// What the header says of one tensor.
     pub fn info(&self, name: &str) -> Option<&TensorInfo> {
-        self.index.get(name).map(|&at| &self.tensors[at])
+        self.names.find(name).map(|at| &self.tensors[at])
     }
 
     /// What the header says of every tensor.
     pub fn tensors(&self) -> HashMap<String, &TensorInfo> {
-        self.iter()
+        self.iter_by_offset()
             .map(|(name, info)| (name.to_owned(), info))
             .collect()
     }
 
-    /// Names and infos, sorted by name.
+    /// Names and infos, sorted by name. The first call sorts.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &TensorInfo)> {
-        self.index
-            .iter()
-            .map(|(name, &at)| (name.as_str(), &self.tensors[at]))
+        self.names.sorted().iter().map(|&at| {
+            let at = at as usize;
+            (self.names.get(at), &self.tensors[at])
+        })
+    }
+
+    /// Names and infos in the order of the data.
+    pub fn iter_by_offset(&self) -> impl ExactSizeIterator<Item = (&str, &TensorInfo)> {
+        let infos = self.tensors.iter().enumerate();
+        infos.map(|(at, info)| (self.names.get(at), info))
     }
 
     /// The names in the order of the data.
     pub fn offset_keys(&self) -> Vec<String> {
-        self.names_by_offset()
-            .into_iter()
-            .map(str::to_owned)
+        self.iter_by_offset()
+            .map(|(name, _)| name.to_owned())
             .collect()
     }
 
@@ -174,16 +239,15 @@ impl Metadata {
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
-
-    fn names_by_offset(&self) -> Vec<&str> {
-        let mut names = vec![""; self.tensors.len()];
-        self.index.iter().for_each(|(name, &at)| names[at] = name);
-        names
-    }
 }
 
 /// Splits a file into its header and its data, as long as they are sound.
 pub(crate) fn split(file: &[u8]) -> Result<(Metadata, &[u8]), SafeTensorError> {
+    split_with(file, Rules::Compatible)
+}
+
+/// [`split`] by rules of one's choice.
+pub(crate) fn split_with(file: &[u8], rules: Rules) -> Result<(Metadata, &[u8]), SafeTensorError> {
     let (length, rest) = file
         .split_first_chunk::<LENGTH_SIZE>()
         .ok_or(SafeTensorError::HeaderTooSmall)?;
@@ -194,7 +258,7 @@ pub(crate) fn split(file: &[u8]) -> Result<(Metadata, &[u8]), SafeTensorError> {
     let (header, data) = rest
         .split_at_checked(length)
         .ok_or(SafeTensorError::InvalidHeaderLength)?;
-    let metadata = Metadata::parse(header)?;
+    let metadata = Metadata::parse(header, rules)?;
     if metadata.data_len() == data.len() {
         Ok((metadata, data))
     } else {
@@ -222,23 +286,48 @@ fn check(name: &str, info: &TensorInfo, expected_start: usize) -> Result<usize, 
     }
 }
 
+/// The content of `__metadata__`.
+pub(crate) type FreeText = Option<HashMap<String, String>>;
+
 /// The header as serde reads it. The name appears in error texts.
 #[derive(Deserialize)]
 struct HashMetadata {
     #[serde(rename = "__metadata__")]
-    metadata: Option<HashMap<String, String>>,
+    metadata: FreeText,
     #[serde(flatten)]
     tensors: BTreeMap<String, TensorInfo>,
 }
 
 impl HashMetadata {
     fn check(self) -> Result<Metadata, SafeTensorError> {
-        let mut tensors: Vec<_> = self.tensors.into_iter().collect();
-        // Files may list their tensors in any order. Among equal offsets, which only tensors
-        // without data can have, names decide.
-        tensors.sort_by_key(|(_, info)| info.data_offsets);
-        Metadata::new(self.metadata, tensors)
+        let (text, tensors) = self.into_sorted();
+        Metadata::new(text, tensors)
     }
+
+    /// Free text, and tensors by their offsets. Files may list them in any order. Among equal
+    /// offsets, which only tensors without data can have, names decide.
+    fn into_sorted(self) -> (FreeText, Vec<(String, TensorInfo)>) {
+        let mut tensors: Vec<_> = self.tensors.into_iter().collect();
+        tensors.sort_by_key(|(_, info)| info.data_offsets);
+        (self.metadata, tensors)
+    }
+}
+
+/// The name of the first tensor, in the order of the data, that the checks refuse.
+pub(crate) fn first_refused(json: &str) -> Option<String> {
+    let header = serde_json::from_str::<HashMetadata>(json).ok()?;
+    let mut start = 0;
+    header
+        .into_sorted()
+        .1
+        .into_iter()
+        .find_map(|(name, info)| match check(&name, &info, start) {
+            Ok(end) => {
+                start = end;
+                None
+            }
+            Err(_) => Some(name),
+        })
 }
 
 impl<'de> Deserialize<'de> for Metadata {
@@ -256,7 +345,7 @@ impl Serialize for Metadata {
         if let Some(text) = &self.text {
             map.serialize_entry(METADATA_NAME, &text.iter().collect::<BTreeMap<_, _>>())?;
         }
-        for (name, info) in self.names_by_offset().iter().zip(&self.tensors) {
+        for (name, info) in self.iter_by_offset() {
             map.serialize_entry(name, info)?;
         }
         map.end()

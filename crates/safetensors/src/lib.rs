@@ -28,19 +28,33 @@
 mod atomic;
 mod error;
 mod file;
+mod head;
 mod header;
+mod index;
+mod index_text;
 pub mod limits;
+mod locate;
+mod names;
 mod raw;
 mod read;
+mod runs;
+mod scan;
+pub mod slice;
+mod strict;
+pub mod tensor;
 mod view;
+mod walk;
 mod write;
 
 pub use error::{ErrorKind, SafeTensorError};
 pub use file::{FileBytes, SafeTensorsFile};
 pub use header::{Metadata, TensorInfo};
+pub use index::{Index, IndexError, Runs, Selection};
+pub use locate::{Location, locate, locate_in};
 /// The type of a tensor's elements, under the name that the `safetensors` crate gives it.
 pub use nexus_tensor::DType as Dtype;
 pub use read::SafeTensors;
+pub use strict::Rules;
 pub use view::{TensorView, View};
 pub use write::{WriteOptions, serialize, serialize_to_file, serialize_to_file_with};
 

@@ -1,7 +1,7 @@
 //! Reading bytes that are in memory.
 
-use crate::header::split;
-use crate::{Metadata, SafeTensorError, TensorView};
+use crate::header::{split, split_with};
+use crate::{Metadata, Rules, SafeTensorError, TensorView};
 
 /// The tensors of a file whose bytes are in memory. Nothing is copied but names and shapes.
 ///
@@ -38,6 +38,16 @@ impl<'data> SafeTensors<'data> {
     /// do not cover the data exactly.
     pub fn deserialize(buffer: &'data [u8]) -> Result<Self, SafeTensorError> {
         let (metadata, data) = split(buffer)?;
+        Ok(Self { metadata, data })
+    }
+
+    /// [`deserialize`](Self::deserialize) by rules of one's choice.
+    ///
+    /// # Errors
+    /// As [`deserialize`](Self::deserialize); under [`Rules::Strict`] also `DuplicateKey`,
+    /// `NulInHeader`, `BlanksAroundHeader`, `UnknownField` and `UnusualInfo`, of kind `Corrupt`.
+    pub fn deserialize_with(buffer: &'data [u8], rules: Rules) -> Result<Self, SafeTensorError> {
+        let (metadata, data) = split_with(buffer, rules)?;
         Ok(Self { metadata, data })
     }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use nexus_tensor::{DType, TensorRef, size_bytes};
 
 use crate::SafeTensorError;
+use crate::slice::{InvalidSlice, SliceIterator, TensorIndexer};
 
 /// What can be written as a tensor: a type, a shape and row-major little-endian bytes.
 ///
@@ -72,6 +73,19 @@ impl<'data> TensorView<'data> {
     /// The bytes, row-major and little-endian.
     pub fn data(&self) -> &'data [u8] {
         self.data
+    }
+
+    /// The pieces of memory that make up a slice, in row-major order; axes without a slice are
+    /// taken whole. Costs a few operations for each axis, and nothing is copied.
+    ///
+    /// # Errors
+    /// `TooManySlices`, `SliceOutOfRange`, and `MisalignedSlice` when elements smaller than a byte
+    /// are cut inside of a byte. The last wrong axis is named.
+    pub fn sliced_data(
+        &'data self,
+        slices: &[TensorIndexer],
+    ) -> Result<SliceIterator<'data>, InvalidSlice> {
+        SliceIterator::new(self, slices)
     }
 
     /// The tensor as a strided view, which can be sliced and transposed.
