@@ -1,8 +1,9 @@
 //! Replacing a file in one step: write a temporary sibling, then rename it.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::SafeTensorError;
 use crate::limits::{SYMLINKS_MAX, TEMPORARY_NAMES_MAX};
@@ -23,15 +24,15 @@ impl Replacement {
             Ok(old) if !old.is_file() => {
                 return Err(SafeTensorError::NotRegularFile(path.to_owned()));
             }
-            Ok(old) => Some(old.permissions()),
+            Ok(old) => Some(old),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(SafeTensorError::file("examine", path)(error)),
         };
         let (temporary, file) = Temporary::create(folder_of(&target), old.as_ref())
             .map_err(SafeTensorError::file("create", path))?;
-        if let Some(old) = old {
-            file.set_permissions(old)
-                .map_err(SafeTensorError::file("set the mode of", path))?;
+        if let Some(old) = &old {
+            inherit(&file, old)
+                .map_err(SafeTensorError::file("set the owner and mode of", path))?;
         }
         Ok(Self {
             target,
@@ -44,8 +45,8 @@ impl Replacement {
         &self.file
     }
 
-    /// Gives the written file its name.
-    pub(crate) fn commit(self, fsync: bool) -> Result<(), SafeTensorError> {
+    /// Closes the file, with its bytes on the disk where `fsync` asks for it.
+    pub(crate) fn close(self, fsync: bool) -> Result<Closed, SafeTensorError> {
         let Self {
             target,
             temporary,
@@ -55,19 +56,70 @@ impl Replacement {
             file.sync_all()
                 .map_err(SafeTensorError::file("sync", &target))?;
         }
-        temporary
-            .rename(&target)
-            .map_err(SafeTensorError::file("replace", &target))?;
+        Ok(Closed { target, temporary })
+    }
+
+    /// Gives the written file its name.
+    pub(crate) fn commit(self, fsync: bool) -> Result<(), SafeTensorError> {
+        let target = self.close(fsync)?.rename()?;
         if fsync {
-            // The name is safe when the folder is. Where folders cannot be opened, they need no sync.
-            if let Ok(folder) = File::open(folder_of(&target)) {
-                folder
-                    .sync_all()
-                    .map_err(SafeTensorError::file("sync the folder of", &target))?;
-            }
+            sync_folder(&target)?;
         }
         Ok(())
     }
+}
+
+/// A whole file that waits for its name. Dropped, it leaves no trace.
+pub(crate) struct Closed {
+    target: PathBuf,
+    temporary: Temporary,
+}
+
+impl Closed {
+    /// Puts it in the place of the target, whose path is returned.
+    pub(crate) fn rename(self) -> Result<PathBuf, SafeTensorError> {
+        let Self { target, temporary } = self;
+        temporary
+            .rename(&target)
+            .map_err(SafeTensorError::file("replace", &target))?;
+        Ok(target)
+    }
+}
+
+/// A new name is safe when its folder is. Where folders cannot be opened, they need no sync.
+pub(crate) fn sync_folder(target: &Path) -> Result<(), SafeTensorError> {
+    match File::open(folder_of(target)) {
+        Ok(folder) => folder
+            .sync_all()
+            .map_err(SafeTensorError::file("sync the folder of", target)),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Gives a new file the owner, the group and the mode of the one it replaces, as far as the system
+/// lets this process.
+#[cfg(unix)]
+fn inherit(file: &File, old: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+
+    let new = file.metadata()?;
+    let mut mode = old.mode() & 0o7777;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        // Only root gives files away. An owner may choose among the groups that it is in.
+        let kept = fchown(file, Some(old.uid()), Some(old.gid()))
+            .or_else(|_| fchown(file, None, Some(old.gid())));
+        if kept.is_err() && new.gid() != old.gid() {
+            // What the old group was allowed, this other group is not: it gets the rights of all.
+            mode = mode & !0o070 | (mode & 0o007) << 3;
+        }
+    }
+    // After the owner, because a change of owner clears bits of the mode.
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn inherit(file: &File, old: &Metadata) -> io::Result<()> {
+    file.set_permissions(old.permissions())
 }
 
 /// A file that disappears when dropped under its own name.
@@ -77,20 +129,24 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn create(folder: &Path, old: Option<&Permissions>) -> io::Result<(Self, File)> {
+    fn create(folder: &Path, old: Option<&Metadata>) -> io::Result<(Self, File)> {
+        /// Tells the saves of one process apart; other processes have another number.
+        static SAVES: AtomicU32 = AtomicU32::new(0);
+
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         // Never wider than the old file, not even for a moment; for a new one the umask decides.
         #[cfg(unix)]
         if let Some(old) = old {
-            use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-            options.mode(old.mode() & 0o777);
+            use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+            options.mode(old.mode() & 0o700);
         }
         #[cfg(not(unix))]
         let _ = old;
         let process = std::process::id();
-        for attempt in 0..TEMPORARY_NAMES_MAX {
-            let path = folder.join(format!(".nexus-{process}-{attempt}.tmp"));
+        for _ in 0..TEMPORARY_NAMES_MAX {
+            let save = SAVES.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!(".nexus-{process}-{save}.tmp"));
             match options.open(&path) {
                 Ok(file) => {
                     return Ok((
@@ -101,6 +157,7 @@ impl Temporary {
                         file,
                     ));
                 }
+                // Left by a process of the same number that was killed, or in use in a container.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }

@@ -7,6 +7,8 @@ use std::str::Utf8Error;
 
 use nexus_tensor::DType;
 
+use crate::limits::ALIGN_MAX;
+
 /// What a caller can do about a [`SafeTensorError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -73,6 +75,15 @@ pub enum SafeTensorError {
     DuplicateName(String),
     /// A tensor to be written has the name that the format reserves: `__metadata__`.
     ReservedName,
+    /// Data cannot be aligned to this number of bytes.
+    InvalidAlignment(usize),
+    /// The memory to be written to has not the size of the file.
+    WrongSize {
+        /// The size of the memory.
+        size: usize,
+        /// The size of the file.
+        needed: usize,
+    },
     /// A mapped tensor cannot be viewed.
     Tensor {
         /// The tensor's name.
@@ -101,7 +112,9 @@ impl SafeTensorError {
             | Self::InvalidTensorView(..)
             | Self::NotRegularFile(_)
             | Self::DuplicateName(_)
-            | Self::ReservedName => ErrorKind::InvalidInput,
+            | Self::ReservedName
+            | Self::InvalidAlignment(_)
+            | Self::WrongSize { .. } => ErrorKind::InvalidInput,
             Self::IoError(source) | Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Io,
@@ -164,6 +177,13 @@ impl fmt::Display for SafeTensorError {
             }
             Self::DuplicateName(name) => write!(f, "cannot write tensor `{name}`: there are two of that name"),
             Self::ReservedName => f.write_str("cannot write tensor `__metadata__`: the name is reserved"),
+            Self::InvalidAlignment(align) => write!(
+                f,
+                "cannot align data to {align} bytes: a power of two from 8 to {ALIGN_MAX} is needed"
+            ),
+            Self::WrongSize { size, needed } => {
+                write!(f, "cannot write {needed} bytes to memory of {size}")
+            }
             Self::Tensor { name, source } => write!(f, "cannot view tensor `{name}`: {source}"),
         }
     }

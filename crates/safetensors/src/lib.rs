@@ -30,8 +30,12 @@ mod error;
 mod file;
 mod header;
 pub mod limits;
+mod options;
+mod prepared;
 mod raw;
 mod read;
+mod sink;
+mod sys;
 mod view;
 mod write;
 
@@ -40,9 +44,14 @@ pub use file::{FileBytes, SafeTensorsFile};
 pub use header::{Metadata, TensorInfo};
 /// The type of a tensor's elements, under the name that the `safetensors` crate gives it.
 pub use nexus_tensor::DType as Dtype;
+pub use options::{WriteMode, WriteOptions};
+pub use prepared::Prepared;
 pub use read::SafeTensors;
 pub use view::{TensorView, View};
-pub use write::{WriteOptions, serialize, serialize_to_file, serialize_to_file_with};
+pub use write::{
+    serialize, serialize_into, serialize_to_file, serialize_to_file_with, serialize_to_writer,
+    serialized_size,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/safetensors.md")]
