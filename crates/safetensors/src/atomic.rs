@@ -10,6 +10,7 @@ use crate::limits::{SYMLINKS_MAX, TEMPORARY_NAMES_MAX};
 
 /// A file that is to take the place of another. Dropped before [`commit`](Self::commit), it leaves
 /// no trace.
+#[derive(Debug)]
 pub(crate) struct Replacement {
     target: PathBuf,
     temporary: Temporary,
@@ -70,6 +71,7 @@ impl Replacement {
 }
 
 /// A whole file that waits for its name. Dropped, it leaves no trace.
+#[derive(Debug)]
 pub(crate) struct Closed {
     target: PathBuf,
     temporary: Temporary,
@@ -123,6 +125,7 @@ fn inherit(file: &File, old: &Metadata) -> io::Result<()> {
 }
 
 /// A file that disappears when dropped under its own name.
+#[derive(Debug)]
 struct Temporary {
     path: PathBuf,
     renamed: bool,

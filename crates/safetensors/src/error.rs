@@ -84,6 +84,37 @@ pub enum SafeTensorError {
         /// The size of the file.
         needed: usize,
     },
+    /// A piece to be written ends behind its tensor.
+    OutOfTensor {
+        /// The tensor's name.
+        name: String,
+        /// At which byte of the tensor the piece begins.
+        start: usize,
+        /// The size of the piece.
+        len: usize,
+        /// The size of the tensor.
+        size: usize,
+    },
+    /// A file is to be finished that lacks bytes.
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// The first tensor that lacks bytes.
+        name: String,
+        /// The first byte of the tensor that has not been written.
+        at: usize,
+    },
+    /// The header of an appended file has no room for this tensor.
+    HeaderCapacity {
+        /// The tensor's name.
+        name: String,
+        /// The size of the header with the tensor.
+        needed: usize,
+        /// The size that the header has.
+        capacity: usize,
+    },
+    /// The pattern of shard names has no `{suffix}`, or names another folder.
+    InvalidPattern(String),
     /// A mapped tensor cannot be viewed.
     Tensor {
         /// The tensor's name.
@@ -107,14 +138,19 @@ impl SafeTensorError {
             | Self::ValidationOverflow
             | Self::MisalignedSlice => ErrorKind::Corrupt,
             Self::TensorNotFound(_) => ErrorKind::NotFound,
-            Self::HeaderTooLarge | Self::Tensor { .. } => ErrorKind::LimitReached,
+            Self::HeaderTooLarge | Self::HeaderCapacity { .. } | Self::Tensor { .. } => {
+                ErrorKind::LimitReached
+            }
             Self::JsonError(_)
             | Self::InvalidTensorView(..)
             | Self::NotRegularFile(_)
             | Self::DuplicateName(_)
             | Self::ReservedName
             | Self::InvalidAlignment(_)
-            | Self::WrongSize { .. } => ErrorKind::InvalidInput,
+            | Self::WrongSize { .. }
+            | Self::OutOfTensor { .. }
+            | Self::Unwritten { .. }
+            | Self::InvalidPattern(_) => ErrorKind::InvalidInput,
             Self::IoError(source) | Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Io,
@@ -132,6 +168,10 @@ impl SafeTensorError {
                 "the file may be cut off: compare its size with the source's and fetch it again",
             ),
             Self::NotRegularFile(_) => Some("give the path of a file"),
+            Self::HeaderCapacity { .. } => {
+                Some("create the file with a larger header, or save its tensors anew")
+            }
+            Self::InvalidPattern(_) => Some("give a pattern such as `model{suffix}.safetensors`"),
             _ => None,
         }
     }
@@ -183,6 +223,22 @@ impl fmt::Display for SafeTensorError {
             ),
             Self::WrongSize { size, needed } => {
                 write!(f, "cannot write {needed} bytes to memory of {size}")
+            }
+            Self::OutOfTensor { name, start, len, size } => write!(
+                f,
+                "cannot write tensor `{name}`: {len} bytes from byte {start} on do not fit its {size} bytes"
+            ),
+            Self::Unwritten { path, name, at } => write!(
+                f,
+                "cannot finish `{}`: tensor `{name}` lacks byte {at}",
+                path.display()
+            ),
+            Self::HeaderCapacity { name, needed, capacity } => write!(
+                f,
+                "cannot append tensor `{name}`: the header needs {needed} bytes and has {capacity}"
+            ),
+            Self::InvalidPattern(pattern) => {
+                write!(f, "cannot name shards `{pattern}`: not a file name with `{{suffix}}` in it")
             }
             Self::Tensor { name, source } => write!(f, "cannot view tensor `{name}`: {source}"),
         }

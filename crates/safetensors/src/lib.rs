@@ -7,7 +7,10 @@
 //!
 //! - [`SafeTensorsFile`] maps a file and hands out views, or tensors that keep the map alive.
 //! - [`SafeTensors`] reads bytes that are in memory already.
-//! - [`serialize`] makes bytes, [`serialize_to_file`] replaces a file in one step or not at all.
+//! - [`serialize`] makes bytes, [`serialize_to_file`] replaces a file in one step or not at all,
+//!   [`serialize_to_writer`] feeds a stream, [`serialize_sharded`] makes several files and an index.
+//! - [`SafeWriter`] and [`SafeAppender`] take tensors piece by piece, for models larger than memory.
+//! - [`save_async`] goes on while the caller does.
 //!
 //! ```
 //! use nexus_safetensors::{Dtype, SafeTensorsFile, TensorView, serialize_to_file};
@@ -25,28 +28,36 @@
 //!
 //! [safetensors]: https://huggingface.co/docs/safetensors/index#format
 
+mod appender;
 mod atomic;
 mod error;
 mod file;
 mod header;
 pub mod limits;
 mod options;
+mod pending;
 mod prepared;
 mod raw;
 mod read;
+mod shard;
 mod sink;
+mod stream_writer;
 mod sys;
 mod view;
 mod write;
 
+pub use appender::SafeAppender;
 pub use error::{ErrorKind, SafeTensorError};
 pub use file::{FileBytes, SafeTensorsFile};
 pub use header::{Metadata, TensorInfo};
 /// The type of a tensor's elements, under the name that the `safetensors` crate gives it.
 pub use nexus_tensor::DType as Dtype;
 pub use options::{WriteMode, WriteOptions};
+pub use pending::{PendingSave, Snapshot, save_async};
 pub use prepared::Prepared;
 pub use read::SafeTensors;
+pub use shard::{SHARD_PATTERN, SHARD_SIZE_MAX_DEFAULT, Sharded, serialize_sharded};
+pub use stream_writer::SafeWriter;
 pub use view::{TensorView, View};
 pub use write::{
     serialize, serialize_into, serialize_to_file, serialize_to_file_with, serialize_to_writer,
