@@ -4,16 +4,17 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WriteMode {
-    /// [`Uring`](Self::Uring) for durable saves of 8 MiB and more, else
+    /// [`Direct`](Self::Direct) for durable saves of 8 MiB and more, else
     /// [`Buffered`](Self::Buffered): what measured best.
     #[default]
     Auto,
     /// Through the page cache, many tensors in a call.
     Buffered,
-    /// Past the page cache by 4 threads; `Buffered` where the file system cannot.
+    /// Past the page cache by 4 threads, from 7 blocks of 2 MiB; `Buffered` where the file system
+    /// cannot.
     Direct,
-    /// Past the page cache by `io_uring`, 12 writes of 1 MiB at a time; `Direct` where the system has
-    /// no ring for us.
+    /// Past the page cache by `io_uring`, from 7 blocks of 2 MiB; `Direct` where the system has no
+    /// ring for us.
     Uring,
 }
 

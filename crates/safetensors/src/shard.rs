@@ -12,8 +12,8 @@ use std::thread;
 use serde::Serialize;
 
 use crate::atomic::{Closed, Replacement, sync_folder};
-use crate::sink::write_all_at;
-use crate::{Prepared, SafeTensorError, View, WriteOptions};
+use crate::sink::{choose, write_all_at};
+use crate::{Prepared, SafeTensorError, View, WriteMode, WriteOptions};
 
 /// The usual pattern of shard names.
 pub const SHARD_PATTERN: &str = "model{suffix}.safetensors";
@@ -24,8 +24,8 @@ pub const SHARD_SIZE_MAX_DEFAULT: usize = 5_000_000_000;
 /// What stands for the number of a shard in a pattern.
 const SUFFIX: &str = "{suffix}";
 
-/// How many shards are written at a time: on two cores, two files through the page cache take less
-/// time than one after the other; a disk that is written directly is busy with one.
+/// How many shards are written through the page cache at a time. Direct writes keep a disk busy with
+/// one, and each more would take its own memory.
 const THREADS_MAX: usize = 4;
 
 /// The files that [`serialize_sharded`] has written.
@@ -48,7 +48,8 @@ pub struct Sharded {
 /// `model-00001-of-00003.safetensors` with `model.safetensors.index.json`, or `model.safetensors`
 /// alone when one file suffices. The index is that of `transformers`: sorted keys, indented by two.
 ///
-/// Up to 4 shards are written at a time, each as [`serialize_to_file_with`] does. Only when all are
+/// Up to 4 shards are written at a time where they go through the page cache, each as
+/// [`serialize_to_file_with`] does. Only when all are
 /// whole do they take their names, and the index after them. When anything fails before, no file of
 /// the folder has changed. A crash amid the renaming, which takes microseconds, can leave some new
 /// shards and no new index. Shards and index of an earlier save under the same pattern that are not
@@ -137,10 +138,16 @@ fn write_all<V: View + Sync>(
     files: &[PathBuf],
     options: WriteOptions,
 ) -> Result<Vec<Closed>, SafeTensorError> {
-    let threads = thread::available_parallelism()
-        .map_or(1, NonZeroUsize::get)
-        .min(THREADS_MAX)
-        .min(shards.len());
+    let buffered =
+        |shard: &Prepared<V>| choose(shard.size_bytes() as u64, options) == WriteMode::Buffered;
+    let threads = if shards.iter().all(buffered) {
+        thread::available_parallelism()
+            .map_or(1, NonZeroUsize::get)
+            .min(THREADS_MAX)
+            .min(shards.len())
+    } else {
+        1
+    };
     let next = AtomicUsize::new(0);
     let written = Mutex::new(Vec::new());
     let work = || -> Result<(), SafeTensorError> {

@@ -100,7 +100,7 @@ where
 /// The tensors go to a temporary file beside the target, which then takes its name. A symbolic link
 /// is followed; an existing file keeps its mode, and its owner and group where the system permits;
 /// a new one gets the mode that the umask gives; what is not a regular file is refused. Costs the
-/// memory of the header and at most 12 MiB.
+/// memory of the header and at most 14 MiB.
 ///
 /// # Errors
 /// As [`serialize`], `NotRegularFile`, and `File` when the system fails. The target is then as it

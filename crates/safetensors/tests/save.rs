@@ -161,11 +161,7 @@ fn modes_are_taken_where_the_system_has_them() {
     assert_eq!(save(&large[..9], durable), WriteMode::Buffered);
     let direct = save(&large, plain.mode(WriteMode::Direct));
     let ring = save(&large, plain.mode(WriteMode::Uring));
-    assert_eq!(
-        save(&large, durable),
-        ring,
-        "a large durable save asks for the ring"
-    );
+    assert_eq!(save(&large, durable), direct, "a large durable save");
     eprintln!(
         "this system gives {} for direct and {} for uring",
         direct.name(),
@@ -293,7 +289,7 @@ fn a_panic_in_a_view_of_a_pending_save_is_an_error() {
     for mode in WriteMode::ALL {
         // The panic comes while blocks before it are being written.
         let tensors: [(&str, Box<dyn View + Send>); 2] =
-            [("a", Box::new(Made(6 << 20))), ("b", Box::new(Panics))];
+            [("a", Box::new(Made(17 << 20))), ("b", Box::new(Panics))];
         let tensors = tensors.map(|(name, tensor)| (name, Any(tensor)));
         let prepared = Prepared::new(tensors, None).unwrap();
         let options = WriteOptions::default().mode(mode);

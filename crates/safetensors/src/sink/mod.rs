@@ -26,11 +26,7 @@ pub(crate) fn write_file<'a>(
     parts: impl Iterator<Item = Result<Cow<'a, [u8]>, SafeTensorError>>,
     options: WriteOptions,
 ) -> Result<WriteMode, SafeTensorError> {
-    let wanted = match options.mode {
-        WriteMode::Auto if options.fsync && size >= DIRECT_SIZE_MIN => WriteMode::Uring,
-        WriteMode::Auto => WriteMode::Buffered,
-        mode => mode,
-    };
+    let wanted = choose(size, options);
     if wanted != WriteMode::Buffered
         && let Some(align) = memory_align(file)
         && set_direct(file, true).is_ok()
@@ -40,6 +36,15 @@ pub(crate) fn write_file<'a>(
     }
     buffered::write(file, size, parts, options.fsync)?;
     Ok(WriteMode::Buffered)
+}
+
+/// The way that is to be tried first.
+pub(crate) fn choose(size: u64, options: WriteOptions) -> WriteMode {
+    match options.mode {
+        WriteMode::Auto if options.fsync && size >= DIRECT_SIZE_MIN => WriteMode::Direct,
+        WriteMode::Auto => WriteMode::Buffered,
+        mode => mode,
+    }
 }
 
 /// Completes a write that was asked for and came out as `result`.
