@@ -1,4 +1,7 @@
-//! Replacing a file in one step: write a temporary sibling, then rename it.
+//! Replacing a file in one step: write a temporary file, then rename it.
+//!
+//! Where the system can, the temporary file has no name until it is whole, so that a program that is
+//! killed leaves nothing. Elsewhere it is a sibling of the target from the start.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -7,13 +10,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::SafeTensorError;
 use crate::limits::{SYMLINKS_MAX, TEMPORARY_NAMES_MAX};
+#[cfg(target_os = "linux")]
+use crate::sys::link::{can_be_named, link};
 
 /// A file that is to take the place of another. Dropped before [`commit`](Self::commit), it leaves
 /// no trace.
 #[derive(Debug)]
 pub(crate) struct Replacement {
     target: PathBuf,
-    temporary: Temporary,
+    /// `None` while the file has no name.
+    temporary: Option<Temporary>,
     file: File,
 }
 
@@ -29,8 +35,12 @@ impl Replacement {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(SafeTensorError::file("examine", path)(error)),
         };
-        let (temporary, file) = Temporary::create(folder_of(&target), old.as_ref())
-            .map_err(SafeTensorError::file("create", path))?;
+        let (temporary, file) = match create_unnamed(folder_of(&target)) {
+            Some(file) => (None, file),
+            None => Temporary::create(folder_of(&target), old.as_ref())
+                .map(|(temporary, file)| (Some(temporary), file))
+                .map_err(SafeTensorError::file("create", path))?,
+        };
         if let Some(old) = &old {
             inherit(&file, old)
                 .map_err(SafeTensorError::file("set the owner and mode of", path))?;
@@ -51,8 +61,13 @@ impl Replacement {
         let Self {
             target,
             temporary,
-            file,
+            mut file,
         } = self;
+        let temporary = match temporary {
+            Some(temporary) => temporary,
+            None => Temporary::name(folder_of(&target), &mut file)
+                .map_err(SafeTensorError::file("name", &target))?,
+        };
         if fsync {
             file.sync_all()
                 .map_err(SafeTensorError::file("sync", &target))?;
@@ -124,6 +139,27 @@ fn inherit(file: &File, old: &Metadata) -> io::Result<()> {
     file.set_permissions(old.permissions())
 }
 
+/// A file that is gone when it is closed, unless it is named. For the umask it is a new file; with
+/// the mode of the file that it replaces it can only be reached by name.
+fn create_unnamed(folder: &Path) -> Option<File> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_TMPFILE)
+            .open(folder)
+            .ok()
+            .filter(can_be_named)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
 /// A file that disappears when dropped under its own name.
 #[derive(Debug)]
 struct Temporary {
@@ -133,9 +169,6 @@ struct Temporary {
 
 impl Temporary {
     fn create(folder: &Path, old: Option<&Metadata>) -> io::Result<(Self, File)> {
-        /// Tells the saves of one process apart; other processes have another number.
-        static SAVES: AtomicU32 = AtomicU32::new(0);
-
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         // Never wider than the old file, not even for a moment; for a new one the umask decides.
@@ -146,19 +179,40 @@ impl Temporary {
         }
         #[cfg(not(unix))]
         let _ = old;
+        Self::at_free_name(folder, |path| options.open(path))
+    }
+
+    /// Gives an unnamed file a name. Where the system refuses, a copy gets it.
+    fn name(folder: &Path, file: &mut File) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        if let Ok((temporary, ())) = Self::at_free_name(folder, |path| link(file, path)) {
+            return Ok(temporary);
+        }
+        let old = file.metadata()?;
+        let (temporary, mut copy) = Self::create(folder, Some(&old))?;
+        io::Seek::rewind(file)?;
+        io::copy(file, &mut copy)?;
+        inherit(&copy, &old)?;
+        *file = copy;
+        Ok(temporary)
+    }
+
+    /// Makes a file at a name that no file has.
+    fn at_free_name<T>(
+        folder: &Path,
+        make: impl Fn(&Path) -> io::Result<T>,
+    ) -> io::Result<(Self, T)> {
+        /// Tells the saves of one process apart; other processes have another number.
+        static SAVES: AtomicU32 = AtomicU32::new(0);
+
         let process = std::process::id();
         for _ in 0..TEMPORARY_NAMES_MAX {
             let save = SAVES.fetch_add(1, Ordering::Relaxed);
             let path = folder.join(format!(".nexus-{process}-{save}.tmp"));
-            match options.open(&path) {
-                Ok(file) => {
-                    return Ok((
-                        Self {
-                            path,
-                            renamed: false,
-                        },
-                        file,
-                    ));
+            match make(&path) {
+                Ok(made) => {
+                    let renamed = false;
+                    return Ok((Self { path, renamed }, made));
                 }
                 // Left by a process of the same number that was killed, or in use in a container.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

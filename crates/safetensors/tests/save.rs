@@ -385,6 +385,76 @@ mod unix {
         assert_eq!(fs::read(&path).unwrap(), b"old");
     }
 
+    /// Run by [`a_killed_save_leaves_the_old_file`] in a process of its own.
+    #[test]
+    fn child_that_dies_amid_a_save() {
+        struct Dies;
+        impl View for Dies {
+            fn dtype(&self) -> Dtype {
+                Dtype::U8
+            }
+            fn shape(&self) -> &[usize] {
+                &[1]
+            }
+            fn data(&self) -> Cow<'_, [u8]> {
+                std::process::abort()
+            }
+            fn data_len(&self) -> usize {
+                1
+            }
+        }
+        let Some((folder, mode)) = std::env::var_os("NEXUS_DIE_IN").zip(std::env::var("MODE").ok())
+        else {
+            return;
+        };
+        let tensors = [
+            ("a", Any(Box::new(Made(17 << 20)))),
+            ("b", Any(Box::new(Dies))),
+        ];
+        let options = WriteOptions::default().mode(WriteMode::from_name(&mode).unwrap());
+        let _ = serialize_to_file_with(tensors, None, &Path::new(&folder).join("a"), options);
+    }
+
+    /// Where files can be without a name, a killed save leaves not even a temporary one.
+    fn has_nameless_files(folder: &Path) -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            fs::OpenOptions::new()
+                .write(true)
+                .custom_flags(libc::O_TMPFILE)
+                .open(folder)
+                .is_ok_and(|_| Path::new("/proc/self/fd").exists())
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = folder;
+            false
+        }
+    }
+
+    #[test]
+    fn a_killed_save_leaves_the_old_file() {
+        for mode in WriteMode::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a");
+            fs::write(&path, "old").unwrap();
+            let output = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "unix::child_that_dies_amid_a_save"])
+                .env("NEXUS_DIE_IN", folder.path())
+                .env("MODE", mode.name())
+                .output()
+                .unwrap();
+            assert!(!output.status.success());
+            assert_eq!(fs::read(&path).unwrap(), b"old");
+            let left = names_in(folder.path());
+            assert_eq!(
+                left.len(),
+                1 + usize::from(!has_nameless_files(folder.path()))
+            );
+        }
+    }
+
     #[test]
     fn a_device_is_refused_and_stays() {
         let error = serialize_to_file([("a", Made(1))], None, Path::new("/dev/full")).unwrap_err();

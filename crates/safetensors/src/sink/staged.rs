@@ -95,11 +95,8 @@ pub(super) fn pump<'a, 'p: 'a>(
         }
     }
     let (tail, offset) = stage.finish()?;
-    if !tail.is_empty() {
-        set_direct(file, false)?;
-        write_all_at(file, &tail, offset)?;
-    }
-    Ok(())
+    set_direct(file, false)?;
+    Ok(write_all_at(file, &tail, offset)?)
 }
 
 struct Stage<'q, 'a, Q> {
