@@ -8,6 +8,7 @@ use std::str::Utf8Error;
 use nexus_tensor::DType;
 
 use crate::IndexError;
+use crate::limits::ALIGN_MAX;
 
 /// What a caller can do about a [`SafeTensorError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,46 @@ pub enum SafeTensorError {
     DuplicateName(String),
     /// A tensor to be written has the name that the format reserves: `__metadata__`.
     ReservedName,
+    /// Data cannot be aligned to this number of bytes.
+    InvalidAlignment(usize),
+    /// The memory to be written to has not the size of the file.
+    WrongSize {
+        /// The size of the memory.
+        size: usize,
+        /// The size of the file.
+        needed: usize,
+    },
+    /// A piece to be written ends behind its tensor.
+    OutOfTensor {
+        /// The tensor's name.
+        name: String,
+        /// At which byte of the tensor the piece begins.
+        start: usize,
+        /// The size of the piece.
+        len: usize,
+        /// The size of the tensor.
+        size: usize,
+    },
+    /// A file is to be finished that lacks bytes.
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// The first tensor that lacks bytes.
+        name: String,
+        /// The first byte of the tensor that has not been written.
+        at: usize,
+    },
+    /// The header of an appended file has no room for this tensor.
+    HeaderCapacity {
+        /// The tensor's name.
+        name: String,
+        /// The size of the header with the tensor.
+        needed: usize,
+        /// The size that the header has.
+        capacity: usize,
+    },
+    /// The pattern of shard names has no `{suffix}`, or names another folder.
+    InvalidPattern(String),
     /// A mapped tensor cannot be viewed.
     Tensor {
         /// The tensor's name.
@@ -120,13 +161,20 @@ impl SafeTensorError {
             | Self::UnknownField { .. }
             | Self::UnusualInfo(_) => ErrorKind::Corrupt,
             Self::TensorNotFound(_) => ErrorKind::NotFound,
-            Self::HeaderTooLarge | Self::Tensor { .. } => ErrorKind::LimitReached,
+            Self::HeaderTooLarge | Self::HeaderCapacity { .. } | Self::Tensor { .. } => {
+                ErrorKind::LimitReached
+            }
             Self::JsonError(_)
             | Self::InvalidTensorView(..)
             | Self::NotRegularFile(_)
             | Self::DuplicateName(_)
             | Self::ReservedName
-            | Self::InvalidIndex(_) => ErrorKind::InvalidInput,
+            | Self::InvalidIndex(_)
+            | Self::InvalidAlignment(_)
+            | Self::WrongSize { .. }
+            | Self::OutOfTensor { .. }
+            | Self::Unwritten { .. }
+            | Self::InvalidPattern(_) => ErrorKind::InvalidInput,
             Self::IoError(source) | Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Io,
@@ -151,6 +199,10 @@ impl SafeTensorError {
                 Some("read it by `Rules::Compatible` and save it again to make it strict")
             }
             Self::InvalidIndex(error) => error.hint(),
+            Self::HeaderCapacity { .. } => {
+                Some("create the file with a larger header, or save its tensors anew")
+            }
+            Self::InvalidPattern(_) => Some("give a pattern such as `model{suffix}.safetensors`"),
             _ => None,
         }
     }
@@ -196,6 +248,29 @@ impl fmt::Display for SafeTensorError {
             }
             Self::DuplicateName(name) => write!(f, "cannot write tensor `{name}`: there are two of that name"),
             Self::ReservedName => f.write_str("cannot write tensor `__metadata__`: the name is reserved"),
+            Self::InvalidAlignment(align) => write!(
+                f,
+                "cannot align data to {align} bytes: a power of two from 8 to {ALIGN_MAX} is needed"
+            ),
+            Self::WrongSize { size, needed } => {
+                write!(f, "cannot write {needed} bytes to memory of {size}")
+            }
+            Self::OutOfTensor { name, start, len, size } => write!(
+                f,
+                "cannot write tensor `{name}`: {len} bytes from byte {start} on do not fit its {size} bytes"
+            ),
+            Self::Unwritten { path, name, at } => write!(
+                f,
+                "cannot finish `{}`: tensor `{name}` lacks byte {at}",
+                path.display()
+            ),
+            Self::HeaderCapacity { name, needed, capacity } => write!(
+                f,
+                "cannot append tensor `{name}`: the header needs {needed} bytes and has {capacity}"
+            ),
+            Self::InvalidPattern(pattern) => {
+                write!(f, "cannot name shards `{pattern}`: not a file name with `{{suffix}}` in it")
+            }
             Self::Tensor { name, source } => write!(f, "cannot view tensor `{name}`: {source}"),
             Self::DuplicateKey(name) => write!(f, "cannot accept header: key `{name}` is there twice"),
             Self::NulInHeader(name) => {

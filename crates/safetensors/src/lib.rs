@@ -7,7 +7,10 @@
 //!
 //! - [`SafeTensorsFile`] maps a file and hands out views, or tensors that keep the map alive.
 //! - [`SafeTensors`] reads bytes that are in memory already.
-//! - [`serialize`] makes bytes, [`serialize_to_file`] replaces a file in one step or not at all.
+//! - [`serialize`] makes bytes, [`serialize_to_file`] replaces a file in one step or not at all,
+//!   [`serialize_to_writer`] feeds a stream, [`serialize_sharded`] makes several files and an index.
+//! - [`SafeWriter`] and [`SafeAppender`] take tensors piece by piece, for models larger than memory.
+//! - [`save_async`] goes on while the caller does.
 //!
 //! ```
 //! use nexus_safetensors::{Dtype, SafeTensorsFile, TensorView, serialize_to_file};
@@ -25,6 +28,7 @@
 //!
 //! [safetensors]: https://huggingface.co/docs/safetensors/index#format
 
+mod appender;
 mod atomic;
 mod error;
 mod file;
@@ -35,17 +39,25 @@ mod index_text;
 pub mod limits;
 mod locate;
 mod names;
+mod options;
+mod pending;
+mod prepared;
 mod raw;
 mod read;
 mod runs;
 mod scan;
+mod shard;
+mod sink;
 pub mod slice;
+mod stream_writer;
 mod strict;
+mod sys;
 pub mod tensor;
 mod view;
 mod walk;
 mod write;
 
+pub use appender::SafeAppender;
 pub use error::{ErrorKind, SafeTensorError};
 pub use file::{FileBytes, SafeTensorsFile};
 pub use header::{Metadata, TensorInfo};
@@ -53,10 +65,18 @@ pub use index::{Index, IndexError, Runs, Selection};
 pub use locate::{Location, locate, locate_in};
 /// The type of a tensor's elements, under the name that the `safetensors` crate gives it.
 pub use nexus_tensor::DType as Dtype;
+pub use options::{WriteMode, WriteOptions};
+pub use pending::{PendingSave, Snapshot, save_async};
+pub use prepared::Prepared;
 pub use read::SafeTensors;
+pub use shard::{SHARD_PATTERN, SHARD_SIZE_MAX_DEFAULT, Sharded, serialize_sharded};
+pub use stream_writer::SafeWriter;
 pub use strict::Rules;
 pub use view::{TensorView, View};
-pub use write::{WriteOptions, serialize, serialize_to_file, serialize_to_file_with};
+pub use write::{
+    serialize, serialize_into, serialize_to_file, serialize_to_file_with, serialize_to_writer,
+    serialized_size,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/safetensors.md")]

@@ -8,3 +8,6 @@ pub const SYMLINKS_MAX: usize = 40;
 
 /// How many names a save tries for its temporary file before it gives up.
 pub const TEMPORARY_NAMES_MAX: u32 = 1000;
+
+/// The largest alignment of the data that a save can be asked for: a huge page.
+pub const ALIGN_MAX: usize = 2 << 20;

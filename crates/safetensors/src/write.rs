@@ -1,4 +1,4 @@
-//! Writing: to bytes, or to a file in one step.
+//! Writing: to bytes, to a stream, or to a file in one step.
 #![expect(
     clippy::implicit_hasher,
     reason = "the signatures of the `safetensors` crate"
@@ -6,35 +6,14 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
-use crate::atomic::Replacement;
-use crate::{Metadata, SafeTensorError, TensorInfo, View};
+use crate::{Prepared, SafeTensorError, View, WriteOptions};
 
-/// Gathers small writes; larger ones pass through.
-const BUFFER_SIZE: usize = 1 << 20;
-
-/// How [`serialize_to_file_with`] writes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WriteOptions {
-    /// Wait until file and folder are on the disk, so that a power cut after the return cannot
-    /// undo the save. Off by default: a save is atomic either way.
-    pub fsync: bool,
-}
-
-impl WriteOptions {
-    /// Sets [`fsync`](Self::fsync).
-    #[must_use]
-    pub fn fsync(mut self, fsync: bool) -> Self {
-        self.fsync = fsync;
-        self
-    }
-}
-
-/// Writes tensors to bytes. Peak memory is twice the data where the tensors themselves are counted.
+/// Writes tensors to bytes: one allocation of the size of the file, in huge pages where the system
+/// has them, filled by up to 4 threads. Peak memory is twice the data where the tensors themselves
+/// are counted.
 ///
 /// Tensors are ordered by descending type, then by name, so that each starts at a multiple of its
 /// element size.
@@ -51,17 +30,77 @@ where
     V: View,
     I: IntoIterator<Item = (S, V)>,
 {
-    let prepared = Prepared::new(data, data_info)?;
-    let mut bytes = Vec::with_capacity(prepared.size());
-    prepared.write(&mut bytes)?;
-    Ok(bytes)
+    Prepared::new(data, data_info)?.to_vec()
+}
+
+/// Writes tensors to memory of exactly [`serialized_size`] bytes. [`Prepared::write_into`] does so
+/// for memory without values, and makes the header only once.
+///
+/// # Errors
+/// As [`serialize`]; `WrongSize` when the memory has another size.
+pub fn serialize_into<S, V, I>(
+    data: I,
+    data_info: Option<HashMap<String, String>>,
+    memory: &mut [u8],
+) -> Result<(), SafeTensorError>
+where
+    S: AsRef<str> + Ord + Display,
+    V: View,
+    I: IntoIterator<Item = (S, V)>,
+{
+    Prepared::new(data, data_info)?.overwrite(memory)
+}
+
+/// How many bytes [`serialize`] makes of these tensors. Makes the header and nothing else.
+///
+/// # Errors
+/// As [`serialize`].
+pub fn serialized_size<S, V, I>(
+    data: I,
+    data_info: Option<HashMap<String, String>>,
+) -> Result<usize, SafeTensorError>
+where
+    S: AsRef<str> + Ord + Display,
+    V: View,
+    I: IntoIterator<Item = (S, V)>,
+{
+    Ok(Prepared::new(data, data_info)?.size_bytes())
+}
+
+/// Writes tensors to anything that takes bytes: a pipe, a socket, a compressor. Nothing is copied;
+/// each tensor is one `write_all`.
+///
+/// ```
+/// use nexus_safetensors::{Dtype, TensorView, serialize, serialize_to_writer};
+///
+/// let tensors = || [("a", TensorView::new(Dtype::U8, vec![2], &[1, 2]).unwrap())];
+/// let mut stream = Vec::new();
+/// serialize_to_writer(tensors(), None, &mut stream)?;
+/// assert_eq!(stream, serialize(tensors(), None)?);
+/// # Ok::<(), nexus_safetensors::SafeTensorError>(())
+/// ```
+///
+/// # Errors
+/// As [`serialize`]; `IoError` when the stream fails, which may then have a part of the bytes.
+pub fn serialize_to_writer<S, V, I>(
+    data: I,
+    data_info: Option<HashMap<String, String>>,
+    out: impl Write,
+) -> Result<(), SafeTensorError>
+where
+    S: AsRef<str> + Ord + Display,
+    V: View,
+    I: IntoIterator<Item = (S, V)>,
+{
+    Prepared::new(data, data_info)?.write_to(out)
 }
 
 /// Writes tensors to a file, which appears or changes at once and only when all went well.
 ///
 /// The tensors go to a temporary file beside the target, which then takes its name. A symbolic link
-/// is followed; an existing file keeps its mode, a new one gets the mode that the umask gives; what
-/// is not a regular file is refused. Costs the memory of the header and a buffer of 1 MiB.
+/// is followed; an existing file keeps its mode, and its owner and group where the system permits;
+/// a new one gets the mode that the umask gives; what is not a regular file is refused. Costs the
+/// memory of the header and at most 14 MiB.
 ///
 /// # Errors
 /// As [`serialize`], `NotRegularFile`, and `File` when the system fails. The target is then as it
@@ -81,8 +120,22 @@ where
 
 /// [`serialize_to_file`] with options.
 ///
+/// ```
+/// use nexus_safetensors::{Dtype, SafeTensorsFile, TensorView, WriteOptions, serialize_to_file_with};
+///
+/// let path = tempfile::tempdir()?.keep().join("aligned.safetensors");
+/// let tensors = [("a", TensorView::new(Dtype::U8, vec![2], &[1, 2])?)];
+/// let options = WriteOptions::default().fsync(true).align(4096);
+/// serialize_to_file_with(tensors, None, &path, options)?;
+///
+/// let file = SafeTensorsFile::open(&path)?;
+/// assert_eq!(file.byte_range(file.info("a")?), 4096..4098);
+/// # std::fs::remove_dir_all(path.parent().unwrap())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
-/// As [`serialize_to_file`].
+/// As [`serialize_to_file`]; `InvalidAlignment`.
 pub fn serialize_to_file_with<S, V, I>(
     data: I,
     data_info: Option<HashMap<String, String>>,
@@ -94,91 +147,6 @@ where
     V: View,
     I: IntoIterator<Item = (S, V)>,
 {
-    let prepared = Prepared::new(data, data_info)?;
-    let replacement = Replacement::create(filename)?;
-    prepared
-        .write_file(replacement.file())
-        .map_err(|error| match error {
-            SafeTensorError::IoError(source) => SafeTensorError::file("write", filename)(source),
-            other => other,
-        })?;
-    replacement.commit(options.fsync)
-}
-
-/// Tensors in the order of the file, and the head that describes them.
-struct Prepared<V> {
-    head: Vec<u8>,
-    tensors: Vec<V>,
-    data_len: usize,
-}
-
-impl<V: View> Prepared<V> {
-    fn new<S, I>(
-        data: I,
-        data_info: Option<HashMap<String, String>>,
-    ) -> Result<Self, SafeTensorError>
-    where
-        S: AsRef<str> + Ord + Display,
-        I: IntoIterator<Item = (S, V)>,
-    {
-        let mut data: Vec<_> = data.into_iter().collect();
-        // Larger elements first, so that every tensor is aligned; then names, so that the same
-        // tensors give the same bytes.
-        data.sort_by(|(a_name, a), (b_name, b)| {
-            b.dtype().cmp(&a.dtype()).then_with(|| a_name.cmp(b_name))
-        });
-        let mut infos = Vec::with_capacity(data.len());
-        let mut tensors = Vec::with_capacity(data.len());
-        let mut start = 0_usize;
-        for (name, tensor) in data {
-            let end = start
-                .checked_add(tensor.data_len())
-                .ok_or(SafeTensorError::ValidationOverflow)?;
-            let (dtype, shape) = (tensor.dtype(), tensor.shape().to_vec());
-            infos.push((
-                name.to_string(),
-                TensorInfo {
-                    dtype,
-                    shape,
-                    data_offsets: (start, end),
-                },
-            ));
-            tensors.push(tensor);
-            start = end;
-        }
-        let metadata = Metadata::new(data_info, infos)?;
-        Ok(Self {
-            head: metadata.to_head()?,
-            tensors,
-            data_len: start,
-        })
-    }
-
-    fn size(&self) -> usize {
-        self.head.len() + self.data_len
-    }
-
-    fn write_file(&self, file: &File) -> Result<(), SafeTensorError> {
-        let mut out = BufWriter::with_capacity(BUFFER_SIZE, file);
-        self.write(&mut out)?;
-        Ok(out.flush()?)
-    }
-
-    fn write(&self, out: &mut impl Write) -> Result<(), SafeTensorError> {
-        out.write_all(&self.head)?;
-        for tensor in &self.tensors {
-            let bytes = tensor.data();
-            // The head is written: a `View` that has lied about its size must not spoil the file.
-            if bytes.len() != tensor.data_len() {
-                let shape = tensor.shape().to_vec();
-                return Err(SafeTensorError::InvalidTensorView(
-                    tensor.dtype(),
-                    shape,
-                    bytes.len(),
-                ));
-            }
-            out.write_all(&bytes)?;
-        }
-        Ok(())
-    }
+    Prepared::aligned(data, data_info, options.align)?.save(filename, options)?;
+    Ok(())
 }
