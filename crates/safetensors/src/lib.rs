@@ -26,21 +26,34 @@
 //! [safetensors]: https://huggingface.co/docs/safetensors/index#format
 
 mod atomic;
+mod cast;
+mod checkpoint;
 mod error;
 mod file;
 mod header;
+mod io;
 pub mod limits;
+mod plan;
 mod raw;
 mod read;
+mod region;
+mod stream;
+mod sys;
 mod view;
 mod write;
 
+pub use cast::{can_cast, cast};
+pub use checkpoint::{Checkpoint, CheckpointProblem};
 pub use error::{ErrorKind, SafeTensorError};
-pub use file::{FileBytes, SafeTensorsFile};
+pub use file::{Destination, SafeTensorsFile};
 pub use header::{Metadata, TensorInfo};
+pub use io::{Backend, ReadOptions, UnknownBackend};
 /// The type of a tensor's elements, under the name that the `safetensors` crate gives it.
 pub use nexus_tensor::DType as Dtype;
+pub use plan::{Part, Plan, Shard};
 pub use read::SafeTensors;
+pub use region::Region;
+pub use stream::{Loaded, Stream};
 pub use view::{TensorView, View};
 pub use write::{WriteOptions, serialize, serialize_to_file, serialize_to_file_with};
 
