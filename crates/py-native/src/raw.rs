@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 
-use nexus_safetensors::FileBytes;
+use nexus_safetensors::Region;
 use nexus_tensor::dlpack::{self, Access, DEVICE_CPU};
 use nexus_tensor::{DType, Layout, size_bytes};
 use pyo3::buffer::PyBuffer;
@@ -36,7 +36,7 @@ struct Memory {
 
 #[derive(Clone)]
 enum Owner {
-    File { _bytes: Arc<FileBytes> },
+    File { _region: Region },
     Python { _buffer: Arc<PyBuffer<u8>> },
 }
 
@@ -48,21 +48,12 @@ unsafe impl Sync for Memory {}
 
 impl Tensor {
     /// A tensor in the bytes of a file, which others may write to.
-    pub(crate) fn of_file(
-        dtype: DType,
-        shape: &[usize],
-        bytes: Arc<FileBytes>,
-        at: usize,
-        len: usize,
-    ) -> PyResult<Self> {
-        let whole = bytes.len();
-        assert!(at + len <= whole, "a checked info lies inside its file");
-        let start = bytes.as_mut_ptr().wrapping_add(at);
+    pub(crate) fn of_file(dtype: DType, shape: &[usize], region: Region) -> PyResult<Self> {
         let memory = Memory {
-            start,
-            len,
+            start: region.as_mut_ptr(),
+            len: region.len(),
             read_only: false,
-            _owner: Owner::File { _bytes: bytes },
+            _owner: Owner::File { _region: region },
         };
         Self::new(dtype, shape, memory)
     }

@@ -92,14 +92,8 @@ impl SafeTensorsFile {
     /// One tensor, shared with the map.
     fn get_tensor(&self, py: Python<'_>, name: &str) -> PyResult<Tensor> {
         let info = self.0.info(name).map_err(|error| read_error(py, error))?;
-        let range = self.0.byte_range(info);
-        Tensor::of_file(
-            info.dtype,
-            &info.shape,
-            self.0.bytes(),
-            range.start,
-            range.len(),
-        )
+        let region = self.0.region(name).map_err(|error| read_error(py, error))?;
+        Tensor::of_file(info.dtype, &info.shape, region)
     }
 
     /// The size of the whole file.

@@ -32,7 +32,7 @@ use crate::limits::HEADER_SIZE_MAX;
 use crate::prepared::{LENGTH_SIZE, lay_out, pad_head};
 use crate::sink::write_all_at;
 use crate::stream_writer::tensor_size;
-use crate::{Metadata, SafeTensorError, TensorInfo, WriteOptions};
+use crate::{Metadata, Rules, SafeTensorError, TensorInfo, WriteOptions};
 
 /// Opens the trailer that follows the copy of a head.
 const TRAILER_MAGIC: [u8; 16] = *b"nexus appended 1";
@@ -346,7 +346,7 @@ fn find_copy(file: &File, size: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
     let head = read_at(file, end, head_size)?;
     let is_whole = checksum == xxh3_64(&head).to_le_bytes()
         && head.starts_with(&length)
-        && Metadata::parse(&head[LENGTH_SIZE..])
+        && Metadata::parse(&head[LENGTH_SIZE..], Rules::Compatible)
             .is_ok_and(|metadata| (head_size + metadata.data_len()) as u64 == end);
     Ok(is_whole.then_some((head, end)))
 }
@@ -365,7 +365,7 @@ fn read_head(file: &File, path: &Path) -> Result<(usize, Metadata), SafeTensorEr
     }
     let header_size = head_size - LENGTH_SIZE;
     let header = read_at(file, LENGTH_SIZE as u64, header_size).map_err(in_file())?;
-    Ok((head_size, Metadata::parse(&header)?))
+    Ok((head_size, Metadata::parse(&header, Rules::Compatible)?))
 }
 
 /// The size of the head that begins with these bytes, if it is within the limit.

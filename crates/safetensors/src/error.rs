@@ -7,8 +7,8 @@ use std::str::Utf8Error;
 
 use nexus_tensor::DType;
 
-use crate::IndexError;
 use crate::limits::ALIGN_MAX;
+use crate::{CheckpointProblem, IndexError};
 
 /// What a caller can do about a [`SafeTensorError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum ErrorKind {
     LimitReached,
     /// The operating system refused or failed.
     Io,
+    /// The caller asked to stop.
+    Cancelled,
 }
 
 /// Why a file cannot be read or written.
@@ -79,7 +81,7 @@ pub enum SafeTensorError {
     /// Data cannot be aligned to this number of bytes.
     InvalidAlignment(usize),
     /// The memory to be written to has not the size of the file.
-    WrongSize {
+    WrongBufferSize {
         /// The size of the memory.
         size: usize,
         /// The size of the file.
@@ -116,6 +118,73 @@ pub enum SafeTensorError {
     },
     /// The pattern of shard names has no `{suffix}`, or names another folder.
     InvalidPattern(String),
+    /// A file ends before its data do: it was cut since it was opened.
+    UnexpectedEnd {
+        /// Which file.
+        path: PathBuf,
+        /// The tensor whose bytes are missing; `None` for the header.
+        tensor: Option<String>,
+        /// The size of the file by now.
+        at: u64,
+        /// The size that it had.
+        size: u64,
+    },
+    /// A file had another size after it was read than before.
+    SizeChanged {
+        /// Which file.
+        path: PathBuf,
+        /// The size before.
+        before: u64,
+        /// The size after.
+        after: u64,
+    },
+    /// A tensor of a file that is read on demand cannot be borrowed, only read.
+    NotInMemory(String),
+    /// Memory for a tensor has not the tensor's size.
+    WrongSize {
+        /// The tensor's name.
+        name: String,
+        /// The size of the tensor.
+        size: usize,
+        /// The size of the memory.
+        given: usize,
+    },
+    /// A run of bytes does not lie in its tensor.
+    RunOutside {
+        /// The tensor's name.
+        name: String,
+        /// The size of the tensor.
+        size: usize,
+        /// First byte and one past the last.
+        run: (usize, usize),
+    },
+    /// A tensor cannot be converted to another type.
+    Cast {
+        /// The tensor's name.
+        name: String,
+        /// The type it has.
+        from: DType,
+        /// The type asked for.
+        to: DType,
+    },
+    /// A tensor cannot be cut so among processes.
+    InvalidShard {
+        /// Along which axis.
+        axis: usize,
+        /// For which process.
+        rank: usize,
+        /// Of how many.
+        world: usize,
+    },
+    /// The files of a checkpoint do not fit together.
+    Checkpoint {
+        /// The folder or index.
+        path: PathBuf,
+        /// What is wrong.
+        problem: CheckpointProblem,
+    },
+    /// The caller asked to stop.
+    Cancelled,
     /// A mapped tensor cannot be viewed.
     Tensor {
         /// The tensor's name.
@@ -153,6 +222,8 @@ impl SafeTensorError {
             | Self::TensorInvalidInfo
             | Self::InvalidOffset(_)
             | Self::MetadataIncompleteBuffer
+            | Self::UnexpectedEnd { .. }
+            | Self::SizeChanged { .. }
             | Self::ValidationOverflow
             | Self::MisalignedSlice
             | Self::DuplicateKey(_)
@@ -164,6 +235,8 @@ impl SafeTensorError {
             Self::HeaderTooLarge | Self::HeaderCapacity { .. } | Self::Tensor { .. } => {
                 ErrorKind::LimitReached
             }
+            Self::Checkpoint { problem, .. } => problem.kind(),
+            Self::Cancelled => ErrorKind::Cancelled,
             Self::JsonError(_)
             | Self::InvalidTensorView(..)
             | Self::NotRegularFile(_)
@@ -171,10 +244,15 @@ impl SafeTensorError {
             | Self::ReservedName
             | Self::InvalidIndex(_)
             | Self::InvalidAlignment(_)
-            | Self::WrongSize { .. }
+            | Self::WrongBufferSize { .. }
             | Self::OutOfTensor { .. }
             | Self::Unwritten { .. }
-            | Self::InvalidPattern(_) => ErrorKind::InvalidInput,
+            | Self::InvalidPattern(_)
+            | Self::NotInMemory(_)
+            | Self::WrongSize { .. }
+            | Self::RunOutside { .. }
+            | Self::Cast { .. }
+            | Self::InvalidShard { .. } => ErrorKind::InvalidInput,
             Self::IoError(source) | Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Io,
@@ -191,6 +269,11 @@ impl SafeTensorError {
             Self::InvalidHeaderLength | Self::MetadataIncompleteBuffer => Some(
                 "the file may be cut off: compare its size with the source's and fetch it again",
             ),
+            Self::UnexpectedEnd { .. } | Self::SizeChanged { .. } => Some(
+                "another program writes to the file: let it finish, and replace files by renaming",
+            ),
+            Self::NotInMemory(_) => Some("ask for its region, or open the file with `mmap`"),
+            Self::Checkpoint { problem, .. } => problem.hint(),
             Self::NotRegularFile(_) => Some("give the path of a file"),
             Self::DuplicateKey(_) | Self::NulInHeader(_) => Some(
                 "readers may disagree on this file: do not trust it, or read it by `Rules::Compatible`",
@@ -252,7 +335,7 @@ impl fmt::Display for SafeTensorError {
                 f,
                 "cannot align data to {align} bytes: a power of two from 8 to {ALIGN_MAX} is needed"
             ),
-            Self::WrongSize { size, needed } => {
+            Self::WrongBufferSize { size, needed } => {
                 write!(f, "cannot write {needed} bytes to memory of {size}")
             }
             Self::OutOfTensor { name, start, len, size } => write!(
@@ -271,6 +354,35 @@ impl fmt::Display for SafeTensorError {
             Self::InvalidPattern(pattern) => {
                 write!(f, "cannot name shards `{pattern}`: not a file name with `{{suffix}}` in it")
             }
+            Self::UnexpectedEnd { path, tensor, at, size } => {
+                match tensor {
+                    Some(name) => write!(f, "cannot read tensor `{name}` of")?,
+                    None => f.write_str("cannot read the header of")?,
+                }
+                write!(f, " `{}`: data ends at byte {at} of {size}", path.display())
+            }
+            Self::SizeChanged { path, before, after } => {
+                write!(f, "cannot read `{}`: it changed from {before} to {after} bytes meanwhile", path.display())
+            }
+            Self::NotInMemory(name) => {
+                write!(f, "cannot borrow tensor `{name}`: its file is read on demand")
+            }
+            Self::WrongSize { name, size, given } => {
+                write!(f, "cannot read tensor `{name}`: it has {size} bytes, the memory for it {given}")
+            }
+            Self::RunOutside { name, size, run: (start, end) } => {
+                write!(f, "cannot read bytes {start}..{end} of tensor `{name}`: it has {size}")
+            }
+            Self::Cast { name, from, to } => {
+                write!(f, "cannot convert tensor `{name}` from {from} to {to}")
+            }
+            Self::InvalidShard { axis, rank, world } => {
+                write!(f, "cannot cut a tensor along axis {axis} for process {rank} of {world}")
+            }
+            Self::Checkpoint { path, problem } => {
+                write!(f, "cannot open checkpoint `{}`: {problem}", path.display())
+            }
+            Self::Cancelled => f.write_str("cannot go on loading: the caller asked to stop"),
             Self::Tensor { name, source } => write!(f, "cannot view tensor `{name}`: {source}"),
             Self::DuplicateKey(name) => write!(f, "cannot accept header: key `{name}` is there twice"),
             Self::NulInHeader(name) => {
@@ -296,6 +408,7 @@ impl std::error::Error for SafeTensorError {
             Self::IoError(source) | Self::File { source, .. } => Some(source),
             Self::Tensor { source, .. } => Some(source),
             Self::InvalidIndex(source) => Some(source),
+            Self::Checkpoint { problem, .. } => problem.source(),
             _ => None,
         }
     }

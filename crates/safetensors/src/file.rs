@@ -1,7 +1,12 @@
-//! Reading a file through a memory map.
+//! Opening and loading files.
+
+mod fetch;
+
+pub use fetch::Destination;
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,12 +14,18 @@ use std::sync::Arc;
 use nexus_tensor::{Layout, Tensor, TensorRef};
 
 use crate::header::split;
-use crate::raw::Map;
+use crate::io::{
+    BLOCK, Backend, ReadOptions, Reader, Refusal, Way, copy_parallel, fill_head, read_head,
+    read_length,
+};
+use crate::raw::{Memory, Pages};
 use crate::{Metadata, SafeTensorError, TensorInfo, TensorView};
 
-/// A memory-mapped file. Clones are cheap, share the map and may go to other threads.
+/// An open file. Clones are cheap, share its memory and may go to other threads.
 ///
-/// Opening reads the header; a tensor's pages are read when they are first touched.
+/// [`open`](Self::open) maps the file: a tensor's pages are read when they are first touched.
+/// [`open_with`](Self::open_with) reads tensors when they are asked for, if that is the backend.
+/// [`load`](Self::load) reads everything at once, to memory that no other program can change.
 ///
 /// ```no_run
 /// let file = nexus_safetensors::SafeTensorsFile::open("model.safetensors")?;
@@ -33,30 +44,22 @@ struct Inner {
     path: Option<PathBuf>,
     metadata: Metadata,
     data_start: usize,
-    bytes: Arc<FileBytes>,
+    source: Source,
 }
 
-/// The bytes of a file, which live as long as anybody shares them.
-pub struct FileBytes(Map);
-
-impl FileBytes {
-    /// The size of the file. Does not borrow the bytes.
-    #[expect(clippy::len_without_is_empty, reason = "a file has 10 bytes at least")]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The address of the first byte, for bindings that let others write to tensors. Writes stay in
-    /// memory and never reach the file. Whoever writes must do so while no Rust code borrows the
-    /// bytes.
-    pub fn as_mut_ptr(&self) -> *mut u8 {
-        self.0.as_mut_ptr()
-    }
+/// Where the bytes of tensors come from.
+enum Source {
+    /// A map, whose pages can be given back and read again.
+    Map(Arc<Memory>),
+    /// Memory that cannot be had again: the open file counts as a holder of every tensor.
+    Loaded(Arc<Memory>),
+    /// Reads on demand.
+    Reader(Reader),
 }
 
-impl AsRef<[u8]> for FileBytes {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_slice()
+impl Source {
+    fn loaded(pages: Pages) -> Self {
+        Self::Loaded(Memory::counted(pages))
     }
 }
 
@@ -71,10 +74,76 @@ impl SafeTensorsFile {
     /// `File` when the file cannot be opened or mapped, and what
     /// [`SafeTensors::deserialize`](crate::SafeTensors::deserialize) refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SafeTensorError> {
+        Self::open_with(path, &Backend::Map.into())
+    }
+
+    /// Opens a file and checks its header; a backend other than a map reads tensors when they are
+    /// asked for, by position, so that a file that is cut meanwhile is an error and no signal.
+    ///
+    /// Costs a few system calls and the parsing of the header.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `UnexpectedEnd`.
+    pub fn open_with(
+        path: impl AsRef<Path>,
+        options: &ReadOptions,
+    ) -> Result<Self, SafeTensorError> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(SafeTensorError::file("open", path))?;
-        let map = Map::of_file(&file).map_err(SafeTensorError::file("map", path))?;
-        Self::new(Some(path.to_owned()), map)
+        let (file, size) = open_file(path)?;
+        let way = Way::to_open(&file, options);
+        Self::open_way(path, file, size, way)
+    }
+
+    /// Opens a file of which most will be read.
+    pub(crate) fn open_to_load(
+        path: &Path,
+        options: &ReadOptions,
+    ) -> Result<Self, SafeTensorError> {
+        let (file, size) = open_file(path)?;
+        let way = Way::to_load(&file, size, options);
+        Self::open_way(path, file, size, way)
+    }
+
+    fn open_way(path: &Path, file: File, size: u64, way: Way) -> Result<Self, SafeTensorError> {
+        match way.backend {
+            Backend::Map => Self::map(path, &file, size),
+            Backend::Populate => Self::populate(path, &file, size),
+            _ => {
+                let reader = Reader::new(file, size, way);
+                let head = read_head(&reader).map_err(|refusal| refused(path, size, refusal));
+                head.map(|(metadata, data_start)| {
+                    Self::new(Some(path), metadata, data_start, Source::Reader(reader))
+                })
+            }
+        }
+    }
+
+    /// Reads a whole file. On return all bytes are in memory, and can be written to.
+    ///
+    /// The header is checked before memory is taken. While the file is open it holds all tensors;
+    /// then each goes with its last [`Region`]. With [`Backend::Map`] as [`open`](Self::open).
+    ///
+    /// ```no_run
+    /// use nexus_safetensors::{ReadOptions, SafeTensorsFile};
+    ///
+    /// let file = SafeTensorsFile::load("model.safetensors", &ReadOptions::default())?;
+    /// let weights = file.region("embedding")?;
+    /// assert_eq!(weights.len(), file.info("embedding")?.data_offsets.1 - file.info("embedding")?.data_offsets.0);
+    /// # Ok::<(), nexus_safetensors::SafeTensorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `UnexpectedEnd` and `SizeChanged` when another program cuts or
+    /// extends the file meanwhile.
+    pub fn load(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, SafeTensorError> {
+        let path = path.as_ref();
+        let (file, size) = open_file(path)?;
+        let way = Way::to_load(&file, size, options);
+        match way.backend {
+            Backend::Map => Self::map(path, &file, size),
+            Backend::Populate => Self::populate(path, &file, size),
+            _ => Self::read(path, &Reader::new(file, size, way)),
+        }
     }
 
     /// Copies the bytes of a file, so that tensors can outlive and be changed apart from them.
@@ -84,23 +153,63 @@ impl SafeTensorsFile {
     /// [`SafeTensors::deserialize`](crate::SafeTensors::deserialize) refuses.
     pub fn copy_of(bytes: &[u8]) -> Result<Self, SafeTensorError> {
         // Refused before anything is allocated.
-        split(bytes)?;
-        Self::new(None, Map::copy_of(bytes)?)
+        let (metadata, data) = split(bytes)?;
+        let mut pages = Pages::zeroed(bytes.len())?;
+        copy_parallel(bytes, pages.as_mut_slice());
+        let source = Source::loaded(pages);
+        Ok(Self::new(None, metadata, bytes.len() - data.len(), source))
     }
 
-    fn new(path: Option<PathBuf>, map: Map) -> Result<Self, SafeTensorError> {
-        let bytes = map.as_slice();
-        let (metadata, data) = split(bytes)?;
-        let data_start = bytes.len() - data.len();
+    fn map(path: &Path, file: &File, size: u64) -> Result<Self, SafeTensorError> {
+        let (pages, metadata, data_start) = map_file(path, file, size)?;
+        let source = Source::Map(Memory::counted(pages));
+        Ok(Self::new(Some(path), metadata, data_start, source))
+    }
+
+    fn populate(path: &Path, file: &File, size: u64) -> Result<Self, SafeTensorError> {
+        let (pages, metadata, data_start) = map_file(path, file, size)?;
+        match pages.populate() {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => pages.touch(),
+            Err(error) => {
+                check_size(path, file, size)?;
+                return Err(SafeTensorError::file("read", path)(error));
+            }
+            Ok(()) => {}
+        }
+        check_size(path, file, size)?;
+        let source = Source::loaded(pages);
+        Ok(Self::new(Some(path), metadata, data_start, source))
+    }
+
+    fn read(path: &Path, reader: &Reader) -> Result<Self, SafeTensorError> {
+        let size = reader.size();
+        let mut pages = Pages::reserve(size).map_err(SafeTensorError::file("read", path))?;
+        let read = read_length(reader).and_then(|data_start| {
+            let metadata = fill_head(reader, &mut pages.as_mut_slice()[..data_start])?;
+            let start = data_start / BLOCK * BLOCK;
+            let rest = &mut pages.as_mut_slice()[start..];
+            match reader.fill_arena((start as u64, rest)) {
+                Ok(()) => Ok((metadata, data_start)),
+                Err(failure) => Err(Refusal::Data(metadata, data_start, failure)),
+            }
+        });
+        let (metadata, data_start) = read.map_err(|refusal| refused(path, size, refusal))?;
+        check_size(path, reader.file(), size)?;
+        let source = Source::loaded(pages);
+        Ok(Self::new(Some(path), metadata, data_start, source))
+    }
+
+    fn new(path: Option<&Path>, metadata: Metadata, data_start: usize, source: Source) -> Self {
         let inner = Inner {
-            path,
+            path: path.map(Path::to_owned),
             metadata,
             data_start,
-            bytes: Arc::new(FileBytes(map)),
+            source,
         };
-        Ok(Self {
+        inner.hold();
+        Self {
             inner: Arc::new(inner),
-        })
+        }
     }
 
     /// The path it was opened by; `None` for a copy of bytes.
@@ -149,8 +258,7 @@ impl SafeTensorsFile {
 
     /// Where the bytes of one of this file's tensors lie, counted from the start of the file.
     pub fn byte_range(&self, info: &TensorInfo) -> Range<usize> {
-        let (start, end) = info.data_offsets;
-        self.inner.data_start + start..self.inner.data_start + end
+        self.inner.range(info)
     }
 
     /// The number of tensors.
@@ -166,39 +274,67 @@ impl SafeTensorsFile {
     /// One tensor, borrowed.
     ///
     /// # Errors
-    /// `TensorNotFound`.
+    /// `TensorNotFound`; `NotInMemory` for a file whose tensors are read on demand.
     pub fn tensor(&self, name: &str) -> Result<TensorView<'_>, SafeTensorError> {
         let info = self.info(name)?;
-        let data = &self.inner.bytes.0.as_slice()[self.byte_range(info)];
+        let range = self.byte_range(info);
+        let data = match &self.inner.source {
+            Source::Map(memory) => {
+                memory.pin(&range);
+                memory.slice(range)
+            }
+            Source::Loaded(memory) => memory.slice(range),
+            Source::Reader(_) => return Err(SafeTensorError::NotInMemory(name.to_owned())),
+        };
         Ok(TensorView::checked(info.dtype, &info.shape, data))
     }
 
     /// One tensor as a strided view, borrowed.
     ///
     /// # Errors
-    /// `TensorNotFound`; `Tensor` as [`TensorView::to_tensor_ref`].
+    /// As [`tensor`](Self::tensor); `Tensor` as [`TensorView::to_tensor_ref`].
     pub fn tensor_ref(&self, name: &str) -> Result<TensorRef<'_>, SafeTensorError> {
-        self.tensor(name)?.to_tensor_ref().map_err(refused(name))
+        self.tensor(name)?.to_tensor_ref().map_err(unviewable(name))
     }
 
-    /// One tensor that keeps the map alive. Nothing is copied.
+    /// One tensor that keeps its bytes alive. Nothing is copied.
     ///
     /// # Errors
-    /// As [`tensor_ref`](Self::tensor_ref).
+    /// As [`region`](Self::region); `Tensor` as [`TensorView::to_tensor_ref`].
     pub fn shared_tensor(&self, name: &str) -> Result<Tensor, SafeTensorError> {
         let info = self.info(name)?;
-        let owner = Arc::new(Window {
-            bytes: self.bytes(),
-            range: self.byte_range(info),
-        });
-        Layout::contiguous(info.shape.as_slice())
-            .and_then(|layout| Tensor::from_owner(info.dtype, layout, owner))
-            .map_err(refused(name))
+        let layout = Layout::contiguous(info.shape.as_slice()).map_err(unviewable(name))?;
+        let owner = Arc::new(self.region(name)?);
+        Tensor::from_owner(info.dtype, layout, owner).map_err(unviewable(name))
+    }
+}
+
+impl Inner {
+    /// Counts the file as a holder of every tensor, where they cannot be had again.
+    fn hold(&self) {
+        if let Source::Loaded(memory) = &self.source {
+            for (_, info) in self.metadata.iter() {
+                memory.acquire(&self.range(info));
+            }
+        }
     }
 
-    /// The bytes of the whole file, shared.
-    pub fn bytes(&self) -> Arc<FileBytes> {
-        self.inner.bytes.clone()
+    fn range(&self, info: &TensorInfo) -> Range<usize> {
+        let (start, end) = info.data_offsets;
+        self.data_start + start..self.data_start + end
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Source::Loaded(memory) = &self.source
+            // Else the memory goes as a whole.
+            && Arc::strong_count(memory) > 1
+        {
+            for (_, info) in self.metadata.iter() {
+                memory.release(&self.range(info));
+            }
+        }
     }
 }
 
@@ -212,19 +348,51 @@ impl std::fmt::Debug for SafeTensorsFile {
     }
 }
 
-/// The part of a file that one tensor lies in.
-struct Window {
-    bytes: Arc<FileBytes>,
-    range: Range<usize>,
+fn open_file(path: &Path) -> Result<(File, u64), SafeTensorError> {
+    let file = File::open(path).map_err(SafeTensorError::file("open", path))?;
+    let size = file
+        .metadata()
+        .map_err(SafeTensorError::file("examine", path))?;
+    Ok((file, size.len()))
 }
 
-impl AsRef<[u8]> for Window {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes.0.as_slice()[self.range.clone()]
+fn map_file(
+    path: &Path,
+    file: &File,
+    size: u64,
+) -> Result<(Pages, Metadata, usize), SafeTensorError> {
+    let pages = Pages::of_file(file, size).map_err(SafeTensorError::file("map", path))?;
+    let bytes = pages.slice(0..pages.len());
+    let (metadata, data) = split(bytes)?;
+    let data_start = bytes.len() - data.len();
+    Ok((pages, metadata, data_start))
+}
+
+fn check_size(path: &Path, file: &File, before: u64) -> Result<(), SafeTensorError> {
+    let after = file
+        .metadata()
+        .map_err(SafeTensorError::file("examine", path))?;
+    if after.len() == before {
+        return Ok(());
+    }
+    Err(SafeTensorError::SizeChanged {
+        path: path.to_owned(),
+        before,
+        after: after.len(),
+    })
+}
+
+fn refused(path: &Path, size: u64, refusal: Refusal) -> SafeTensorError {
+    match refusal {
+        Refusal::Header(error) => error,
+        Refusal::Read(failure) => failure.explain(path, size, None),
+        Refusal::Data(metadata, data_start, failure) => {
+            failure.explain(path, size, Some((&metadata, data_start)))
+        }
     }
 }
 
-fn refused(name: &str) -> impl FnOnce(nexus_tensor::Error) -> SafeTensorError {
+fn unviewable(name: &str) -> impl FnOnce(nexus_tensor::Error) -> SafeTensorError {
     move |source| SafeTensorError::Tensor {
         name: name.to_owned(),
         source,

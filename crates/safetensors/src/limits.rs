@@ -1,7 +1,13 @@
 //! Limits on what a file may ask of the reader and a caller of the writer.
 
+/// From this size on a file that is not in the page cache is loaded past it.
+pub const DIRECT_SIZE_MIN: u64 = 64 << 20;
+
 /// The largest header in bytes, as in the `safetensors` crate.
 pub const HEADER_SIZE_MAX: usize = 100_000_000;
+
+/// The largest index of a checkpoint in bytes.
+pub const INDEX_SIZE_MAX: u64 = 100_000_000;
 
 /// How many symbolic links a save follows from the name it is given to the file it replaces.
 pub const SYMLINKS_MAX: usize = 40;

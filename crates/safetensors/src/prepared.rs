@@ -113,7 +113,7 @@ impl<V: View> Prepared<V> {
     /// that has not been touched yet is asked for in huge pages.
     ///
     /// # Errors
-    /// `WrongSize` when the memory has another size; as [`to_vec`](Self::to_vec).
+    /// `WrongBufferSize` when the memory has another size; as [`to_vec`](Self::to_vec).
     pub fn write_into<'a>(
         &self,
         memory: &'a mut [MaybeUninit<u8>],
@@ -172,7 +172,7 @@ impl<V: View> Prepared<V> {
         if size == needed {
             Ok(())
         } else {
-            Err(SafeTensorError::WrongSize { size, needed })
+            Err(SafeTensorError::WrongBufferSize { size, needed })
         }
     }
 

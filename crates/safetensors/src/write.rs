@@ -37,7 +37,7 @@ where
 /// for memory without values, and makes the header only once.
 ///
 /// # Errors
-/// As [`serialize`]; `WrongSize` when the memory has another size.
+/// As [`serialize`]; `WrongBufferSize` when the memory has another size.
 pub fn serialize_into<S, V, I>(
     data: I,
     data_info: Option<HashMap<String, String>>,

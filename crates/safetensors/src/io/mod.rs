@@ -1,0 +1,73 @@
+//! The load engine: bytes of a file into memory, by the way that suits file and machine.
+//!
+//! Nothing here lives longer than a call: threads are joined and rings closed before it returns, so
+//! that a fork between calls takes nothing half done along.
+
+mod choose;
+mod direct;
+mod gather;
+mod head;
+mod options;
+mod parallel;
+mod reader;
+
+pub use options::{Backend, ReadOptions, UnknownBackend};
+
+pub(crate) use choose::Way;
+pub(crate) use direct::BLOCK;
+pub(crate) use gather::{Bytes, gather, total};
+pub(crate) use head::{Refusal, fill_head, read_head, read_length};
+pub(crate) use parallel::{copy_parallel, each_piece, fill_from, processors};
+pub(crate) use reader::Reader;
+
+use std::io;
+use std::path::Path;
+
+use crate::{Metadata, SafeTensorError, TensorInfo};
+
+/// A place in a file and the memory for what is there.
+pub(crate) type Job<'a> = (u64, &'a mut [u8]);
+
+/// Why a read has not filled its memory.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The file ends here, before the read does.
+    End(u64),
+    /// The system refused.
+    Io(io::Error),
+}
+
+impl Failure {
+    /// The error for a file of so many bytes; with a header and the place of the data, it names
+    /// the tensor.
+    pub(crate) fn explain(
+        self,
+        path: &Path,
+        size: u64,
+        header: Option<(&Metadata, usize)>,
+    ) -> SafeTensorError {
+        let at = match self {
+            Self::End(at) => at,
+            Self::Io(error) => return SafeTensorError::file("read", path)(error),
+        };
+        let tensor = header.and_then(|(metadata, start)| {
+            let at = usize::try_from(at).ok()?.saturating_sub(start);
+            let holds = |&(_, info): &(&str, &TensorInfo)| {
+                info.data_offsets.0 <= at && at < info.data_offsets.1
+            };
+            metadata.iter().find(holds)
+        });
+        SafeTensorError::UnexpectedEnd {
+            path: path.to_owned(),
+            tensor: tensor.map(|(name, _)| name.to_owned()),
+            at,
+            size,
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
