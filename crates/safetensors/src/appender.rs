@@ -2,21 +2,6 @@
 //!
 //! The header of an appendable file ends in blanks, which JSON ignores, so that it can grow without
 //! moving the data. Every reader of the format reads such a file.
-//!
-//! # What a crash leaves
-//! [`SafeAppender::create`] writes beside its target, as a save does: a crash leaves what was there.
-//! [`SafeAppender::open`] works in place, in this order:
-//!
-//! 1. Tensors are written behind the last one. A crash leaves a file that ends in bytes of no
-//!    tensor. Readers refuse it; opening it again cuts these bytes off, and the old tensors are
-//!    whole.
-//! 2. [`finish`](SafeAppender::finish) writes the new header behind the data, with a checksum, then
-//!    over the old header, then cuts the copy off. A crash in between leaves a file that readers
-//!    refuse, because the copy belongs to no tensor; opening it again writes the new header from the
-//!    copy, and all tensors are whole.
-//!
-//! With `fsync` each step is on the disk before the next begins, so that this holds for power cuts
-//! too; without, it holds for killed programs. An appender that is dropped cuts off what it wrote.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -46,7 +31,22 @@ const TRAILER_SIZE: usize = TRAILER_MAGIC.len() + size_of::<u64>();
 /// Writes tensors one behind the other into a file whose header has room for them.
 ///
 /// Tensors lie in the order in which they are pushed: push wide types first, or readers find
-/// tensors that are not aligned to their elements. What a crash leaves is told above.
+/// tensors that are not aligned to their elements.
+///
+/// # What a crash leaves
+/// [`create`](Self::create) writes beside its target, as a save does: a crash leaves what was there.
+/// [`open`](Self::open) works in place, in this order:
+///
+/// 1. Tensors are written behind the last one. A crash leaves a file that ends in bytes of no
+///    tensor. Readers refuse it; opening it again cuts these bytes off, and the old tensors are
+///    whole.
+/// 2. [`finish`](Self::finish) writes the new header behind the data, with a checksum, then
+///    over the old header, then cuts the copy off. A crash in between leaves a file that readers
+///    refuse, because the copy belongs to no tensor; opening it again writes the new header from the
+///    copy, and all tensors are whole.
+///
+/// With `fsync` each step is on the disk before the next begins, so that this holds for power cuts
+/// too; without, it holds for killed programs. An appender that is dropped cuts off what it wrote.
 ///
 /// ```
 /// use nexus_safetensors::{Dtype, SafeAppender, SafeTensorsFile, WriteOptions};

@@ -48,16 +48,15 @@ impl<'a> WriteRing<'a> {
 
     /// Hands queued writes to the kernel, waits until `count` are done, and settles those that are.
     fn reap(&mut self, count: usize) -> io::Result<()> {
-        match self.ring.submit_and_wait(count) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
+        let mut outcome = match self.ring.submit_and_wait(count) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        };
         let done: Vec<_> = self
             .ring
             .completion()
             .map(|entry| (entry.user_data(), entry.result()))
             .collect();
-        let mut outcome = Ok(());
         for (slot, result) in done {
             let Some((chunk, offset)) = self.slots[slot as usize].take() else {
                 continue;
