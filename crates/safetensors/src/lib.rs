@@ -26,10 +26,12 @@
 //! [safetensors]: https://huggingface.co/docs/safetensors/index#format
 
 mod atomic;
+pub mod checksum;
 mod error;
 mod file;
 mod header;
 pub mod limits;
+pub mod packed;
 mod raw;
 mod read;
 mod view;

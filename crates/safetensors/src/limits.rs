@@ -8,3 +8,6 @@ pub const SYMLINKS_MAX: usize = 40;
 
 /// How many names a save tries for its temporary file before it gives up.
 pub const TEMPORARY_NAMES_MAX: u32 = 1000;
+
+/// How many bytes of values are in memory at once while a packed file is turned back: 16 MiB.
+pub const UNPACK_BUFFER_SIZE: usize = 16 << 20;

@@ -1,9 +1,12 @@
-//! The fuzz target on its corpus and on seeded mutations, and the same bytes before the oracle.
+//! The fuzz targets on their corpora and on seeded mutations, and headers before the oracle.
 
 #[path = "../../../fuzz/mutate.rs"]
 #[expect(unreachable_pub, reason = "the file is shared by several tests")]
 mod mutate;
 mod oracle;
+#[path = "../../../fuzz/targets/packed_tensor.rs"]
+#[expect(unreachable_pub, reason = "cargo-fuzz wants a public function")]
+mod packed_tensor;
 #[path = "../../../fuzz/targets/safetensors_header.rs"]
 #[expect(unreachable_pub, reason = "cargo-fuzz wants a public function")]
 mod target;
@@ -16,6 +19,11 @@ fn count() -> usize {
 #[test]
 fn any_bytes_are_refused_or_read_without_a_gap() {
     mutate::replay("safetensors_header", count(), target::run);
+}
+
+#[test]
+fn any_packed_bytes_are_refused_or_read_alike_by_every_instruction_set() {
+    mutate::replay("packed_tensor", count(), packed_tensor::run);
 }
 
 #[test]
