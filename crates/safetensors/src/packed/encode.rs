@@ -190,14 +190,14 @@ impl Writer {
             *bytes = count.to_le_bytes();
         }
         let mut left = self.write_planes(block, body);
-        let ranks = ranks_of(&plan.symbols);
-        for level in 0..LEVELS {
+        let symbols = plan.symbols.as_chunks::<{ ESCAPE as usize }>().0;
+        for (level, symbols) in symbols.iter().enumerate() {
             let len = usize::from(plan.counts[level]);
             let digits;
             let size = len.div_ceil(GROUP_LEN) * DIGITS_SIZE;
             (digits, left) = left.split_at_mut(size);
-            let first = (level * usize::from(ESCAPE)) as u8;
-            if self.write_level(&ranks, first, len, digits) != usize::from(plan.counts[level + 1]) {
+            let sent_on = self.write_level(&digits_of(symbols), len, digits);
+            if sent_on != usize::from(plan.counts[level + 1]) {
                 return false;
             }
         }
@@ -241,40 +241,36 @@ impl Writer {
         left
     }
 
-    /// Writes the digits of one level and keeps the symbols that go to the next, whose number is
-    /// the result.
-    fn write_level(
-        &mut self,
-        ranks: &[u8; 256],
-        first: u8,
-        len: usize,
-        digits: &mut [u8],
-    ) -> usize {
+    /// Writes the digits of the first `len` symbols and keeps those that go to the next level,
+    /// whose number is the result.
+    fn write_level(&mut self, digit_of: &[u8; 256], len: usize, target: &mut [u8]) -> usize {
+        let (symbols, rest) = (&self.symbols[..len], &mut *self.rest);
         let mut count = 0;
-        let groups = self.symbols[..len].chunks(GROUP_LEN);
-        for (symbols, digits) in groups.zip(digits.as_chunks_mut().0) {
-            let mut group = [0; GROUP_LEN];
-            for (&symbol, digit) in symbols.iter().zip(&mut group) {
-                *digit = ranks[usize::from(symbol)].wrapping_sub(first).min(ESCAPE);
-                // Overwritten by the next one unless it counts.
-                self.rest[count] = symbol;
-                count += usize::from(*digit == ESCAPE);
+        for (symbols, target) in symbols.chunks(GROUP_LEN).zip(target.as_chunks_mut().0) {
+            let mut digits = [0; GROUP_LEN];
+            for (&symbol, place) in symbols.iter().zip(&mut digits) {
+                let digit = digit_of[usize::from(symbol)];
+                *place = digit;
+                // Overwritten by the next one unless it counts. Never more than a block: `%` is for
+                // the compiler.
+                rest[count % BLOCK_LEN] = symbol;
+                count += usize::from(digit == ESCAPE);
             }
-            *digits = pack_digits(&group);
+            *target = pack_digits(&digits);
         }
         std::mem::swap(&mut self.symbols, &mut self.rest);
         count
     }
 }
 
-/// The place of each symbol in the list; the length of the list for those that are not in it.
-fn ranks_of(symbols: &[u8; SYMBOLS]) -> [u8; 256] {
-    let mut ranks = [SYMBOLS as u8; 256];
+/// The digit of each symbol in a level whose symbols are these.
+fn digits_of(symbols: &[u8]) -> [u8; 256] {
+    let mut digits = [ESCAPE; 256];
     // From the back: of equal symbols, which are those that fill the list, the first one counts.
-    for (rank, symbol) in symbols.iter().enumerate().rev() {
-        ranks[usize::from(*symbol)] = rank as u8;
+    for (digit, symbol) in symbols.iter().enumerate().rev() {
+        digits[usize::from(*symbol)] = digit as u8;
     }
-    ranks
+    digits
 }
 
 /// Digit `8 * i + j` goes to bits `2 * i` and `2 * i + 1` of byte `j`. Takes the lower two bits.

@@ -166,6 +166,8 @@ fn fault(change: impl Fn(&mut Vec<u8>)) -> String {
     fault
 }
 
+type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 #[test]
 fn broken_tensors_are_refused_in_words() {
     let counts = 2 + SYMBOLS;
@@ -174,7 +176,6 @@ fn broken_tensors_are_refused_in_words() {
     let set = |at: usize, value: u16| {
         move |packed: &mut Vec<u8>| packed[at..at + 2].copy_from_slice(&value.to_le_bytes())
     };
-    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
     let cases: [(&str, Change<'_>); 9] = [
         ("1 bytes do not hold the directory of 1 blocks", &|packed| {
             packed.truncate(1);
