@@ -224,7 +224,10 @@ fn what_a_manifest_may_not_say_is_refused() {
             &replace("BF16", "F32"),
             "tensor `big`: type F32 is never packed",
         ),
-        (&replace("\"half\"", "\"x\""), "the original has"),
+        (
+            &replace("\"half\"", "\"x\""),
+            "tensor `x`: it is not in the file",
+        ),
         (
             &replace("\"half\"", "\"small\""),
             "tensor `small`: it is not a list of U8",

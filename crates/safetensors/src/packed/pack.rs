@@ -17,7 +17,7 @@ use crate::{
     serialize_to_file_with,
 };
 
-/// How [`pack_file`] and [`unpack_file`] work.
+/// How [`pack_file`] and [`unpack_file`](super::unpack_file) work.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct PackOptions {
