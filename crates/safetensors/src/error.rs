@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::Utf8Error;
 
@@ -20,6 +21,8 @@ pub enum ErrorKind {
     Corrupt,
     /// There is no such file or tensor.
     NotFound,
+    /// The file is sound but of a later version: a later reader reads it.
+    Unsupported,
     /// A limit of [`limits`](crate::limits) is reached.
     LimitReached,
     /// The operating system refused or failed.
@@ -185,6 +188,31 @@ pub enum SafeTensorError {
     },
     /// The caller asked to stop.
     Cancelled,
+    /// The file to be packed is packed already.
+    AlreadyPacked(PathBuf),
+    /// The checksums of the file cannot be read.
+    Checksums(String),
+    /// The file is not a packed one.
+    NotPacked,
+    /// A packed file, or one tensor of it, is not sound.
+    Packed {
+        /// The tensor's name; `None` when it is the whole file.
+        name: Option<String>,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file is packed in a version of the format that is not known.
+    PackedVersion(u64),
+    /// The memory for some bytes of a packed tensor is not as large as they are, or the bytes are
+    /// not inside the tensor.
+    TargetSize {
+        /// The tensor's name.
+        name: String,
+        /// The bytes that were asked for.
+        range: Range<usize>,
+        /// The size of the memory.
+        target: usize,
+    },
     /// A mapped tensor cannot be viewed.
     Tensor {
         /// The tensor's name.
@@ -230,7 +258,10 @@ impl SafeTensorError {
             | Self::NulInHeader(_)
             | Self::BlanksAroundHeader
             | Self::UnknownField { .. }
-            | Self::UnusualInfo(_) => ErrorKind::Corrupt,
+            | Self::UnusualInfo(_)
+            | Self::Checksums(_)
+            | Self::Packed { .. } => ErrorKind::Corrupt,
+            Self::PackedVersion(_) => ErrorKind::Unsupported,
             Self::TensorNotFound(_) => ErrorKind::NotFound,
             Self::HeaderTooLarge | Self::HeaderCapacity { .. } | Self::Tensor { .. } => {
                 ErrorKind::LimitReached
@@ -252,7 +283,10 @@ impl SafeTensorError {
             | Self::WrongSize { .. }
             | Self::RunOutside { .. }
             | Self::Cast { .. }
-            | Self::InvalidShard { .. } => ErrorKind::InvalidInput,
+            | Self::InvalidShard { .. }
+            | Self::AlreadyPacked(_)
+            | Self::NotPacked
+            | Self::TargetSize { .. } => ErrorKind::InvalidInput,
             Self::IoError(source) | Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Io,
@@ -286,7 +320,17 @@ impl SafeTensorError {
                 Some("create the file with a larger header, or save its tensors anew")
             }
             Self::InvalidPattern(_) => Some("give a pattern such as `model{suffix}.safetensors`"),
+            Self::NotPacked => Some("open it as any safetensors file"),
+            Self::Packed { .. } => Some("fetch the file again, or pack the original anew"),
+            Self::PackedVersion(_) => Some("read it with a later release"),
             _ => None,
+        }
+    }
+
+    pub(crate) fn packed(name: Option<&str>, what: impl Into<String>) -> Self {
+        Self::Packed {
+            name: name.map(str::to_owned),
+            what: what.into(),
         }
     }
 
@@ -383,6 +427,18 @@ impl fmt::Display for SafeTensorError {
                 write!(f, "cannot open checkpoint `{}`: {problem}", path.display())
             }
             Self::Cancelled => f.write_str("cannot go on loading: the caller asked to stop"),
+            Self::AlreadyPacked(path) => write!(f, "cannot pack `{}`: it is packed already", path.display()),
+            Self::Checksums(what) => write!(f, "cannot read the checksums of the file: {what}"),
+            Self::NotPacked => f.write_str("cannot unpack the file: it is not packed"),
+            Self::Packed { name: Some(name), what } => write!(f, "cannot unpack tensor `{name}`: {what}"),
+            Self::Packed { name: None, what } => write!(f, "cannot unpack the file: {what}"),
+            Self::PackedVersion(version) => {
+                write!(f, "cannot unpack the file: it is of version {version}, later than version 1")
+            }
+            Self::TargetSize { name, range, target } => write!(
+                f,
+                "cannot unpack bytes {range:?} of tensor `{name}` to {target} bytes"
+            ),
             Self::Tensor { name, source } => write!(f, "cannot view tensor `{name}`: {source}"),
             Self::DuplicateKey(name) => write!(f, "cannot accept header: key `{name}` is there twice"),
             Self::NulInHeader(name) => {

@@ -289,6 +289,16 @@ impl SafeTensorsFile {
         Ok(TensorView::checked(info.dtype, &info.shape, data))
     }
 
+    /// The bytes of the whole file, unless tensors are read on demand.
+    pub(crate) fn image(&self) -> Option<&[u8]> {
+        match &self.inner.source {
+            Source::Map(memory) | Source::Loaded(memory) => {
+                Some(memory.slice(0..self.size_bytes()))
+            }
+            Source::Reader(_) => None,
+        }
+    }
+
     /// One tensor as a strided view, borrowed.
     ///
     /// # Errors

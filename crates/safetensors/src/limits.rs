@@ -17,3 +17,6 @@ pub const TEMPORARY_NAMES_MAX: u32 = 1000;
 
 /// The largest alignment of the data that a save can be asked for: a huge page.
 pub const ALIGN_MAX: usize = 2 << 20;
+
+/// How many bytes of values are in memory at once while a packed file is turned back: 16 MiB.
+pub const UNPACK_BUFFER_SIZE: usize = 16 << 20;

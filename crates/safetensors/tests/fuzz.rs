@@ -18,6 +18,9 @@ mod mutate;
 )]
 mod mutate_header;
 mod oracle;
+#[path = "../../../fuzz/targets/packed_tensor.rs"]
+#[expect(unreachable_pub, reason = "cargo-fuzz wants a public function")]
+mod packed_tensor;
 
 use mutate::Rng;
 use mutate_header::mutate_header;
@@ -30,6 +33,11 @@ fn runs() -> usize {
 #[test]
 fn any_bytes_are_refused_or_read_without_a_gap() {
     mutate::replay("safetensors_header", runs(), header::run);
+}
+
+#[test]
+fn any_packed_bytes_are_refused_or_read_alike_by_every_instruction_set() {
+    mutate::replay("packed_tensor", runs(), packed_tensor::run);
 }
 
 #[test]
