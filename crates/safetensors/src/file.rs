@@ -184,16 +184,17 @@ impl SafeTensorsFile {
     fn read(path: &Path, reader: &Reader) -> Result<Self, SafeTensorError> {
         let size = reader.size();
         let mut pages = Pages::reserve(size).map_err(SafeTensorError::file("read", path))?;
-        let read = read_length(reader).and_then(|data_start| {
-            let metadata = fill_head(reader, &mut pages.as_mut_slice()[..data_start])?;
-            let start = data_start / BLOCK * BLOCK;
-            let rest = &mut pages.as_mut_slice()[start..];
-            match reader.fill_arena((start as u64, rest)) {
-                Ok(()) => Ok((metadata, data_start)),
-                Err(failure) => Err(Refusal::Data(metadata, data_start, failure)),
-            }
+        let head = read_length(reader).and_then(|data_start| {
+            let head = &mut pages.as_mut_slice()[..data_start];
+            Ok((fill_head(reader, head)?, data_start))
         });
-        let (metadata, data_start) = read.map_err(|refusal| refused(path, size, refusal))?;
+        let (metadata, data_start) = head.map_err(|refusal| refused(path, size, refusal))?;
+        let start = data_start / BLOCK * BLOCK;
+        let rest = &mut pages.as_mut_slice()[start..];
+        reader.fill_arena((start as u64, rest)).map_err(|failure| {
+            let header = (&metadata, data_start);
+            failure.at_end().explain(path, size, Some(header))
+        })?;
         check_size(path, reader.file(), size)?;
         let source = Source::loaded(pages);
         Ok(Self::new(Some(path), metadata, data_start, source))
@@ -396,9 +397,6 @@ fn refused(path: &Path, size: u64, refusal: Refusal) -> SafeTensorError {
     match refusal {
         Refusal::Header(error) => error,
         Refusal::Read(failure) => failure.explain(path, size, None),
-        Refusal::Data(metadata, data_start, failure) => {
-            failure.explain(path, size, Some((&metadata, data_start)))
-        }
     }
 }
 

@@ -12,8 +12,6 @@ const LENGTH_SIZE: usize = size_of::<u64>();
 pub(crate) enum Refusal {
     Read(Failure),
     Header(SafeTensorError),
-    /// The header is sound and its data start there, but they cannot be read.
-    Data(Metadata, usize, Failure),
 }
 
 impl From<Failure> for Refusal {

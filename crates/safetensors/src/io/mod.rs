@@ -31,8 +31,13 @@ pub(crate) type Job<'a> = (u64, &'a mut [u8]);
 /// Why a read has not filled its memory.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The file ends here, before the read does.
-    End(u64),
+    /// There is nothing to read at this place: the file ends before it.
+    End {
+        /// Where a read found nothing.
+        at: u64,
+        /// Where the file ends by now.
+        end: u64,
+    },
     /// The system refused.
     Io(io::Error),
 }
@@ -46,8 +51,8 @@ impl Failure {
         size: u64,
         header: Option<(&Metadata, usize)>,
     ) -> SafeTensorError {
-        let at = match self {
-            Self::End(at) => at,
+        let (at, end) = match self {
+            Self::End { at, end } => (at, end),
             Self::Io(error) => return SafeTensorError::file("read", path)(error),
         };
         let tensor = header.and_then(|(metadata, start)| {
@@ -60,8 +65,16 @@ impl Failure {
         SafeTensorError::UnexpectedEnd {
             path: path.to_owned(),
             tensor: tensor.map(|(name, _)| name.to_owned()),
-            at,
+            at: end,
             size,
+        }
+    }
+
+    /// The same, seen from the first byte that is missing.
+    pub(crate) fn at_end(self) -> Self {
+        match self {
+            Self::End { end, .. } => Self::End { at: end, end },
+            Self::Io(error) => Self::Io(error),
         }
     }
 }

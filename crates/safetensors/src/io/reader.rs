@@ -86,7 +86,11 @@ impl Reader {
 pub(crate) fn read_exact(file: &File, (mut at, mut bytes): Job<'_>) -> Result<(), Failure> {
     while !bytes.is_empty() {
         match sys::read_at(file, bytes, at) {
-            Ok(0) => return Err(Failure::End(at)),
+            Ok(0) => {
+                // Another program may have made it longer again.
+                let end = file.metadata()?.len().min(at);
+                return Err(Failure::End { at, end });
+            }
             Ok(read) => {
                 at += read as u64;
                 bytes = &mut bytes[read..];

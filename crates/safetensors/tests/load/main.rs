@@ -1,0 +1,7 @@
+//! Loading: by every backend, from several files, and how long what was loaded lives.
+
+mod backends;
+mod checkpoint;
+mod files;
+#[cfg(target_os = "linux")]
+mod regions;
