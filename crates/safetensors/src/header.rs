@@ -15,7 +15,7 @@ use crate::SafeTensorError;
 use crate::limits::HEADER_SIZE_MAX;
 
 /// The size of the number that opens a file.
-const LENGTH_SIZE: usize = size_of::<u64>();
+pub(crate) const LENGTH_SIZE: usize = size_of::<u64>();
 
 /// The name in the header that is no tensor.
 pub(crate) const METADATA_NAME: &str = "__metadata__";

@@ -28,6 +28,7 @@
 mod atomic;
 mod error;
 mod file;
+mod head;
 mod header;
 pub mod limits;
 mod raw;
