@@ -20,7 +20,8 @@ use crate::{Error, ErrorKind, RemoteOptions};
 pub(crate) struct Client {
     url: Arc<str>,
     store: Arc<HttpStore>,
-    runtime: Runtime,
+    /// Only `None` while it is dropped.
+    runtime: Option<Runtime>,
     concurrency: usize,
 }
 
@@ -58,6 +59,7 @@ impl Client {
                 format!("cannot open `{url}`: it starts with neither https:// nor http://");
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
+        check_outside(url)?;
         install_tls();
         let client = ClientOptions::new()
             .with_allow_http(true)
@@ -87,7 +89,7 @@ impl Client {
         Ok(Self {
             url: url.into(),
             store: Arc::new(store.map_err(|error| invalid(error.to_string()))?),
-            runtime: runtime.map_err(|error| invalid(error.to_string()))?,
+            runtime: Some(runtime.map_err(|error| invalid(error.to_string()))?),
             concurrency: options.concurrency.get(),
         })
     }
@@ -149,14 +151,29 @@ impl Client {
     }
 
     fn block_on<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        if Handle::try_current().is_ok() {
-            let message = format!(
-                "cannot read `{}` inside of an asynchronous runtime",
-                self.url
-            );
-            return Err(Error::new(ErrorKind::InvalidInput, message));
+        check_outside(&self.url)?;
+        let runtime = self.runtime.as_ref();
+        runtime.expect("it is there until the drop").block_on(work)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Does not wait, so that it may be dropped inside of another runtime.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
-        self.runtime.block_on(work)
+    }
+}
+
+/// Refuses to block another runtime.
+fn check_outside(url: &str) -> Result<(), Error> {
+    match Handle::try_current() {
+        Ok(_) => {
+            let message = format!("cannot read `{url}` inside of an asynchronous runtime");
+            Err(Error::new(ErrorKind::InvalidInput, message))
+        }
+        Err(_) => Ok(()),
     }
 }
 
@@ -205,12 +222,13 @@ impl Request {
                 ErrorKind::Denied,
                 "the server refuses to give it".to_owned(),
             ),
-            // The error has no type of its own; a test watches these words.
-            error if chain(error).contains("non-partial response") => (
+            Theirs::NotSupported { .. } => (
                 ErrorKind::Unsupported,
                 "the server does not answer range requests".to_owned(),
             ),
-            error if chain(error).contains("status code: 416") => (ErrorKind::Corrupt, "it is empty".to_owned()),
+            error if chain(error).contains("status code: 416") => {
+                (ErrorKind::Corrupt, "it is empty".to_owned())
+            }
             error => (ErrorKind::Unavailable, chain(error)),
         };
         self.error(kind, what).with_source(error)

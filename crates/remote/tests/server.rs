@@ -272,6 +272,16 @@ fn inside_of_a_runtime_it_is_an_error_and_no_panic() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let error = runtime.block_on(async { open(&server).unwrap_err() });
-    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    let remote = open(&server).unwrap();
+    let errors = runtime.block_on(async move {
+        let errors = [
+            remote.tensor("small").unwrap_err(),
+            open(&server).unwrap_err(),
+        ];
+        drop(remote);
+        errors
+    });
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
 }
