@@ -15,7 +15,9 @@ BINDINGS = {"nexus-py-native", "nexus-py-linalg", "nexus-py-serve"}
 OWNERS = {
     "pyo3": BINDINGS,
     "hyper": {"nexus-serve"},
-    "tokio": {"nexus-serve"},
+    "tokio": {"nexus-serve", "nexus-remote"},
+    "object_store": {"nexus-remote"},
+    "zip": {"nexus-convert"},
     "gemm-f32": {"nexus-linalg"},
     "memmap2": {"nexus-safetensors"},
     "arrow-array": {"nexus-data", "nexus-search", "nexus-py-native"},

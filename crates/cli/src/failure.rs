@@ -34,6 +34,34 @@ impl Failure {
         }
     }
 
+    /// An error of a command whose status 1 means something else.
+    pub(crate) fn trouble(self) -> Self {
+        let status = if self.status == 1 {
+            Self::USAGE
+        } else {
+            self.status
+        };
+        Self { status, ..self }
+    }
+
+    /// Puts `what` and a colon before the message.
+    pub(crate) fn within(self, what: impl std::fmt::Display) -> Self {
+        Self {
+            message: format!("{what}: {}", self.message),
+            ..self
+        }
+    }
+
+    /// What went wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to try next.
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
+
     /// Prints the failure; the hint is the last line.
     pub(crate) fn report(&self) -> ExitCode {
         let Self { message, hint, .. } = self;
@@ -97,6 +125,25 @@ impl From<nexus_safetensors::SafeTensorError> for Failure {
             .hint()
             .unwrap_or("check the path and the permissions")
             .to_owned();
+        Self::new(error.to_string(), hint)
+    }
+}
+
+impl From<nexus_convert::Error> for Failure {
+    fn from(error: nexus_convert::Error) -> Self {
+        use nexus_convert::ErrorKind;
+        let hint = match error.kind() {
+            ErrorKind::Cancelled => return Self::interrupted(),
+            ErrorKind::Corrupt => "fetch the file again, or save it anew",
+            _ => "check the path, the permissions and free space",
+        };
+        Self::new(error.to_string(), error.hint().unwrap_or(hint))
+    }
+}
+
+impl From<nexus_remote::Error> for Failure {
+    fn from(error: nexus_remote::Error) -> Self {
+        let hint = error.hint().unwrap_or("check the address");
         Self::new(error.to_string(), hint)
     }
 }

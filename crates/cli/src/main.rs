@@ -2,7 +2,8 @@
 //!
 //! Each room has a subcommand in a file of its own. Results go to stdout, as text or, with
 //! `--json`, as JSON; progress and errors go to stderr. An error ends with a line `hint: ...`. The
-//! exit status is 0, 1 for an error, 2 for wrong arguments and 130 after Ctrl-C.
+//! exit status is 0, 1 for an error, 2 for wrong arguments and 130 after Ctrl-C; commands that compare
+//! or check say 1 for a difference.
 
 mod data;
 mod failure;
@@ -37,7 +38,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Look into tensor files.
+    /// List, compare, convert, split and join tensor files.
     #[command(subcommand)]
     Tensors(tensors::Command),
     /// Run data pipelines.
@@ -57,14 +58,15 @@ fn main() -> ExitCode {
     };
     let output = Output::new(arguments.json);
     let progress = arguments.progress;
+    let success = |()| ExitCode::SUCCESS;
     let result = match arguments.command {
-        Command::Tensors(command) => tensors::run(command, output),
-        Command::Data(command) => data::run(command, output, progress),
-        Command::Serve(arguments) => serve::run(arguments, output),
-        Command::Search(command) => search::run(command, output, progress),
+        Command::Tensors(command) => tensors::run(command, output, progress),
+        Command::Data(command) => data::run(command, output, progress).map(success),
+        Command::Serve(arguments) => serve::run(arguments, output).map(success),
+        Command::Search(command) => search::run(command, output, progress).map(success),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(failure) => failure.report(),
     }
 }

@@ -45,6 +45,7 @@ mod locate;
 mod names;
 mod options;
 pub mod packed;
+mod partial;
 mod pending;
 mod plan;
 mod prepared;

@@ -1,0 +1,103 @@
+//! `nexus tensors convert`: other files of tensors become safetensors files.
+
+use super::watch::{Watch, check_target};
+use crate::failure::Failure;
+use crate::output::{Output, human_size};
+use crate::progress::ProgressMode;
+use clap::{Args, ValueEnum};
+use nexus_convert::{OpenOptions, Quantized, Source};
+use nexus_safetensors::WriteOptions;
+use serde::Serialize;
+use std::fmt::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// An npy, npz, torch (.bin, .pt; zip) or GGUF file, known by its content.
+    source: PathBuf,
+    /// The safetensors file to write.
+    target: PathBuf,
+    /// Turn quantised tensors of a GGUF file (`Q4_0`, `Q8_0`) into floats.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TYPE",
+        conflicts_with = "keep_quantized"
+    )]
+    dequantize: Option<Float>,
+    /// Keep the blocks of quantised tensors of a GGUF file as bytes.
+    #[arg(long)]
+    keep_quantized: bool,
+    /// Replace the target if it exists.
+    #[arg(long)]
+    force: bool,
+    /// Return when the file is safe on the disk.
+    #[arg(long)]
+    fsync: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Float {
+    F32,
+    F16,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    target: PathBuf,
+    format: &'static str,
+    tensors: usize,
+    size_bytes: u64,
+    notes: Vec<String>,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    mode: ProgressMode,
+) -> Result<(), Failure> {
+    let target = &arguments.target;
+    check_target(target, arguments.force)?;
+    let quantized = match arguments.dequantize {
+        Some(Float::F32) => Quantized::ToF32,
+        Some(Float::F16) => Quantized::ToF16,
+        None if arguments.keep_quantized => Quantized::Keep,
+        None => Quantized::Refuse,
+    };
+    let source = Source::open(
+        &arguments.source,
+        OpenOptions::default().quantized(quantized),
+    )?;
+    let watch = Watch::new(mode, "convert", source.size_bytes())?;
+    let progress = |done| {
+        watch.set(done);
+        if watch.is_interrupted() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let options = WriteOptions::default().fsync(arguments.fsync);
+    nexus_convert::write(&source, target, options, &progress)?;
+    drop(watch);
+    let summary = Summary {
+        target: target.clone(),
+        format: source.format().name(),
+        tensors: source.entries().len(),
+        size_bytes: source.size_bytes(),
+        notes: source.notes().to_vec(),
+    };
+    output.print(&summary, show)
+}
+
+fn show(summary: &Summary) -> String {
+    let mut text = String::new();
+    for note in &summary.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    let (size, target) = (human_size(summary.size_bytes), summary.target.display());
+    let (count, format) = (summary.tensors, summary.format);
+    let _ = write!(text, "{count} tensors, {size}, from {format} to {target}");
+    text
+}

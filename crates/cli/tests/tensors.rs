@@ -1,0 +1,378 @@
+//! `nexus tensors` from the outside: output, files and exit status.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use nexus_safetensors::{Dtype, SafeTensorsFile, TensorView, serialize_to_file};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn nexus(folder: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
+    command.arg("tensors").args(arguments).current_dir(folder);
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn json(folder: &TempDir, status: i32, arguments: &[&str]) -> Value {
+    let output = nexus(folder, &[arguments, &["--json"]].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A command that must fail: status, parts of the message, parts of the hint.
+#[track_caller]
+fn fails(folder: &TempDir, arguments: &[&str], expected: (i32, &str, &str)) {
+    let output = nexus(folder, arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let (status, message, hint) = expected;
+    assert_eq!(output.status.code(), Some(status), "{errors}");
+    let (error, hints) = errors.trim_end().rsplit_once("\nhint: ").unwrap();
+    assert!(
+        error.starts_with("error: ") && error.contains(message),
+        "{errors}"
+    );
+    assert!(hints.contains(hint), "{errors}");
+}
+
+type Spec<'a> = (&'a str, Dtype, Vec<usize>, Vec<u8>);
+
+fn save(path: &Path, tensors: &[Spec<'_>], text: Option<(&str, &str)>) {
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        (
+            *name,
+            TensorView::new(*dtype, shape.clone(), bytes).unwrap(),
+        )
+    });
+    let text = text.map(|(key, value)| [(key.to_owned(), value.to_owned())].into());
+    serialize_to_file(views, text, path).unwrap();
+}
+
+fn floats(values: &[f32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+fn model() -> Vec<Spec<'static>> {
+    vec![
+        (
+            "head.weight",
+            Dtype::F32,
+            vec![2, 2],
+            floats(&[1.0, 2.0, 3.0, 4.0]),
+        ),
+        ("body.0.weight", Dtype::F32, vec![2], floats(&[5.0, 6.0])),
+        ("body.0.bias", Dtype::U8, vec![3], vec![1, 2, 3]),
+        ("empty", Dtype::U8, vec![0], vec![]),
+    ]
+}
+
+fn folder_with_model() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    save(
+        &folder.path().join("model.safetensors"),
+        &model(),
+        Some(("format", "pt")),
+    );
+    folder
+}
+
+#[test]
+fn ls_lists_totals_by_type_and_filters_by_pattern() {
+    let folder = folder_with_model();
+    let all = json(&folder, 0, &["ls", "model.safetensors"]);
+    assert_eq!(all["tensors"].as_array().unwrap().len(), 4);
+    assert_eq!(all["metadata"], json!({"format": "pt"}));
+    assert_eq!(
+        all["types"]["F32"],
+        json!({"tensors": 2, "elements": 6, "size_bytes": 24})
+    );
+    assert_eq!(
+        all["types"]["U8"],
+        json!({"tensors": 2, "elements": 3, "size_bytes": 3})
+    );
+    let some = json(&folder, 0, &["ls", "model.safetensors", "*.0.*", "em?ty"]);
+    let names: Vec<_> = some["tensors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["name"])
+        .collect();
+    assert_eq!(names, ["body.0.bias", "body.0.weight", "empty"]);
+    let text = String::from_utf8(nexus(&folder, &["ls", "model.safetensors"]).stdout).unwrap();
+    assert!(
+        text.contains("F32: 2 tensors, 6 elements, 24 B\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn split_writes_what_transformers_writes_and_merge_undoes_it() {
+    let folder = folder_with_model();
+    let split = json(
+        &folder,
+        0,
+        &[
+            "split",
+            "model.safetensors",
+            "--max-size",
+            "20B",
+            "--out",
+            ".",
+        ],
+    );
+    let shards = [
+        "./model-00001-of-00002.safetensors",
+        "./model-00002-of-00002.safetensors",
+    ];
+    assert_eq!(split["shards"], json!(shards));
+    assert_eq!(split["index"], json!("./model.safetensors.index.json"));
+    let index = fs::read_to_string(folder.path().join("model.safetensors.index.json")).unwrap();
+    let expected = r#"{
+  "metadata": {
+    "total_size": 27
+  },
+  "weight_map": {
+    "body.0.bias": "model-00002-of-00002.safetensors",
+    "body.0.weight": "model-00001-of-00002.safetensors",
+    "empty": "model-00002-of-00002.safetensors",
+    "head.weight": "model-00002-of-00002.safetensors"
+  }
+}
+"#;
+    let first = SafeTensorsFile::open(folder.path().join(shards[0])).unwrap();
+    assert_eq!(first.metadata().unwrap()["format"], "pt");
+    assert_eq!(index, expected);
+
+    json(
+        &folder,
+        0,
+        &[
+            "merge",
+            "model.safetensors.index.json",
+            "merged.safetensors",
+        ],
+    );
+    let read = |name| fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(read("merged.safetensors"), read("model.safetensors"));
+    json(
+        &folder,
+        0,
+        &["diff", "model.safetensors", "model.safetensors.index.json"],
+    );
+    let listed = json(&folder, 0, &["ls", "model.safetensors.index.json"]);
+    assert_eq!(
+        listed["tensors"][0]["file"],
+        json!("model-00002-of-00002.safetensors")
+    );
+}
+
+#[test]
+fn a_file_that_fits_is_one_shard_without_an_index() {
+    let folder = folder_with_model();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    let split = json(
+        &folder,
+        0,
+        &[
+            "split",
+            "model.safetensors",
+            "--max-size",
+            "1GB",
+            "--out",
+            "out",
+        ],
+    );
+    assert_eq!(split["shards"], json!(["out/model.safetensors"]));
+    assert_eq!(split["index"], Value::Null);
+}
+
+#[test]
+fn diff_tells_names_types_and_values_apart_and_exits_with_1() {
+    let folder = folder_with_model();
+    let mut other = model();
+    other[0].3 = floats(&[1.0, 2.5, 3.0, 4.25]);
+    other[1] = ("body.0.weight", Dtype::F32, vec![1, 2], floats(&[5.0, 6.0]));
+    other[2].0 = "body.1.bias";
+    save(&folder.path().join("other.safetensors"), &other, None);
+    let found = json(
+        &folder,
+        1,
+        &["diff", "model.safetensors", "other.safetensors"],
+    );
+    let expected = json!({
+        "only_a": ["body.0.bias"],
+        "only_b": ["body.1.bias"],
+        "kinds": [{
+            "name": "body.0.weight",
+            "a": {"dtype": "F32", "shape": [2]},
+            "b": {"dtype": "F32", "shape": [1, 2]},
+        }],
+        "values": [{
+            "name": "head.weight", "dtype": "F32",
+            "different": 2, "elements": 4, "max_abs_difference": 0.5,
+        }],
+        "equal": 1,
+    });
+    assert_eq!(found, expected);
+    let same = json(
+        &folder,
+        0,
+        &["diff", "model.safetensors", "model.safetensors"],
+    );
+    assert_eq!(same["equal"], json!(4));
+    fails(
+        &folder,
+        &["diff", "model.safetensors", "no"],
+        (2, "cannot open `no`", "check the path"),
+    );
+}
+
+#[test]
+fn convert_knows_files_by_their_content() {
+    let folder = folder_with_model();
+    let files: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../convert/tests/files");
+    let source = folder.path().join("no_extension");
+    fs::copy(files.join("nested.2.pt"), &source).unwrap();
+    let told = json(&folder, 0, &["convert", "no_extension", "out.safetensors"]);
+    assert_eq!(
+        (&told["format"], &told["tensors"]),
+        (&json!("torch"), &json!(4))
+    );
+    assert_eq!(told["notes"].as_array().unwrap().len(), 8);
+    let expected = files.join("nested.2.pt.safetensors");
+    json(
+        &folder,
+        0,
+        &["diff", "out.safetensors", expected.to_str().unwrap()],
+    );
+
+    let again = &["convert", "no_extension", "out.safetensors"];
+    fails(&folder, again, (1, "exists already", "--force"));
+    json(
+        &folder,
+        0,
+        &[
+            "convert",
+            "no_extension",
+            "out.safetensors",
+            "--force",
+            "--fsync",
+        ],
+    );
+
+    let gguf = files.join("quantized.gguf");
+    let gguf = gguf.to_str().unwrap();
+    fails(
+        &folder,
+        &["convert", gguf, "q"],
+        (1, "tensor `q8`", "--dequantize f32"),
+    );
+    json(&folder, 0, &["convert", gguf, "q", "--dequantize", "f16"]);
+    let expected = files.join("quantized.f16.safetensors");
+    json(&folder, 0, &["diff", "q", expected.to_str().unwrap()]);
+    let evil = files.join("evil.pt");
+    fails(
+        &folder,
+        &["convert", evil.to_str().unwrap(), "e"],
+        (1, "`posix.system`", "no code is run"),
+    );
+    assert!(!folder.path().join("e").exists());
+}
+
+#[test]
+fn verify_names_every_broken_file_and_exits_with_1() {
+    let folder = folder_with_model();
+    let sound = json(&folder, 0, &["verify", "model.safetensors", "."]);
+    assert_eq!(sound["files"][1]["tensors"], json!(4));
+    let bytes = fs::read(folder.path().join("model.safetensors")).unwrap();
+    fs::write(
+        folder.path().join("cut.safetensors"),
+        &bytes[..bytes.len() - 1],
+    )
+    .unwrap();
+    let found = json(
+        &folder,
+        1,
+        &["verify", "model.safetensors", "cut.safetensors", "no"],
+    );
+    assert_eq!(found["files"][0]["error"], Value::Null);
+    let error = "cannot read `cut.safetensors`: incomplete metadata, file not fully covered";
+    assert_eq!(found["files"][1]["error"], json!(error));
+    assert!(
+        found["files"][2]["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("cannot open `no`")
+    );
+}
+
+#[test]
+fn an_index_must_say_what_is_there_and_stay_in_its_folder() {
+    let folder = folder_with_model();
+    let cases = [
+        (
+            r#"{"weight_map": {"x": "model.safetensors"}}"#,
+            "has no tensor `x`",
+        ),
+        (
+            r#"{"weight_map": {"empty": "model.safetensors"}}"#,
+            "does not name `body.0.bias`",
+        ),
+        (
+            r#"{"weight_map": {"x": "../model.safetensors"}}"#,
+            "is not the name of a file beside it",
+        ),
+        (
+            r#"{"weight_map": {"x": "gone.safetensors"}}"#,
+            "cannot open `gone.safetensors`",
+        ),
+        (r#"{"map": {}}"#, "missing field `weight_map`"),
+    ];
+    for (index, message) in cases {
+        fs::write(folder.path().join("i.safetensors.index.json"), index).unwrap();
+        fails(
+            &folder,
+            &["ls", "i.safetensors.index.json"],
+            (1, message, ""),
+        );
+    }
+}
+
+#[test]
+fn a_folder_without_an_index_holds_all_of_its_files() {
+    let folder = folder_with_model();
+    let bias = ("tail", Dtype::U8, vec![1], vec![9]);
+    save(
+        &folder.path().join("tail.safetensors"),
+        &[bias],
+        Some(("format", "np")),
+    );
+    let listed = json(&folder, 0, &["ls", "."]);
+    assert_eq!(listed["tensors"].as_array().unwrap().len(), 5);
+    let merged = json(&folder, 0, &["merge", ".", "all.safetensors"]);
+    let note = "files disagree on `format`: `pt` is kept, `np` is not";
+    assert_eq!(
+        (&merged["files"], &merged["notes"]),
+        (&json!(2), &json!([note]))
+    );
+    fails(
+        &folder,
+        &["ls", "."],
+        (1, "tensor `body.0.bias` is in", "an index"),
+    );
+}
+
+#[test]
+fn an_address_that_nobody_serves_is_an_error_with_a_hint() {
+    let folder = folder_with_model();
+    fails(
+        &folder,
+        &["ls", "http://"],
+        (1, "cannot open `http://`", "check the address"),
+    );
+}

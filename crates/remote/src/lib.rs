@@ -1,0 +1,27 @@
+//! Reads safetensors files by HTTP range requests: the header at once, tensors as they are asked for.
+//!
+//! One request opens a file of ordinary size, since the first bytes come together with the size of
+//! the file. Tensors and parts of them are read by ranges, side by side, and what lies close together
+//! is one request. Requests are made by [`object_store`], which tries again after errors that pass.
+//! The functions block; they have a runtime of their own and must not be called inside of another.
+//!
+//! ```no_run
+//! use nexus_remote::RemoteFile;
+//!
+//! let file = RemoteFile::open("https://example.com/model.safetensors")?;
+//! for (name, info) in file.header().iter() {
+//!     println!("{name}: {} {:?}", info.dtype, info.shape);
+//! }
+//! let bytes = file.tensor("embedding")?;
+//! let first_row = file.ranges("embedding", [0..4096])?;
+//! # Ok::<(), nexus_remote::Error>(())
+//! ```
+
+mod client;
+mod error;
+mod file;
+pub mod limits;
+mod plan;
+
+pub use error::{Error, ErrorKind};
+pub use file::{RemoteFile, RemoteOptions};
