@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
+    import pathlib
     from collections.abc import Iterable, Sequence
-    from importlib.metadata import SimplePath
     from types import ModuleType
 
 _THEIRS = "safetensors"
@@ -109,7 +109,7 @@ class _Distribution(Distribution):
         text = f"Metadata-Version: 2.1\nName: {_THEIRS}\nVersion: {version}\n"
         return text if filename == "METADATA" else None
 
-    def locate_file(self, path: str | os.PathLike[str]) -> SimplePath:
+    def locate_file(self, path: str | os.PathLike[str]) -> pathlib.Path:
         raise FileNotFoundError(path)
 
 

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from nexus.safetensors import _texts
+
 try:
     import torch  # type: ignore[import-not-found, unused-ignore]
 except ImportError as _error:
     _message = "nexus.safetensors.torch needs PyTorch: pip install 'nexus-rs[torch]'"
     raise ImportError(_message) from _error
+
+__all__ = [
+    "_SIZE",
+    "_end_ptr",
+    "_filter_shared_not_shared",
+    "_find_shared_tensors",
+    "_float4_e2m1_x2",
+    "_float8_e4m3fn",
+    "_float8_e4m3fnuz",
+    "_float8_e5m2",
+    "_float8_e5m2fnuz",
+    "_float8_e8m0",
+    "_is_complete",
+    "_remove_duplicate_names",
+    "storage_ptr",
+    "storage_size",
+    "torch",
+]
 
 # Older versions of torch lack some types.
 _float8_e4m3fn = getattr(torch, "float8_e4m3fn", None)
@@ -63,8 +83,7 @@ def _end_ptr(tensor: torch.Tensor) -> int:
     if tensor.nelement() == 0:
         return tensor.data_ptr()
     last = sum(
-        (length - 1) * stride
-        for length, stride in zip(tensor.shape, tensor.stride(), strict=True)
+        (length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True)
     )
     return tensor.data_ptr() + (last + 1) * _SIZE[tensor.dtype]
 
@@ -117,20 +136,14 @@ def _remove_duplicate_names(
     """Choose a name to keep for each stretch of memory; return the others under it.
 
     Only a tensor that shows all of its memory can be kept. Among those, the first in order is,
-    preferably one of ``preferred_names``, and one of ``discard_names`` only where there is no other.
+    preferably one of ``preferred_names``; one of ``discard_names`` only where there is no other.
     """
     preferred, discarded = set(preferred_names or ()), set(discard_names or ())
     left_out: dict[str, list[str]] = {}
     for shared in _find_shared_tensors(state_dict):
         complete = {name for name in shared if _is_complete(state_dict[name])}
         if not complete:
-            raise RuntimeError(
-                "Error while trying to find names to remove to save state dict, but found no suitable name to keep"
-                f" for saving amongst: {shared}. None is covering the entire storage.Refusing to save/load the model"
-                " since you could be storing much more memory than needed. Please refer to"
-                " https://huggingface.co/docs/safetensors/torch_shared_tensors for more information. Or open an"
-                " issue."
-            )
+            raise RuntimeError(_texts.none_complete(shared))
         kept = min(preferred & complete or complete - discarded or complete)
         others = sorted(shared - {kept})
         if others:

@@ -15,8 +15,8 @@ from nexus.safetensors import numpy, safe_open
 
 try:
     import jax.numpy as jnp  # type: ignore[import-not-found, unused-ignore]
-    from jax import Array
     import numpy as np
+    from jax import Array
 except ImportError as _error:
     _message = "nexus.safetensors.flax needs JAX: pip install 'nexus-rs[jax]'"
     raise ImportError(_message) from _error

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
+    from nexus._native import _Described
+
     AnyArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 __all__ = [
@@ -39,9 +41,7 @@ __all__ = [
 ]
 
 
-def save(
-    tensor_dict: Mapping[str, AnyArray], metadata: Mapping[str, str] | None = None
-) -> bytes:
+def save(tensor_dict: Mapping[str, AnyArray], metadata: Mapping[str, str] | None = None) -> bytes:
     """Return the bytes of a file with these arrays.
 
     >>> import numpy as np
@@ -80,9 +80,7 @@ def load(data: bytes) -> dict[str, AnyArray]:
     return _load(data, "np")
 
 
-def load_file(
-    filename: str | os.PathLike[str], *, backend: str = "mmap"
-) -> dict[str, AnyArray]:
+def load_file(filename: str | os.PathLike[str], *, backend: str = "mmap") -> dict[str, AnyArray]:
     """Return every tensor of a file by name: writable views of one private map, without a copy.
 
     Writes stay in memory; the map lives as long as one of the arrays does.
@@ -140,10 +138,10 @@ def _spec(array: AnyArray, keep_alive_buffer: list[AnyArray]) -> TensorSpec:
     )
 
 
-def _view2np(safeview: Iterable[tuple[str, dict[str, object]]]) -> dict[str, AnyArray]:
+def _view2np(safeview: Iterable[tuple[str, _Described]]) -> dict[str, AnyArray]:
     """Turn what ``deserialize`` returns into arrays."""
     return {
-        name: np.frombuffer(view["data"], _getdtype(str(view["dtype"]))).reshape(view["shape"])  # type: ignore[call-overload]
+        name: np.frombuffer(view["data"], _getdtype(view["dtype"])).reshape(view["shape"])
         for name, view in safeview
     }
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nexus._native import load as _load
 from nexus.safetensors import (
     TensorSpec,
+    _texts,
     deserialize,
     numpy,
     safe_open,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
+    from nexus._native import _Described
     from nexus.safetensors.numpy import AnyArray
 
 __all__ = [
@@ -138,9 +140,7 @@ def _getdtype(dtype_str: str) -> paddle.dtype:
     return _TYPES[dtype_str]
 
 
-def _np2paddle(
-    numpy_dict: Mapping[str, AnyArray], device: str = "cpu"
-) -> dict[str, paddle.Tensor]:
+def _np2paddle(numpy_dict: Mapping[str, AnyArray], device: str = "cpu") -> dict[str, paddle.Tensor]:
     return {name: paddle.to_tensor(each, place=device) for name, each in numpy_dict.items()}
 
 
@@ -149,17 +149,14 @@ def _paddle2np(paddle_dict: Mapping[str, paddle.Tensor]) -> dict[str, AnyArray]:
 
 
 def _view2paddle(
-    safeview: Iterable[tuple[str, dict[str, object]]], device: str
+    safeview: Iterable[tuple[str, _Described]], device: str
 ) -> dict[str, paddle.Tensor]:
     """Turn what ``deserialize`` returns into tensors."""
     tensors = {}
     for name, view in safeview:
-        dtype, data = _getdtype(str(view["dtype"])), view["data"]
+        dtype, data = _getdtype(view["dtype"]), view["data"]
         # Paddle refuses to view a buffer of no bytes.
-        if data:
-            flat = paddle.base.core.frombuffer(data, dtype)
-        else:
-            flat = paddle.empty([0], dtype=dtype)
+        flat = paddle.base.core.frombuffer(data, dtype) if data else paddle.empty([0], dtype=dtype)
         tensors[name] = _moved(flat.reshape(view["shape"]), device)
     return tensors
 
@@ -167,12 +164,7 @@ def _view2paddle(
 def _to_ndarray(tensor: paddle.Tensor, name: str) -> tuple[paddle.Tensor, int, int]:
     """Return the tensor in memory, where its bytes are and how many."""
     if not tensor.is_contiguous():
-        raise ValueError(
-            f"You are trying to save a non contiguous tensor: `{name}` which is not allowed. It either means you"
-            " are trying to save tensors which are reference of each other in which case it's recommended to save"
-            " only the full tensors, and reslice at load time, or simply call `.contiguous()` on your tensor to"
-            " pack it before saving."
-        )
+        raise ValueError(_texts.not_contiguous(name))
     if not tensor.place.is_cpu_place():
         tensor = tensor.cpu()
     return tensor, tensor.data_ptr(), int(tensor.size) * _SIZE[tensor.dtype]
@@ -183,9 +175,7 @@ def _flatten(
 ) -> dict[str, TensorSpec]:
     """Describe tensors for ``serialize``; what must outlive it goes to the buffer."""
     if not isinstance(tensors, dict):
-        raise ValueError(
-            f"Expected a dict of [str, paddle.Tensor] but received {type(tensors)}"
-        )
+        raise ValueError(f"Expected a dict of [str, paddle.Tensor] but received {type(tensors)}")
     for name, tensor in tensors.items():
         if not isinstance(tensor, paddle.Tensor):
             raise ValueError(

@@ -14,8 +14,8 @@ from nexus._native import load as _load
 from nexus.safetensors import numpy, safe_open
 
 try:
-    import tensorflow as tf  # type: ignore[import-not-found, import-untyped, unused-ignore]
     import numpy as np
+    import tensorflow as tf  # type: ignore[import-not-found, import-untyped, unused-ignore]
 except ImportError as _error:
     _message = "nexus.safetensors.tensorflow needs TensorFlow: pip install 'nexus-rs[tensorflow]'"
     raise ImportError(_message) from _error

@@ -11,7 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus._native import load as _load
-from nexus.safetensors import TensorSpec, deserialize, safe_open, serialize, serialize_file
+from nexus.safetensors import (
+    TensorSpec,
+    _texts,
+    deserialize,
+    safe_open,
+    serialize,
+    serialize_file,
+)
 from nexus.safetensors._torch_sharing import (
     _SIZE,
     _end_ptr,
@@ -36,11 +43,20 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from nexus._native import _Described
+
 __all__ = [
+    "_SIZE",
     "TensorSpec",
     "_end_ptr",
     "_filter_shared_not_shared",
     "_find_shared_tensors",
+    "_float4_e2m1_x2",
+    "_float8_e4m3fn",
+    "_float8_e4m3fnuz",
+    "_float8_e5m2",
+    "_float8_e5m2fnuz",
+    "_float8_e8m0",
     "_is_complete",
     "_remove_duplicate_names",
     "deserialize",
@@ -192,7 +208,9 @@ _NAMES = {
     "I64": "int64",
     "U64": "uint64",
 }
-_TYPES = {name: getattr(torch, found, None) for name, found in _NAMES.items()}
+_TYPES: dict[str, torch.dtype] = {
+    name: getattr(torch, found) for name, found in _NAMES.items() if hasattr(torch, found)
+}
 
 
 def _getdtype(dtype_str: str) -> torch.dtype:
@@ -220,12 +238,7 @@ def _flatten(
 
 def _spec(name: str, tensor: torch.Tensor, keep_alive_buffer: list[torch.Tensor]) -> TensorSpec:
     if not tensor.is_contiguous():
-        raise ValueError(
-            f"You are trying to save a non contiguous tensor: `{name}` which is not allowed. It either means you"
-            " are trying to save tensors which are reference of each other in which case it's recommended to save"
-            " only the full tensors, and reslice at load time, or simply call `.contiguous()` on your tensor to"
-            " pack it before saving."
-        )
+        raise ValueError(_texts.not_contiguous(name))
     there = _on_cpu(tensor)
     keep_alive_buffer.append(there)
     return TensorSpec(
@@ -248,9 +261,7 @@ def _on_cpu(tensor: torch.Tensor) -> torch.Tensor:
 def _evaluate_tensors_for_save(tensors: dict[str, torch.Tensor]) -> None:
     """Refuse what cannot be saved."""
     if not isinstance(tensors, dict):
-        raise ValueError(
-            f"Expected a dict of [str, torch.Tensor] but received {type(tensors)}"
-        )
+        raise ValueError(f"Expected a dict of [str, torch.Tensor] but received {type(tensors)}")
     sparse = []
     for name, tensor in tensors.items():
         if not isinstance(tensor, torch.Tensor):
@@ -260,21 +271,10 @@ def _evaluate_tensors_for_save(tensors: dict[str, torch.Tensor]) -> None:
         if tensor.layout != torch.strided:
             sparse.append(name)
     if sparse:
-        raise ValueError(
-            f"You are trying to save a sparse tensors: `{sparse}` which this library does not support."
-            " You can make it a dense tensor before saving with `.to_dense()` but be aware this might"
-            " make a much larger file than needed."
-        )
+        raise ValueError(_texts.sparse(sparse))
     sharing = [names for names in _find_shared_tensors(tensors) if len(names) > 1]
     if sharing:
-        # The blanks are part of the text that programs may look for.
-        raise RuntimeError(
-            f"""
-            Some tensors share memory, this will lead to duplicate memory on disk and potential differences when loading them again: {sharing}.
-            A potential way to correctly save your model is to use `save_model`.
-            More information at https://huggingface.co/docs/safetensors/torch_shared_tensors
-            """
-        )
+        raise RuntimeError(_texts.sharing(sharing))
 
 
 def _to_ndarray(
@@ -291,11 +291,11 @@ def _tobytes(tensor: torch.Tensor, name: str) -> bytes:
     return _to_ndarray(tensor)[0].tobytes()
 
 
-def _view2torch(safeview: Iterable[tuple[str, dict[str, object]]]) -> dict[str, torch.Tensor]:
+def _view2torch(safeview: Iterable[tuple[str, _Described]]) -> dict[str, torch.Tensor]:
     """Turn what ``deserialize`` returns into tensors."""
     tensors = {}
     for name, view in safeview:
-        dtype, data, shape = _getdtype(str(view["dtype"])), view["data"], view["shape"]
+        dtype, data, shape = _getdtype(view["dtype"]), view["data"], view["shape"]
         # torch refuses to view a buffer of no bytes.
         flat = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
         tensors[name] = flat.reshape(shape)

@@ -18,10 +18,9 @@ use super::{Memory, capsule, new_bytes};
 ///
 /// It speaks the buffer protocol, `DLPack` and NumPy's array interface.
 ///
-/// ```text
+/// >>> from nexus.safetensors import Tensor
 /// >>> Tensor(b"abcd", dtype="U8", shape=(2, 2))
 /// <nexus.safetensors.Tensor U8 [2, 2], 4 bytes>
-/// ```
 #[pyclass(frozen, module = "nexus.safetensors")]
 pub(crate) struct Tensor {
     dtype: DType,

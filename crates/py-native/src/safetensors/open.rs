@@ -76,13 +76,13 @@ impl Open {
 /// stay in memory, and a tensor keeps the map alive after the file is closed. "pread" reads them
 /// when they are asked for.
 ///
-/// >>> from nexus.safetensors import Tensor, `safe_open`, `save_file`
-/// >>> `save_file`({"x": Tensor(b"ab", dtype="U8", shape=(2,))}, "x.safetensors", {"by": "hand"})
-/// >>> with `safe_open`("x.safetensors", framework="np") as file:
+/// >>> from nexus.safetensors import Tensor, safe_open, save_file
+/// >>> save_file({"x": Tensor(b"ab", dtype="U8", shape=(2,))}, "x.safetensors", {"by": "hand"})
+/// >>> with safe_open("x.safetensors", framework="np") as file:
 /// ...     file
 /// ...     file.metadata()
 /// ...     file["x"]
-/// <`safe_open` 'x.safetensors': 1 tensor, 98 bytes, framework np>
+/// <safe_open 'x.safetensors': 1 tensor, 98 bytes, framework np>
 /// {'by': 'hand'}
 /// array([97, 98], dtype=uint8)
 #[pyclass(name = "safe_open", module = "nexus.safetensors", frozen, subclass)]
