@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from types import EllipsisType
-from typing import ClassVar, Generic, Literal, Self, TypedDict, TypeVar, final, overload
+from typing import ClassVar, Generic, Literal, Protocol, Self, TypedDict, TypeVar, final, overload
 
 import jax  # type: ignore[import-not-found, unused-ignore]
 import mlx.core as mx  # type: ignore[import-not-found, unused-ignore]
@@ -11,7 +11,7 @@ import numpy as np
 import paddle  # type: ignore[import-not-found, import-untyped, unused-ignore]
 import tensorflow as tf  # type: ignore[import-not-found, import-untyped, unused-ignore]
 import torch  # type: ignore[import-not-found, unused-ignore]
-from typing_extensions import Buffer, CapsuleType
+from typing_extensions import Buffer, CapsuleType, disjoint_base
 
 from nexus.data._row import Row
 
@@ -94,6 +94,7 @@ class TensorSpec:
 
 _T = TypeVar("_T")
 
+@disjoint_base
 class safe_open(Generic[_T]):
     @overload
     def __new__(
@@ -173,10 +174,23 @@ class safe_open(Generic[_T]):
     def __enter__(self) -> Self: ...
     def __exit__(self, _exc_type: object, _exc_value: object, _traceback: object) -> None: ...
     @classmethod
-    def __class_getitem__(cls, _item: object, /) -> type: ...
+    def __class_getitem__(cls, _item: object) -> type: ...
+
+class _Handle(Protocol):
+    @property
+    def name(self) -> str | bytes | os.PathLike[str]: ...
+    def fileno(self) -> int: ...
 
 @final
-class _safe_open_handle(safe_open[_T]): ...
+class _safe_open_handle(safe_open[_T]):
+    def __new__(
+        cls,
+        f: _Handle,
+        framework: str | None,
+        device: str | int | None = ...,
+        *,
+        backend: str = ...,
+    ) -> _safe_open_handle[_T]: ...
 
 _Index = int | slice[int | None, int | None, int | None] | EllipsisType | None
 

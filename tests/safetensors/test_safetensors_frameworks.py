@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ TYPES = ["bool", "uint8", "int8", "int16", "int32", "float16", "float32", "compl
 @pytest.fixture(params=FRAMEWORKS)
 def framework(request: pytest.FixtureRequest) -> str:
     name: str = request.param
+    if name == "paddle" and "tensorflow" in sys.modules:
+        pytest.skip("Paddle and TensorFlow bring two versions of protobuf: run with -k paddle")
     pytest.importorskip(FRAMEWORKS[name][0], reason=f"./x test --with {name}")
     return name
 

@@ -64,34 +64,37 @@ for _name, _size in [("uint16", 2), ("uint32", 4), ("uint64", 8)]:
 def storage_ptr(tensor: torch.Tensor) -> int:
     """Return the address of the memory that a tensor is a view of; 0 where there is none."""
     try:
-        return tensor.untyped_storage().data_ptr()
+        start: int = tensor.untyped_storage().data_ptr()
     except Exception:
         # Tensors without memory each have their own way to say so.
         return 0
+    return start
 
 
 def storage_size(tensor: torch.Tensor) -> int:
     """Return how many bytes of memory a tensor is a view of."""
     try:
-        return tensor.untyped_storage().nbytes()
+        size: int = tensor.untyped_storage().nbytes()
     except (AttributeError, NotImplementedError):
-        return tensor.nelement() * _SIZE[tensor.dtype]
+        size = tensor.nelement() * _SIZE[tensor.dtype]
+    return size
 
 
 def _end_ptr(tensor: torch.Tensor) -> int:
     """Return the address behind the last element."""
+    start: int = tensor.data_ptr()
     if tensor.nelement() == 0:
-        return tensor.data_ptr()
-    last = sum(
-        (length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True)
-    )
-    return tensor.data_ptr() + (last + 1) * _SIZE[tensor.dtype]
+        return start
+    lengths = zip(tensor.shape, tensor.stride(), strict=True)
+    last: int = sum((length - 1) * stride for length, stride in lengths)
+    return start + (last + 1) * _SIZE[tensor.dtype]
 
 
 def _is_complete(tensor: torch.Tensor) -> bool:
     """Tell whether a tensor shows all of its memory."""
-    size = tensor.nelement() * _SIZE[tensor.dtype]
-    return tensor.data_ptr() == storage_ptr(tensor) and size == storage_size(tensor)
+    start: int = tensor.data_ptr()
+    size: int = tensor.nelement() * _SIZE[tensor.dtype]
+    return start == storage_ptr(tensor) and size == storage_size(tensor)
 
 
 def _find_shared_tensors(state_dict: dict[str, torch.Tensor]) -> list[set[str]]:

@@ -1,5 +1,6 @@
 //! Python's `bytes`, filled in place.
 
+use std::convert::Infallible;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::slice;
@@ -8,24 +9,46 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// A `bytes` object with a copy of `source`, made without holding the interpreter.
+/// A `bytes` object of `len` bytes, which `fill` sets and returns. The object is not cleared first.
 ///
-/// Costs one pass over the bytes: the object is not cleared first.
-pub(crate) fn new_bytes<'py>(py: Python<'py>, source: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let len = source.len().cast_signed();
+/// # Errors
+/// What `fill` says, and `MemoryError`.
+///
+/// # Panics
+/// When `fill` returns fewer bytes than it has got.
+pub(crate) fn new_bytes<E>(
+    py: Python<'_>,
+    len: usize,
+    fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<&mut [u8], E> + Send,
+) -> PyResult<Result<Bound<'_, PyBytes>, E>>
+where
+    E: Send,
+{
     // SAFETY: a null pointer asks for an object of `len` bytes that are not set. It is not seen by
     // anybody else before it is returned, so that writing to it is sound.
     let (object, target) = unsafe {
-        let object = ffi::PyBytes_FromStringAndSize(ptr::null(), len);
+        let object = ffi::PyBytes_FromStringAndSize(ptr::null(), len.cast_signed());
         let object = Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<PyBytes>();
         let start = ffi::PyBytes_AsString(object.as_ptr()).cast::<MaybeUninit<u8>>();
-        (object, slice::from_raw_parts_mut(start, source.len()))
+        (object, slice::from_raw_parts_mut(start, len))
     };
-    py.detach(|| {
+    let filled = py.detach(|| {
         want_large_pages(target);
-        target.write_copy_of_slice(source);
+        fill(target).map(|filled| filled.len())
     });
-    Ok(object)
+    Ok(filled.map(|filled| {
+        assert_eq!(filled, len, "every byte is set");
+        object
+    }))
+}
+
+/// A `bytes` object with a copy of `source`, made without holding the interpreter.
+pub(crate) fn copied_bytes<'py>(py: Python<'py>, source: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let copy = new_bytes(py, source.len(), |target| {
+        Ok::<_, Infallible>(target.write_copy_of_slice(source))
+    })?;
+    let Ok(copy) = copy;
+    Ok(copy)
 }
 
 /// Below this, pages of 2 MiB are not worth a system call.

@@ -12,7 +12,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyMemoryView, PyTuple, PyType};
 
-use super::{Memory, capsule, new_bytes};
+use super::{Memory, capsule, copied_bytes};
 
 /// Dense elements in memory that is shared with others.
 ///
@@ -135,7 +135,7 @@ impl Tensor {
 
     /// A copy of the bytes, row-major and little-endian.
     fn tobytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        new_bytes(py, self.memory.bytes())
+        copied_bytes(py, self.memory.bytes())
     }
 
     fn __repr__(&self) -> String {

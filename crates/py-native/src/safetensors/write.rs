@@ -16,7 +16,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList};
 
 use super::error::{Doing, plain, to_exception};
 use super::framework::NAMES;
-use crate::raw::{Tensor, new_bytes};
+use crate::raw::{Tensor, copied_bytes};
 
 /// What to write as one tensor: a type, a shape, and the address and size of its bytes.
 ///
@@ -140,7 +140,7 @@ pub(crate) fn serialize(
     metadata: Option<HashMap<String, String>>,
 ) -> PyResult<Bound<'_, PyBytes>> {
     let written = py.detach(|| to_bytes(&tensor_dict, metadata));
-    new_bytes(
+    copied_bytes(
         py,
         &written.map_err(|error| to_exception(py, Doing::Writing, &error))?,
     )
