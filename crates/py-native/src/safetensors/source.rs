@@ -1,6 +1,7 @@
 //! Where the memory of a tensor comes from: the one place that knows the ways to read a file.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
@@ -53,16 +54,22 @@ pub(crate) struct Source {
 impl Source {
     /// Opens a file and reads its header.
     pub(crate) fn open(path: &Path, backend: Backend) -> Result<Self, SafeTensorError> {
-        // Before the map: what replaces the file in between is then refused below or complete.
+        let refused = |source| SafeTensorError::File {
+            action: "open",
+            path: path.to_owned(),
+            source,
+        };
         let reader = match backend {
             Backend::Map => None,
-            Backend::Read => Some(File::open(path).map_err(|source| SafeTensorError::File {
-                action: "open",
-                path: path.to_owned(),
-                source,
-            })?),
+            Backend::Read => Some(File::open(path).map_err(refused)?),
         };
         let file = SafeTensorsFile::open(path)?;
+        if let Some(reader) = &reader
+            && !is_at(reader, path).map_err(refused)?
+        {
+            // The header would be of one file and the tensors of another.
+            return Err(refused(io::Error::other("it has just been replaced")));
+        }
         Ok(Self { file, reader })
     }
 
@@ -114,7 +121,7 @@ impl Source {
         .map_err(|error| self.read_error(py, error))
     }
 
-    fn read_error(&self, py: Python<'_>, source: std::io::Error) -> PyErr {
+    fn read_error(&self, py: Python<'_>, source: io::Error) -> PyErr {
         let path = self.file.path().unwrap_or(Path::new("")).to_owned();
         let action = "read";
         let error = SafeTensorError::File {
@@ -127,12 +134,24 @@ impl Source {
 }
 
 #[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (opened, named) = (file.metadata()?, std::fs::metadata(path)?);
+    Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
 }
 
 #[cfg(not(unix))]
-fn read_exact_at(mut file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
+fn read_exact_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     use std::io::{Read, Seek, SeekFrom};
     file.seek(SeekFrom::Start(at))?;
     file.read_exact(bytes)
