@@ -2,31 +2,48 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, TypedDict, final
+from types import EllipsisType
+from typing import ClassVar, Generic, Literal, Protocol, Self, TypedDict, TypeVar, final, overload
 
-from typing_extensions import Buffer, CapsuleType
+import jax  # type: ignore[import-not-found, unused-ignore]
+import mlx.core as mx  # type: ignore[import-not-found, unused-ignore]
+import numpy as np
+import paddle  # type: ignore[import-not-found, import-untyped, unused-ignore]
+import tensorflow as tf  # type: ignore[import-not-found, import-untyped, unused-ignore]
+import torch  # type: ignore[import-not-found, unused-ignore]
+from typing_extensions import Buffer, CapsuleType, disjoint_base
 
 from nexus.data._row import Row
 
 __all__ = [
     "Encoding",
     "Pipeline",
+    "PySafeSlice",
     "Report",
     "Rows",
-    "SafeTensorsFile",
     "SafetensorError",
     "StepReport",
     "Tensor",
+    "TensorSpec",
     "Tokenizer",
     "__version__",
-    "save_bytes",
-    "save_file",
+    "_safe_open_handle",
+    "deserialize",
+    "load",
+    "safe_open",
+    "serialize",
+    "serialize_file",
 ]
 __version__: str
 
 # nexus.safetensors
 
-class SafetensorError(ValueError): ...
+_AnyArray = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+class SafetensorError(ValueError):
+    tensor: str | None
+    offset: int | None
+    hint: str | None
 
 class _ArrayInterface(TypedDict):
     version: int
@@ -62,31 +79,158 @@ class Tensor:
     def __dlpack_device__(self) -> tuple[int, int]: ...
 
 @final
-class SafeTensorsFile:
-    def __new__(cls, filename: str | os.PathLike[str], /) -> SafeTensorsFile: ...
-    @staticmethod
-    def copy_of(data: Buffer, /) -> SafeTensorsFile: ...
+class TensorSpec:
+    def __new__(
+        cls, *, dtype: str, shape: Sequence[int], data_ptr: int, data_len: int
+    ) -> TensorSpec: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def shape(self) -> list[int]: ...
+    @property
+    def data_ptr(self) -> int: ...
+    @property
+    def data_len(self) -> int: ...
+
+_T = TypeVar("_T")
+
+@disjoint_base
+class safe_open(Generic[_T]):
+    @overload
+    def __new__(
+        cls,
+        filename: str | os.PathLike[str],
+        framework: Literal["np", "numpy"],
+        device: str | int | None = ...,
+        *,
+        backend: str = ...,
+    ) -> safe_open[_AnyArray]: ...
+    @overload
+    def __new__(
+        cls,
+        filename: str | os.PathLike[str],
+        framework: Literal["pt", "torch", "pytorch"],
+        device: str | int | None = ...,
+        *,
+        backend: str = ...,
+    ) -> safe_open[torch.Tensor]: ...
+    @overload
+    def __new__(
+        cls,
+        filename: str | os.PathLike[str],
+        framework: None,
+        device: str | int | None = ...,
+        *,
+        backend: str = ...,
+    ) -> safe_open[Tensor]: ...
+    @overload
+    def __new__(
+        cls,
+        filename: str | os.PathLike[str],
+        framework: Literal["tf", "tensorflow"],
+        device: str | int | None = ...,
+        *,
+        backend: str = ...,
+    ) -> safe_open[tf.Tensor]: ...
+    @overload
+    def __new__(
+        cls,
+        filename: str | os.PathLike[str],
+        framework: Literal["flax", "jax"],
+        device: str | int | None = ...,
+        *,
+        backend: str = ...,
+    ) -> safe_open[jax.Array]: ...
+    @overload
+    def __new__(
+        cls,
+        filename: str | os.PathLike[str],
+        framework: Literal["paddle"],
+        device: str | int | None = ...,
+        *,
+        backend: str = ...,
+    ) -> safe_open[paddle.Tensor]: ...
+    @overload
+    def __new__(
+        cls,
+        filename: str | os.PathLike[str],
+        framework: Literal["mlx"],
+        device: str | int | None = ...,
+        *,
+        backend: str = ...,
+    ) -> safe_open[mx.array]: ...
     def keys(self) -> list[str]: ...
     def offset_keys(self) -> list[str]: ...
     def metadata(self) -> dict[str, str] | None: ...
-    def info(self, name: str) -> tuple[str, list[int], int, int]: ...
-    def get_tensor(self, name: str) -> Tensor: ...
-    @property
-    def size_bytes(self) -> int: ...
-    def __len__(self) -> int: ...
+    def info(self, name: str) -> tuple[str, tuple[int, ...], int, int]: ...
+    def get_tensor(self, name: str) -> _T: ...
+    def get_tensors(self) -> dict[str, _T]: ...
+    def get_slice(self, name: str) -> PySafeSlice[_T]: ...
+    def close(self) -> None: ...
+    def __getitem__(self, name: str, /) -> _T: ...
+    def __contains__(self, name: object, /) -> bool: ...
     def __iter__(self) -> Iterator[str]: ...
-    def __contains__(self, name: str, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, _exc_type: object, _exc_value: object, _traceback: object) -> None: ...
+    @classmethod
+    def __class_getitem__(cls, _item: object) -> type: ...
 
-def save_bytes(
-    tensors: Sequence[tuple[str, Tensor]], metadata: dict[str, str] | None = None
+class _Handle(Protocol):
+    @property
+    def name(self) -> str | bytes | os.PathLike[str]: ...
+    def fileno(self) -> int: ...
+
+@final
+class _safe_open_handle(safe_open[_T]):
+    def __new__(
+        cls,
+        f: _Handle,
+        framework: str | None,
+        device: str | int | None = ...,
+        *,
+        backend: str = ...,
+    ) -> _safe_open_handle[_T]: ...
+
+_Index = int | slice[int | None, int | None, int | None] | EllipsisType | None
+
+@final
+class PySafeSlice(Generic[_T]):
+    def get_shape(self) -> list[int]: ...
+    def get_dtype(self) -> str: ...
+    def __getitem__(self, index: _Index | tuple[_Index, ...], /) -> _T: ...
+
+class _Described(TypedDict):
+    shape: list[int]
+    dtype: str
+    data: bytearray
+
+def serialize(
+    tensor_dict: dict[str, TensorSpec] | dict[str, Tensor],
+    metadata: dict[str, str] | None = None,
 ) -> bytes: ...
-def save_file(
-    tensors: Sequence[tuple[str, Tensor]],
+def serialize_file(
+    tensor_dict: dict[str, TensorSpec] | dict[str, Tensor],
     filename: str | os.PathLike[str],
     metadata: dict[str, str] | None = None,
     *,
     fsync: bool = False,
 ) -> None: ...
+def deserialize(bytes: bytes) -> list[tuple[str, _Described]]: ...
+@overload
+def load(data: Buffer, framework: None) -> dict[str, Tensor]: ...
+@overload
+def load(data: Buffer, framework: Literal["np"]) -> dict[str, _AnyArray]: ...
+@overload
+def load(data: Buffer, framework: Literal["pt"]) -> dict[str, torch.Tensor]: ...
+@overload
+def load(data: Buffer, framework: Literal["tf"]) -> dict[str, tf.Tensor]: ...
+@overload
+def load(data: Buffer, framework: Literal["flax"]) -> dict[str, jax.Array]: ...
+@overload
+def load(data: Buffer, framework: Literal["paddle"]) -> dict[str, paddle.Tensor]: ...
+@overload
+def load(data: Buffer, framework: Literal["mlx"]) -> dict[str, mx.array]: ...
 
 # nexus.data
 

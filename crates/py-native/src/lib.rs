@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 /// `nexus._native`.
 #[pymodule]
 mod _native {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::data::{Encoding, Pipeline, Report, Rows, StepReport, Tokenizer};
 
@@ -16,9 +18,17 @@ mod _native {
     use super::raw::Tensor;
 
     #[pymodule_export]
-    use super::safetensors::{SafeTensorsFile, SafetensorError, save_bytes, save_file};
+    use super::safetensors::{
+        PySafeSlice, SafeOpen, SafeOpenHandle, SafetensorError, TensorSpec, deserialize, load,
+        serialize, serialize_file,
+    };
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the Python name")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::safetensors::init_error(module.py())
+    }
 }

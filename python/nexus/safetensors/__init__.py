@@ -1,9 +1,10 @@
 """Tensor files: memory-mapped, checked, atomic.
 
 Read and write `safetensors <https://huggingface.co/docs/safetensors/index#format>`_ files with the
-names of the ``safetensors`` package: :class:`safe_open` here, ``load_file``, ``save_file``,
-``load`` and ``save`` in :mod:`nexus.safetensors.numpy` and :mod:`nexus.safetensors.torch`.
-:class:`Tensor` works without either.
+names of the ``safetensors`` package 0.8.0: :class:`safe_open` here, ``load_file``, ``save_file``,
+``load`` and ``save`` in :mod:`nexus.safetensors.numpy`, :mod:`nexus.safetensors.torch` and their
+siblings. :class:`Tensor` works without any of them. :func:`install` lets programs that import
+``safetensors`` use this package.
 
 >>> import tempfile
 >>> from pathlib import Path
@@ -22,45 +23,66 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus._native import SafetensorError, SafeTensorsFile, Tensor
-from nexus._native import save_bytes as _save_bytes
-from nexus._native import save_file as _save_file
-from nexus.safetensors._open import safe_open
+from nexus._native import (
+    PySafeSlice,
+    SafetensorError,
+    Tensor,
+    TensorSpec,
+    _safe_open_handle,
+    deserialize,
+    safe_open,
+    serialize,
+    serialize_file,
+)
+from nexus._native import load as _load
+from nexus.safetensors._install import install, uninstall
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+#: The version of the package whose surface this is. Programs compare it; ours is
+#: ``nexus.__version__``.
+__version__ = "0.8.0"
+
 __all__ = [
-    "SafeTensorsFile",
+    "PySafeSlice",
     "SafetensorError",
     "Tensor",
+    "TensorSpec",
+    "_safe_open_handle",
+    "deserialize",
+    "install",
     "load",
     "load_file",
     "safe_open",
     "save",
     "save_file",
+    "serialize",
+    "serialize_file",
+    "uninstall",
 ]
 
 
-def load_file(filename: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Return every tensor of a file by name, sorted, as views of one private map.
+def load_file(filename: str | os.PathLike[str], *, backend: str = "mmap") -> dict[str, Tensor]:
+    """Return every tensor of a file by name, as views of one private map.
 
     >>> load_file("missing.safetensors")
     Traceback (most recent call last):
         ...
-    FileNotFoundError: [Errno 2] No such file or directory: 'missing.safetensors'
+    FileNotFoundError: No such file or directory: missing.safetensors
     """
-    return _tensors(SafeTensorsFile(filename))
+    with safe_open(filename, framework=None, backend=backend) as file:
+        return file.get_tensors()
 
 
 def load(data: bytes) -> dict[str, Tensor]:
-    """Return every tensor of the bytes of a file by name, sorted. The bytes are copied once.
+    """Return every tensor of the bytes of a file by name. The bytes are copied once.
 
     >>> load(save({"x": Tensor(b"ab", dtype="U8", shape=(2,))}))
     {'x': <nexus.safetensors.Tensor U8 [2], 2 bytes>}
     """
-    return _tensors(SafeTensorsFile.copy_of(data))
+    return _load(data, None)
 
 
 def save_file(
@@ -81,7 +103,7 @@ def save_file(
     nexus.safetensors.SafetensorError: Error while serializing: cannot replace `.`: ...
     """
     text = None if metadata is None else dict(metadata)
-    _save_file(list(tensors.items()), filename, text, fsync=fsync)
+    serialize_file(dict(tensors), filename, text, fsync=fsync)
 
 
 def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
@@ -90,8 +112,4 @@ def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = Non
     >>> save({}, {"made_by": "hand"})[8:]
     b'{"__metadata__":{"made_by":"hand"}}     '
     """
-    return _save_bytes(list(tensors.items()), None if metadata is None else dict(metadata))
-
-
-def _tensors(file: SafeTensorsFile) -> dict[str, Tensor]:
-    return {name: file.get_tensor(name) for name in file}
+    return serialize(dict(tensors), None if metadata is None else dict(metadata))

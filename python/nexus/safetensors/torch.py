@@ -8,23 +8,185 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-import nexus.safetensors as _safetensors
-from nexus.safetensors import SafetensorError, Tensor
+from nexus._native import load as _load
+from nexus.safetensors import (
+    TensorSpec,
+    _texts,
+    deserialize,
+    safe_open,
+    serialize,
+    serialize_file,
+)
+from nexus.safetensors._torch_sharing import (
+    _SIZE,
+    _end_ptr,
+    _filter_shared_not_shared,
+    _find_shared_tensors,
+    _float4_e2m1_x2,
+    _float8_e4m3fn,
+    _float8_e4m3fnuz,
+    _float8_e5m2,
+    _float8_e5m2fnuz,
+    _float8_e8m0,
+    _is_complete,
+    _remove_duplicate_names,
+    storage_ptr,
+    storage_size,
+    torch,
+)
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
-    from types import ModuleType
+    from collections.abc import Iterable, Mapping
 
-    import torch  # type: ignore[import-not-found, unused-ignore]
+    import numpy as np
 
-__all__ = ["load", "load_file", "save", "save_file"]
+    from nexus._native import _Described
 
-# Names in the format, and in torch. F4 is two elements an item there.
-_TORCH = {
+__all__ = [
+    "_SIZE",
+    "TensorSpec",
+    "_end_ptr",
+    "_filter_shared_not_shared",
+    "_find_shared_tensors",
+    "_float4_e2m1_x2",
+    "_float8_e4m3fn",
+    "_float8_e4m3fnuz",
+    "_float8_e5m2",
+    "_float8_e5m2fnuz",
+    "_float8_e8m0",
+    "_is_complete",
+    "_remove_duplicate_names",
+    "deserialize",
+    "load",
+    "load_file",
+    "load_model",
+    "safe_open",
+    "save",
+    "save_file",
+    "save_model",
+    "serialize",
+    "serialize_file",
+    "storage_ptr",
+    "storage_size",
+    "torch",
+]
+
+
+def save_model(
+    model: torch.nn.Module,
+    filename: str,
+    metadata: dict[str, str] | None = None,
+    force_contiguous: bool = True,
+) -> None:
+    """Write the tensors of a model, each stretch of shared memory once.
+
+    The names that are left out go into ``metadata``, with the name that has their content.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2)
+    >>> save_model(model, "linear.safetensors")
+    >>> load_model(model, "linear.safetensors")
+    (set(), [])
+    """
+    tensors = model.state_dict()
+    for kept, left_out in _remove_duplicate_names(tensors).items():
+        for name in left_out:
+            metadata = {} if metadata is None else metadata
+            metadata.setdefault(name, kept)
+            del tensors[name]
+    if force_contiguous:
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(tensors, filename, metadata)
+    except ValueError as error:
+        hint = "Or use save_model(..., force_contiguous=True), read the docs for potential caveats."
+        raise ValueError(f"{error} {hint}") from error
+
+
+def load_model(
+    model: torch.nn.Module,
+    filename: str | os.PathLike[str],
+    strict: bool = True,
+    device: str | int = "cpu",
+    *,
+    backend: str = "mmap",
+) -> tuple[set[str], list[str]]:
+    """Fill a model from a file of :func:`save_model`; return missing and unexpected names.
+
+    With ``strict``, such names are a ``RuntimeError``.
+    """
+    tensors = load_file(filename, device, backend=backend)
+    shared = _remove_duplicate_names(model.state_dict(), preferred_names=list(tensors))
+    loaded = model.load_state_dict(tensors, strict=False)
+    missing, unexpected = set(loaded.missing_keys), list(loaded.unexpected_keys)
+    for name in (name for left_out in shared.values() for name in left_out):
+        if name in missing:
+            missing.remove(name)
+        else:
+            unexpected.append(name)
+    if strict and (missing or unexpected):
+        lines = [f"Error(s) in loading state_dict for {type(model).__name__}:"]
+        for kind, names in [("Missing", missing), ("Unexpected", unexpected)]:
+            if names:
+                quoted = ", ".join(f'"{name}"' for name in sorted(names))
+                lines.append(f"    {kind} key(s) in state_dict: {quoted}")
+        raise RuntimeError("\n".join(lines))
+    return missing, unexpected
+
+
+def save(tensors: dict[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return the bytes of a file with these tensors.
+
+    >>> import torch
+    >>> len(save({"x": torch.zeros(4, dtype=torch.int8)}))
+    68
+    """
+    kept: list[torch.Tensor] = []
+    return serialize(_flatten_as_ptr(tensors, kept), _text(metadata))
+
+
+def save_file(
+    tensors: dict[str, torch.Tensor],
+    filename: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    fsync: bool = False,
+) -> None:
+    """Write tensors to a file, which appears or changes at once and only when all went well.
+
+    Tensors must be contiguous and must not share memory; :func:`save_model` deals with those that
+    do. They are written from where they are; from another device, by way of one copy.
+
+    >>> import torch
+    >>> save_file({"x": torch.zeros(2)}, "zeros.safetensors", {"made_by": "hand"})
+    """
+    kept: list[torch.Tensor] = []
+    serialize_file(_flatten_as_ptr(tensors, kept), filename, _text(metadata), fsync=fsync)
+
+
+def load_file(
+    filename: str | os.PathLike[str], device: str | int = "cpu", *, backend: str = "mmap"
+) -> dict[str, torch.Tensor]:
+    """Return every tensor of a file by name: views of one private map, or copies on a device.
+
+    >>> import torch
+    >>> save_file({"x": torch.zeros(2)}, "zeros.safetensors")
+    >>> load_file("zeros.safetensors")
+    {'x': tensor([0., 0.])}
+    """
+    with safe_open(filename, framework="pt", device=device, backend=backend) as file:
+        return file.get_tensors()
+
+
+def load(data: bytes) -> dict[str, torch.Tensor]:
+    """Return every tensor of the bytes of a file by name. The bytes are copied once."""
+    return _load(data, "pt")
+
+
+_NAMES = {
     "BOOL": "bool",
     "F4": "float4_e2m1fn_x2",
     "U8": "uint8",
@@ -46,99 +208,95 @@ _TORCH = {
     "I64": "int64",
     "U64": "uint64",
 }
-_FORMAT = {torch_name: name for name, torch_name in _TORCH.items()}
+_TYPES: dict[str, torch.dtype] = {
+    name: getattr(torch, found) for name, found in _NAMES.items() if hasattr(torch, found)
+}
 
 
-def load_file(
-    filename: str | os.PathLike[str], device: str | int = "cpu"
-) -> dict[str, torch.Tensor]:
-    """Return every tensor of a file by name: views of one private map, or copies on a device.
-
-    >>> import torch
-    >>> save_file({"x": torch.zeros(2)}, "zeros.safetensors")
-    >>> load_file("zeros.safetensors")
-    {'x': tensor([0., 0.])}
-    """
-    wrap = _importer(device)
-    return {name: wrap(each) for name, each in _safetensors.load_file(filename).items()}
+def _getdtype(dtype_str: str) -> torch.dtype:
+    return _TYPES[dtype_str]
 
 
-def load(data: bytes) -> dict[str, torch.Tensor]:
-    """Return every tensor of the bytes of a file by name. The bytes are copied once."""
-    wrap = _importer("cpu")
-    return {name: wrap(each) for name, each in _safetensors.load(data).items()}
+def _text(metadata: Mapping[str, str] | None) -> dict[str, str] | None:
+    return None if metadata is None else dict(metadata)
 
 
-def save_file(
-    tensors: Mapping[str, torch.Tensor],
-    filename: str | os.PathLike[str],
-    metadata: Mapping[str, str] | None = None,
-    *,
-    fsync: bool = False,
-) -> None:
-    """Write tensors to a file, which appears or changes at once and only when all went well.
-
-    Tensors must be contiguous and must not share memory, as in ``safetensors``.
-    """
-    _safetensors.save_file(_from_torches(tensors), filename, metadata, fsync=fsync)
+def _flatten_as_ptr(
+    tensors: dict[str, torch.Tensor], keep_alive_buffer: list[torch.Tensor]
+) -> dict[str, TensorSpec]:
+    """Describe tensors for ``serialize``; what must outlive it goes to the buffer."""
+    _evaluate_tensors_for_save(tensors)
+    return {name: _spec(name, tensor, keep_alive_buffer) for name, tensor in tensors.items()}
 
 
-def save(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
-    """Return the bytes of a file with these tensors."""
-    return _safetensors.save(_from_torches(tensors), metadata)
+def _flatten(
+    tensors: dict[str, torch.Tensor], keep_alive_buffer: list[torch.Tensor] | None = None
+) -> dict[str, TensorSpec]:
+    """Do what :func:`_flatten_as_ptr` does; without a buffer, the caller keeps the tensors."""
+    return _flatten_as_ptr(tensors, [] if keep_alive_buffer is None else keep_alive_buffer)
 
 
-def _importer(device: str | int) -> Callable[[Tensor], torch.Tensor]:
-    library = _torch()
-    target = library.device(device)
-
-    def wrap(tensor: Tensor) -> torch.Tensor:
-        dtype = getattr(library, _TORCH.get(tensor.dtype, ""), None)
-        if dtype is None:
-            message = f"torch has no type for {tensor.dtype}: read it with framework=None"
-            raise SafetensorError(message)
-        shape = list(tensor.shape)
-        if tensor.dtype == "F4" and shape:
-            shape[-1] //= 2
-        # torch refuses to view a buffer of no bytes.
-        if tensor.nbytes == 0:
-            return library.empty(shape, dtype=dtype, device=target)
-        flat = library.frombuffer(tensor, dtype=library.uint8).view(dtype)
-        return flat.reshape(shape).to(target)
-
-    return wrap
-
-
-def _from_torches(tensors: Mapping[str, torch.Tensor]) -> dict[str, Tensor]:
-    owners: dict[int, str] = {}
-    return {name: _from_torch(name, tensor, owners) for name, tensor in tensors.items()}
-
-
-def _from_torch(name: str, tensor: torch.Tensor, owners: dict[int, str]) -> Tensor:
-    library = _torch()
-    dtype = _FORMAT.get(str(tensor.dtype).removeprefix("torch."))
-    if dtype is None:
-        raise SafetensorError(f'cannot save `{name}`: unknown dtype "{tensor.dtype}"')
-    if tensor.layout != library.strided:
-        raise ValueError(f"cannot save `{name}`: it is {tensor.layout}; call .to_dense() first")
+def _spec(name: str, tensor: torch.Tensor, keep_alive_buffer: list[torch.Tensor]) -> TensorSpec:
     if not tensor.is_contiguous():
-        raise ValueError(f"cannot save `{name}`: it is not contiguous; call .contiguous() first")
-    if tensor.numel() and tensor.device.type == "cpu":
-        first = owners.setdefault(tensor.untyped_storage().data_ptr(), name)
-        if first != name:
-            raise RuntimeError(
-                f"cannot save `{name}`: it shares memory with `{first}`; .clone() one"
+        raise ValueError(_texts.not_contiguous(name))
+    there = _on_cpu(tensor)
+    keep_alive_buffer.append(there)
+    return TensorSpec(
+        dtype=str(tensor.dtype).removeprefix("torch."),
+        shape=tensor.shape,
+        data_ptr=there.data_ptr(),
+        data_len=there.nelement() * there.element_size(),
+    )
+
+
+def _on_cpu(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the tensor with its values in memory: neither elsewhere nor still to be conjugated."""
+    if tensor.device.type != "cpu":
+        tensor = tensor.to("cpu")
+    if tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.resolve_conj().resolve_neg()
+    return tensor
+
+
+def _evaluate_tensors_for_save(tensors: dict[str, torch.Tensor]) -> None:
+    """Refuse what cannot be saved."""
+    if not isinstance(tensors, dict):
+        raise ValueError(f"Expected a dict of [str, torch.Tensor] but received {type(tensors)}")
+    sparse = []
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise ValueError(
+                f"Key `{name}` is invalid, expected torch.Tensor but received {type(tensor)}"
             )
-    shape = list(tensor.shape)
-    if dtype == "F4" and shape:
-        shape[-1] *= 2
-    flat = tensor.detach().cpu().reshape(-1).view(library.uint8)
-    return Tensor(flat.numpy() if flat.numel() else b"", dtype=dtype, shape=shape)
+        if tensor.layout != torch.strided:
+            sparse.append(name)
+    if sparse:
+        raise ValueError(_texts.sparse(sparse))
+    sharing = [names for names in _find_shared_tensors(tensors) if len(names) > 1]
+    if sharing:
+        raise RuntimeError(_texts.sharing(sharing))
 
 
-def _torch() -> ModuleType:
-    try:
-        return importlib.import_module("torch")
-    except ImportError as error:
-        message = "nexus.safetensors.torch needs PyTorch: pip install 'nexus-rs[torch]'"
-        raise ImportError(message) from error
+def _to_ndarray(
+    tensor: torch.Tensor,
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint8]], torch.Tensor]:
+    """Return the bytes of a tensor as an array, and the tensor that has them."""
+    there = _on_cpu(tensor)
+    return there.detach().reshape(-1).view(torch.uint8).numpy(), there
+
+
+def _tobytes(tensor: torch.Tensor, name: str) -> bytes:
+    """Return a copy of the bytes of a tensor."""
+    _spec(name, tensor, [])
+    return _to_ndarray(tensor)[0].tobytes()
+
+
+def _view2torch(safeview: Iterable[tuple[str, _Described]]) -> dict[str, torch.Tensor]:
+    """Turn what ``deserialize`` returns into tensors."""
+    tensors = {}
+    for name, view in safeview:
+        dtype, data, shape = _getdtype(view["dtype"]), view["data"], view["shape"]
+        # torch refuses to view a buffer of no bytes.
+        flat = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
+        tensors[name] = flat.reshape(shape)
+    return tensors

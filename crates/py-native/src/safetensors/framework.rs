@@ -1,0 +1,270 @@
+//! From memory to the objects of a framework, one call of it a tensor.
+
+mod numpy;
+mod torch;
+mod types;
+
+use std::fmt;
+
+use nexus_tensor::{DType, Layout, TensorRef};
+use pyo3::exceptions::PyModuleNotFoundError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use self::numpy::Numpy;
+use self::torch::{Paddle, Torch};
+pub(crate) use self::types::NAMES;
+use super::device::Device;
+use super::error::plain;
+use crate::raw::{Memory, Tensor};
+
+/// Who gets the tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framework {
+    /// Nobody: they are `nexus.safetensors.Tensor`.
+    Plain,
+    Torch,
+    Numpy,
+    TensorFlow,
+    Flax,
+    Mlx,
+    Paddle,
+}
+
+impl Framework {
+    /// The name that files are opened with.
+    pub(crate) fn short_name(self) -> &'static str {
+        match self {
+            Self::Plain => "None",
+            Self::Torch => "pt",
+            Self::Numpy => "np",
+            Self::TensorFlow => "tf",
+            Self::Flax => "flax",
+            Self::Mlx => "mlx",
+            Self::Paddle => "paddle",
+        }
+    }
+
+    /// Refuses devices that only the caller can move tensors to.
+    pub(crate) fn check_device(self, device: Device) -> PyResult<()> {
+        if device == Device::Cpu || matches!(self, Self::Torch | Self::Paddle) {
+            return Ok(());
+        }
+        Err(plain(format!(
+            "Device {device} is not supported for framework {self}"
+        )))
+    }
+}
+
+impl fmt::Display for Framework {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "None",
+            Self::Torch => "pytorch",
+            Self::Numpy => "numpy",
+            Self::TensorFlow => "tensorflow",
+            Self::Flax => "flax",
+            Self::Mlx => "mlx",
+            Self::Paddle => "paddle",
+        })
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Framework {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if object.is_none() {
+            return Ok(Self::Plain);
+        }
+        let name: String = object.extract()?;
+        Ok(match name.as_str() {
+            "pt" | "torch" | "pytorch" => Self::Torch,
+            "np" | "numpy" => Self::Numpy,
+            "tf" | "tensorflow" => Self::TensorFlow,
+            "jax" | "flax" => Self::Flax,
+            "mlx" => Self::Mlx,
+            "paddle" => Self::Paddle,
+            _ => return Err(plain(format!("framework {name} is invalid"))),
+        })
+    }
+}
+
+/// Elements in memory: `layout` counts items of the framework from the memory's start. An item is
+/// an element; for F4, two.
+pub(crate) struct Part {
+    pub(crate) dtype: DType,
+    pub(crate) layout: Layout,
+    pub(crate) memory: Memory,
+}
+
+impl Part {
+    /// The same items in row-major order, copied where they are not.
+    fn to_contiguous(&self) -> PyResult<Self> {
+        let dtype = item_type(self.dtype);
+        let view = TensorRef::with_layout(dtype, self.layout.clone(), self.memory.bytes())
+            .map_err(|error| plain(error.to_string()))?;
+        let layout = Layout::contiguous(self.layout.shape());
+        let layout = layout.map_err(|error| plain(error.to_string()))?;
+        let size = dtype.size_bytes().unwrap_or(1);
+        let memory = if self.layout.is_contiguous() {
+            let places = self.layout.places();
+            self.memory.part(places.start * size..places.end * size)
+        } else {
+            let dense = view.to_contiguous();
+            let bytes = dense.view().as_bytes().unwrap_or_default();
+            Memory::filled(bytes.len(), |target| {
+                target.copy_from_slice(bytes);
+                Ok::<_, PyErr>(())
+            })?
+        };
+        Ok(Self {
+            dtype: self.dtype,
+            layout,
+            memory,
+        })
+    }
+}
+
+/// A type of the size of an item.
+pub(crate) fn item_type(dtype: DType) -> DType {
+    match dtype.size_bytes() {
+        Some(_) => dtype,
+        None => DType::U8,
+    }
+}
+
+/// Makes tensors of one framework, on one device.
+pub(crate) struct Importer {
+    framework: Framework,
+    maker: Maker,
+}
+
+enum Maker {
+    Plain,
+    Numpy(Numpy),
+    Torch(Torch),
+    Paddle(Paddle),
+    /// By way of NumPy: a function of an array.
+    Converter(Numpy, Py<PyAny>),
+}
+
+impl Importer {
+    /// Imports the framework.
+    ///
+    /// # Errors
+    /// `ModuleNotFoundError` that says what to install.
+    pub(crate) fn new(py: Python<'_>, framework: Framework, device: Device) -> PyResult<Self> {
+        framework.check_device(device)?;
+        let converter = |module, function| -> PyResult<_> {
+            let function = import(py, module, framework)?.getattr(function)?;
+            Ok(Maker::Converter(
+                Numpy::new(py, framework)?,
+                function.unbind(),
+            ))
+        };
+        let maker = match framework {
+            Framework::Plain => Maker::Plain,
+            Framework::Numpy => Maker::Numpy(Numpy::new(py, framework)?),
+            Framework::Torch => Maker::Torch(Torch::new(py, device)?),
+            Framework::Paddle => Maker::Paddle(Paddle::new(py, device)?),
+            Framework::TensorFlow => converter("tensorflow", "convert_to_tensor")?,
+            Framework::Flax => converter("jax.numpy", "asarray")?,
+            Framework::Mlx => converter("mlx.core", "array")?,
+        };
+        Ok(Self { framework, maker })
+    }
+
+    pub(crate) fn framework(&self) -> Framework {
+        self.framework
+    }
+
+    /// The shape that the framework counts a tensor's items by.
+    pub(crate) fn item_shape(&self, dtype: DType, shape: &[usize]) -> PyResult<Vec<usize>> {
+        let mut shape = shape.to_vec();
+        if dtype == DType::F4 && self.framework != Framework::Plain {
+            match shape.last_mut() {
+                Some(last) if *last % 2 == 0 => *last /= 2,
+                _ => {
+                    return Err(plain(format!(
+                        "f4_x2 dtype requires that the last dim be divisible by 2 in torch: got {shape:?}"
+                    )));
+                }
+            }
+        }
+        Ok(shape)
+    }
+
+    /// A whole tensor.
+    pub(crate) fn tensor<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: DType,
+        shape: &[usize],
+        memory: Memory,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if let Maker::Plain = self.maker {
+            return Ok(Bound::new(py, Tensor::new(dtype, shape.to_vec(), memory)?)?.into_any());
+        }
+        let shape = self.item_shape(dtype, shape)?;
+        let layout = Layout::contiguous(shape).map_err(|error| plain(error.to_string()))?;
+        self.part(
+            py,
+            &Part {
+                dtype,
+                layout,
+                memory,
+            },
+        )
+    }
+
+    /// Some items of a tensor.
+    pub(crate) fn part<'py>(&self, py: Python<'py>, part: &Part) -> PyResult<Bound<'py, PyAny>> {
+        match &self.maker {
+            Maker::Plain => {
+                let dense = py.detach(|| part.to_contiguous())?;
+                let shape = dense.layout.shape().to_vec();
+                Ok(Bound::new(py, Tensor::new(dense.dtype, shape, dense.memory)?)?.into_any())
+            }
+            Maker::Numpy(numpy) => numpy.array(py, part),
+            Maker::Torch(torch) if part.layout.strides().iter().any(|stride| *stride < 0) => {
+                torch.tensor(py, &py.detach(|| part.to_contiguous())?)
+            }
+            Maker::Torch(torch) => torch.tensor(py, part),
+            Maker::Paddle(paddle) => paddle.tensor(py, &py.detach(|| part.to_contiguous())?),
+            Maker::Converter(numpy, convert) => convert.bind(py).call1((numpy.array(py, part)?,)),
+        }
+    }
+}
+
+/// Imports a module of a framework.
+fn import<'py>(
+    py: Python<'py>,
+    module: &str,
+    framework: Framework,
+) -> PyResult<Bound<'py, PyModule>> {
+    py.import(module).map_err(|error| {
+        if !error.is_instance_of::<PyModuleNotFoundError>(py) {
+            return error;
+        }
+        let extra = match framework {
+            Framework::Torch => "'nexus-rs[torch]'",
+            Framework::TensorFlow => "'nexus-rs[tensorflow]'",
+            Framework::Flax => "'nexus-rs[jax]'",
+            Framework::Mlx => "mlx",
+            Framework::Paddle => "paddlepaddle",
+            Framework::Numpy | Framework::Plain => "'nexus-rs[numpy]'",
+        };
+        let text = format!("framework {framework} needs {module}: pip install {extra}");
+        let better = PyModuleNotFoundError::new_err(text);
+        better.set_cause(py, Some(error));
+        better
+    })
+}
+
+/// `device=` for the methods that move tensors.
+fn placement<'py>(py: Python<'py>, name: &str, device: Device) -> PyResult<Bound<'py, PyDict>> {
+    let keywords = PyDict::new(py);
+    keywords.set_item(name, device.to_python(py)?)?;
+    Ok(keywords)
+}

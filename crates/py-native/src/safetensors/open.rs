@@ -1,0 +1,275 @@
+//! The classes `safe_open` and `_safe_open_handle`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nexus_safetensors::{SafeTensorError, TensorInfo};
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple, PyType};
+
+use super::device::Device;
+use super::error::{Doing, missing, plain, to_exception};
+use super::framework::{Framework, Importer};
+use super::slice::PySafeSlice;
+use super::source::{Backend, Source};
+
+/// An open file and whom its tensors are for.
+pub(crate) struct Open {
+    pub(crate) source: Source,
+    pub(crate) importer: Importer,
+}
+
+impl Open {
+    fn new(
+        py: Python<'_>,
+        path: &Path,
+        framework: Framework,
+        device: Option<Device>,
+        backend: Backend,
+    ) -> PyResult<Self> {
+        let device = device.unwrap_or(Device::Cpu);
+        // A file that is not there is worse than a device that is not.
+        if !path.as_os_str().is_empty() && path.exists() {
+            framework.check_device(device)?;
+        }
+        let source = py.detach(|| Source::open(path, backend));
+        let source = source.map_err(|error| to_exception(py, Doing::ReadingFile, &error))?;
+        let importer = Importer::new(py, framework, device)?;
+        Ok(Self { source, importer })
+    }
+
+    pub(crate) fn info(&self, py: Python<'_>, name: &str) -> PyResult<&TensorInfo> {
+        let info = self.source.file().info(name);
+        info.map_err(|error| match error {
+            SafeTensorError::TensorNotFound(name) => missing(py, &name),
+            error => to_exception(py, Doing::ReadingFile, &error),
+        })
+    }
+
+    pub(crate) fn tensor<'py>(
+        &self,
+        py: Python<'py>,
+        info: &TensorInfo,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let memory = self.source.memory(py, info)?;
+        self.importer.tensor(py, info.dtype, &info.shape, memory)
+    }
+
+    fn tensors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let tensors = PyDict::new(py);
+        for name in self.source.file().offset_keys() {
+            let info = self.info(py, &name)?;
+            tensors.set_item(&name, self.tensor(py, info)?)?;
+        }
+        Ok(tensors)
+    }
+}
+
+/// Opens a file; tensors are read as they are asked for.
+///
+/// `framework` says what tensors are: "pt", "np", "tf", "flax", "paddle" or "mlx", or None for
+/// `nexus.safetensors.Tensor`. `device` is where torch and paddle put them. With the backend
+/// "mmap" they are views of a private map of the file: nothing is read before it is touched, writes
+/// stay in memory, and a tensor keeps the map alive after the file is closed. "pread" reads them
+/// when they are asked for.
+///
+/// >>> from nexus.safetensors import Tensor, safe_open, save_file
+/// >>> save_file({"x": Tensor(b"ab", dtype="U8", shape=(2,))}, "x.safetensors", {"by": "hand"})
+/// >>> with safe_open("x.safetensors", framework="np") as file:
+/// ...     file
+/// ...     file.metadata()
+/// ...     file["x"]
+/// <safe_open 'x.safetensors': 1 tensor, 98 bytes, framework np>
+/// {'by': 'hand'}
+/// array([97, 98], dtype=uint8)
+#[pyclass(name = "safe_open", module = "nexus.safetensors", frozen, subclass)]
+pub(crate) struct SafeOpen {
+    path: PathBuf,
+    open: Mutex<Option<Arc<Open>>>,
+}
+
+impl SafeOpen {
+    fn opened(&self) -> PyResult<Arc<Open>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.clone().ok_or_else(|| plain("File is closed"))
+    }
+}
+
+#[pymethods]
+impl SafeOpen {
+    #[new]
+    #[pyo3(signature = (filename, framework, device = Some(Device::Cpu), *, backend = Backend::Map))]
+    fn new(
+        py: Python<'_>,
+        filename: PathBuf,
+        framework: Framework,
+        device: Option<Device>,
+        backend: Backend,
+    ) -> PyResult<Self> {
+        let open = Open::new(py, &filename, framework, device, backend)?;
+        Ok(Self {
+            path: filename,
+            open: Mutex::new(Some(Arc::new(open))),
+        })
+    }
+
+    /// Return the names, sorted.
+    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.opened()?.source.file().names().into_pyobject(py)
+    }
+
+    /// Return the names in the order of the data.
+    fn offset_keys(&self) -> PyResult<Vec<String>> {
+        Ok(self.opened()?.source.file().offset_keys())
+    }
+
+    /// Return the free text of the header.
+    fn metadata(&self) -> PyResult<Option<HashMap<String, String>>> {
+        Ok(self.opened()?.source.file().metadata().cloned())
+    }
+
+    /// Return one tensor.
+    fn get_tensor<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let open = self.opened()?;
+        open.tensor(py, open.info(py, name)?)
+    }
+
+    /// Return every tensor by name, in the order of the data.
+    fn get_tensors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.opened()?.tensors(py)
+    }
+
+    /// Return a tensor to be: index it to get a part.
+    fn get_slice(&self, py: Python<'_>, name: &str) -> PyResult<PySafeSlice> {
+        let open = self.opened()?;
+        let info = open.info(py, name)?.clone();
+        Ok(PySafeSlice { info, open })
+    }
+
+    /// Return type, shape, first byte and one past the last byte of a tensor in the file.
+    fn info<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+    ) -> PyResult<(&'static str, Bound<'py, PyTuple>, usize, usize)> {
+        let open = self.opened()?;
+        let info = open.info(py, name)?;
+        let range = open.source.file().byte_range(info);
+        let shape = PyTuple::new(py, &info.shape)?;
+        Ok((info.dtype.name(), shape, range.start, range.end))
+    }
+
+    /// Let the file go as soon as the last of its tensors does.
+    fn close(&self) {
+        let open = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(open);
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let open = self.opened()?;
+        match open.source.file().info(name) {
+            Ok(info) => open.tensor(py, info),
+            Err(_) => Err(PyKeyError::new_err(name.to_owned())),
+        }
+    }
+
+    fn __contains__(&self, name: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let open = self.opened()?;
+        let found = name.extract::<String>();
+        Ok(found.is_ok_and(|name| open.source.file().info(&name).is_ok()))
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        self.keys(py)?.try_iter()
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(self.opened()?.source.file().len())
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (_exc_type, _exc_value, _traceback))]
+    fn __exit__(
+        &self,
+        _exc_type: &Bound<'_, PyAny>,
+        _exc_value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) {
+        self.close();
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let path = self.path.as_os_str().into_pyobject(py)?.repr()?;
+        let Ok(open) = self.opened() else {
+            return Ok(format!("<safe_open {path}: closed>"));
+        };
+        let (file, framework) = (open.source.file(), open.importer.framework().short_name());
+        let (count, size) = (file.len(), file.size_bytes());
+        let tensors = if count == 1 { "tensor" } else { "tensors" };
+        Ok(format!(
+            "<safe_open {path}: {count} {tensors}, {size} bytes, framework {framework}>"
+        ))
+    }
+
+    /// The class itself: what it is generic in is known to type checkers only.
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        cls: &Bound<'py, PyType>,
+        _item: &Bound<'py, PyAny>,
+    ) -> Bound<'py, PyType> {
+        cls.clone()
+    }
+}
+
+/// `safe_open` for a file that Python has opened by name; the name is opened anew.
+#[pyclass(name = "_safe_open_handle", module = "nexus.safetensors", frozen, extends = SafeOpen)]
+pub(crate) struct SafeOpenHandle;
+
+#[pymethods]
+impl SafeOpenHandle {
+    #[new]
+    #[pyo3(signature = (f, framework, device = Some(Device::Cpu), *, backend = Backend::Map))]
+    fn new(
+        f: &Bound<'_, PyAny>,
+        framework: Framework,
+        device: Option<Device>,
+        backend: Backend,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        f.getattr("fileno")?;
+        let filename = f.getattr("name")?.extract()?;
+        let open = SafeOpen::new(f.py(), filename, framework, device, backend)?;
+        Ok(PyClassInitializer::from(open).add_subclass(Self))
+    }
+}
+
+/// Every tensor of the bytes of a file by name, in the order of the data. The bytes are copied once.
+#[pyfunction]
+#[pyo3(signature = (data, framework))]
+pub(crate) fn load<'py>(
+    data: &Bound<'py, PyAny>,
+    framework: Framework,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = data.py();
+    let copied;
+    let bytes = if let Ok(bytes) = data.cast::<PyBytes>() {
+        bytes.as_bytes()
+    } else {
+        // Other buffers may change while they are read: judge and keep one copy.
+        copied = PyBuffer::<u8>::get(data)?.to_vec(py)?;
+        copied.as_slice()
+    };
+    let source = py.detach(|| Source::copy_of(bytes));
+    let source = source.map_err(|error| to_exception(py, Doing::ReadingBytes, &error))?;
+    let importer = Importer::new(py, framework, Device::Cpu)?;
+    Open { source, importer }.tensors(py)
+}

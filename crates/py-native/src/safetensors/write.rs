@@ -1,0 +1,189 @@
+//! `TensorSpec`, `serialize`, `serialize_file` and `deserialize`.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "arguments come from Python as values"
+)]
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use nexus_safetensors::{
+    Dtype, SafeTensors, View, WriteOptions, serialize as to_bytes, serialize_to_file_with,
+};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList};
+
+use super::error::{Doing, plain, to_exception};
+use super::framework::NAMES;
+use crate::raw::{Tensor, copied_bytes};
+
+/// What to write as one tensor: a type, a shape, and the address and size of its bytes.
+///
+/// The bytes must stay where they are while `serialize` or `serialize_file` runs. For
+/// "`float4_e2m1fn_x2`" the last dimension is doubled: the format counts elements.
+#[pyclass(frozen, module = "nexus.safetensors")]
+pub(crate) struct TensorSpec {
+    pub(crate) dtype: Dtype,
+    #[pyo3(get)]
+    pub(crate) shape: Vec<usize>,
+    #[pyo3(get)]
+    pub(crate) data_ptr: usize,
+    #[pyo3(get)]
+    pub(crate) data_len: usize,
+}
+
+#[pymethods]
+impl TensorSpec {
+    #[new]
+    #[pyo3(signature = (*, dtype, shape, data_ptr, data_len))]
+    fn new(dtype: &str, mut shape: Vec<usize>, data_ptr: usize, data_len: usize) -> PyResult<Self> {
+        let dtype = parse(dtype)?;
+        if dtype == Dtype::F4
+            && let Some(last) = shape.last_mut()
+        {
+            *last = last.checked_mul(2).ok_or_else(|| {
+                plain(format!(
+                    "F4 last-dim {last} doubled to logical shape overflows usize"
+                ))
+            })?;
+        }
+        Ok(Self {
+            dtype,
+            shape,
+            data_ptr,
+            data_len,
+        })
+    }
+
+    /// The name of the element type in the format.
+    #[getter]
+    fn dtype(&self) -> &'static str {
+        self.dtype.name()
+    }
+
+    fn __repr__(&self) -> String {
+        let Self {
+            dtype,
+            shape,
+            data_ptr,
+            data_len,
+        } = self;
+        format!(
+            "TensorSpec(dtype='{dtype}', shape={shape:?}, data_ptr={data_ptr}, data_len={data_len})"
+        )
+    }
+}
+
+fn parse(dtype: &str) -> PyResult<Dtype> {
+    NAMES
+        .iter()
+        .find_map(|(name, named)| (*name == dtype).then_some(*named))
+        .ok_or_else(|| {
+            let supported = NAMES.map(|(name, _)| name).join(", ");
+            plain(format!(
+                "Unknown dtype {dtype:?}. Supported dtypes: {supported}"
+            ))
+        })
+}
+
+/// What can be written.
+pub(crate) enum Writable {
+    Spec(Py<TensorSpec>),
+    Tensor(Py<Tensor>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Writable {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match object.cast::<Tensor>() {
+            Ok(tensor) => Ok(Self::Tensor(tensor.to_owned().unbind())),
+            Err(_) => Ok(Self::Spec(object.cast::<TensorSpec>()?.to_owned().unbind())),
+        }
+    }
+}
+
+impl Writable {
+    fn view(&self) -> &dyn View {
+        match self {
+            Self::Spec(spec) => spec.get(),
+            Self::Tensor(tensor) => tensor.get(),
+        }
+    }
+}
+
+impl View for Writable {
+    fn dtype(&self) -> Dtype {
+        self.view().dtype()
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.view().shape()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.view().data()
+    }
+
+    fn data_len(&self) -> usize {
+        self.view().data_len()
+    }
+}
+
+/// Return the bytes of a file with these tensors.
+#[pyfunction]
+#[pyo3(signature = (tensor_dict, metadata = None))]
+pub(crate) fn serialize(
+    py: Python<'_>,
+    tensor_dict: HashMap<String, Writable>,
+    metadata: Option<HashMap<String, String>>,
+) -> PyResult<Bound<'_, PyBytes>> {
+    let written = py.detach(|| to_bytes(&tensor_dict, metadata));
+    copied_bytes(
+        py,
+        &written.map_err(|error| to_exception(py, Doing::Writing, &error))?,
+    )
+}
+
+/// Write tensors to a file, which appears or changes at once and only when all went well.
+///
+/// With `fsync` the call returns when file and folder are on the disk.
+#[pyfunction]
+#[pyo3(signature = (tensor_dict, filename, metadata = None, *, fsync = false))]
+pub(crate) fn serialize_file(
+    py: Python<'_>,
+    tensor_dict: HashMap<String, Writable>,
+    filename: PathBuf,
+    metadata: Option<HashMap<String, String>>,
+    fsync: bool,
+) -> PyResult<()> {
+    let options = WriteOptions::default().fsync(fsync);
+    py.detach(|| serialize_to_file_with(&tensor_dict, metadata, &filename, options))
+        .map_err(|error| to_exception(py, Doing::Writing, &error))
+}
+
+/// Return name, shape, type and a copy of the bytes of every tensor in the bytes of a file.
+#[pyfunction]
+#[pyo3(signature = (bytes))]
+pub(crate) fn deserialize<'py>(
+    py: Python<'py>,
+    bytes: &Bound<'py, PyBytes>,
+) -> PyResult<Vec<(String, Bound<'py, PyDict>)>> {
+    let source = bytes.as_bytes();
+    let tensors = py.detach(|| SafeTensors::deserialize(source));
+    let tensors = tensors.map_err(|error| to_exception(py, Doing::ReadingBytes, &error))?;
+    let described = tensors.iter().map(|(name, tensor)| {
+        let data = tensor.data();
+        let copy = PyByteArray::new_with(py, data.len(), |target| {
+            py.detach(|| target.copy_from_slice(data));
+            Ok(())
+        })?;
+        let fields = PyDict::new(py);
+        fields.set_item("shape", PyList::new(py, tensor.shape())?)?;
+        fields.set_item("dtype", tensor.dtype().name())?;
+        fields.set_item("data", copy)?;
+        Ok((name.to_owned(), fields))
+    });
+    described.collect()
+}

@@ -1,0 +1,81 @@
+"""TensorFlow, JAX and Paddle tensors, where those are installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nexus.safetensors import safe_open
+
+# Module, its framework, how the framework makes a tensor of an array, and how it gives it back.
+FRAMEWORKS = {
+    "tensorflow": ("tensorflow", "constant", lambda tensor: tensor.numpy()),
+    "flax": ("jax.numpy", "asarray", np.asarray),
+    "paddle": ("paddle", "to_tensor", lambda tensor: tensor.numpy()),
+    "mlx": ("mlx.core", "array", np.asarray),
+}
+TYPES = ["bool", "uint8", "int8", "int16", "int32", "float16", "float32", "complex64"]
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def framework(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if name == "paddle" and "tensorflow" in sys.modules:
+        pytest.skip("Paddle and TensorFlow bring two versions of protobuf: run with -k paddle")
+    pytest.importorskip(FRAMEWORKS[name][0], reason=f"./x test --with {name}")
+    return name
+
+
+def tensors(framework: str) -> dict[str, object]:
+    module, make, _ = FRAMEWORKS[framework]
+    function = getattr(importlib.import_module(module), make)
+    arrays = {name: np.arange(6).reshape(2, 3).astype(name) for name in TYPES}
+    arrays |= {"scalar": np.array(3, "f4"), "none": np.zeros((0, 2), "f4")}
+    return {name: function(array) for name, array in arrays.items()}
+
+
+def test_tensors_come_back_equal(framework: str, tmp_path: Path) -> None:
+    ours = importlib.import_module(f"nexus.safetensors.{framework}")
+    back = FRAMEWORKS[framework][2]
+    given = tensors(framework)
+    ours.save_file(given, tmp_path / "x", {"k": "v"})
+    assert ours.save(given, {"k": "v"}) == (tmp_path / "x").read_bytes()
+    for read in [
+        ours.load_file(tmp_path / "x"),
+        ours.load_file(tmp_path / "x", backend="pread"),
+        ours.load((tmp_path / "x").read_bytes()),
+    ]:
+        assert sorted(read) == sorted(given)
+        for name, tensor in given.items():
+            assert type(read[name]) is type(tensor)
+            assert read[name].dtype == tensor.dtype
+            assert tuple(read[name].shape) == tuple(tensor.shape)
+            assert np.array_equal(back(read[name]), back(tensor))
+    assert given.keys() == tensors(framework).keys()
+    assert type(given["float32"]) is type(read["float32"]), "the caller's dictionary is untouched"
+    with safe_open(tmp_path / "x", framework) as file:
+        part = file.get_slice("float32")[1, ::2]
+        assert np.array_equal(back(part), [3.0, 5.0])
+
+
+def test_bytes_equal_those_of_the_peer(framework: str) -> None:
+    theirs = pytest.importorskip(f"safetensors.{framework}")
+    ours = importlib.import_module(f"nexus.safetensors.{framework}")
+    given = tensors(framework)
+    # The peer cannot save TensorFlow's scalars, and changes the dictionary that it is given.
+    del given["scalar"]
+    assert ours.save(given) == theirs.save(dict(given))
+
+
+@pytest.mark.parametrize(("framework", "dtype"), [("tensorflow", "bfloat16"), ("flax", "bfloat16")])
+def test_bfloat16_comes_back(framework: str, dtype: str) -> None:
+    module = pytest.importorskip(FRAMEWORKS[framework][0], reason=f"./x test --with {framework}")
+    ours = importlib.import_module(f"nexus.safetensors.{framework}")
+    ones = module.ones((2, 3), dtype=getattr(module, dtype))
+    read = ours.load(ours.save({"x": ones}))["x"]
+    assert read.dtype == ones.dtype
+    assert float(np.asarray(read).astype("f4").sum()) == 6.0
