@@ -280,7 +280,7 @@ impl Checkpoint {
 
     /// Loads what the plan says, in the order of the files, one tensor after the other. A thread
     /// reads ahead, at most `budget_bytes` that have not been taken yet; a single tensor that is
-    /// larger is read alone.
+    /// larger is read alone. What is being converted takes 32 MiB or its one tensor more.
     ///
     /// # Errors
     /// As [`load`](Self::load): what is wrong with the plan here, the rest from the iterator, which
