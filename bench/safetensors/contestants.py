@@ -10,6 +10,7 @@ them first would pay for it.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import mmap
 import os
@@ -299,6 +300,8 @@ def slices(library: str, framework: str, backend: str) -> Callable[..., object]:
 
     def prepare(file: str) -> object:
         safe_open = __import__(library, fromlist=["safe_open"]).safe_open
+        # Imported when the first tensor is made otherwise.
+        importlib.import_module({"pt": "torch", "np": "numpy"}[framework])
 
         def load() -> object:
             found = {}
