@@ -27,6 +27,7 @@ CORPUS = HERE.parents[2] / "fuzz" / "corpus"
 
 
 def npz() -> None:
+    """Arrays of every type and order, as numpy writes them."""
     counted = np.arange(24).reshape(2, 3, 4)
     arrays = {
         "c": counted.astype("<f4"),
@@ -69,10 +70,12 @@ def npz() -> None:
 
 
 def flat(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors that share nothing."""
     return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
 
 
 def torch_files() -> None:
+    """Checkpoints that are read, and such that are refused."""
     torch.manual_seed(0)
     layer = torch.nn.Linear(3, 2)
     shared = torch.arange(12, dtype=torch.float32).reshape(3, 4)
@@ -171,10 +174,12 @@ class Evil:
     """Runs a command when it is unpickled in the ordinary way."""
 
     def __reduce__(self) -> tuple[object, ...]:
+        """Name a function and its arguments."""
         return os.system, ("echo unpickled",)
 
 
 def gguf_files() -> None:
+    """Plain and quantised tensors, as the gguf package writes them."""
     rows = np.linspace(-3, 3, 128, dtype=np.float32).reshape(2, 64)
     types = gguf.GGMLQuantizationType
     writer = gguf.GGUFWriter(FILES / "model.gguf", "llama")
@@ -224,6 +229,7 @@ def gguf_files() -> None:
 
 
 def finish(writer: gguf.GGUFWriter) -> None:
+    """Write all and close."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
