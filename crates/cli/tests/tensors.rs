@@ -368,6 +368,7 @@ fn a_folder_without_an_index_holds_all_of_its_files() {
 }
 
 #[test]
+#[cfg(feature = "remote")]
 fn an_address_that_nobody_serves_is_an_error_with_a_hint() {
     let folder = folder_with_model();
     fails(

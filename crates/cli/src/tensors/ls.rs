@@ -5,7 +5,6 @@ use super::set::{Set, shown};
 use crate::failure::Failure;
 use crate::output::{Output, human_size};
 use clap::Args;
-use nexus_remote::RemoteFile;
 use nexus_safetensors::{Metadata, TensorInfo};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -60,14 +59,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         types: BTreeMap::new(),
     };
     if file.starts_with("https://") || file.starts_with("http://") {
-        let remote = RemoteFile::open(file)?;
-        listing.size_bytes = remote.size_bytes();
-        listing.add(
-            remote.header(),
-            |info| remote.byte_range(info),
-            None,
-            patterns,
-        );
+        listing.add_remote(file, patterns)?;
     } else {
         let set = Set::open(Path::new(file))?;
         for part in set.parts() {
@@ -85,6 +77,23 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
 }
 
 impl Listing {
+    #[cfg(feature = "remote")]
+    fn add_remote(&mut self, url: &str, patterns: &[String]) -> Result<(), Failure> {
+        let file = nexus_remote::RemoteFile::open(url)?;
+        self.size_bytes = file.size_bytes();
+        self.add(file.header(), |info| file.byte_range(info), None, patterns);
+        Ok(())
+    }
+
+    #[cfg(not(feature = "remote"))]
+    #[expect(clippy::unused_self, reason = "the signature of its twin")]
+    fn add_remote(&mut self, url: &str, _patterns: &[String]) -> Result<(), Failure> {
+        Err(Failure::new(
+            format!("cannot open `{url}`: this program was built without the feature `remote`"),
+            "cargo install nexus-cli builds it with the feature; or download the file",
+        ))
+    }
+
     fn add(
         &mut self,
         header: &Metadata,
