@@ -52,16 +52,6 @@ impl Failure {
         }
     }
 
-    /// What went wrong.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// What to try next.
-    pub(crate) fn hint(&self) -> &str {
-        &self.hint
-    }
-
     /// Prints the failure; the hint is the last line.
     pub(crate) fn report(&self) -> ExitCode {
         let Self { message, hint, .. } = self;

@@ -30,11 +30,24 @@ impl Metadata {
     /// As [`SafeTensors::deserialize`](crate::SafeTensors::deserialize) of the whole file; `InvalidHeaderLength` also when `start` ends
     /// inside of the head.
     pub fn parse_head(start: &[u8], file_size: u64) -> Result<(usize, Self), SafeTensorError> {
+        Self::parse_head_with(start, file_size, Rules::Compatible)
+    }
+
+    /// [`parse_head`](Self::parse_head) by rules of one's choice.
+    ///
+    /// # Errors
+    /// As [`parse_head`](Self::parse_head) and, under [`Rules::Strict`], as
+    /// [`SafeTensors::deserialize_with`](crate::SafeTensors::deserialize_with).
+    pub fn parse_head_with(
+        start: &[u8],
+        file_size: u64,
+        rules: Rules,
+    ) -> Result<(usize, Self), SafeTensorError> {
         let size = Self::head_size(start, file_size)?;
         let header = start.get(LENGTH_SIZE..size);
         let metadata = Self::parse(
             header.ok_or(SafeTensorError::InvalidHeaderLength)?,
-            Rules::Compatible,
+            rules,
         )?;
         if metadata.data_len() as u64 == file_size - size as u64 {
             Ok((size, metadata))
