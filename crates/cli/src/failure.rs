@@ -1,5 +1,6 @@
 //! An error as the user sees it: what, why, and a hint.
 
+use crate::output::printable;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -54,7 +55,7 @@ impl Failure {
 
     /// Prints the failure; the hint is the last line.
     pub(crate) fn report(&self) -> ExitCode {
-        let Self { message, hint, .. } = self;
+        let (message, hint) = (printable(&self.message), &self.hint);
         let _ = writeln!(io::stderr(), "error: {message}\nhint: {hint}");
         ExitCode::from(self.status)
     }

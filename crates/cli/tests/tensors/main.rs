@@ -314,3 +314,41 @@ fn an_address_that_nobody_serves_is_an_error_with_a_hint() {
         (1, "cannot open `http://`", "check the address"),
     );
 }
+
+#[test]
+fn names_do_not_command_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "\u{1b}[2J";
+    let tensor = (name, Dtype::U8, vec![1], vec![0]);
+    save(&folder.path().join("loud"), &[tensor], None);
+    let listed = String::from_utf8(nexus(&folder, &["ls", "loud"]).stdout).unwrap();
+    assert!(listed.starts_with("\\u{1b}[2J  U8"), "{listed}");
+    let found = json(&folder, 0, &["ls", "loud"]);
+    assert_eq!(found["tensors"][0]["name"], json!(name));
+    fails(
+        &folder,
+        &["slice", "loud", "\u{1b}c"],
+        (1, "tensor `\\u{1b}c` not found", "ls"),
+    );
+}
+
+#[test]
+fn a_tensor_larger_than_a_shard_has_its_own_and_leaves_the_others_together() {
+    let folder = folder_with_model();
+    let split = [
+        "split",
+        "model.safetensors",
+        "--max-size",
+        "12",
+        "--name",
+        "s",
+    ];
+    let told = json(&folder, 0, &split);
+    assert_eq!(told["shards"].as_array().unwrap().len(), 2);
+    let index = fs::read(folder.path().join("s.safetensors.index.json")).unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    let large = "s-00001-of-00002.safetensors";
+    let files = index["weight_map"].as_object().unwrap();
+    let in_large: Vec<_> = files.iter().filter(|(_, file)| **file == large).collect();
+    assert_eq!(in_large, [(&"head.weight".to_owned(), &json!(large))]);
+}

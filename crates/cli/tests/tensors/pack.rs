@@ -12,7 +12,7 @@ fn a_packed_file_is_smaller_and_comes_back_byte_for_byte() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name| folder.path().join(name);
     let weights: Vec<u8> = (0..8192_u16)
-        .flat_map(|n| (0x3C00 | n % 512).to_le_bytes())
+        .flat_map(|n| (0x3C00 | (n % 512)).to_le_bytes())
         .collect();
     let tensors: [Spec<'_>; 2] = [
         ("w", Dtype::BF16, vec![64, 128], weights),
@@ -64,7 +64,7 @@ fn a_damaged_packed_tensor_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("packed");
     let weights: Vec<u8> = (0..8192_u16)
-        .flat_map(|n| (0x3C00 | n % 512).to_le_bytes())
+        .flat_map(|n| (0x3C00 | (n % 512)).to_le_bytes())
         .collect();
     save(
         &folder.path().join("raw"),
