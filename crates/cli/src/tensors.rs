@@ -1,4 +1,4 @@
-//! `nexus tensors`: look into tensor files, check, compare, convert, pack, split and join them.
+//! `nexus tensors`: look into tensor files, check, compare, cut, convert, pack, split and join them.
 
 mod checkpoint;
 mod checksum;

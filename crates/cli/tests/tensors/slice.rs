@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use nexus_safetensors::{Dtype, SafeTensors, SafeTensorsFile};
+use nexus_safetensors::{Dtype, SafeTensorsFile};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -156,6 +156,7 @@ fn shards_are_read_by_their_index() {
 #[cfg(feature = "remote")]
 fn of_a_file_on_a_server_only_what_is_needed_is_asked_for() {
     use crate::serve::{Behaviour, Server};
+    use nexus_safetensors::SafeTensors;
 
     let folder = folder_with_grid();
     let bytes = fs::read(folder.path().join("grid.safetensors")).unwrap();
