@@ -16,6 +16,7 @@ use object_store::{
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 
+use crate::guard::Guard;
 use crate::limits::ERROR_LEN_MAX;
 use crate::plan::{Fetch, plan};
 use crate::{Error, ErrorKind, RemoteOptions};
@@ -82,6 +83,7 @@ impl Client {
             .with_url(url)
             .with_client_options(client)
             .with_retry(retry)
+            .with_http_connector(Guard)
             .build();
         let invalid = |error: String| {
             let message = format!("cannot open `{url}`: {error}");

@@ -29,7 +29,7 @@ pub(crate) enum Behaviour {
     WrongRange,
     /// The range, and bytes without end behind it, as long as the client listens.
     Endless,
-    /// A long error that commands the terminal.
+    /// An error that commands the terminal, and declares to be larger than any memory.
     Loud,
 }
 
@@ -168,7 +168,7 @@ impl Shared {
             }
             Behaviour::Loud => {
                 let body = "\x1b[2J".repeat(5000);
-                let size = body.len();
+                let size = u64::MAX / 4;
                 let stream = &mut &*stream;
                 return write!(
                     stream,
