@@ -1,5 +1,6 @@
 //! An error as the user sees it: what, why, and a hint.
 
+use crate::output::printable;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -52,19 +53,9 @@ impl Failure {
         }
     }
 
-    /// What went wrong.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// What to try next.
-    pub(crate) fn hint(&self) -> &str {
-        &self.hint
-    }
-
     /// Prints the failure; the hint is the last line.
     pub(crate) fn report(&self) -> ExitCode {
-        let Self { message, hint, .. } = self;
+        let (message, hint) = (printable(&self.message), &self.hint);
         let _ = writeln!(io::stderr(), "error: {message}\nhint: {hint}");
         ExitCode::from(self.status)
     }
@@ -141,6 +132,7 @@ impl From<nexus_convert::Error> for Failure {
     }
 }
 
+#[cfg(feature = "remote")]
 impl From<nexus_remote::Error> for Failure {
     fn from(error: nexus_remote::Error) -> Self {
         let hint = error.hint().unwrap_or("check the address");

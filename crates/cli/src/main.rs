@@ -38,7 +38,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List, compare, convert, split and join tensor files.
+    /// List, check, compare, cut, convert, pack, split and join tensor files.
     #[command(subcommand)]
     Tensors(tensors::Command),
     /// Run data pipelines.

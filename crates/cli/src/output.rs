@@ -24,7 +24,7 @@ impl Output {
         let line = if self.json {
             serde_json::to_string(value).expect("results are JSON")
         } else {
-            text(value).trim_end().to_owned()
+            printable(text(value).trim_end())
         };
         match writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush()) {
             // The reader has seen enough, as in `nexus ... | head`.
@@ -36,6 +36,20 @@ impl Output {
             Ok(()) => Ok(()),
         }
     }
+}
+
+/// Text for a terminal. Names come from foreign files: what would command the terminal is shown as
+/// an escape.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' && c != '\t' {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// `size` in the units people read: `"812 B"`, `"4.2 MB"`.

@@ -1,12 +1,17 @@
-//! `nexus tensors`: look into tensor files, compare, convert, split and join them.
+//! `nexus tensors`: look into tensor files, check, compare, cut, convert, pack, split and join them.
 
+mod checkpoint;
+mod checksum;
 mod convert;
 mod diff;
 mod glob;
 mod ls;
 mod merge;
-mod set;
+mod pack;
+mod remote;
+mod slice;
 mod split;
+mod values;
 mod verify;
 mod watch;
 
@@ -28,8 +33,21 @@ pub(crate) enum Command {
     Split(split::Arguments),
     /// Join shards into one file.
     Merge(merge::Arguments),
-    /// Check the structure of files.
+    /// Check files: structure, checksums where they have some, packed tensors.
+    ///
+    /// The exit status is 1 when there is a problem; each is told with file, tensor and byte.
     Verify(verify::Arguments),
+    /// Print a part of a tensor, or write it to a file; only its bytes are read.
+    Slice(slice::Arguments),
+    /// Add checksums of all tensors to a file.
+    Checksum(checksum::Arguments),
+    /// Write BF16 and F16 tensors in about two thirds of their bytes, without loss.
+    ///
+    /// Every reader opens the packed file, and finds packed tensors as bytes. `unpack` gives the
+    /// original back, byte for byte.
+    Pack(pack::Arguments),
+    /// Turn a packed file back.
+    Unpack(pack::Arguments),
 }
 
 pub(crate) fn run(
@@ -48,5 +66,9 @@ pub(crate) fn run(
         Command::Split(arguments) => split::run(&arguments, output, progress).map(done),
         Command::Merge(arguments) => merge::run(&arguments, output, progress).map(done),
         Command::Verify(arguments) => verify::run(&arguments, output),
+        Command::Slice(arguments) => slice::run(&arguments, output, progress).map(done),
+        Command::Checksum(arguments) => checksum::run(&arguments, output, progress).map(done),
+        Command::Pack(arguments) => pack::pack(&arguments, output, progress).map(done),
+        Command::Unpack(arguments) => pack::unpack(&arguments, output, progress).map(done),
     }
 }

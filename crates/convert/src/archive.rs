@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
 
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::input::{Cursor, Input, zeroed};
-use crate::limits::ARCHIVE_MEMBERS_MAX;
+use crate::limits::{ARCHIVE_MEMBERS_MAX, OUTPUT_FACTOR_MAX, output_size_max};
 use crate::{Error, ErrorKind};
 
 /// The most bytes that deflate packs into one, and some for small members.
@@ -19,18 +20,25 @@ pub(crate) struct Archive {
     input: Input,
     zip: ZipArchive<Cursor>,
     members: Vec<Member>,
-    index: HashMap<String, usize>,
+    index: HashMap<Arc<str>, usize>,
 }
 
 /// One file in an archive.
 #[derive(Clone)]
 pub(crate) struct Member {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// Unpacked, in bytes.
     pub(crate) size: u64,
-    index: usize,
+    pub(crate) index: usize,
     /// Where the bytes lie when they are not packed.
     stored_at: Option<u64>,
+}
+
+impl Member {
+    /// How many bytes are unpacked to read the bytes up to `end`.
+    pub(crate) fn unpacked_by(&self, end: u64) -> u64 {
+        self.stored_at.map_or(end, |_| 0)
+    }
 }
 
 impl Archive {
@@ -46,6 +54,7 @@ impl Archive {
         }
         let mut members = Vec::new();
         let mut index = HashMap::new();
+        let mut size = 0_u64;
         for at in 0..zip.len() {
             let member = member(&mut zip, at, input.size())?;
             if index.insert(member.name.clone(), at).is_some() {
@@ -54,8 +63,11 @@ impl Archive {
                     "two files in the archive are named `{name}`"
                 )));
             }
+            size = size.saturating_add(member.size);
             members.push(member);
         }
+        // Without overlaps, deflate cannot reach that.
+        check_unpacked(size, input.size())?;
         let input = input.clone();
         Ok(Self {
             input,
@@ -63,6 +75,11 @@ impl Archive {
             members,
             index,
         })
+    }
+
+    /// Refuses to unpack `size` bytes in all, if that is too much for an archive of this size.
+    pub(crate) fn check_unpacked(&self, size: u64) -> Result<(), Error> {
+        check_unpacked(size, self.input.size())
     }
 
     pub(crate) fn members(&self) -> &[Member] {
@@ -115,7 +132,7 @@ impl Archive {
 fn member(zip: &mut ZipArchive<Cursor>, index: usize, input_size: u64) -> Result<Member, Error> {
     let what = format!("file {index} of the archive");
     let file = zip.by_index_raw(index).map_err(refused(&what))?;
-    let name = file.name().map_err(refused(&what))?.into_owned();
+    let name: Arc<str> = file.name().map_err(refused(&what))?.into();
     let (size, packed) = (file.size(), file.compressed_size());
     if file.encrypted() {
         let message = format!("cannot read `{name}`: it is encrypted");
@@ -144,6 +161,14 @@ fn member(zip: &mut ZipArchive<Cursor>, index: usize, input_size: u64) -> Result
         index,
         stored_at,
     })
+}
+
+fn check_unpacked(size: u64, input_size: u64) -> Result<(), Error> {
+    if size <= output_size_max(input_size) {
+        return Ok(());
+    }
+    let what = format!("an archive of {input_size} bytes asks for {size} bytes to be unpacked");
+    Err(Error::limit(what, "OUTPUT_FACTOR_MAX", OUTPUT_FACTOR_MAX))
 }
 
 fn refused(what: &str) -> impl FnOnce(ZipError) -> Error {

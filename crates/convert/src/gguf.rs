@@ -176,7 +176,9 @@ impl Info {
         if block.is_quantized() && target.is_none() {
             // Blocks as they are: a row is counted in bytes.
             if let Some(last) = shape.last_mut() {
-                *last = row / block.len * block.size;
+                // Beside an axis of length 0, a row may be of any length.
+                let size = (row / block.len).checked_mul(block.size);
+                *last = size.ok_or_else(overflow)?;
             }
         }
         let entry = Entry::new(self.name, dtype, shape)?;

@@ -129,7 +129,7 @@ impl Array {
             return Ok(bytes);
         }
         let reversed: Vec<usize> = shape.iter().rev().copied().collect();
-        gathered(*dtype, Layout::contiguous(reversed)?.transpose(), &bytes)
+        gathered(*dtype, &Layout::contiguous(reversed)?.transpose(), &bytes)
     }
 }
 

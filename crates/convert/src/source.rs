@@ -7,7 +7,7 @@ use nexus_tensor::{DType, size_bytes};
 
 use crate::archive::Archive;
 use crate::input::Input;
-use crate::limits::{NOTES_MAX, OUTPUT_FACTOR_MAX, OUTPUT_SIZE_FREE, TENSORS_MAX};
+use crate::limits::{NOTES_MAX, OUTPUT_FACTOR_MAX, TENSORS_MAX, output_size_max};
 use crate::{Error, ErrorKind, gguf, npy, torch};
 
 /// How a file is written.
@@ -199,10 +199,7 @@ impl Source {
         let size = entries.iter().fold(0, |sum: u64, entry| {
             sum.saturating_add(entry.size_bytes as u64)
         });
-        let limit = input_size
-            .saturating_mul(OUTPUT_FACTOR_MAX)
-            .max(OUTPUT_SIZE_FREE);
-        if size > limit {
+        if size > output_size_max(input_size) {
             let what = format!("a file of {input_size} bytes declares {size} bytes of tensors");
             return Err(Error::limit(what, "OUTPUT_FACTOR_MAX", OUTPUT_FACTOR_MAX));
         }

@@ -53,19 +53,22 @@ pub(crate) fn open(archive: Archive) -> Result<Content, Error> {
     }
     let order = byte_order(&archive, &folder)?;
     let (mut entries, mut tensors) = (Vec::new(), Vec::new());
-    let mut owners: HashMap<String, String> = HashMap::new();
+    let mut owners = HashMap::new();
+    let mut unpacked = 0_u64;
     for (name, plan) in named {
         let entry = Entry::new(name, plan.dtype, plan.layout.shape().to_vec())?;
-        let stored = Stored::find(&archive, &folder, plan)
+        let stored = Stored::find(&archive, &folder, &plan)
             .map_err(|error| error.within(format_args!("tensor `{}`", entry.name)))?;
-        let owner = owners.entry(stored.member.name.clone());
-        let owner = owner.or_insert_with(|| entry.name.clone());
-        if *owner != entry.name {
+        // Each part of a packed storage is unpacked from its beginning.
+        unpacked = unpacked.saturating_add(stored.member.unpacked_by(stored.end));
+        let first = *owners.entry(stored.member.index).or_insert(entries.len());
+        if let Some(Entry { name: owner, .. }) = entries.get(first) {
             notes.push(|| format!("`{}` shares memory with `{owner}`: copied", entry.name));
         }
         entries.push(entry);
         tensors.push(stored);
     }
+    archive.check_unpacked(unpacked)?;
     let reader = Tensors {
         archive,
         order,
@@ -105,8 +108,9 @@ struct Stored {
 }
 
 impl Stored {
-    fn find(archive: &Archive, folder: &str, plan: TensorPlan) -> Result<Self, Error> {
+    fn find(archive: &Archive, folder: &str, plan: &TensorPlan) -> Result<Self, Error> {
         let TensorPlan { dtype, key, layout } = plan;
+        let dtype = *dtype;
         let path = format!("{folder}/data/{key}");
         let member = archive.member(&path);
         let member = member.ok_or_else(|| Error::corrupt(format!("there is no `{path}`")))?;
@@ -147,6 +151,6 @@ impl Read for Tensors {
         if stored.layout.is_contiguous() {
             return Ok(bytes);
         }
-        gathered(stored.dtype, stored.layout.clone(), &bytes)
+        gathered(stored.dtype, &stored.layout, &bytes)
     }
 }

@@ -294,6 +294,79 @@ fn a_header_of_numpy_is_read_as_the_format_page_says() {
     }
 }
 
+/// A GGUF file of one tensor without metadata.
+fn gguf(dimensions: &[u64], kind: u32, data: &[u8]) -> Vec<u8> {
+    let mut bytes = b"GGUF\x03\x00\x00\x00".to_vec();
+    bytes.extend([1_u64, 0, 1].map(u64::to_le_bytes).as_flattened());
+    bytes.push(b't');
+    bytes.extend((dimensions.len() as u32).to_le_bytes());
+    bytes.extend(
+        dimensions
+            .iter()
+            .flat_map(|dimension| dimension.to_le_bytes()),
+    );
+    bytes.extend(kind.to_le_bytes());
+    bytes.extend(0_u64.to_le_bytes());
+    bytes.resize(bytes.len().next_multiple_of(32), 0);
+    bytes.extend(data);
+    bytes
+}
+
+#[test]
+fn a_row_too_long_for_its_blocks_is_corrupt_beside_an_empty_axis_too() {
+    let keep = OpenOptions::default().quantized(Quantized::Keep);
+    // Q8_K: 292 bytes for 256 elements.
+    let longest = u64::MAX - 255;
+    let result = Source::from_bytes(gguf(&[longest, 0], 15, &[]), keep);
+    refused(result, (Corrupt, "tensor `t`: its shape overflows", ""));
+    let source = Source::from_bytes(gguf(&[256, 0], 15, &[]), keep).unwrap();
+    assert_eq!(source.entries()[0].shape, [0, 292]);
+    assert!(source.read(0).unwrap().is_empty());
+}
+
+/// A zip archive whose files all lie at the same place, and declare `size` bytes each.
+fn overlapping_zip(count: u16, packed: &[u8], size: u32) -> Vec<u8> {
+    let fields = |name: &str| {
+        let mut fields = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        fields.extend((packed.len() as u32).to_le_bytes());
+        fields.extend(size.to_le_bytes());
+        fields.extend((name.len() as u32).to_le_bytes());
+        fields
+    };
+    let mut bytes = [
+        b"PK\x03\x04",
+        fields("0000.npy").as_slice(),
+        b"0000.npy",
+        packed,
+    ]
+    .concat();
+    let start = bytes.len() as u32;
+    for at in 0..count {
+        let name = format!("{at:04}.npy");
+        bytes.extend(b"PK\x01\x02\x14\x00");
+        bytes.extend(fields(&name));
+        bytes.extend([0; 14]);
+        bytes.extend(name.bytes());
+    }
+    let directory = bytes.len() as u32 - start;
+    bytes.extend(b"PK\x05\x06\x00\x00\x00\x00");
+    bytes.extend([count, count].map(u16::to_le_bytes).as_flattened());
+    bytes.extend([directory, start].map(u32::to_le_bytes).as_flattened());
+    bytes.extend([0, 0]);
+    bytes
+}
+
+#[test]
+fn files_of_an_archive_that_overlap_are_limited_together() {
+    let packed = vec![0; 100_000];
+    let size = 103_000_000;
+    let result = Source::from_bytes(overlapping_zip(9, &packed, size), OpenOptions::default());
+    // Few are read, and found broken.
+    refused(result, (Corrupt, "array `0000`", ""));
+    let result = Source::from_bytes(overlapping_zip(99, &packed, size), OpenOptions::default());
+    refused(result, (ErrorKind::LimitReached, "OUTPUT_FACTOR_MAX", ""));
+}
+
 #[test]
 fn limits_are_named() {
     let mut gguf = b"GGUF\x03\x00\x00\x00".to_vec();
@@ -312,4 +385,12 @@ fn limits_are_named() {
         long_header,
         (ErrorKind::LimitReached, "NPY_HEADER_SIZE_MAX", ""),
     );
+
+    let axes = "0,".repeat(65);
+    let header = format!("{{'descr': '<i2', 'fortran_order': False, 'shape': ({axes})}}");
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    npy.extend((header.len() as u16).to_le_bytes());
+    npy.extend(header.bytes());
+    let many_axes = Source::from_bytes(npy, OpenOptions::default());
+    refused(many_axes, (ErrorKind::LimitReached, "RANK_MAX is 64", ""));
 }

@@ -27,6 +27,7 @@ CORPUS = HERE.parents[2] / "fuzz" / "corpus"
 
 
 def npz() -> None:
+    """Arrays of every type and order, as numpy writes them."""
     counted = np.arange(24).reshape(2, 3, 4)
     arrays = {
         "c": counted.astype("<f4"),
@@ -39,7 +40,10 @@ def npz() -> None:
         "empty": np.zeros((0, 3), "<f2"),
         "folder/bytes": counted[0].astype("u1"),
     }
-    plain = {name: np.ascontiguousarray(a).astype(a.dtype.newbyteorder("<")) for name, a in arrays.items()}
+    plain = {
+        name: np.ascontiguousarray(a).astype(a.dtype.newbyteorder("<"))
+        for name, a in arrays.items()
+    }
     plain["scalar"] = arrays["scalar"]
     np.savez(FILES / "stored.npz", **arrays)
     np.savez_compressed(FILES / "deflated.npz", **arrays)
@@ -66,38 +70,73 @@ def npz() -> None:
 
 
 def flat(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors that share nothing."""
     return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
 
 
 def torch_files() -> None:
+    """Checkpoints that are read, and such that are refused."""
     torch.manual_seed(0)
     layer = torch.nn.Linear(3, 2)
     shared = torch.arange(12, dtype=torch.float32).reshape(3, 4)
     checkpoints = {
         "state_dict": (layer.state_dict(), dict(layer.state_dict())),
-        "types": (t := {
-            str(d).partition(".")[2]: torch.arange(4).to(d)
-            for d in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32,
-                      torch.int16, torch.int8, torch.uint8, torch.bool, torch.complex64,
-                      torch.uint16, torch.uint32, torch.uint64, torch.float8_e4m3fn, torch.float8_e5m2)
-        }, t),
-        "strided": (t := {
-            "turned": shared.t(),
-            "columns": shared[:, 1:3],
-            "rows": shared[1:],
-            "steps": shared[::2, ::3],
-            "repeated": torch.tensor([1.0, 2.0]).expand(3, 2),
-            "scalar": torch.tensor(5.0),
-            "empty": torch.zeros(0, 3),
-        }, t),
+        "types": (
+            t := {
+                str(d).partition(".")[2]: torch.arange(4).to(d)
+                for d in (
+                    torch.float64,
+                    torch.float32,
+                    torch.float16,
+                    torch.bfloat16,
+                    torch.int64,
+                    torch.int32,
+                    torch.int16,
+                    torch.int8,
+                    torch.uint8,
+                    torch.bool,
+                    torch.complex64,
+                    torch.uint16,
+                    torch.uint32,
+                    torch.uint64,
+                    torch.float8_e4m3fn,
+                    torch.float8_e5m2,
+                )
+            },
+            t,
+        ),
+        "strided": (
+            t := {
+                "turned": shared.t(),
+                "columns": shared[:, 1:3],
+                "rows": shared[1:],
+                "steps": shared[::2, ::3],
+                "repeated": torch.tensor([1.0, 2.0]).expand(3, 2),
+                "scalar": torch.tensor(5.0),
+                "empty": torch.zeros(0, 3),
+            },
+            t,
+        ),
         "nested": (
             {
                 "model": {"w": layer.weight, "list": [torch.ones(1), {"x": torch.zeros(2)}]},
-                "optimizer": {"state": {0: {"step": torch.tensor(3)}}, "lr": 0.1, "betas": (0.9, 0.95)},
-                "epoch": 3, "big": 1 << 80, "name": "run", "none": None, "done": True,
+                "optimizer": {
+                    "state": {0: {"step": torch.tensor(3)}},
+                    "lr": 0.1,
+                    "betas": (0.9, 0.95),
+                },
+                "epoch": 3,
+                "big": 1 << 80,
+                "name": "run",
+                "none": None,
+                "done": True,
             },
-            {"model.w": layer.weight, "model.list.0": torch.ones(1), "model.list.1.x": torch.zeros(2),
-             "optimizer.state.0.step": torch.tensor(3)},
+            {
+                "model.w": layer.weight,
+                "model.list.0": torch.ones(1),
+                "model.list.1.x": torch.zeros(2),
+                "optimizer.state.0.step": torch.tensor(3),
+            },
         ),
         "alone": (torch.arange(3), {"tensor": torch.arange(3)}),
     }
@@ -107,7 +146,9 @@ def torch_files() -> None:
             torch.save(value, path, pickle_protocol=protocol)
             save_torch(flat(expected), f"{path}.safetensors")
             with zipfile.ZipFile(path) as archive:
-                pickle = archive.read(next(n for n in archive.namelist() if n.endswith("/data.pkl")))
+                pickle = archive.read(
+                    next(n for n in archive.namelist() if n.endswith("/data.pkl"))
+                )
             (CORPUS / "torch_pickle" / f"{name}.{protocol}.pkl").write_bytes(pickle)
     big = io.BytesIO()
     torch.save({"big": torch.arange(3, dtype=torch.int32)}, big)
@@ -133,10 +174,12 @@ class Evil:
     """Runs a command when it is unpickled in the ordinary way."""
 
     def __reduce__(self) -> tuple[object, ...]:
+        """Name a function and its arguments."""
         return os.system, ("echo unpickled",)
 
 
 def gguf_files() -> None:
+    """Plain and quantised tensors, as the gguf package writes them."""
     rows = np.linspace(-3, 3, 128, dtype=np.float32).reshape(2, 64)
     types = gguf.GGMLQuantizationType
     writer = gguf.GGUFWriter(FILES / "model.gguf", "llama")
@@ -148,16 +191,22 @@ def gguf_files() -> None:
     writer.add_array("test.tokens", ["a", "b", "cd"])
     writer.add_array("test.scores", [0.5, 1.5])
     plain = {
-        "f32": rows, "f16": rows.astype("f2"), "f64": rows.astype("f8"),
-        "i8": np.arange(6, dtype="i1"), "i16": np.arange(6, dtype="i2").reshape(1, 2, 3),
-        "i32": np.arange(2, dtype="i4"), "i64": np.arange(2, dtype="i8"),
+        "f32": rows,
+        "f16": rows.astype("f2"),
+        "f64": rows.astype("f8"),
+        "i8": np.arange(6, dtype="i1"),
+        "i16": np.arange(6, dtype="i2").reshape(1, 2, 3),
+        "i32": np.arange(2, dtype="i4"),
+        "i64": np.arange(2, dtype="i8"),
     }
     for name, array in plain.items():
         writer.add_tensor(name, array)
     bf16 = quantize(rows, types.BF16)
     writer.add_tensor("bf16", bf16, raw_dtype=types.BF16)
     finish(writer)
-    expected = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in plain.items()}
+    expected = {
+        name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in plain.items()
+    }
     expected["bf16"] = torch.from_numpy(bf16.view("i2").reshape(2, 64).copy()).view(torch.bfloat16)
     save_torch(expected, FILES / "model.gguf.safetensors")
 
@@ -180,6 +229,7 @@ def gguf_files() -> None:
 
 
 def finish(writer: gguf.GGUFWriter) -> None:
+    """Write all and close."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -1,9 +1,12 @@
 //! Range requests to one address.
 
+use std::future::poll_fn;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use object_store::http::{HttpBuilder, HttpStore};
 use object_store::path::Path;
 use object_store::{
@@ -13,6 +16,8 @@ use object_store::{
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 
+use crate::guard::Guard;
+use crate::limits::ERROR_LEN_MAX;
 use crate::plan::{Fetch, plan};
 use crate::{Error, ErrorKind, RemoteOptions};
 
@@ -78,6 +83,7 @@ impl Client {
             .with_url(url)
             .with_client_options(client)
             .with_retry(retry)
+            .with_http_connector(Guard)
             .build();
         let invalid = |error: String| {
             let message = format!("cannot open `{url}`: {error}");
@@ -105,10 +111,7 @@ impl Client {
             store: self.store.clone(),
             version: None,
         };
-        self.block_on(async move {
-            let (bytes, version) = request.send(0..size).await?;
-            Ok((bytes.into(), version))
-        })
+        self.block_on(async move { request.send(0..size).await })
     }
 
     /// The bytes of `runs`, one after the other: `size` in all.
@@ -177,6 +180,9 @@ fn check_outside(url: &str) -> Result<(), Error> {
     }
 }
 
+/// An answer as it comes.
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, object_store::Error>> + Send>>;
+
 struct Request {
     url: Arc<str>,
     store: Arc<HttpStore>,
@@ -184,7 +190,7 @@ struct Request {
 }
 
 impl Request {
-    async fn send(self, range: Range<u64>) -> Result<(Bytes, Version), Error> {
+    async fn send(self, range: Range<u64>) -> Result<(Vec<u8>, Version), Error> {
         let options = GetOptions {
             range: Some(GetRange::Bounded(range)),
             if_match: self.version.as_ref().and_then(Version::strong_tag),
@@ -198,12 +204,27 @@ impl Request {
             return Err(self.error(ErrorKind::Changed, "it changed since it was opened"));
         }
         let expected = answer.range.end - answer.range.start;
-        let bytes = answer.bytes().await.map_err(|error| self.refused(error))?;
-        if bytes.len() as u64 != expected {
-            let what = format!("{} bytes came instead of {expected}", bytes.len());
-            return Err(self.error(ErrorKind::Corrupt, what));
-        }
+        let bytes = self.collect(answer.into_stream(), expected).await?;
         Ok((bytes, version))
+    }
+
+    /// The bytes of an answer, which has `expected` of them: an answer without a length could go on
+    /// for ever.
+    async fn collect(&self, mut answer: Chunks, expected: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = poll_fn(|context| answer.as_mut().poll_next(context)).await {
+            let chunk = chunk.map_err(|error| self.refused(error))?;
+            if bytes.len() as u64 + chunk.len() as u64 > expected {
+                let what = format!("more bytes came than the {expected} asked for");
+                return Err(self.error(ErrorKind::Corrupt, what));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if bytes.len() as u64 == expected {
+            return Ok(bytes);
+        }
+        let what = format!("{} bytes came instead of {expected}", bytes.len());
+        Err(self.error(ErrorKind::Corrupt, what))
     }
 
     fn error(&self, kind: ErrorKind, what: impl std::fmt::Display) -> Error {
@@ -235,7 +256,8 @@ impl Request {
     }
 }
 
-/// The text of an error and of its causes, without repetition.
+/// The text of an error and of its causes, without repetition. It may repeat what the server said:
+/// only so much, and nothing that would command a terminal.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -246,7 +268,8 @@ fn chain(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    text
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().take(ERROR_LEN_MAX).map(plain).collect()
 }
 
 /// Chooses `ring` for TLS, unless the program has chosen.

@@ -20,6 +20,7 @@
 mod client;
 mod error;
 mod file;
+mod guard;
 pub mod limits;
 mod plan;
 

@@ -8,3 +8,6 @@ pub const GAP_SIZE_MAX: u64 = 64 << 10;
 
 /// How many bytes one call may ask for.
 pub const READ_SIZE_MAX: u64 = 1 << 40;
+
+/// How many characters of what a server says are repeated in an error.
+pub const ERROR_LEN_MAX: usize = 1000;

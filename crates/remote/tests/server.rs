@@ -145,6 +145,13 @@ fn what_goes_wrong_has_its_kind_and_words() {
             "cannot read",
         ),
         (
+            Behaviour::Endless,
+            file(),
+            ErrorKind::Corrupt,
+            "more bytes came than the 524288 asked for",
+        ),
+        (Behaviour::Loud, file(), ErrorKind::Unavailable, "400"),
+        (
             Behaviour::default(),
             truncated,
             ErrorKind::Corrupt,
@@ -173,7 +180,12 @@ fn what_goes_wrong_has_its_kind_and_words() {
         let server = Server::start(bytes, behaviour);
         let error = open(&server).expect_err(words);
         assert_eq!(error.kind(), kind, "{behaviour:?}: {error}");
-        assert!(error.to_string().contains(words), "{behaviour:?}: {error}");
+        let text = error.to_string();
+        assert!(text.contains(words), "{behaviour:?}: {error}");
+        assert!(
+            text.len() < 2000 && !text.contains(char::is_control),
+            "{text}"
+        );
         assert!(
             error.to_string().contains("safetensors"),
             "the address is named: {error}"

@@ -30,12 +30,22 @@ impl Metadata {
     /// As [`SafeTensors::deserialize`](crate::SafeTensors::deserialize) of the whole file; `InvalidHeaderLength` also when `start` ends
     /// inside of the head.
     pub fn parse_head(start: &[u8], file_size: u64) -> Result<(usize, Self), SafeTensorError> {
+        Self::parse_head_with(start, file_size, Rules::Compatible)
+    }
+
+    /// [`parse_head`](Self::parse_head) by rules of one's choice.
+    ///
+    /// # Errors
+    /// As [`parse_head`](Self::parse_head) and, under [`Rules::Strict`], as
+    /// [`SafeTensors::deserialize_with`](crate::SafeTensors::deserialize_with).
+    pub fn parse_head_with(
+        start: &[u8],
+        file_size: u64,
+        rules: Rules,
+    ) -> Result<(usize, Self), SafeTensorError> {
         let size = Self::head_size(start, file_size)?;
         let header = start.get(LENGTH_SIZE..size);
-        let metadata = Self::parse(
-            header.ok_or(SafeTensorError::InvalidHeaderLength)?,
-            Rules::Compatible,
-        )?;
+        let metadata = Self::parse(header.ok_or(SafeTensorError::InvalidHeaderLength)?, rules)?;
         if metadata.data_len() as u64 == file_size - size as u64 {
             Ok((size, metadata))
         } else {
@@ -46,7 +56,17 @@ impl Metadata {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Dtype, Metadata, SafeTensors, TensorView, serialize};
+    use crate::{Dtype, Metadata, Rules, SafeTensors, TensorView, serialize};
+
+    #[test]
+    fn a_head_is_judged_by_the_rules_asked_for() {
+        let json = r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}"#;
+        let head = [&(json.len() as u64).to_le_bytes(), json.as_bytes()].concat();
+        let size = head.len() as u64;
+        assert!(Metadata::parse_head(&head, size).is_ok());
+        let error = Metadata::parse_head_with(&head, size, Rules::Strict).unwrap_err();
+        assert!(error.to_string().contains('x'), "{error}");
+    }
 
     #[test]
     fn a_head_is_judged_as_its_whole_file_is() {

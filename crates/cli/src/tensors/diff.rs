@@ -1,13 +1,13 @@
 //! `nexus tensors diff`: what is in one file and not in the other, and how far values are apart.
 
-use super::set::Set;
+use super::checkpoint::{data_size, open, tensor};
 use super::watch::Watch;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::ProgressMode;
 use clap::Args;
 use nexus_convert::compare;
-use nexus_safetensors::TensorView;
+use nexus_safetensors::{Backend, TensorView};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -61,21 +61,26 @@ pub(super) fn run(
     output: Output,
     mode: ProgressMode,
 ) -> Result<ExitCode, Failure> {
-    let (a, b) = (Set::open(&arguments.a)?, Set::open(&arguments.b)?);
-    let watch = Watch::new(mode, "compare", a.data_size())?;
+    let (a, b) = (
+        open(&arguments.a, Backend::Map)?,
+        open(&arguments.b, Backend::Map)?,
+    );
+    let watch = Watch::new(mode, "compare", data_size(&a))?;
     let mut found = Differences::default();
     for name in a.names() {
         if watch.is_interrupted() {
             return Err(Failure::interrupted());
         }
-        let Some(ours) = a.tensor(name) else { continue };
-        match b.tensor(name) {
+        let Some(ours) = tensor(&a, name) else {
+            continue;
+        };
+        match tensor(&b, name) {
             None => found.only_a.push(name.to_owned()),
             Some(theirs) => found.add(name, &ours, &theirs),
         }
         watch.add(ours.data().len() as u64);
     }
-    let missing = b.names().filter(|name| a.tensor(name).is_none());
+    let missing = b.names().filter(|name| tensor(&a, name).is_none());
     found.only_b.extend(missing.map(str::to_owned));
     drop(watch);
     output.print(&found, list)?;

@@ -1,17 +1,20 @@
 //! `nexus tensors ls`: what is in a file, a folder, or a file on a server.
 
+use super::checkpoint::{open, shown};
 use super::glob;
-use super::set::{Set, shown};
+use super::remote::{RemoteFile, is_address};
 use crate::failure::Failure;
 use crate::output::{Output, human_size};
 use clap::Args;
-use nexus_remote::RemoteFile;
-use nexus_safetensors::{Metadata, TensorInfo};
+use nexus_safetensors::{Backend, Metadata, TensorInfo};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::Path;
+
+/// Longer free text is cut for people.
+const TEXT_LEN_MAX: usize = 200;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -59,25 +62,28 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         tensors: Vec::new(),
         types: BTreeMap::new(),
     };
-    if file.starts_with("https://") || file.starts_with("http://") {
+    let wanted =
+        |name: &str| patterns.is_empty() || patterns.iter().any(|p| glob::matches(p, name));
+    if is_address(file) {
         let remote = RemoteFile::open(file)?;
         listing.size_bytes = remote.size_bytes();
-        listing.add(
-            remote.header(),
-            |info| remote.byte_range(info),
-            None,
-            patterns,
-        );
+        let range = |info: &TensorInfo| remote.byte_range(info);
+        listing.add(remote.header(), range, None, wanted);
     } else {
-        let set = Set::open(Path::new(file))?;
-        for part in set.parts() {
+        let checkpoint = open(Path::new(file), Backend::Read)?;
+        for part in checkpoint.files() {
             listing.size_bytes += part.size_bytes() as u64;
             let range = |info: &TensorInfo| {
                 let range = part.byte_range(info);
                 range.start as u64..range.end as u64
             };
-            let name = (set.parts().len() > 1).then(|| shown(part));
-            listing.add(part.header(), range, name.as_deref(), patterns);
+            // A file may have more than the index places in it.
+            let counts = |name: &str| {
+                let of = checkpoint.file_of(name);
+                of.is_ok_and(|of| std::ptr::eq(of, part)) && wanted(name)
+            };
+            let name = (checkpoint.files().len() > 1).then(|| shown(part));
+            listing.add(part.header(), range, name.as_deref(), counts);
         }
     }
     listing.tensors.sort_by(|a, b| a.name.cmp(&b.name));
@@ -90,14 +96,12 @@ impl Listing {
         header: &Metadata,
         range: impl Fn(&TensorInfo) -> Range<u64>,
         file: Option<&str>,
-        patterns: &[String],
+        wanted: impl Fn(&str) -> bool,
     ) {
         self.metadata
             .extend(header.metadata().clone().unwrap_or_default());
         for (name, info) in header.iter() {
-            let wanted =
-                patterns.is_empty() || patterns.iter().any(|pattern| glob::matches(pattern, name));
-            if !wanted {
+            if !wanted(name) {
                 continue;
             }
             let Range { start, end } = range(info);
@@ -144,7 +148,10 @@ fn table(listing: &Listing) -> String {
         );
     }
     for (key, value) in &listing.metadata {
-        let _ = writeln!(text, "{key}: {value}");
+        let _ = match value.char_indices().nth(TEXT_LEN_MAX) {
+            Some((end, _)) => writeln!(text, "{key}: {}...", &value[..end]),
+            None => writeln!(text, "{key}: {value}"),
+        };
     }
     for (dtype, total) in &listing.types {
         let Total {

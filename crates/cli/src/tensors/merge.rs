@@ -1,12 +1,13 @@
 //! `nexus tensors merge`: shards become one file.
 
-use super::set::Set;
+use super::checkpoint::{checksums_of, data_size, open_plain, plain_text, tensor};
 use super::watch::{Watch, check_target};
 use crate::failure::Failure;
 use crate::output::{Output, human_size};
 use crate::progress::ProgressMode;
 use clap::Args;
-use nexus_safetensors::WriteOptions;
+use nexus_safetensors::checksum::CHECKSUM_KEY;
+use nexus_safetensors::{Backend, Checkpoint, WriteOptions};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -42,43 +43,48 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let target = &arguments.target;
     check_target(target, arguments.force)?;
-    let set = Set::open(&arguments.source)?;
+    let checkpoint = open_plain(&arguments.source, Backend::Map)?;
     let mut notes = Vec::new();
-    let metadata = joined_metadata(&set, &mut notes);
-    let watch = Watch::new(mode, "merge", set.data_size())?;
-    let tensors = set
+    let metadata = joined_metadata(&checkpoint, &mut notes);
+    let size = data_size(&checkpoint);
+    let watch = Watch::new(mode, "merge", size)?;
+    let tensors = checkpoint
         .names()
-        .filter_map(|name| Some((name, set.tensor(name)?)));
+        .filter_map(|name| Some((name, tensor(&checkpoint, name)?)));
     let options = WriteOptions::default().fsync(arguments.fsync);
     watch.write(tensors, metadata, target, options)?;
     drop(watch);
     let summary = Summary {
         target: target.clone(),
-        files: set.parts().len(),
-        tensors: set.len(),
-        size_bytes: set.data_size(),
+        files: checkpoint.files().len(),
+        tensors: checkpoint.len(),
+        size_bytes: size,
         notes,
     };
     output.print(&summary, show)
 }
 
-/// The text of all parts; of two values for one key, the one of the first file.
-fn joined_metadata(set: &Set, notes: &mut Vec<String>) -> HashMap<String, String> {
+/// The text of all files; of two values for one key, the one of the first file. Checksums go along
+/// where every tensor has one.
+fn joined_metadata(checkpoint: &Checkpoint, notes: &mut Vec<String>) -> HashMap<String, String> {
     let mut joined = HashMap::new();
-    for (key, value) in set
-        .parts()
-        .iter()
-        .filter_map(|part| part.metadata())
-        .flatten()
-    {
+    for (key, value) in checkpoint.files().iter().flat_map(plain_text) {
         let kept = joined.entry(key.clone()).or_insert_with(|| value.clone());
-        if kept != value {
+        if *kept != value {
             notes.push(format!(
                 "files disagree on `{key}`: `{kept}` is kept, `{value}` is not"
             ));
         }
     }
     notes.sort();
+    let mut texts = checkpoint.files().iter().filter_map(|file| file.metadata());
+    match checksums_of(checkpoint.names(), checkpoint.files()) {
+        Some(checksums) => drop(joined.insert(CHECKSUM_KEY.to_owned(), checksums)),
+        None if texts.any(|text| text.contains_key(CHECKSUM_KEY)) => {
+            notes.push("checksums are left out: files disagree on them".to_owned());
+        }
+        None => {}
+    }
     joined
 }
 

@@ -1,17 +1,20 @@
 //! `nexus tensors split`: a file becomes shards and an index, laid out as transformers lays them out.
 
-use super::set::{INDEX_SUFFIX, Set};
+use super::checkpoint::{INDEX_SUFFIX, checksums_of, open_plain, plain_text};
 use super::watch::{Watch, check_target};
 use crate::failure::Failure;
 use crate::output::{Output, human_size};
 use crate::progress::ProgressMode;
 use clap::Args;
-use nexus_safetensors::{SafeTensorsFile, WriteOptions};
+use nexus_safetensors::checksum::CHECKSUM_KEY;
+use nexus_safetensors::{Backend, SafeTensorsFile, WriteOptions};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
+use std::mem;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -56,8 +59,8 @@ pub(super) fn run(
     output: Output,
     mode: ProgressMode,
 ) -> Result<(), Failure> {
-    let set = Set::open(&arguments.file)?;
-    let [file] = set.parts() else {
+    let checkpoint = open_plain(&arguments.file, Backend::Map)?;
+    let [file] = checkpoint.files() else {
         return Err(Failure::new(
             "cannot split a file that is split",
             "merge it first: nexus tensors merge",
@@ -78,11 +81,11 @@ pub(super) fn run(
     for target in targets.iter().chain(&index) {
         check_target(target, arguments.force)?;
     }
-    let watch = Watch::new(mode, "split", set.data_size())?;
-    let metadata = file.metadata().cloned().unwrap_or_default();
+    let total_size = file.header().data_len() as u64;
+    let watch = Watch::new(mode, "split", total_size)?;
     let mut new = NewFiles::default();
     for (shard, target) in shards.iter().zip(&targets) {
-        write_shard(file, shard, &metadata, target, &watch)?;
+        write_shard(file, shard, target, &watch)?;
         new.0.push(target.clone());
     }
     if let Some(index) = &index {
@@ -90,7 +93,6 @@ pub(super) fn run(
         for (shard, name) in shards.iter().zip(&names) {
             weight_map.extend(shard.iter().map(|tensor| (tensor.as_str(), name.as_str())));
         }
-        let total_size = set.data_size();
         let content = Index {
             metadata: Total { total_size },
             weight_map,
@@ -102,26 +104,33 @@ pub(super) fn run(
     let summary = Summary {
         index,
         shards: targets,
-        tensors: set.len(),
-        size_bytes: set.data_size(),
+        tensors: file.len(),
+        size_bytes: total_size,
     };
     output.print(&summary, show)
 }
 
-/// Which tensors go together, in the order of the file, each shard as full as it can be.
+/// Which tensors go together, in the order of the file, each shard as full as it can be. A tensor
+/// that is larger than a shard has its own, and the one before goes on, as in `serialize_sharded`.
 fn plan(file: &SafeTensorsFile, max_size: u64) -> Vec<Vec<String>> {
-    let mut shards = vec![Vec::new()];
-    let mut filled = 0;
+    let (mut shards, mut open, mut filled) = (Vec::new(), Vec::new(), 0);
     for name in file.offset_keys() {
         let size = file
             .info(&name)
             .map_or(0, |info| (info.data_offsets.1 - info.data_offsets.0) as u64);
-        if filled > 0 && filled + size > max_size {
-            shards.push(Vec::new());
+        if size > max_size {
+            shards.push(vec![name]);
+            continue;
+        }
+        if filled + size > max_size {
+            shards.push(mem::take(&mut open));
             filled = 0;
         }
         filled += size;
-        shards.last_mut().expect("there is one").push(name);
+        open.push(name);
+    }
+    if !open.is_empty() || shards.is_empty() {
+        shards.push(open);
     }
     shards
 }
@@ -138,7 +147,6 @@ fn file_names(name: &str, count: usize) -> Vec<String> {
 fn write_shard(
     file: &SafeTensorsFile,
     names: &[String],
-    metadata: &HashMap<String, String>,
     target: &Path,
     watch: &Watch,
 ) -> Result<(), Failure> {
@@ -146,7 +154,10 @@ fn write_shard(
         .iter()
         .map(|name| Ok((name.as_str(), file.tensor(name)?)));
     let tensors: Vec<_> = tensors.collect::<Result<_, Failure>>()?;
-    watch.write(tensors, metadata.clone(), target, WriteOptions::default())
+    let mut text = plain_text(file);
+    let checksums = checksums_of(names.iter().map(String::as_str), slice::from_ref(file));
+    text.extend(checksums.map(|checksums| (CHECKSUM_KEY.to_owned(), checksums)));
+    watch.write(tensors, text, target, WriteOptions::default())
 }
 
 fn write_index(index: &Index<'_>, target: &Path) -> Result<(), Failure> {

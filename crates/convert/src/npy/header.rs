@@ -3,7 +3,7 @@
 use nexus_tensor::DType;
 
 use crate::Error;
-use crate::limits::NPY_HEADER_SIZE_MAX;
+use crate::limits::{NPY_HEADER_SIZE_MAX, RANK_MAX};
 use crate::order::ByteOrder;
 
 /// Magic, version, and the longer of the two length fields.
@@ -219,6 +219,13 @@ impl<'a> Scanner<'a> {
         let mut numbers = Vec::new();
         self.expect(b'(')?;
         while !self.skip(b')') {
+            if numbers.len() == RANK_MAX {
+                return Err(Error::limit(
+                    "the shape has too many axes",
+                    "RANK_MAX",
+                    RANK_MAX,
+                ));
+            }
             let word = self.word();
             // Python 2 wrote long integers so.
             let digits = word.strip_suffix(b"L").unwrap_or(word);

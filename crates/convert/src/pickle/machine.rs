@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::value::{Arena, Node, Value};
 use crate::Error;
-use crate::limits::{PICKLE_MEMO_MAX, PICKLE_OPCODES_MAX, PICKLE_TEXT_SIZE_MAX};
+use crate::limits::{PICKLE_MEMO_MAX, PICKLE_NODES_MAX, PICKLE_OPCODES_MAX, PICKLE_TEXT_SIZE_MAX};
 use crate::torch::functions;
 
 /// Reads a pickle: its containers and its value.
@@ -25,6 +25,10 @@ pub(crate) fn load(bytes: &[u8]) -> Result<(Arena, Value), Error> {
         })?;
         if let Some(value) = done {
             return Ok((machine.arena, value));
+        }
+        if machine.arena.len() > PICKLE_NODES_MAX {
+            let what = "the pickle makes too much";
+            return Err(Error::limit(what, "PICKLE_NODES_MAX", PICKLE_NODES_MAX));
         }
     }
     Err(Error::limit(
@@ -287,5 +291,22 @@ fn long(bytes: &[u8]) -> Value {
             Value::Int(i64::from_le_bytes(number))
         }
         None => Value::BigInt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_pickle_makes_is_limited() {
+        let cases = [
+            (b']', PICKLE_NODES_MAX + 1, "PICKLE_NODES_MAX"),
+            (b'(', PICKLE_OPCODES_MAX as usize, "PICKLE_OPCODES_MAX"),
+        ];
+        for (opcode, count, limit) in cases {
+            let error = load(&vec![opcode; count]).map(drop).unwrap_err();
+            assert!(error.to_string().contains(limit), "{error}");
+        }
     }
 }

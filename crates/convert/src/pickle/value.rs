@@ -42,7 +42,7 @@ pub(crate) enum Node {
     List(Vec<Value>),
     Tuple(Vec<Value>),
     Storage(Storage),
-    Tensor(TensorPlan),
+    Tensor(Rc<TensorPlan>),
     /// A layout of torch, which no tensor here has.
     Layout,
 }
@@ -72,6 +72,10 @@ impl Arena {
     pub(crate) fn add(&mut self, node: Node) -> Value {
         self.0.push(node);
         Value::Node(NodeId(self.0.len() - 1))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {

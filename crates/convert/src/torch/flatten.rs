@@ -1,12 +1,19 @@
 //! Nested dictionaries and lists as one list of names.
 
+use std::rc::Rc;
+
 use crate::Error;
-use crate::limits::{NAME_SIZE_MAX, PICKLE_DEPTH_MAX, PICKLE_VISITS_MAX, TENSORS_MAX};
+use crate::limits::{
+    NAME_SIZE_MAX, NAMES_SIZE_MAX, PICKLE_DEPTH_MAX, PICKLE_VISITS_MAX, TENSORS_MAX,
+};
 use crate::pickle::{Arena, Node, TensorPlan, Value};
 use crate::source::Notes;
 
 /// The name of a tensor that is the whole checkpoint.
 const ALONE: &str = "tensor";
+
+/// What an axis counts beside a name: its length and its stride.
+const AXIS_SIZE: usize = size_of::<(usize, isize)>();
 
 /// All tensors in `value`, with the keys that lead to them joined by dots. What is no tensor is
 /// noted.
@@ -14,11 +21,12 @@ pub(super) fn flatten(
     arena: &Arena,
     value: &Value,
     notes: &mut Notes,
-) -> Result<Vec<(String, TensorPlan)>, Error> {
+) -> Result<Vec<(String, Rc<TensorPlan>)>, Error> {
     let mut walk = Walk {
         arena,
         notes,
         visits: 0,
+        names_size: 0,
         found: Vec::new(),
     };
     walk.visit("", value, 0)?;
@@ -29,7 +37,9 @@ struct Walk<'a> {
     arena: &'a Arena,
     notes: &'a mut Notes,
     visits: u64,
-    found: Vec<(String, TensorPlan)>,
+    /// Of the tensors found, with their axes.
+    names_size: usize,
+    found: Vec<(String, Rc<TensorPlan>)>,
 }
 
 impl Walk<'_> {
@@ -49,6 +59,11 @@ impl Walk<'_> {
                     return Err(Error::limit("too many tensors", "TENSORS_MAX", TENSORS_MAX));
                 }
                 let name = if path.is_empty() { ALONE } else { path };
+                self.names_size += name.len() + AXIS_SIZE * plan.layout.rank();
+                if self.names_size > NAMES_SIZE_MAX {
+                    let what = "names and shapes are too long together";
+                    return Err(Error::limit(what, "NAMES_SIZE_MAX", NAMES_SIZE_MAX));
+                }
                 self.found.push((name.to_owned(), plan.clone()));
             }
             Some(Node::Dict(items)) => {
@@ -92,4 +107,32 @@ fn join(path: &str, key: &str) -> Result<String, Error> {
     } else {
         format!("{path}.{key}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_tensor::{DType, Layout};
+
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn many_ways_to_one_tensor_are_limited_by_the_names_they_make() {
+        let mut arena = Arena::default();
+        let plan = TensorPlan {
+            dtype: DType::U8,
+            key: "0".into(),
+            layout: Layout::contiguous([1]).unwrap(),
+        };
+        let mut value = arena.add(Node::Tensor(plan.into()));
+        // 2^18 ways of 1800 bytes each, in 18 dictionaries.
+        for _ in 0..18 {
+            let keys = ["a", "b"].map(|key| Value::Text(key.repeat(99).into()));
+            let items = keys.map(|key| (key, value.clone()));
+            value = arena.add(Node::Dict(items.to_vec()));
+        }
+        let error = flatten(&arena, &value, &mut Notes::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LimitReached);
+        assert!(error.to_string().contains("NAMES_SIZE_MAX"), "{error}");
+    }
 }

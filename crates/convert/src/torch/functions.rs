@@ -3,6 +3,7 @@
 use nexus_tensor::{DType, Layout};
 
 use crate::Error;
+use crate::limits::RANK_MAX;
 use crate::pickle::{Arena, Global, Node, Storage, TensorPlan, Value};
 
 /// What a name means; an error when it is not on the list.
@@ -108,7 +109,7 @@ pub(crate) fn call(arena: &mut Arena, function: &Value, arguments: &Value) -> Re
         Value::Global(Global::RebuildTensorV2) => match given {
             [storage, offset, shape, strides, _gradient, _hooks, ..] if given.len() <= 7 => {
                 let plan = tensor(arena, [storage, offset, shape, strides], None)?;
-                Ok(arena.add(Node::Tensor(plan)))
+                Ok(arena.add(Node::Tensor(plan.into())))
             }
             _ => Err(wrong("_rebuild_tensor_v2")),
         },
@@ -124,7 +125,7 @@ pub(crate) fn call(arena: &mut Arena, function: &Value, arguments: &Value) -> Re
                 ..,
             ] if given.len() <= 8 => {
                 let plan = tensor(arena, [storage, offset, shape, strides], Some(*dtype))?;
-                Ok(arena.add(Node::Tensor(plan)))
+                Ok(arena.add(Node::Tensor(plan.into())))
             }
             _ => Err(wrong("_rebuild_tensor_v3")),
         },
@@ -150,6 +151,14 @@ fn tensor(
     let Some(Node::Storage(storage)) = arena.node_of(storage) else {
         return Err(Error::corrupt("a tensor is made of no storage"));
     };
+    let ranks = [shape, strides].map(|value| arena.tuple(value).map_or(0, <[_]>::len));
+    if ranks.iter().any(|&rank| rank > RANK_MAX) {
+        return Err(Error::limit(
+            "a tensor has too many axes",
+            "RANK_MAX",
+            RANK_MAX,
+        ));
+    }
     let numbers = |value: &Value| -> Option<Vec<usize>> {
         let number = |item: &Value| match item {
             Value::Int(number) => usize::try_from(*number).ok(),
@@ -190,4 +199,39 @@ fn tensor(
         key: storage.key.clone(),
         layout,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn axes_are_limited_before_they_are_copied() {
+        // Each of many tensors could name one long tuple.
+        for (rank, expected) in [
+            (RANK_MAX, None),
+            (RANK_MAX + 1, Some(ErrorKind::LimitReached)),
+        ] {
+            let mut arena = Arena::default();
+            let storage = arena.add(Node::Storage(Storage {
+                dtype: Some(DType::U8),
+                key: "0".into(),
+                len: 1,
+            }));
+            let ones = arena.add(Node::Tuple(vec![Value::Int(1); rank]));
+            let arguments = [
+                storage,
+                Value::Int(0),
+                ones.clone(),
+                ones,
+                Value::Bool,
+                Value::None,
+            ];
+            let arguments = arena.add(Node::Tuple(arguments.to_vec()));
+            let function = Value::Global(Global::RebuildTensorV2);
+            let error = call(&mut arena, &function, &arguments).err();
+            assert_eq!(error.map(|error| error.kind()), expected);
+        }
+    }
 }

@@ -27,6 +27,10 @@ pub(crate) enum Behaviour {
     Silent,
     /// Another range than was asked for.
     WrongRange,
+    /// The range, and bytes without end behind it, as long as the client listens.
+    Endless,
+    /// An error that commands the terminal, and declares to be larger than any memory.
+    Loud,
 }
 
 pub(crate) struct Server {
@@ -162,6 +166,15 @@ impl Shared {
                 // Waits for the client to close the connection.
                 return reader.read_line(&mut line).map(drop);
             }
+            Behaviour::Loud => {
+                let body = "\x1b[2J".repeat(5000);
+                let size = u64::MAX / 4;
+                let stream = &mut &*stream;
+                return write!(
+                    stream,
+                    "HTTP/1.1 400 no\r\ncontent-length: {size}\r\nconnection: close\r\n\r\n{body}"
+                );
+            }
             Behaviour::NoRanges => {
                 write!(
                     &mut &*stream,
@@ -182,6 +195,18 @@ impl Shared {
             range.start += 1;
         }
         let body = &bytes[range.clone()];
+        if let Behaviour::Endless = self.behaviour {
+            let (start, last, size) = (range.start, range.end - 1, bytes.len());
+            let stream = &mut &*stream;
+            write!(
+                stream,
+                "HTTP/1.1 206 Partial Content\r\n{tag_line}content-length: {}\r\ncontent-range: bytes {start}-{last}/{size}\r\n\r\n",
+                u64::MAX / 4,
+            )?;
+            loop {
+                stream.write_all(body)?;
+            }
+        }
         write!(
             &mut &*stream,
             "HTTP/1.1 206 Partial Content\r\n{tag_line}content-length: {}\r\ncontent-range: bytes {}-{}/{}\r\nconnection: close\r\n\r\n",

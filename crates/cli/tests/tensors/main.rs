@@ -1,85 +1,20 @@
 //! `nexus tensors` from the outside: output, files and exit status.
 
+mod harness;
+mod pack;
+#[expect(dead_code, reason = "a server for the tests of another crate")]
+#[path = "../../../remote/tests/serve/mod.rs"]
+#[cfg(feature = "remote")]
+mod serve;
+mod slice;
+mod verify;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-use nexus_safetensors::{Dtype, SafeTensorsFile, TensorView, serialize_to_file};
+use harness::{fails, floats, folder_with_model, json, model, nexus, save};
+use nexus_safetensors::{Dtype, SafeTensorsFile};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-fn nexus(folder: &TempDir, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
-    command.arg("tensors").args(arguments).current_dir(folder);
-    command.output().unwrap()
-}
-
-#[track_caller]
-fn json(folder: &TempDir, status: i32, arguments: &[&str]) -> Value {
-    let output = nexus(folder, &[arguments, &["--json"]].concat());
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{errors}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// A command that must fail: status, parts of the message, parts of the hint.
-#[track_caller]
-fn fails(folder: &TempDir, arguments: &[&str], expected: (i32, &str, &str)) {
-    let output = nexus(folder, arguments);
-    let errors = String::from_utf8(output.stderr).unwrap();
-    let (status, message, hint) = expected;
-    assert_eq!(output.status.code(), Some(status), "{errors}");
-    let (error, hints) = errors.trim_end().rsplit_once("\nhint: ").unwrap();
-    assert!(
-        error.starts_with("error: ") && error.contains(message),
-        "{errors}"
-    );
-    assert!(hints.contains(hint), "{errors}");
-}
-
-type Spec<'a> = (&'a str, Dtype, Vec<usize>, Vec<u8>);
-
-fn save(path: &Path, tensors: &[Spec<'_>], text: Option<(&str, &str)>) {
-    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
-        (
-            *name,
-            TensorView::new(*dtype, shape.clone(), bytes).unwrap(),
-        )
-    });
-    let text = text.map(|(key, value)| [(key.to_owned(), value.to_owned())].into());
-    serialize_to_file(views, text, path).unwrap();
-}
-
-fn floats(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
-}
-
-fn model() -> Vec<Spec<'static>> {
-    vec![
-        (
-            "head.weight",
-            Dtype::F32,
-            vec![2, 2],
-            floats(&[1.0, 2.0, 3.0, 4.0]),
-        ),
-        ("body.0.weight", Dtype::F32, vec![2], floats(&[5.0, 6.0])),
-        ("body.0.bias", Dtype::U8, vec![3], vec![1, 2, 3]),
-        ("empty", Dtype::U8, vec![0], vec![]),
-    ]
-}
-
-fn folder_with_model() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    save(
-        &folder.path().join("model.safetensors"),
-        &model(),
-        Some(("format", "pt")),
-    );
-    folder
-}
 
 #[test]
 fn ls_lists_totals_by_type_and_filters_by_pattern() {
@@ -285,51 +220,20 @@ fn convert_knows_files_by_their_content() {
 }
 
 #[test]
-fn verify_names_every_broken_file_and_exits_with_1() {
-    let folder = folder_with_model();
-    let sound = json(&folder, 0, &["verify", "model.safetensors", "."]);
-    assert_eq!(sound["files"][1]["tensors"], json!(4));
-    let bytes = fs::read(folder.path().join("model.safetensors")).unwrap();
-    fs::write(
-        folder.path().join("cut.safetensors"),
-        &bytes[..bytes.len() - 1],
-    )
-    .unwrap();
-    let found = json(
-        &folder,
-        1,
-        &["verify", "model.safetensors", "cut.safetensors", "no"],
-    );
-    assert_eq!(found["files"][0]["error"], Value::Null);
-    let error = "cannot read `cut.safetensors`: incomplete metadata, file not fully covered";
-    assert_eq!(found["files"][1]["error"], json!(error));
-    assert!(
-        found["files"][2]["error"]
-            .as_str()
-            .unwrap()
-            .starts_with("cannot open `no`")
-    );
-}
-
-#[test]
 fn an_index_must_say_what_is_there_and_stay_in_its_folder() {
     let folder = folder_with_model();
     let cases = [
         (
             r#"{"weight_map": {"x": "model.safetensors"}}"#,
-            "has no tensor `x`",
-        ),
-        (
-            r#"{"weight_map": {"empty": "model.safetensors"}}"#,
-            "does not name `body.0.bias`",
+            "places tensor `x` in `model.safetensors`, which does not have it",
         ),
         (
             r#"{"weight_map": {"x": "../model.safetensors"}}"#,
-            "is not the name of a file beside it",
+            "which is not inside its folder",
         ),
         (
             r#"{"weight_map": {"x": "gone.safetensors"}}"#,
-            "cannot open `gone.safetensors`",
+            "names `gone.safetensors`, which is not there",
         ),
         (r#"{"map": {}}"#, "missing field `weight_map`"),
     ];
@@ -344,16 +248,23 @@ fn an_index_must_say_what_is_there_and_stay_in_its_folder() {
 }
 
 #[test]
-fn a_folder_without_an_index_holds_all_of_its_files() {
+fn a_folder_is_its_model_its_index_or_all_of_its_files() {
     let folder = folder_with_model();
-    let bias = ("tail", Dtype::U8, vec![1], vec![9]);
-    save(
-        &folder.path().join("tail.safetensors"),
-        &[bias],
-        Some(("format", "np")),
-    );
-    let listed = json(&folder, 0, &["ls", "."]);
-    assert_eq!(listed["tensors"].as_array().unwrap().len(), 5);
+    let path = |name| folder.path().join(name);
+    let tail = ("tail", Dtype::U8, vec![1], vec![9]);
+    save(&path("tail.safetensors"), &[tail], Some(("format", "np")));
+    let count = |expected: usize| {
+        let listed = json(&folder, 0, &["ls", "."]);
+        assert_eq!(listed["tensors"].as_array().unwrap().len(), expected);
+    };
+    count(4);
+    fs::rename(path("model.safetensors"), path("head.safetensors")).unwrap();
+    count(5);
+    let index = r#"{"weight_map": {"tail": "tail.safetensors", "empty": "head.safetensors"}}"#;
+    fs::write(path("model.safetensors.index.json"), index).unwrap();
+    count(2);
+    fs::remove_file(path("model.safetensors.index.json")).unwrap();
+
     let merged = json(&folder, 0, &["merge", ".", "all.safetensors"]);
     let note = "files disagree on `format`: `pt` is kept, `np` is not";
     assert_eq!(
@@ -363,11 +274,38 @@ fn a_folder_without_an_index_holds_all_of_its_files() {
     fails(
         &folder,
         &["ls", "."],
-        (1, "tensor `body.0.bias` is in", "an index"),
+        (1, "tensor `body.0.bias` is in", "index of one model"),
     );
 }
 
 #[test]
+fn a_broken_shard_is_named() {
+    let folder = folder_with_model();
+    let split = [
+        "split",
+        "model.safetensors",
+        "--max-size",
+        "20",
+        "--out",
+        ".",
+    ];
+    json(&folder, 0, &split);
+    let shard = folder.path().join("model-00002-of-00002.safetensors");
+    let bytes = fs::read(&shard).unwrap();
+    fs::write(&shard, &bytes[..bytes.len() - 1]).unwrap();
+    fails(
+        &folder,
+        &["ls", "model.safetensors.index.json"],
+        (
+            1,
+            "cannot read `model-00002-of-00002.safetensors`: incomplete",
+            "cut off",
+        ),
+    );
+}
+
+#[test]
+#[cfg(feature = "remote")]
 fn an_address_that_nobody_serves_is_an_error_with_a_hint() {
     let folder = folder_with_model();
     fails(
@@ -375,4 +313,42 @@ fn an_address_that_nobody_serves_is_an_error_with_a_hint() {
         &["ls", "http://"],
         (1, "cannot open `http://`", "check the address"),
     );
+}
+
+#[test]
+fn names_do_not_command_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "\u{1b}[2J";
+    let tensor = (name, Dtype::U8, vec![1], vec![0]);
+    save(&folder.path().join("loud"), &[tensor], None);
+    let listed = String::from_utf8(nexus(&folder, &["ls", "loud"]).stdout).unwrap();
+    assert!(listed.starts_with("\\u{1b}[2J  U8"), "{listed}");
+    let found = json(&folder, 0, &["ls", "loud"]);
+    assert_eq!(found["tensors"][0]["name"], json!(name));
+    fails(
+        &folder,
+        &["slice", "loud", "\u{1b}c"],
+        (1, "tensor `\\u{1b}c` not found", "ls"),
+    );
+}
+
+#[test]
+fn a_tensor_larger_than_a_shard_has_its_own_and_leaves_the_others_together() {
+    let folder = folder_with_model();
+    let split = [
+        "split",
+        "model.safetensors",
+        "--max-size",
+        "12",
+        "--name",
+        "s",
+    ];
+    let told = json(&folder, 0, &split);
+    assert_eq!(told["shards"].as_array().unwrap().len(), 2);
+    let index = fs::read(folder.path().join("s.safetensors.index.json")).unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    let large = "s-00001-of-00002.safetensors";
+    let files = index["weight_map"].as_object().unwrap();
+    let in_large: Vec<_> = files.iter().filter(|(_, file)| **file == large).collect();
+    assert_eq!(in_large, [(&"head.weight".to_owned(), &json!(large))]);
 }
