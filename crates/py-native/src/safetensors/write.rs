@@ -172,7 +172,7 @@ pub(crate) fn deserialize<'py>(
 ) -> PyResult<Vec<(String, Bound<'py, PyDict>)>> {
     let source = bytes.as_bytes();
     let tensors = py.detach(|| SafeTensors::deserialize(source));
-    let tensors = tensors.map_err(|error| to_exception(py, Doing::ReadingBytes, &error))?;
+    let tensors = tensors.map_err(|error| to_exception(py, Doing::ReadingBytes(source), &error))?;
     let described = tensors.iter().map(|(name, tensor)| {
         let data = tensor.data();
         let copy = PyByteArray::new_with(py, data.len(), |target| {
