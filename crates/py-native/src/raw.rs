@@ -6,7 +6,7 @@ mod memory;
 mod spec;
 mod tensor;
 
-pub(crate) use bytes::copied_bytes;
+pub(crate) use bytes::{copied_bytes, new_bytes};
 pub(crate) use capsule::capsule;
 pub(crate) use memory::Memory;
 pub(crate) use tensor::Tensor;

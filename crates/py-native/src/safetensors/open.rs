@@ -77,8 +77,10 @@ impl Open {
 /// `framework` says what tensors are: "pt", "np", "tf", "flax", "paddle" or "mlx", or None for
 /// `nexus.safetensors.Tensor`. `device` is where torch and paddle put them. With the backend
 /// "mmap" they are views of a private map of the file: nothing is read before it is touched, writes
-/// stay in memory, and a tensor keeps the map alive after the file is closed. "pread" reads them
-/// when they are asked for.
+/// stay in memory, and a tensor keeps the map alive after the file is closed. "pread", "direct" and
+/// "uring" read them when they are asked for, `get_tensors` all at once; "populate" is a map that
+/// is read in at once; "auto" maps, unless the file lies behind a network. `rules="strict"` refuses
+/// what other readers may read in another way.
 ///
 /// >>> from nexus.safetensors import Tensor, safe_open, save_file
 /// >>> save_file({"x": Tensor(b"ab", dtype="U8", shape=(2,))}, "x.safetensors", {"by": "hand"})
