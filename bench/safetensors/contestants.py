@@ -10,6 +10,7 @@ them first would pay for it.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import mmap
 import os
@@ -299,6 +300,8 @@ def slices(library: str, framework: str, backend: str) -> Callable[..., object]:
 
     def prepare(file: str) -> object:
         safe_open = __import__(library, fromlist=["safe_open"]).safe_open
+        # Imported when the first tensor is made otherwise.
+        importlib.import_module({"pt": "torch", "np": "numpy"}[framework])
 
         def load() -> object:
             found = {}
@@ -369,11 +372,16 @@ def stride_bytes(tensor: object) -> int:
     return tensor.stride(0) * tensor.element_size()
 
 
+def huge(size: int) -> mmap.mmap:
+    """Anonymous memory in huge pages, which shared memory, Python's default, is not."""
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
+
+
 def prime(size: int) -> None:
     """Touches as much memory as the task may need, in huge pages, and gives it back."""
-    pages = mmap.mmap(-1, size)
-    pages.madvise(mmap.MADV_HUGEPAGE)
-    np.frombuffer(pages, np.uint8)[::PAGE] = 1
+    np.frombuffer(huge(size), np.uint8)[::PAGE] = 1
 
 
 def status(field: str) -> int:

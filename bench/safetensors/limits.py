@@ -12,23 +12,15 @@ Each prints its seconds as JSON.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from contestants import prime
+from contestants import huge, prime
 
 CHUNK = 8 << 20
-
-
-def huge(size: int) -> mmap.mmap:
-    """Anonymous memory in huge pages."""
-    pages = mmap.mmap(-1, size)
-    pages.madvise(mmap.MADV_HUGEPAGE)
-    return pages
 
 
 def in_chunks(size: int, threads: int, work: Callable[[int, int], object]) -> float:

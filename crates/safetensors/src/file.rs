@@ -2,7 +2,7 @@
 
 mod fetch;
 
-pub use fetch::Destination;
+pub use fetch::{Destination, Group};
 
 use std::collections::HashMap;
 use std::fs::File;

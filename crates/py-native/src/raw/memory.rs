@@ -1,5 +1,6 @@
 //! Bytes at a fixed address, and what keeps them there.
 
+use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
@@ -49,6 +50,22 @@ impl Memory {
             read_only: buffer.readonly(),
             _owner: Arc::new(buffer),
         })
+    }
+
+    /// The bytes `range` of these.
+    ///
+    /// # Panics
+    /// When `range` is not inside.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        assert!(
+            range.start <= range.end && range.end <= self.len,
+            "a part lies inside its memory"
+        );
+        Self {
+            start: self.start.wrapping_add(range.start),
+            len: range.len(),
+            ..self.clone()
+        }
     }
 
     /// The address of the first byte.

@@ -5,10 +5,13 @@ mod torch;
 mod types;
 
 use std::fmt;
+use std::ops::Range;
 
+use nexus_safetensors::TensorInfo;
 use nexus_tensor::{DType, Layout};
 use pyo3::exceptions::PyModuleNotFoundError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use self::numpy::Numpy;
@@ -96,6 +99,25 @@ pub(crate) struct Part {
     pub(crate) dtype: DType,
     pub(crate) layout: Layout,
     pub(crate) memory: Memory,
+}
+
+/// Memory of several tensors, and the one Python object that keeps it for all of them.
+pub(crate) struct Home {
+    memory: Memory,
+    object: PyOnceLock<Py<Tensor>>,
+}
+
+impl Home {
+    pub(crate) fn new(memory: Memory) -> Self {
+        let object = PyOnceLock::new();
+        Self { memory, object }
+    }
+
+    /// All of the memory as bytes.
+    fn object<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, Tensor>> {
+        let make = || Py::new(py, Tensor::of_bytes(self.memory.clone()));
+        Ok(self.object.get_or_try_init(py, make)?.bind(py))
+    }
 }
 
 /// A type of the size of an item.
@@ -193,6 +215,22 @@ impl Importer {
                 memory,
             },
         )
+    }
+
+    /// A whole tensor that fills a part of some memory.
+    pub(crate) fn tensor_in<'py>(
+        &self,
+        py: Python<'py>,
+        info: &TensorInfo,
+        home: &Home,
+        range: Range<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if let Maker::Numpy(numpy) = &self.maker
+            && info.dtype.size_bytes().is_some()
+        {
+            return numpy.dense(py, info.dtype, &info.shape, home.object(py)?, range.start);
+        }
+        self.tensor(py, info.dtype, &info.shape, home.memory.part(range))
     }
 
     /// Whether [`part`](Self::part) takes this layout; it takes dense ones always.

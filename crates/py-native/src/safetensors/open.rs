@@ -11,10 +11,10 @@ use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple, PyType};
 
 use super::device::Device;
 use super::error::{Doing, missing, plain, to_exception};
-use super::framework::{Framework, Importer};
+use super::framework::{Framework, Home, Importer};
 use super::slice::PySafeSlice;
 use super::source::{BackendName, RulesName, Source, Way};
-use crate::raw::Memory;
+use crate::raw::{Memory, PausedCollection};
 
 /// An open file and whom its tensors are for.
 pub(crate) struct Open {
@@ -63,10 +63,14 @@ impl Open {
     fn tensors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tensors = PyDict::new(py);
         let source = self.source.loaded(py)?;
-        for (name, info) in source.file().header().iter_by_offset() {
-            let memory = source.memory(py, name)?;
-            let tensor = self.importer.tensor(py, info.dtype, &info.shape, memory)?;
-            tensors.set_item(name, tensor)?;
+        let _paused = PausedCollection::new(py);
+        for group in source.file().groups() {
+            let memory = source.group_memory(py, &group)?;
+            let home = Home::new(memory);
+            for (name, info, range) in group.tensors() {
+                let tensor = self.importer.tensor_in(py, info, &home, range)?;
+                tensors.set_item(name, tensor)?;
+            }
         }
         Ok(tensors)
     }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use nexus_safetensors::{Backend, ReadOptions, Rules, SafeTensorError, SafeTensorsFile, Selection};
+use nexus_safetensors::{
+    Backend, Group, ReadOptions, Rules, SafeTensorError, SafeTensorsFile, Selection,
+};
 use nexus_tensor::Layout;
 use pyo3::prelude::*;
 
@@ -120,6 +122,12 @@ impl Source {
             py.detach(|| self.file.region(name))
         };
         let region = region.map_err(|error| self.refusal(py, &error))?;
+        Ok(Memory::of_region(region))
+    }
+
+    /// The memory of neighbouring tensors.
+    pub(crate) fn group_memory(&self, py: Python<'_>, group: &Group<'_>) -> PyResult<Memory> {
+        let region = group.region().map_err(|error| self.refusal(py, &error))?;
         Ok(Memory::of_region(region))
     }
 
