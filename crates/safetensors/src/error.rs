@@ -344,6 +344,7 @@ impl SafeTensorError {
 }
 
 impl fmt::Display for SafeTensorError {
+    #[expect(clippy::too_many_lines, reason = "a text for each variant")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidHeader(error) => write!(f, "invalid UTF-8 in header: {error}"),
