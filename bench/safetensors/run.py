@@ -94,7 +94,14 @@ GROUPS = [
         "Load from bytes in memory",
         "load bytes",
         ["llm"],
-        ["nexus torch", "nexus numpy", "safetensors torch", "safetensors numpy"],
+        ["nexus torch", "safetensors torch"],
+    ),
+    Group(
+        "bytes-numpy",
+        "Load from bytes in memory, F16 (the peer's NumPy module has no BF16)",
+        "load bytes",
+        ["unet"],
+        ["nexus numpy", "safetensors numpy"],
     ),
     Group(
         "save",

@@ -280,7 +280,7 @@ impl Checkpoint {
 
     /// Loads what the plan says, in the order of the files, one tensor after the other. A thread
     /// reads ahead, at most `budget_bytes` that have not been taken yet; a single tensor that is
-    /// larger is read alone.
+    /// larger is read alone. What is being converted takes 32 MiB or its one tensor more.
     ///
     /// # Errors
     /// As [`load`](Self::load): what is wrong with the plan here, the rest from the iterator, which
@@ -337,12 +337,15 @@ fn open_entry(
 
 fn read_index(path: &Path) -> Result<Index, SafeTensorError> {
     let file = File::open(path).map_err(SafeTensorError::file("open", path))?;
-    let mut text = Vec::new();
-    let limited = file.take(INDEX_SIZE_MAX + 1).read_to_end(&mut text);
-    limited.map_err(SafeTensorError::file("read", path))?;
-    if text.len() as u64 > INDEX_SIZE_MAX {
+    let size = file
+        .metadata()
+        .map_err(SafeTensorError::file("examine", path))?;
+    if size.len() > INDEX_SIZE_MAX {
         return Err(refused(path)(CheckpointProblem::IndexTooLarge));
     }
+    let mut text = Vec::new();
+    let read = file.take(INDEX_SIZE_MAX).read_to_end(&mut text);
+    read.map_err(SafeTensorError::file("read", path))?;
     serde_json::from_slice(&text)
         .map_err(|error| refused(path)(CheckpointProblem::InvalidIndex(error)))
 }

@@ -107,7 +107,7 @@ impl SafeTensorsFile {
     fn open_way(path: &Path, file: File, size: u64, way: Way) -> Result<Self, SafeTensorError> {
         match way.backend {
             Backend::Map => Self::map(path, &file, size, way.rules),
-            Backend::Populate => Self::populate(path, &file, size, way.rules),
+            Backend::Populate => Self::map_whole(path, &file, size, way.rules),
             _ => {
                 let reader = Reader::new(file, size, way);
                 let head = read_head(&reader).map_err(|refusal| refused(path, size, refusal));
@@ -121,7 +121,7 @@ impl SafeTensorsFile {
     /// Reads a whole file. On return all bytes are in memory, and can be written to.
     ///
     /// The header is checked before memory is taken. While the file is open it holds all tensors;
-    /// then each goes with its last [`Region`]. With [`Backend::Map`] as [`open`](Self::open).
+    /// then each goes with its last [`Region`](crate::Region). With [`Backend::Map`] as [`open`](Self::open).
     ///
     /// ```no_run
     /// use nexus_safetensors::{ReadOptions, SafeTensorsFile};
@@ -141,7 +141,7 @@ impl SafeTensorsFile {
         let way = Way::to_load(&file, size, options);
         match way.backend {
             Backend::Map => Self::map(path, &file, size, way.rules),
-            Backend::Populate => Self::populate(path, &file, size, way.rules),
+            Backend::Populate => Self::map_whole(path, &file, size, way.rules),
             _ => Self::read(path, &Reader::new(file, size, way)),
         }
     }
@@ -195,22 +195,22 @@ impl SafeTensorsFile {
         Ok(Self::new(Some(path), metadata, data_start, source))
     }
 
-    fn populate(
+    fn map_whole(
         path: &Path,
         file: &File,
         size: u64,
         rules: Rules,
     ) -> Result<Self, SafeTensorError> {
         let (pages, metadata, data_start) = map_file(path, file, size, rules)?;
-        match pages.populate() {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => pages.touch(),
-            Err(error) => {
-                check_size(path, file, size)?;
-                return Err(SafeTensorError::file("read", path)(error));
-            }
-            Ok(()) => {}
-        }
+        // By one thread: several spoil each other's read-ahead.
+        let populated = pages.populate();
+        // A cut is the better news than the fault that it makes.
         check_size(path, file, size)?;
+        match populated {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => pages.touch(),
+            Err(error) => return Err(SafeTensorError::file("read", path)(error)),
+        }
         let source = Source::loaded(pages);
         Ok(Self::new(Some(path), metadata, data_start, source))
     }

@@ -6,6 +6,8 @@
 //! written are the same, with `__metadata__` in sorted order so that a save can be repeated.
 //!
 //! - [`SafeTensorsFile`] maps a file and hands out views, or tensors that keep the map alive.
+//! - [`SafeTensorsFile::load`] reads a whole file at once, a [`Checkpoint`] several files by a
+//!   [`Plan`].
 //! - [`SafeTensors`] reads bytes that are in memory already.
 //! - [`serialize`] makes bytes, [`serialize_to_file`] replaces a file in one step or not at all,
 //!   [`serialize_to_writer`] feeds a stream, [`serialize_sharded`] makes several files and an index.

@@ -67,6 +67,12 @@ impl Task {
             total += entry.size as u64;
             let (last_file, last_end, size) = end;
             let near = std::ptr::eq(last_file, file) && last_end == range.start;
+            // What is converted lies in memory twice for a moment.
+            let limit = if entry.from == entry.to {
+                limit
+            } else {
+                limit.min(GROUP_SIZE_MAX)
+            };
             let fits = size + range.len() <= limit;
             let whole = entry.part.is_none();
             match groups.back_mut() {

@@ -134,10 +134,12 @@ pub fn layout_of(
     }
     let strides: Vec<isize> = strides_bytes.iter().map(|stride| stride / size).collect();
     let before = lead(shape, &strides)?;
-    Ok((
-        Layout::strided(shape, strides, before)?,
-        before * size.cast_unsigned(),
-    ))
+    let before_bytes = before.checked_mul(size.cast_unsigned()).ok_or_else(|| {
+        Error::limit(format!(
+            "cannot stride over shape {shape:?} by {strides_bytes:?} bytes: overflow"
+        ))
+    })?;
+    Ok((Layout::strided(shape, strides, before)?, before_bytes))
 }
 
 /// How many elements lie below element `[0, 0, ...]`, because strides are negative.

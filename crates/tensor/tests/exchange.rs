@@ -195,6 +195,12 @@ fn the_array_interface_shows_strides_only_where_needed() {
     );
 }
 
+#[test]
+fn strides_that_begin_behind_all_memory_reach_a_limit() {
+    let refused = layout_of(DType::F64, &[1 << 62], Some(&[-8])).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::LimitReached);
+}
+
 proptest! {
     #[test]
     fn foreign_strides_in_bytes_never_panic(

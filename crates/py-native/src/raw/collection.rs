@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 /// While this lives, the collector does not run by itself: it would walk over a hundred thousand
 /// new tensors again and again, none of which can be garbage.
 pub(crate) struct PausedCollection<'py> {
-    py: Python<'py>,
+    _attached: Python<'py>,
     was_enabled: bool,
 }
 
@@ -14,15 +14,17 @@ impl<'py> PausedCollection<'py> {
     pub(crate) fn new(py: Python<'py>) -> Self {
         // SAFETY: takes nothing but the interpreter, which `py` stands for.
         let was_enabled = unsafe { ffi::PyGC_Disable() } == 1;
-        Self { py, was_enabled }
+        Self {
+            _attached: py,
+            was_enabled,
+        }
     }
 }
 
 impl Drop for PausedCollection<'_> {
     fn drop(&mut self) {
         if self.was_enabled {
-            let _attached = self.py;
-            // SAFETY: as in `new`.
+            // SAFETY: as in `new`; `_attached` is still there.
             unsafe { ffi::PyGC_Enable() };
         }
     }

@@ -301,6 +301,10 @@ pub(crate) fn load<'py>(
     filename, framework, device = Some(Device::Cpu), *,
     backend = Way::DEFAULT_BACKEND, rules = Way::DEFAULT_RULES
 ))]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "arguments come from Python as values"
+)]
 pub(crate) fn load_file(
     py: Python<'_>,
     filename: PathBuf,

@@ -15,6 +15,9 @@ use crate::sys;
 /// What places and sizes of direct reads are multiples of: enough for every disk in use.
 pub(crate) const BLOCK: usize = 4096;
 
+/// The smallest piece that a thread reads at a time.
+const PIECE_SIZE_MIN: usize = 1 << 20;
+
 /// The size and the number of reads that keep a fast disk busy through a ring.
 #[cfg(target_os = "linux")]
 const RING_READ_SIZE: usize = 1 << 20;
@@ -24,9 +27,12 @@ const RING_DEPTH: u32 = 32;
 /// Fills memory that starts at a block by positional reads of several threads.
 pub(crate) fn by_threads(file: &File, job: Job<'_>, way: Way) -> Result<(), Failure> {
     let threads = share(job.1.len(), way.threads);
+    // Several pieces for each thread, so that none waits long for the last.
+    let piece = (job.1.len() / (4 * threads)).next_multiple_of(PIECE_SIZE_MIN);
+    let chunk = piece.clamp(PIECE_SIZE_MIN, way.chunk);
     let direct = sys::reopen_direct(file);
     let refused = AtomicBool::new(false);
-    each(cut(job, way.chunk), threads, |(at, bytes)| {
+    each(cut(job, chunk), threads, |(at, bytes)| {
         let Ok(direct) = &direct else {
             return read_exact(file, (at, bytes));
         };

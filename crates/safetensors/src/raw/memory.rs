@@ -20,6 +20,7 @@ pub(crate) struct Memory {
 const LEAVING: u32 = 1 << 31;
 /// A counter's bit when the pages stay until the memory goes.
 const PINNED: u32 = 1 << 30;
+const COUNT_MASK: u32 = PINNED - 1;
 const PROCESS_MASK: u32 = (1 << 22) - 1;
 
 impl Memory {
@@ -60,6 +61,11 @@ impl Memory {
         let mut seen = count.load(Ordering::Relaxed);
         loop {
             let next = if seen & LEAVING == 0 {
+                // Only forgotten regions come near: counting on would give pages back too early.
+                assert!(
+                    seen & COUNT_MASK < COUNT_MASK,
+                    "a tensor has too many regions"
+                );
                 seen + 1
             } else if seen & PROCESS_MASK == process() {
                 // Another thread is about to give the pages back: that takes microseconds.

@@ -181,7 +181,7 @@ impl Pages {
 
     /// Reads all pages of a map of a file in. `Unsupported` where the kernel cannot.
     pub(crate) fn populate(&self) -> io::Result<()> {
-        sys::populate(self.start, self.size)
+        sys::populate(self.slice(0..self.size))
     }
 
     /// Reads one byte of each page.

@@ -26,16 +26,16 @@ pub(crate) unsafe fn give_back(start: *mut u8, size: usize) {
     unsafe { libc::madvise(start.cast(), size, libc::MADV_DONTNEED) };
 }
 
-/// Reads the pages of a map in. Pages behind the end of the file are an error and no signal.
+/// Reads the pages of a map in, from one that starts at a page. Pages behind the end of the file are an error and no signal.
 /// `Unsupported` before Linux 5.14.
-pub(crate) fn populate(start: NonNull<u8>, size: usize) -> io::Result<()> {
-    if size == 0 {
+pub(crate) fn populate(bytes: &[u8]) -> io::Result<()> {
+    if bytes.is_empty() {
         return Ok(());
     }
+    let start = bytes.as_ptr().cast_mut();
     loop {
-        // SAFETY: the pages are the caller's; reading them in does not change them.
-        let answer =
-            unsafe { libc::madvise(start.as_ptr().cast(), size, libc::MADV_POPULATE_READ) };
+        // SAFETY: the pages are borrowed; reading them in does not change them.
+        let answer = unsafe { libc::madvise(start.cast(), bytes.len(), libc::MADV_POPULATE_READ) };
         if answer == 0 {
             return Ok(());
         }

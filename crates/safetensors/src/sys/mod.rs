@@ -29,6 +29,10 @@ use std::sync::OnceLock;
 
 /// Where a file lies, as far as the way to read it depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "elsewhere every file counts as local")
+)]
 pub(crate) enum FileSystem {
     /// On a disk of this machine, or unknown.
     Local,
@@ -82,7 +86,7 @@ mod other {
     /// None is needed here.
     pub(crate) unsafe fn give_back(_start: *mut u8, _size: usize) {}
 
-    pub(crate) fn populate(_start: NonNull<u8>, _size: usize) -> io::Result<()> {
+    pub(crate) fn populate(_bytes: &[u8]) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::files::{Folder, bytes_of, write};
+use nexus_safetensors::limits::INDEX_SIZE_MAX;
 use nexus_safetensors::{
     Backend, Checkpoint, Dtype, ErrorKind, Plan, TensorView, serialize_to_file,
 };
@@ -94,6 +95,12 @@ fn files_that_do_not_fit_together_are_refused() {
     }
     index(folder.path(), r#""a":7"#);
     refused(ErrorKind::Corrupt, "invalid JSON in index");
+    let large = fs::File::create(folder.path().join("model.safetensors.index.json")).unwrap();
+    large.set_len(INDEX_SIZE_MAX + 1).unwrap();
+    refused(
+        ErrorKind::LimitReached,
+        "the index has more than 100000000 bytes",
+    );
     let none = Checkpoint::open(folder.path().join("none")).unwrap_err();
     assert_eq!(none.kind(), ErrorKind::NotFound);
 }

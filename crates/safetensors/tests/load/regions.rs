@@ -3,7 +3,9 @@
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::files::{Folder, bytes_of, fill, in_child, resident_kib, write};
+use crate::files::{
+    Folder, bytes_of, fill, has_anything_new, in_child, refuse_everything_new, resident_kib, write,
+};
 use nexus_safetensors::{Backend, Checkpoint, Plan, Region, SafeTensorsFile};
 
 const SIZE: usize = 8 << 20;
@@ -175,4 +177,27 @@ fn a_forked_process_reads_loads_and_drops() {
         assert_eq!(stream.by_ref().flatten().count(), 2);
         assert!(before.as_ref() == bytes_of(0, SIZE), "{backend}");
     }
+}
+
+#[test]
+fn what_is_refused_is_read_in_a_simpler_way() {
+    let folder = Folder::on_disk();
+    let path = folder.path().join("file");
+    write(&path, 1, &[SIZE, 5, SIZE]);
+    let work = || {
+        refuse_everything_new();
+        let equal = |file: &SafeTensorsFile| {
+            [0, 2].into_iter().all(|at| {
+                let region = file.region(&format!("t{at}")).unwrap();
+                region.as_ref() == bytes_of(at, SIZE)
+            })
+        };
+        let read = |backend: Backend| {
+            let options = backend.into();
+            equal(&SafeTensorsFile::load(&path, &options).unwrap())
+                && equal(&SafeTensorsFile::open_with(&path, &options).unwrap())
+        };
+        !has_anything_new(&path) && Backend::ALL.into_iter().all(read)
+    };
+    assert_eq!(in_child(work), 0);
 }

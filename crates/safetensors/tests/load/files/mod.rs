@@ -8,7 +8,7 @@ use std::path::Path;
 
 use nexus_safetensors::Region;
 #[cfg(target_os = "linux")]
-pub(crate) use sys::{in_child, resident_kib};
+pub(crate) use sys::{has_anything_new, in_child, refuse_everything_new, resident_kib};
 
 /// A folder that goes with its value.
 pub(crate) struct Folder(tempfile::TempDir);

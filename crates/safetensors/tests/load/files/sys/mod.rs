@@ -41,3 +41,70 @@ pub(crate) fn resident_kib(address: *const u8) -> usize {
     }
     0
 }
+
+/// Refuses rings, direct files and populated maps to this process from here on, as containers and
+/// file systems do.
+#[cfg(target_os = "linux")]
+pub(crate) fn refuse_everything_new() {
+    let jump = |value: u32, yes: u8, no: u8| libc::sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+        jt: yes,
+        jf: no,
+        k: value,
+    };
+    let plain = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let load = |at: u32| plain(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, at);
+    let end = |action: u32| plain(libc::BPF_RET | libc::BPF_K, action);
+    let errno = |number: i32| libc::SECCOMP_RET_ERRNO | number as u32;
+    // The number of the call stands at 0, its third argument at 32.
+    let mut program = [
+        load(0),
+        jump(libc::SYS_io_uring_setup as u32, 6, 0),
+        jump(libc::SYS_openat as u32, 0, 2),
+        load(32),
+        libc::sock_filter {
+            code: (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16,
+            jt: 4,
+            jf: 5,
+            k: libc::O_DIRECT as u32,
+        },
+        jump(libc::SYS_madvise as u32, 0, 4),
+        load(32),
+        jump(libc::MADV_POPULATE_READ as u32, 1, 2),
+        end(errno(libc::EPERM)),
+        end(errno(libc::EINVAL)),
+        end(libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: numbers, and a program that lives across the call.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let filter = &raw const program;
+        assert_eq!(
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, filter),
+            0
+        );
+    }
+}
+
+/// Whether a ring and a direct file can be had.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_anything_new(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::OpenOptionsExt;
+    let direct = std::fs::File::options()
+        .read(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(path);
+    let mut parameters = [0_u8; 120];
+    // SAFETY: the call writes at most 120 bytes of parameters.
+    let ring = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, parameters.as_mut_ptr()) };
+    direct.is_ok() || ring >= 0
+}
