@@ -104,6 +104,7 @@ class safe_open(Generic[_T]):
         device: str | int | None = ...,
         *,
         backend: str = ...,
+        rules: str = ...,
     ) -> safe_open[_AnyArray]: ...
     @overload
     def __new__(
@@ -113,6 +114,7 @@ class safe_open(Generic[_T]):
         device: str | int | None = ...,
         *,
         backend: str = ...,
+        rules: str = ...,
     ) -> safe_open[torch.Tensor]: ...
     @overload
     def __new__(
@@ -122,6 +124,7 @@ class safe_open(Generic[_T]):
         device: str | int | None = ...,
         *,
         backend: str = ...,
+        rules: str = ...,
     ) -> safe_open[Tensor]: ...
     @overload
     def __new__(
@@ -131,6 +134,7 @@ class safe_open(Generic[_T]):
         device: str | int | None = ...,
         *,
         backend: str = ...,
+        rules: str = ...,
     ) -> safe_open[tf.Tensor]: ...
     @overload
     def __new__(
@@ -140,6 +144,7 @@ class safe_open(Generic[_T]):
         device: str | int | None = ...,
         *,
         backend: str = ...,
+        rules: str = ...,
     ) -> safe_open[jax.Array]: ...
     @overload
     def __new__(
@@ -149,6 +154,7 @@ class safe_open(Generic[_T]):
         device: str | int | None = ...,
         *,
         backend: str = ...,
+        rules: str = ...,
     ) -> safe_open[paddle.Tensor]: ...
     @overload
     def __new__(
@@ -158,6 +164,7 @@ class safe_open(Generic[_T]):
         device: str | int | None = ...,
         *,
         backend: str = ...,
+        rules: str = ...,
     ) -> safe_open[mx.array]: ...
     def keys(self) -> list[str]: ...
     def offset_keys(self) -> list[str]: ...
@@ -190,6 +197,7 @@ class _safe_open_handle(safe_open[_T]):
         device: str | int | None = ...,
         *,
         backend: str = ...,
+        rules: str = ...,
     ) -> _safe_open_handle[_T]: ...
 
 _Index = int | slice[int | None, int | None, int | None] | EllipsisType | None
@@ -215,22 +223,91 @@ def serialize_file(
     metadata: dict[str, str] | None = None,
     *,
     fsync: bool = False,
+    mode: str | None = None,
+    align: int | None = None,
 ) -> None: ...
 def deserialize(bytes: bytes) -> list[tuple[str, _Described]]: ...
 @overload
-def load(data: Buffer, framework: None) -> dict[str, Tensor]: ...
+def load(data: Buffer, framework: None, *, rules: str = ...) -> dict[str, Tensor]: ...
 @overload
-def load(data: Buffer, framework: Literal["np"]) -> dict[str, _AnyArray]: ...
+def load(data: Buffer, framework: Literal["np"], *, rules: str = ...) -> dict[str, _AnyArray]: ...
 @overload
-def load(data: Buffer, framework: Literal["pt"]) -> dict[str, torch.Tensor]: ...
+def load(
+    data: Buffer, framework: Literal["pt"], *, rules: str = ...
+) -> dict[str, torch.Tensor]: ...
 @overload
-def load(data: Buffer, framework: Literal["tf"]) -> dict[str, tf.Tensor]: ...
+def load(data: Buffer, framework: Literal["tf"], *, rules: str = ...) -> dict[str, tf.Tensor]: ...
 @overload
-def load(data: Buffer, framework: Literal["flax"]) -> dict[str, jax.Array]: ...
+def load(data: Buffer, framework: Literal["flax"], *, rules: str = ...) -> dict[str, jax.Array]: ...
 @overload
-def load(data: Buffer, framework: Literal["paddle"]) -> dict[str, paddle.Tensor]: ...
+def load(
+    data: Buffer, framework: Literal["paddle"], *, rules: str = ...
+) -> dict[str, paddle.Tensor]: ...
 @overload
-def load(data: Buffer, framework: Literal["mlx"]) -> dict[str, mx.array]: ...
+def load(data: Buffer, framework: Literal["mlx"], *, rules: str = ...) -> dict[str, mx.array]: ...
+@overload
+def load_file(
+    filename: str | os.PathLike[str],
+    framework: None,
+    device: str | int | None = ...,
+    *,
+    backend: str = ...,
+    rules: str = ...,
+) -> dict[str, Tensor]: ...
+@overload
+def load_file(
+    filename: str | os.PathLike[str],
+    framework: Literal["np"],
+    device: str | int | None = ...,
+    *,
+    backend: str = ...,
+    rules: str = ...,
+) -> dict[str, _AnyArray]: ...
+@overload
+def load_file(
+    filename: str | os.PathLike[str],
+    framework: Literal["pt"],
+    device: str | int | None = ...,
+    *,
+    backend: str = ...,
+    rules: str = ...,
+) -> dict[str, torch.Tensor]: ...
+@overload
+def load_file(
+    filename: str | os.PathLike[str],
+    framework: Literal["tf"],
+    device: str | int | None = ...,
+    *,
+    backend: str = ...,
+    rules: str = ...,
+) -> dict[str, tf.Tensor]: ...
+@overload
+def load_file(
+    filename: str | os.PathLike[str],
+    framework: Literal["flax"],
+    device: str | int | None = ...,
+    *,
+    backend: str = ...,
+    rules: str = ...,
+) -> dict[str, jax.Array]: ...
+@overload
+def load_file(
+    filename: str | os.PathLike[str],
+    framework: Literal["paddle"],
+    device: str | int | None = ...,
+    *,
+    backend: str = ...,
+    rules: str = ...,
+) -> dict[str, paddle.Tensor]: ...
+@overload
+def load_file(
+    filename: str | os.PathLike[str],
+    framework: Literal["mlx"],
+    device: str | int | None = ...,
+    *,
+    backend: str = ...,
+    rules: str = ...,
+) -> dict[str, mx.array]: ...
 
 # nexus.data
 

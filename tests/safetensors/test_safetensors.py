@@ -5,12 +5,14 @@ from __future__ import annotations
 import array
 import doctest
 import gc
+import mmap
 import os
 import pickle
 import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,15 @@ import pytest
 import nexus.safetensors as room
 from nexus.safetensors import SafetensorError, Tensor, _install, safe_open
 from nexus.safetensors import numpy as nst
+
+BACKENDS = ["auto", "mmap", "populate", "pread", "direct", "uring"]
+
+
+def mapped_bytes(data: bytes) -> mmap.mmap:
+    """A map of the bytes."""
+    found = mmap.mmap(-1, len(data))
+    found[:] = data
+    return found
 
 
 @pytest.fixture
@@ -195,19 +206,135 @@ def test_errors_say_which_tensor_and_which_byte(path: Path) -> None:
     with pytest.raises(SafetensorError) as missing:
         safe_open(path, "np").get_tensor("zz")
     assert (missing.value.tensor, missing.value.offset, missing.value.hint) == ("zz", None, None)
-    path.write_bytes(struct.pack("<Q", 8) + b'{"a": 1}')
-    with pytest.raises(SafetensorError) as wrong:
-        safe_open(path, "np")
-    assert wrong.value.offset == 15, "the byte behind the 1"
-    assert wrong.value.__notes__ == ["at byte 15 of the file"]
-    path.write_bytes(
-        struct.pack("<Q", 60)
-        + b'{"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}       '
-        + b"ab"
-    )
-    with pytest.raises(SafetensorError) as hole:
-        safe_open(path, "np")
-    assert hole.value.tensor == "b"
+
+
+def raw(header: str, data: bytes = b"") -> bytes:
+    return struct.pack("<Q", len(header)) + header.encode() + data
+
+
+#: File, name of the tensor and byte that its error gives.
+PLACES = {
+    "no object": (raw('{"a": 1}'), "a", 14),
+    "hole": (raw('{"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}', b"ab"), "b", 54),
+    "cut off": (raw('{"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}', b"a"), "b", 62),
+    "not UTF-8": (struct.pack("<Q", 4) + b'{"\xff"', None, 10),
+    "too short": (b"abc", None, 3),
+    "header behind the end": (struct.pack("<Q", 9) + b"{}", None, 10),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_place_of_an_error_is_that_of_the_file_and_of_its_bytes(
+    path: Path, case: str, backend: str
+) -> None:
+    content, tensor, offset = PLACES[case]
+    path.write_bytes(content)
+    for act in [
+        lambda: safe_open(path, "np", backend=backend),
+        lambda: nst.load_file(path, backend=backend),
+        lambda: nst.load(content),
+        lambda: room.deserialize(content),
+    ]:
+        with pytest.raises(SafetensorError) as error:
+            act()
+        assert (error.value.tensor, error.value.offset) == (tensor, offset)
+        place = f"byte {offset}" if tensor is None else f"tensor `{tensor}`, byte {offset}"
+        assert error.value.__notes__[-1] == f"at {place}"
+
+
+#: Files that the strict rules refuse, and in which words.
+LOOSE = {
+    "a key that stands twice": (
+        raw(
+            '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},'
+            '"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+            b"x",
+        ),
+        "key `a` is there twice",
+    ),
+    "NUL": (raw('{"__metadata__":{"a":"\\u0000"}}'), "NUL in `a`"),
+    "blanks": (raw("\n{}"), "blanks around the JSON"),
+}
+
+
+@pytest.mark.parametrize("case", LOOSE)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_strict_rules_refuse_what_can_be_read_in_two_ways(
+    path: Path, case: str, backend: str
+) -> None:
+    content, words = LOOSE[case]
+    path.write_bytes(content)
+    acts = [
+        lambda rules: safe_open(path, None, backend=backend, rules=rules).keys(),
+        lambda rules: list(room.load_file(path, backend=backend, rules=rules)),
+        lambda rules: list(room.load(content, rules=rules)),
+    ]
+    for act in acts:
+        act("compatible")
+        with pytest.raises(SafetensorError, match=words) as error:
+            act("strict")
+        assert error.value.offset is not None
+        assert error.value.hint is not None
+        with pytest.raises(SafetensorError, match='rules "loose" is invalid'):
+            act("loose")
+
+
+def test_an_unknown_backend_or_mode_is_told_what_there_is(path: Path) -> None:
+    with pytest.raises(SafetensorError, match='"mmap", "pread"') as error:
+        nst.load_file(path, backend="foo")
+    assert error.value.hint == 'there are "auto", "populate", "direct" and "uring" too'
+    with pytest.raises(SafetensorError, match='"auto", "buffered", "direct", "uring"'):
+        nst.save_file({}, path, mode="foo")
+    with pytest.raises(SafetensorError, match="cannot align data to 12 bytes"):
+        nst.save_file({}, path, align=12)
+
+
+def test_every_backend_gives_equal_writable_arrays(path: Path) -> None:
+    arrays = {"large": np.arange(3_000_001, dtype="u4"), "b": np.ones((3, 0)), "a": np.array(2.0)}
+    nst.save_file(arrays, path)
+    before = path.read_bytes()
+    for backend in BACKENDS:
+        with safe_open(path, "np", backend=backend) as file:
+            one_by_one = {name: file[name] for name in file}
+            every = file.get_tensors()
+        loaded = nst.load_file(path, backend=backend)
+        for found in [one_by_one, every, loaded, nst.load(before)]:
+            assert found.keys() == arrays.keys()
+            for name, wanted in arrays.items():
+                assert np.array_equal(found[name], wanted), (backend, name)
+                assert (found[name].dtype, found[name].shape) == (wanted.dtype, wanted.shape)
+        every["large"][1:] = 7
+        loaded["large"][1:] = 8
+        assert one_by_one["large"][0] == every["large"][0] == loaded["large"][0] == 0
+    assert path.read_bytes() == before
+
+
+def test_every_mode_writes_the_same_bytes(path: Path) -> None:
+    arrays = {"large": np.arange(6_000_001, dtype="u4"), "b": np.ones((3, 0)), "a": np.array(2.0)}
+    wanted = nst.save(arrays, {"k": "v"})
+    for mode in [None, "auto", "buffered", "direct", "uring"]:
+        for fsync in [False, True]:
+            nst.save_file(arrays, path, {"k": "v"}, mode=mode, fsync=fsync)
+            assert path.read_bytes() == wanted, mode
+    nst.save_file(arrays, path, {"k": "v"}, align=4096)
+    with safe_open(path, "np") as file:
+        assert min(file.info(name)[2] for name in file) == 4096
+        assert np.array_equal(file["large"], arrays["large"])
+
+
+@pytest.mark.parametrize(
+    "make", [bytes, bytearray, memoryview, lambda data: np.frombuffer(data, "u1"), mapped_bytes]
+)
+def test_every_buffer_of_bytes_is_loaded(make: Callable[[bytes], bytes]) -> None:
+    data = nst.save({"x": np.arange(5)})
+    given = make(data)
+    read = nst.load(given)["x"]
+    read += 1
+    assert read.tolist() == [1, 2, 3, 4, 5]
+    assert bytes(given) == data
+    with pytest.raises(TypeError):
+        nst.load("text")  # type: ignore[arg-type]
 
 
 def test_what_the_system_refuses_to_write_is_an_error_of_both_kinds(tmp_path: Path) -> None:
@@ -229,8 +356,13 @@ def test_reads_and_writes_of_a_dropped_file_are_pread_copies(path: Path) -> None
 def test_a_file_cut_while_it_is_open_is_an_exception_with_pread(path: Path) -> None:
     file = safe_open(path, "np", backend="pread")
     os.truncate(path, 100)
-    with pytest.raises(SafetensorError, match="failed to fill whole buffer"):
+    with pytest.raises(SafetensorError, match="cannot read tensor `b`") as error:
         file["b"]
+    assert (error.value.tensor, error.value.offset) == ("b", 100)
+    with pytest.raises(SafetensorError, match="data ends at byte 100 of 208"):
+        file.get_tensors()
+    with pytest.raises(SafetensorError, match="data ends at byte 100 of 208"):
+        file.get_slice("b")[1:]
 
 
 def test_arrays_survive_a_fork(path: Path) -> None:

@@ -18,6 +18,7 @@ FRAMEWORKS = {
     "paddle": ("paddle", "to_tensor", lambda tensor: tensor.numpy()),
     "mlx": ("mlx.core", "array", np.asarray),
 }
+BACKENDS = ["auto", "mmap", "populate", "pread", "direct", "uring"]
 TYPES = ["bool", "uint8", "int8", "int16", "int32", "float16", "float32", "complex64"]
 
 
@@ -46,7 +47,7 @@ def test_tensors_come_back_equal(framework: str, tmp_path: Path) -> None:
     assert ours.save(given, {"k": "v"}) == (tmp_path / "x").read_bytes()
     for read in [
         ours.load_file(tmp_path / "x"),
-        ours.load_file(tmp_path / "x", backend="pread"),
+        *(ours.load_file(tmp_path / "x", backend=backend) for backend in BACKENDS),
         ours.load((tmp_path / "x").read_bytes()),
     ]:
         assert sorted(read) == sorted(given)
@@ -57,9 +58,12 @@ def test_tensors_come_back_equal(framework: str, tmp_path: Path) -> None:
             assert np.array_equal(back(read[name]), back(tensor))
     assert given.keys() == tensors(framework).keys()
     assert type(given["float32"]) is type(read["float32"]), "the caller's dictionary is untouched"
-    with safe_open(tmp_path / "x", framework) as file:
-        part = file.get_slice("float32")[1, ::2]
-        assert np.array_equal(back(part), [3.0, 5.0])
+    for backend in BACKENDS:
+        with safe_open(tmp_path / "x", framework, backend=backend) as file:
+            part = file.get_slice("float32")
+            assert np.array_equal(back(part[1, ::2]), [3.0, 5.0])
+            assert np.array_equal(back(part[::-1, ::-2]), [[5.0, 3.0], [2.0, 0.0]])
+            assert np.array_equal(back(file["float32"]), back(given["float32"]))
 
 
 def test_bytes_equal_those_of_the_peer(framework: str) -> None:

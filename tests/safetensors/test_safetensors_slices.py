@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def some_index(source: random.Random, shape: tuple[int, ...]) -> object:
     return parts[0] if len(parts) == 1 and source.random() < 0.5 else tuple(parts)
 
 
-@pytest.mark.parametrize("backend", ["mmap", "pread"])
+@pytest.mark.parametrize("backend", ["auto", "mmap", "populate", "pread", "direct", "uring"])
 def test_every_basic_index_gives_what_numpy_gives(path: Path, backend: str) -> None:
     source = random.Random(11)
     found, refused = 0, 0
@@ -92,3 +93,36 @@ def test_slices_without_a_framework_are_dense(path: Path) -> None:
         assert memoryview(part[1:]).tolist() == [[5, 6, 7, 8, 9], [10, 11, 12, 13, 14]]
         assert memoryview(part[::-2, 1:3]).tolist() == [[11, 12], [1, 2]]
         assert part[2, 3].shape == ()
+
+
+def read_bytes() -> int:
+    """The bytes that read calls of this process have given so far."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+PLANS = {
+    "rows": (slice(256, 512),),
+    "columns": (slice(None), slice(256, 512)),
+    "every fourth row": (slice(None, None, 4),),
+    "backwards": (slice(None, None, -4),),
+    "one row": (7,),
+    "a corner": (slice(-1, None), slice(-1, None)),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="no /proc")
+@pytest.mark.parametrize("framework", ["np", None])
+@pytest.mark.parametrize("plan", PLANS)
+def test_only_the_bytes_of_a_slice_are_read(
+    tmp_path: Path, plan: str, framework: Literal["np"] | None
+) -> None:
+    whole = np.arange(1 << 20, dtype="i4").reshape(1024, 1024)
+    save_file({"x": whole}, tmp_path / "x")
+    part = safe_open(tmp_path / "x", framework, backend="pread").get_slice("x")
+    before = read_bytes()
+    measured = read_bytes() - before
+    before = read_bytes()
+    found = part[PLANS[plan]]
+    read = read_bytes() - before - measured
+    assert np.array_equal(np.asarray(found), whole[PLANS[plan]])
+    assert found.nbytes <= read <= found.nbytes * 1.1 + 64

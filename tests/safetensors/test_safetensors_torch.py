@@ -17,6 +17,7 @@ from nexus.safetensors import safe_open
 torch = pytest.importorskip("torch", reason="./x test --with torch")
 ours = pytest.importorskip("nexus.safetensors.torch")
 
+BACKENDS = ["auto", "mmap", "populate", "pread", "direct", "uring"]
 TYPES = [
     "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64",
     "complex64", "float8_e4m3fn", "float8_e5m2",
@@ -30,7 +31,11 @@ def tensors() -> dict[str, object]:
 
 def test_tensors_come_back_equal(tmp_path: Path) -> None:
     ours.save_file(tensors(), tmp_path / "x", {"format": "pt"})
-    for read in [ours.load_file(tmp_path / "x"), ours.load((tmp_path / "x").read_bytes())]:
+    for read in [
+        *(ours.load_file(tmp_path / "x", backend=backend) for backend in BACKENDS),
+        *(safe_open(tmp_path / "x", "pt", backend=backend).get_tensors() for backend in BACKENDS),
+        ours.load((tmp_path / "x").read_bytes()),
+    ]:
         assert sorted(read) == sorted(tensors())
         for name, tensor in tensors().items():
             assert (read[name].dtype, read[name].shape) == (tensor.dtype, tensor.shape)
@@ -185,7 +190,7 @@ INDICES = [
 
 
 @pytest.mark.parametrize("index", INDICES, ids=repr)
-@pytest.mark.parametrize("backend", ["mmap", "pread"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_slices_are_what_torch_makes_of_them(tmp_path: Path, index: object, backend: str) -> None:
     ours.save_file({"x": BASE}, tmp_path / "x")
     part = safe_open(tmp_path / "x", "pt", backend=backend).get_slice("x")

@@ -20,7 +20,7 @@ mod _native {
     #[pymodule_export]
     use super::safetensors::{
         PySafeSlice, SafeOpen, SafeOpenHandle, SafetensorError, TensorSpec, deserialize, load,
-        serialize, serialize_file,
+        load_file, serialize, serialize_file,
     };
 
     #[pymodule_export]

@@ -2,11 +2,13 @@
 
 mod bytes;
 mod capsule;
+mod collection;
 mod memory;
 mod spec;
 mod tensor;
 
-pub(crate) use bytes::copied_bytes;
+pub(crate) use bytes::{copied_bytes, new_bytes};
 pub(crate) use capsule::capsule;
+pub(crate) use collection::PausedCollection;
 pub(crate) use memory::Memory;
 pub(crate) use tensor::Tensor;

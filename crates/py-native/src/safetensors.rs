@@ -8,12 +8,11 @@ mod error;
 mod framework;
 mod index;
 mod open;
-
 mod slice;
 mod source;
 mod write;
 
 pub(crate) use error::{SafetensorError, init as init_error};
-pub(crate) use open::{SafeOpen, SafeOpenHandle, load};
+pub(crate) use open::{SafeOpen, SafeOpenHandle, load, load_file};
 pub(crate) use slice::PySafeSlice;
 pub(crate) use write::{TensorSpec, deserialize, serialize, serialize_file};

@@ -2,7 +2,7 @@
 
 mod fetch;
 
-pub use fetch::Destination;
+pub use fetch::{Destination, Group};
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use nexus_tensor::{Layout, Tensor, TensorRef};
 
-use crate::header::split;
+use crate::header::{LENGTH_SIZE, split_with};
 use crate::io::{
     BLOCK, Backend, ReadOptions, Reader, Refusal, Way, copy_parallel, fill_head, read_head,
     read_length,
 };
 use crate::raw::{Memory, Pages};
-use crate::{Metadata, SafeTensorError, TensorInfo, TensorView};
+use crate::{Metadata, Rules, SafeTensorError, TensorInfo, TensorView};
 
 /// An open file. Clones are cheap, share its memory and may go to other threads.
 ///
@@ -106,8 +106,8 @@ impl SafeTensorsFile {
 
     fn open_way(path: &Path, file: File, size: u64, way: Way) -> Result<Self, SafeTensorError> {
         match way.backend {
-            Backend::Map => Self::map(path, &file, size),
-            Backend::Populate => Self::map_whole(path, &file, size),
+            Backend::Map => Self::map(path, &file, size, way.rules),
+            Backend::Populate => Self::map_whole(path, &file, size, way.rules),
             _ => {
                 let reader = Reader::new(file, size, way);
                 let head = read_head(&reader).map_err(|refusal| refused(path, size, refusal));
@@ -140,8 +140,8 @@ impl SafeTensorsFile {
         let (file, size) = open_file(path)?;
         let way = Way::to_load(&file, size, options);
         match way.backend {
-            Backend::Map => Self::map(path, &file, size),
-            Backend::Populate => Self::map_whole(path, &file, size),
+            Backend::Map => Self::map(path, &file, size, way.rules),
+            Backend::Populate => Self::map_whole(path, &file, size, way.rules),
             _ => Self::read(path, &Reader::new(file, size, way)),
         }
     }
@@ -152,22 +152,56 @@ impl SafeTensorsFile {
     /// `IoError` when there is no memory, and what
     /// [`SafeTensors::deserialize`](crate::SafeTensors::deserialize) refuses.
     pub fn copy_of(bytes: &[u8]) -> Result<Self, SafeTensorError> {
-        // Refused before anything is allocated.
-        let (metadata, data) = split(bytes)?;
-        let mut pages = Pages::zeroed(bytes.len())?;
-        copy_parallel(bytes, pages.as_mut_slice());
-        let source = Source::loaded(pages);
-        Ok(Self::new(None, metadata, bytes.len() - data.len(), source))
+        Self::copy_of_with(bytes, Rules::Compatible)
     }
 
-    fn map(path: &Path, file: &File, size: u64) -> Result<Self, SafeTensorError> {
-        let (pages, metadata, data_start) = map_file(path, file, size)?;
+    /// [`copy_of`](Self::copy_of) by rules of one's choice.
+    ///
+    /// Every byte is read once, and judged after it was copied: bytes that another thread changes
+    /// meanwhile give arbitrary tensors, but never a header that was not checked.
+    ///
+    /// # Errors
+    /// As [`copy_of`](Self::copy_of), and what the rules refuse.
+    pub fn copy_of_with(bytes: &[u8], rules: Rules) -> Result<Self, SafeTensorError> {
+        let size = bytes.len() as u64;
+        // Refused before anything large is taken.
+        let data_start = Metadata::head_size(&bytes[..bytes.len().min(LENGTH_SIZE)], size)?;
+        let mut pages = Pages::zeroed(bytes.len())?;
+        let (head, data) = pages.as_mut_slice().split_at_mut(data_start);
+        head.copy_from_slice(&bytes[..data_start]);
+        let metadata = Metadata::parse(&head[LENGTH_SIZE..], rules)?;
+        if metadata.data_len() != data.len() {
+            return Err(SafeTensorError::MetadataIncompleteBuffer);
+        }
+        copy_parallel(&bytes[data_start..], data);
+        Ok(Self::new(None, metadata, data_start, Source::loaded(pages)))
+    }
+
+    /// The same file with all bytes in memory, as after [`load`](Self::load): read in bulk through
+    /// the descriptor that is open already. Costs nothing where they are in memory or mapped.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn loaded(&self) -> Result<Self, SafeTensorError> {
+        match &self.inner.source {
+            Source::Map(_) | Source::Loaded(_) => Ok(self.clone()),
+            Source::Reader(reader) => Self::read(self.path().unwrap_or(Path::new("")), reader),
+        }
+    }
+
+    fn map(path: &Path, file: &File, size: u64, rules: Rules) -> Result<Self, SafeTensorError> {
+        let (pages, metadata, data_start) = map_file(path, file, size, rules)?;
         let source = Source::Map(Memory::counted(pages));
         Ok(Self::new(Some(path), metadata, data_start, source))
     }
 
-    fn map_whole(path: &Path, file: &File, size: u64) -> Result<Self, SafeTensorError> {
-        let (pages, metadata, data_start) = map_file(path, file, size)?;
+    fn map_whole(
+        path: &Path,
+        file: &File,
+        size: u64,
+        rules: Rules,
+    ) -> Result<Self, SafeTensorError> {
+        let (pages, metadata, data_start) = map_file(path, file, size, rules)?;
         // By one thread: several spoil each other's read-ahead.
         let populated = pages.populate();
         // A cut is the better news than the fault that it makes.
@@ -290,6 +324,11 @@ impl SafeTensorsFile {
         Ok(TensorView::checked(info.dtype, &info.shape, data))
     }
 
+    /// Whether tensors are in memory or mapped, so that a [`region`](Self::region) reads nothing.
+    pub fn is_in_memory(&self) -> bool {
+        !matches!(self.inner.source, Source::Reader(_))
+    }
+
     /// The bytes of the whole file, unless tensors are read on demand.
     pub(crate) fn image(&self) -> Option<&[u8]> {
         match &self.inner.source {
@@ -371,10 +410,11 @@ fn map_file(
     path: &Path,
     file: &File,
     size: u64,
+    rules: Rules,
 ) -> Result<(Pages, Metadata, usize), SafeTensorError> {
     let pages = Pages::of_file(file, size).map_err(SafeTensorError::file("map", path))?;
     let bytes = pages.slice(0..pages.len());
-    let (metadata, data) = split(bytes)?;
+    let (metadata, data) = split_with(bytes, rules)?;
     let data_start = bytes.len() - data.len();
     Ok((pages, metadata, data_start))
 }

@@ -72,7 +72,7 @@ pub use appender::SafeAppender;
 pub use cast::{can_cast, cast};
 pub use checkpoint::{Checkpoint, CheckpointProblem};
 pub use error::{ErrorKind, SafeTensorError};
-pub use file::{Destination, SafeTensorsFile};
+pub use file::{Destination, Group, SafeTensorsFile};
 pub use header::{Metadata, TensorInfo};
 pub use index::{Index, IndexError, Runs, Selection};
 pub use io::{Backend, ReadOptions, UnknownBackend};

@@ -52,6 +52,7 @@ pub fn locate_in(head: &[u8], file_size: u64, error: &SafeTensorError) -> Locati
             return at_byte(None, file_size);
         }
         SafeTensorError::HeaderTooLarge => return at_byte(None, 0),
+        SafeTensorError::UnexpectedEnd { tensor, at, .. } => return at_byte(tensor.clone(), *at),
         SafeTensorError::InvalidHeader(error) => (None, Some(error.valid_up_to())),
         SafeTensorError::InvalidHeaderDeserialization(error) => json_error(json, error),
         SafeTensorError::MetadataIncompleteBuffer => return incomplete(json, file_size),

@@ -45,6 +45,18 @@ impl Region {
         }
     }
 
+    /// Neighbouring tensors in the memory of a file, none of which is counted: their pages stay
+    /// until the memory goes.
+    pub(crate) fn uncounted(memory: &Arc<Memory>, range: Range<usize>) -> Self {
+        debug_assert!(range.start <= range.end && range.end <= memory.len());
+        Self {
+            memory: memory.clone(),
+            start: range.start,
+            len: range.len(),
+            tensor: 0..0,
+        }
+    }
+
     /// A part of these bytes, which keeps the whole tensor. Nothing is copied.
     ///
     /// # Panics

@@ -35,6 +35,7 @@ from nexus._native import (
     serialize_file,
 )
 from nexus._native import load as _load
+from nexus._native import load_file as _load_file
 from nexus.safetensors._install import install, uninstall
 
 if TYPE_CHECKING:
@@ -64,25 +65,40 @@ __all__ = [
 ]
 
 
-def load_file(filename: str | os.PathLike[str], *, backend: str = "mmap") -> dict[str, Tensor]:
-    """Return every tensor of a file by name, as views of one private map.
+def load_file(
+    filename: str | os.PathLike[str],
+    *,
+    backend: str = "mmap",
+    rules: str = "compatible",
+) -> dict[str, Tensor]:
+    """Return every tensor of a file by name.
+
+    ``backend`` says how the file is read:
+
+    - ``"mmap"``: not at all before a tensor is touched; tensors are views of one private map.
+    - ``"pread"``: at once, by positional reads of several threads into large pages.
+    - ``"auto"``: as ``"pread"``, or past the page cache where a large file is not in it.
+    - ``"direct"``, ``"uring"``: at once, past the page cache, by threads or by ``io_uring``.
+    - ``"populate"``: by a private map whose pages are read in at once.
+
+    What a system refuses is replaced by the next simpler way. ``rules="strict"`` refuses what
+    other readers may read in another way: keys that stand twice, NULs, blanks around the header.
 
     >>> load_file("missing.safetensors")
     Traceback (most recent call last):
         ...
     FileNotFoundError: No such file or directory: missing.safetensors
     """
-    with safe_open(filename, framework=None, backend=backend) as file:
-        return file.get_tensors()
+    return _load_file(filename, None, backend=backend, rules=rules)
 
 
-def load(data: bytes) -> dict[str, Tensor]:
+def load(data: bytes, *, rules: str = "compatible") -> dict[str, Tensor]:
     """Return every tensor of the bytes of a file by name. The bytes are copied once.
 
     >>> load(save({"x": Tensor(b"ab", dtype="U8", shape=(2,))}))
     {'x': <nexus.safetensors.Tensor U8 [2], 2 bytes>}
     """
-    return _load(data, None)
+    return _load(data, None, rules=rules)
 
 
 def save_file(
@@ -91,11 +107,17 @@ def save_file(
     metadata: Mapping[str, str] | None = None,
     *,
     fsync: bool = False,
+    mode: str | None = None,
+    align: int | None = None,
 ) -> None:
     """Write tensors to a file, which appears or changes at once and only when all went well.
 
     Symbolic links are followed, an existing file keeps its mode. With ``fsync`` the call returns
     when file and folder are on the disk.
+
+    ``mode`` says how bytes are written: ``"buffered"`` through the page cache, ``"direct"`` or
+    ``"uring"`` past it; by default durable saves of 8 MiB and more go past it. ``align`` lets the
+    data begin at a multiple of so many bytes, a power of two: 4096 suits readers that map pages.
 
     >>> save_file({}, ".")
     Traceback (most recent call last):
@@ -103,7 +125,7 @@ def save_file(
     nexus.safetensors.SafetensorError: Error while serializing: cannot replace `.`: ...
     """
     text = None if metadata is None else dict(metadata)
-    serialize_file(dict(tensors), filename, text, fsync=fsync)
+    serialize_file(dict(tensors), filename, text, fsync=fsync, mode=mode, align=align)
 
 
 def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus._native import load as _load
+from nexus._native import load_file as _load_file
 from nexus.safetensors import numpy, safe_open
 
 try:
@@ -41,20 +42,26 @@ def save_file(
     metadata: Mapping[str, str] | None = None,
     *,
     fsync: bool = False,
+    mode: str | None = None,
+    align: int | None = None,
 ) -> None:
     """Write arrays to a file, which appears or changes at once and only when all went well."""
-    numpy.save_file(_jnp2np(tensors), filename, metadata, fsync=fsync)
+    numpy.save_file(_jnp2np(tensors), filename, metadata, fsync=fsync, mode=mode, align=align)
 
 
-def load(data: bytes) -> dict[str, Array]:
+def load(data: bytes, *, rules: str = "compatible") -> dict[str, Array]:
     """Return every tensor of the bytes of a file by name."""
-    return _load(data, "flax")
+    return _load(data, "flax", rules=rules)
 
 
-def load_file(filename: str | os.PathLike[str], *, backend: str = "mmap") -> dict[str, Array]:
+def load_file(
+    filename: str | os.PathLike[str],
+    *,
+    backend: str = "mmap",
+    rules: str = "compatible",
+) -> dict[str, Array]:
     """Return every tensor of a file by name."""
-    with safe_open(filename, framework="flax", backend=backend) as file:
-        return file.get_tensors()
+    return _load_file(filename, "flax", backend=backend, rules=rules)
 
 
 def _np2jnp(numpy_dict: Mapping[str, AnyArray]) -> dict[str, Array]:

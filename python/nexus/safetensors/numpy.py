@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from nexus._native import load as _load
+from nexus._native import load_file as _load_file
 from nexus.safetensors import TensorSpec, deserialize, safe_open, serialize, serialize_file
 
 try:
@@ -58,6 +59,8 @@ def save_file(
     metadata: Mapping[str, str] | None = None,
     *,
     fsync: bool = False,
+    mode: str | None = None,
+    align: int | None = None,
 ) -> None:
     """Write arrays to a file, which appears or changes at once and only when all went well.
 
@@ -67,20 +70,27 @@ def save_file(
     >>> save_file({"x": np.asfortranarray(np.eye(2))}, "eye.safetensors", {"made_by": "hand"})
     """
     kept: list[AnyArray] = []
-    serialize_file(_flatten(tensor_dict, kept), filename, _text(metadata), fsync=fsync)
+    serialize_file(
+        _flatten(tensor_dict, kept), filename, _text(metadata), fsync=fsync, mode=mode, align=align
+    )
 
 
-def load(data: bytes) -> dict[str, AnyArray]:
+def load(data: bytes, *, rules: str = "compatible") -> dict[str, AnyArray]:
     """Return every tensor of the bytes of a file by name. The bytes are copied once.
 
     >>> import numpy as np
     >>> load(save({"x": np.float32(1)[None]}))
     {'x': array([1.], dtype=float32)}
     """
-    return _load(data, "np")
+    return _load(data, "np", rules=rules)
 
 
-def load_file(filename: str | os.PathLike[str], *, backend: str = "mmap") -> dict[str, AnyArray]:
+def load_file(
+    filename: str | os.PathLike[str],
+    *,
+    backend: str = "mmap",
+    rules: str = "compatible",
+) -> dict[str, AnyArray]:
     """Return every tensor of a file by name: writable views of one private map, without a copy.
 
     Writes stay in memory; the map lives as long as one of the arrays does.
@@ -90,8 +100,7 @@ def load_file(filename: str | os.PathLike[str], *, backend: str = "mmap") -> dic
     >>> load_file("zeros.safetensors")
     {'x': array([0., 0.])}
     """
-    with safe_open(filename, framework="np", backend=backend) as file:
-        return file.get_tensors()
+    return _load_file(filename, "np", backend=backend, rules=rules)
 
 
 _TYPES: dict[str, type] = {

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus._native import load as _load
+from nexus._native import load_file as _load_file
 from nexus.safetensors import (
     TensorSpec,
     _texts,
@@ -62,23 +63,34 @@ def save_file(
     metadata: Mapping[str, str] | None = None,
     *,
     fsync: bool = False,
+    mode: str | None = None,
+    align: int | None = None,
 ) -> None:
     """Write tensors to a file, which appears or changes at once and only when all went well."""
     kept: list[paddle.Tensor] = []
-    serialize_file(_flatten(tensors, kept), filename, _text(metadata), fsync=fsync)
+    serialize_file(
+        _flatten(tensors, kept), filename, _text(metadata), fsync=fsync, mode=mode, align=align
+    )
 
 
-def load(data: bytes, device: str = "cpu") -> dict[str, paddle.Tensor]:
+def load(
+    data: bytes, device: str = "cpu", *, rules: str = "compatible"
+) -> dict[str, paddle.Tensor]:
     """Return every tensor of the bytes of a file by name."""
-    return {name: _moved(tensor, device) for name, tensor in _load(data, "paddle").items()}
+    return {
+        name: _moved(tensor, device) for name, tensor in _load(data, "paddle", rules=rules).items()
+    }
 
 
 def load_file(
-    filename: str | os.PathLike[str], device: str | int = "cpu", *, backend: str = "mmap"
+    filename: str | os.PathLike[str],
+    device: str | int = "cpu",
+    *,
+    backend: str = "mmap",
+    rules: str = "compatible",
 ) -> dict[str, paddle.Tensor]:
     """Return every tensor of a file by name: views of one private map, or copies on a device."""
-    with safe_open(filename, framework="paddle", device=device, backend=backend) as file:
-        return file.get_tensors()
+    return _load_file(filename, "paddle", device, backend=backend, rules=rules)
 
 
 #: Bytes of an item.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus._native import load as _load
+from nexus._native import load_file as _load_file
 from nexus.safetensors import (
     TensorSpec,
     _texts,
@@ -154,6 +155,8 @@ def save_file(
     metadata: Mapping[str, str] | None = None,
     *,
     fsync: bool = False,
+    mode: str | None = None,
+    align: int | None = None,
 ) -> None:
     """Write tensors to a file, which appears or changes at once and only when all went well.
 
@@ -164,11 +167,22 @@ def save_file(
     >>> save_file({"x": torch.zeros(2)}, "zeros.safetensors", {"made_by": "hand"})
     """
     kept: list[torch.Tensor] = []
-    serialize_file(_flatten_as_ptr(tensors, kept), filename, _text(metadata), fsync=fsync)
+    serialize_file(
+        _flatten_as_ptr(tensors, kept),
+        filename,
+        _text(metadata),
+        fsync=fsync,
+        mode=mode,
+        align=align,
+    )
 
 
 def load_file(
-    filename: str | os.PathLike[str], device: str | int = "cpu", *, backend: str = "mmap"
+    filename: str | os.PathLike[str],
+    device: str | int = "cpu",
+    *,
+    backend: str = "mmap",
+    rules: str = "compatible",
 ) -> dict[str, torch.Tensor]:
     """Return every tensor of a file by name: views of one private map, or copies on a device.
 
@@ -177,13 +191,12 @@ def load_file(
     >>> load_file("zeros.safetensors")
     {'x': tensor([0., 0.])}
     """
-    with safe_open(filename, framework="pt", device=device, backend=backend) as file:
-        return file.get_tensors()
+    return _load_file(filename, "pt", device, backend=backend, rules=rules)
 
 
-def load(data: bytes) -> dict[str, torch.Tensor]:
+def load(data: bytes, *, rules: str = "compatible") -> dict[str, torch.Tensor]:
     """Return every tensor of the bytes of a file by name. The bytes are copied once."""
-    return _load(data, "pt")
+    return _load(data, "pt", rules=rules)
 
 
 _NAMES = {

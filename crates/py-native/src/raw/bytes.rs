@@ -32,10 +32,7 @@ where
         let start = ffi::PyBytes_AsString(object.as_ptr()).cast::<MaybeUninit<u8>>();
         (object, slice::from_raw_parts_mut(start, len))
     };
-    let filled = py.detach(|| {
-        want_large_pages(target);
-        fill(target).map(|filled| filled.len())
-    });
+    let filled = py.detach(|| fill(target).map(|filled| filled.len()));
     Ok(filled.map(|filled| {
         assert_eq!(filled, len, "every byte is set");
         object
@@ -45,6 +42,7 @@ where
 /// A `bytes` object with a copy of `source`, made without holding the interpreter.
 pub(crate) fn copied_bytes<'py>(py: Python<'py>, source: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let copy = new_bytes(py, source.len(), |target| {
+        want_large_pages(target);
         Ok::<_, Infallible>(target.write_copy_of_slice(source))
     })?;
     let Ok(copy) = copy;

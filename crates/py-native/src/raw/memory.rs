@@ -4,9 +4,11 @@ use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
-use nexus_safetensors::FileBytes;
+use nexus_safetensors::Region;
 use nexus_tensor::DType;
 use pyo3::buffer::PyBuffer;
+use pyo3::prelude::*;
+use pyo3::types::PyMemoryView;
 
 /// Bytes that Python may read and write, and their owner. Clones share the bytes.
 #[derive(Clone)]
@@ -24,42 +26,29 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// A part of the bytes of a file.
-    pub(crate) fn of_file(bytes: Arc<FileBytes>, range: Range<usize>) -> Self {
-        let whole = Self {
-            start: bytes.as_mut_ptr(),
-            len: bytes.len(),
+    /// The bytes of a tensor of a file, or of a part of one.
+    pub(crate) fn of_region(region: Region) -> Self {
+        Self {
+            start: region.as_mut_ptr(),
+            len: region.len(),
             read_only: false,
-            _owner: bytes,
-        };
-        whole.part(range)
+            _owner: Arc::new(region),
+        }
     }
 
-    /// The memory of an object with the buffer protocol.
-    pub(crate) fn of_buffer(buffer: PyBuffer<u8>) -> Self {
-        Self {
+    /// The memory of an object with the buffer protocol, whose items lie densely.
+    ///
+    /// # Errors
+    /// `TypeError` when it is no such object, or its items do not lie so.
+    pub(crate) fn of_object(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        // Its items may be of any type; bytes are what all of them share.
+        let view = PyMemoryView::from(object)?.call_method1("cast", ("B",))?;
+        let buffer = PyBuffer::<u8>::get(&view)?;
+        Ok(Self {
             start: buffer.buf_ptr().cast(),
             len: buffer.len_bytes(),
             read_only: buffer.readonly(),
             _owner: Arc::new(buffer),
-        }
-    }
-
-    /// New memory of `len` bytes, aligned for every type, which `fill` gets as zeros.
-    pub(crate) fn filled<E>(
-        len: usize,
-        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
-    ) -> Result<Self, E> {
-        let mut words = vec![0_u64; len.div_ceil(size_of::<u64>())];
-        let start = words.as_mut_ptr().cast::<u8>();
-        // SAFETY: `words` has at least `len` bytes, all set, which nobody else borrows; every
-        // pattern of bits is a number.
-        fill(unsafe { slice::from_raw_parts_mut(start, len) })?;
-        Ok(Self {
-            start,
-            len,
-            read_only: false,
-            _owner: Arc::new(words),
         })
     }
 
@@ -70,7 +59,7 @@ impl Memory {
     pub(crate) fn part(&self, range: Range<usize>) -> Self {
         assert!(
             range.start <= range.end && range.end <= self.len,
-            "a checked info lies inside its file"
+            "a part lies inside its memory"
         );
         Self {
             start: self.start.wrapping_add(range.start),

@@ -6,7 +6,6 @@ use std::ptr;
 use nexus_safetensors::{Dtype, View};
 use nexus_tensor::dlpack::{self, DEVICE_CPU};
 use nexus_tensor::{DType, Layout, contiguous_strides, size_bytes};
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -88,17 +87,10 @@ impl Tensor {
     #[new]
     #[pyo3(signature = (data, /, *, dtype, shape))]
     fn create(data: &Bound<'_, PyAny>, dtype: &str, shape: Vec<usize>) -> PyResult<Self> {
-        let py = data.py();
         let dtype: DType = dtype.parse().map_err(|error| to_value_error(&error))?;
-        // Consumers may ask for items of any type; bytes are what all of them share.
-        let view = py
-            .import("builtins")?
-            .getattr("memoryview")?
-            .call1((data,))?
-            .call_method1("cast", ("B",))?;
-        let buffer = PyBuffer::<u8>::get(&view)?;
+        let memory = Memory::of_object(data)?;
         let (len, wanted) = (
-            buffer.len_bytes(),
+            memory.len(),
             size_bytes(dtype, &shape).map_err(|error| to_value_error(&error))?,
         );
         if len != wanted {
@@ -106,7 +98,7 @@ impl Tensor {
                 format!("cannot view {len} bytes as {dtype} of shape {shape:?}: needs {wanted}");
             return Err(PyValueError::new_err(message));
         }
-        Self::new(dtype, shape, Memory::of_buffer(buffer))
+        Self::new(dtype, shape, memory)
     }
 
     /// The name of the element type in the format: `"F32"`, `"BF16"`, ...

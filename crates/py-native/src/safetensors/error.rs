@@ -1,9 +1,10 @@
 //! Errors of the crate as Python exceptions, with the texts of `safetensors` 0.8.0.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
-use nexus_safetensors::SafeTensorError;
+use nexus_safetensors::{ErrorKind, Location, Metadata, SafeTensorError, locate, locate_in};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -15,11 +16,14 @@ pyo3::create_exception!(
      `tensor`, `offset` (a byte of the file) and `hint` say more, or are None."
 );
 
-/// What was attempted, as it stands in the text of an error.
+/// The size of the number that opens a file.
+const LENGTH_SIZE: u64 = size_of::<u64>() as u64;
+
+/// What was attempted, and on what, as it stands in the text of an error.
 #[derive(Clone, Copy)]
-pub(crate) enum Doing {
-    ReadingFile,
-    ReadingBytes,
+pub(crate) enum Doing<'a> {
+    ReadingFile(&'a Path),
+    ReadingBytes(&'a [u8]),
     Writing,
 }
 
@@ -37,39 +41,67 @@ pub(crate) fn plain(text: impl Into<String>) -> PyErr {
     SafetensorError::new_err(text.into())
 }
 
-/// A tensor that is not there.
-pub(crate) fn missing(py: Python<'_>, name: &str) -> PyErr {
-    let exception = plain(format!("File does not contain tensor {name}"));
-    describe(py, &exception, Some(name), None, None);
+/// An exception that says what to do.
+pub(crate) fn hinted(py: Python<'_>, text: &str, hint: &str) -> PyErr {
+    let exception = plain(text);
+    describe(py, &exception, &Location::default(), Some(hint));
     exception
 }
 
-/// The exception for an error of the crate.
-pub(crate) fn to_exception(py: Python<'_>, doing: Doing, error: &SafeTensorError) -> PyErr {
+/// A tensor that is not there.
+pub(crate) fn missing(py: Python<'_>, name: &str) -> PyErr {
+    let exception = plain(format!("File does not contain tensor {name}"));
+    set(py, &exception, "tensor", name);
+    exception
+}
+
+/// The exception for an error of the crate. What is read again to find its place is the file that
+/// the error names or that was opened.
+pub(crate) fn to_exception(py: Python<'_>, doing: Doing<'_>, error: &SafeTensorError) -> PyErr {
     if let SafeTensorError::File { source, path, .. } = error
         && let Some(errno) = source.raw_os_error()
     {
         return of_system(py, doing, errno, source, path);
     }
     let text = match doing {
-        Doing::ReadingFile => format!("Error while deserializing header: {error}"),
-        Doing::ReadingBytes => format!("Error while deserializing: {error}"),
+        Doing::ReadingFile(_) => format!("Error while deserializing header: {error}"),
+        Doing::ReadingBytes(_) => format!("Error while deserializing: {error}"),
         Doing::Writing => format!("Error while serializing: {error}"),
     };
     let exception = plain(text);
-    describe(
-        py,
-        &exception,
-        tensor_of(error),
-        offset_of(error),
-        error.hint(),
-    );
+    let location = match doing {
+        Doing::ReadingBytes(bytes) => py.detach(|| locate(bytes, error)),
+        Doing::ReadingFile(path) if error.kind() == ErrorKind::Corrupt => {
+            py.detach(|| locate_at(path, error)).unwrap_or_default()
+        }
+        Doing::ReadingFile(_) | Doing::Writing => locate(&[], error),
+    };
+    describe(py, &exception, &location, error.hint());
     exception
 }
 
+/// The place of an error in a file, of which the head is read again.
+fn locate_at(path: &Path, error: &SafeTensorError) -> io::Result<Location> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut head = Vec::new();
+    (&mut file).take(LENGTH_SIZE).read_to_end(&mut head)?;
+    if let Ok(head_size) = Metadata::head_size(&head, size) {
+        file.take(head_size as u64 - LENGTH_SIZE)
+            .read_to_end(&mut head)?;
+    }
+    Ok(locate_in(&head, size, error))
+}
+
 /// What the system refused is an `OSError`; what it refused to write, a `SafetensorError` too.
-fn of_system(py: Python<'_>, doing: Doing, errno: i32, source: &io::Error, path: &Path) -> PyErr {
-    if matches!(doing, Doing::ReadingFile) && source.kind() == io::ErrorKind::NotFound {
+fn of_system(
+    py: Python<'_>,
+    doing: Doing<'_>,
+    errno: i32,
+    source: &io::Error,
+    path: &Path,
+) -> PyErr {
+    if matches!(doing, Doing::ReadingFile(_)) && source.kind() == io::ErrorKind::NotFound {
         let text = format!("No such file or directory: {}", path.display());
         let exception = pyo3::exceptions::PyFileNotFoundError::new_err(text);
         // With a file name, the text would be Python's own.
@@ -96,46 +128,26 @@ fn of_system(py: Python<'_>, doing: Doing, errno: i32, source: &io::Error, path:
     }
 }
 
-fn tensor_of(error: &SafeTensorError) -> Option<&str> {
-    match error {
-        SafeTensorError::TensorNotFound(name)
-        | SafeTensorError::InvalidOffset(name)
-        | SafeTensorError::DuplicateName(name)
-        | SafeTensorError::Tensor { name, .. } => Some(name),
-        SafeTensorError::ReservedName => Some("__metadata__"),
-        _ => None,
+fn describe(py: Python<'_>, exception: &PyErr, location: &Location, hint: Option<&str>) {
+    if let Some(tensor) = &location.tensor {
+        set(py, exception, "tensor", tensor);
     }
-}
-
-/// The byte of the file at which the header stops being sound, where that is known.
-fn offset_of(error: &SafeTensorError) -> Option<usize> {
-    match error {
-        SafeTensorError::InvalidHeader(error) => Some(8 + error.valid_up_to()),
-        SafeTensorError::InvalidHeaderDeserialization(error) if error.line() == 1 => {
-            Some(8 + error.column().saturating_sub(1))
-        }
-        _ => None,
+    if let Some(offset) = location.offset {
+        set(py, exception, "offset", offset);
     }
-}
-
-fn describe(
-    py: Python<'_>,
-    exception: &PyErr,
-    tensor: Option<&str>,
-    offset: Option<usize>,
-    hint: Option<&str>,
-) {
-    let value = exception.value(py);
-    // What cannot be added must not hide the error itself.
-    let _ = tensor.map(|tensor| value.setattr("tensor", tensor));
-    if let Some(offset) = offset {
-        let _ = value.setattr("offset", offset);
-    }
+    let note = |text: String| {
+        // What cannot be added must not hide the error itself.
+        let _ = exception.value(py).call_method1("add_note", (text,));
+    };
     if let Some(hint) = hint {
-        let _ = value.setattr("hint", hint);
-        let _ = value.call_method1("add_note", (format!("hint: {hint}"),));
+        set(py, exception, "hint", hint);
+        note(format!("hint: {hint}"));
     }
-    if let Some(offset) = offset {
-        let _ = value.call_method1("add_note", (format!("at byte {offset} of the file"),));
+    if location.offset.is_some() {
+        note(format!("at {location}"));
     }
+}
+
+fn set<'py>(py: Python<'py>, exception: &PyErr, name: &str, value: impl IntoPyObject<'py>) {
+    let _ = exception.value(py).setattr(name, value);
 }

@@ -5,10 +5,13 @@ mod torch;
 mod types;
 
 use std::fmt;
+use std::ops::Range;
 
-use nexus_tensor::{DType, Layout, TensorRef};
+use nexus_safetensors::TensorInfo;
+use nexus_tensor::{DType, Layout};
 use pyo3::exceptions::PyModuleNotFoundError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use self::numpy::Numpy;
@@ -98,31 +101,22 @@ pub(crate) struct Part {
     pub(crate) memory: Memory,
 }
 
-impl Part {
-    /// The same items in row-major order, copied where they are not.
-    fn to_contiguous(&self) -> PyResult<Self> {
-        let dtype = item_type(self.dtype);
-        let view = TensorRef::with_layout(dtype, self.layout.clone(), self.memory.bytes())
-            .map_err(|error| plain(error.to_string()))?;
-        let layout = Layout::contiguous(self.layout.shape());
-        let layout = layout.map_err(|error| plain(error.to_string()))?;
-        let size = dtype.size_bytes().unwrap_or(1);
-        let memory = if self.layout.is_contiguous() {
-            let places = self.layout.places();
-            self.memory.part(places.start * size..places.end * size)
-        } else {
-            let dense = view.to_contiguous();
-            let bytes = dense.view().as_bytes().unwrap_or_default();
-            Memory::filled(bytes.len(), |target| {
-                target.copy_from_slice(bytes);
-                Ok::<_, PyErr>(())
-            })?
-        };
-        Ok(Self {
-            dtype: self.dtype,
-            layout,
-            memory,
-        })
+/// Memory of several tensors, and the one Python object that keeps it for all of them.
+pub(crate) struct Home {
+    memory: Memory,
+    object: PyOnceLock<Py<Tensor>>,
+}
+
+impl Home {
+    pub(crate) fn new(memory: Memory) -> Self {
+        let object = PyOnceLock::new();
+        Self { memory, object }
+    }
+
+    /// All of the memory as bytes.
+    fn object<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, Tensor>> {
+        let make = || Py::new(py, Tensor::of_bytes(self.memory.clone()));
+        Ok(self.object.get_or_try_init(py, make)?.bind(py))
     }
 }
 
@@ -195,7 +189,12 @@ impl Importer {
         Ok(shape)
     }
 
-    /// A whole tensor.
+    /// The framework's own tensor for dense elements, row-major, that fill `memory`: of a whole
+    /// tensor, say, by `Memory::of_region`. The memory lives as long as the tensor does. Nothing is
+    /// copied, unless the framework has to (TensorFlow, MLX, a device).
+    ///
+    /// # Errors
+    /// `SafetensorError` for a type that the framework lacks, and what the framework says.
     pub(crate) fn tensor<'py>(
         &self,
         py: Python<'py>,
@@ -218,20 +217,41 @@ impl Importer {
         )
     }
 
-    /// Some items of a tensor.
+    /// A whole tensor that fills a part of some memory.
+    pub(crate) fn tensor_in<'py>(
+        &self,
+        py: Python<'py>,
+        info: &TensorInfo,
+        home: &Home,
+        range: Range<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if let Maker::Numpy(numpy) = &self.maker
+            && info.dtype.size_bytes().is_some()
+        {
+            return numpy.dense(py, info.dtype, &info.shape, home.object(py)?, range.start);
+        }
+        self.tensor(py, info.dtype, &info.shape, home.memory.part(range))
+    }
+
+    /// Whether [`part`](Self::part) takes this layout; it takes dense ones always.
+    pub(crate) fn takes(&self, layout: &Layout) -> bool {
+        match self.maker {
+            Maker::Plain | Maker::Paddle(_) => false,
+            Maker::Torch(_) => layout.strides().iter().all(|stride| *stride >= 0),
+            Maker::Numpy(_) | Maker::Converter(..) => true,
+        }
+    }
+
+    /// Some items of a tensor, of a layout that this [`takes`](Self::takes).
     pub(crate) fn part<'py>(&self, py: Python<'py>, part: &Part) -> PyResult<Bound<'py, PyAny>> {
         match &self.maker {
             Maker::Plain => {
-                let dense = py.detach(|| part.to_contiguous())?;
-                let shape = dense.layout.shape().to_vec();
-                Ok(Bound::new(py, Tensor::new(dense.dtype, shape, dense.memory)?)?.into_any())
+                let (shape, memory) = (part.layout.shape().to_vec(), part.memory.clone());
+                Ok(Bound::new(py, Tensor::new(part.dtype, shape, memory)?)?.into_any())
             }
             Maker::Numpy(numpy) => numpy.array(py, part),
-            Maker::Torch(torch) if part.layout.strides().iter().any(|stride| *stride < 0) => {
-                torch.tensor(py, &py.detach(|| part.to_contiguous())?)
-            }
             Maker::Torch(torch) => torch.tensor(py, part),
-            Maker::Paddle(paddle) => paddle.tensor(py, &py.detach(|| part.to_contiguous())?),
+            Maker::Paddle(paddle) => paddle.tensor(py, part),
             Maker::Converter(numpy, convert) => convert.bind(py).call1((numpy.array(py, part)?,)),
         }
     }

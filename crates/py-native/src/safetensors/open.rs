@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_safetensors::{SafeTensorError, TensorInfo};
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple, PyType};
 
 use super::device::Device;
 use super::error::{Doing, missing, plain, to_exception};
-use super::framework::{Framework, Importer};
+use super::framework::{Framework, Home, Importer};
 use super::slice::PySafeSlice;
-use super::source::{Backend, Source};
+use super::source::{BackendName, RulesName, Source, Way};
+use crate::raw::{Memory, PausedCollection};
 
 /// An open file and whom its tensors are for.
 pub(crate) struct Open {
@@ -28,15 +28,16 @@ impl Open {
         path: &Path,
         framework: Framework,
         device: Option<Device>,
-        backend: Backend,
+        read: fn(&Path, Way) -> Result<Source, SafeTensorError>,
+        way: Way,
     ) -> PyResult<Self> {
         let device = device.unwrap_or(Device::Cpu);
         // A file that is not there is worse than a device that is not.
         if !path.as_os_str().is_empty() && path.exists() {
             framework.check_device(device)?;
         }
-        let source = py.detach(|| Source::open(path, backend));
-        let source = source.map_err(|error| to_exception(py, Doing::ReadingFile, &error))?;
+        let source = py.detach(|| read(path, way));
+        let source = source.map_err(|error| to_exception(py, Doing::ReadingFile(path), &error))?;
         let importer = Importer::new(py, framework, device)?;
         Ok(Self { source, importer })
     }
@@ -45,24 +46,31 @@ impl Open {
         let info = self.source.file().info(name);
         info.map_err(|error| match error {
             SafeTensorError::TensorNotFound(name) => missing(py, &name),
-            error => to_exception(py, Doing::ReadingFile, &error),
+            error => to_exception(py, Doing::ReadingFile(Path::new("")), &error),
         })
     }
 
     pub(crate) fn tensor<'py>(
         &self,
         py: Python<'py>,
+        name: &str,
         info: &TensorInfo,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let memory = self.source.memory(py, info)?;
+        let memory = self.source.memory(py, name)?;
         self.importer.tensor(py, info.dtype, &info.shape, memory)
     }
 
     fn tensors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tensors = PyDict::new(py);
-        for name in self.source.file().offset_keys() {
-            let info = self.info(py, &name)?;
-            tensors.set_item(&name, self.tensor(py, info)?)?;
+        let source = self.source.loaded(py)?;
+        let _paused = PausedCollection::new(py);
+        for group in source.file().groups() {
+            let memory = source.group_memory(py, &group)?;
+            let home = Home::new(memory);
+            for (name, info, range) in group.tensors() {
+                let tensor = self.importer.tensor_in(py, info, &home, range)?;
+                tensors.set_item(name, tensor)?;
+            }
         }
         Ok(tensors)
     }
@@ -73,8 +81,10 @@ impl Open {
 /// `framework` says what tensors are: "pt", "np", "tf", "flax", "paddle" or "mlx", or None for
 /// `nexus.safetensors.Tensor`. `device` is where torch and paddle put them. With the backend
 /// "mmap" they are views of a private map of the file: nothing is read before it is touched, writes
-/// stay in memory, and a tensor keeps the map alive after the file is closed. "pread" reads them
-/// when they are asked for.
+/// stay in memory, and a tensor keeps the map alive after the file is closed. "pread", "direct" and
+/// "uring" read them when they are asked for, `get_tensors` all at once; "populate" is a map that
+/// is read in at once; "auto" maps, unless the file lies behind a network. `rules="strict"` refuses
+/// what other readers may read in another way.
 ///
 /// >>> from nexus.safetensors import Tensor, safe_open, save_file
 /// >>> save_file({"x": Tensor(b"ab", dtype="U8", shape=(2,))}, "x.safetensors", {"by": "hand"})
@@ -101,15 +111,23 @@ impl SafeOpen {
 #[pymethods]
 impl SafeOpen {
     #[new]
-    #[pyo3(signature = (filename, framework, device = Some(Device::Cpu), *, backend = Backend::Map))]
+    #[pyo3(signature = (filename, framework, device = Some(Device::Cpu), *, backend = Way::DEFAULT_BACKEND, rules = Way::DEFAULT_RULES))]
     fn new(
         py: Python<'_>,
         filename: PathBuf,
         framework: Framework,
         device: Option<Device>,
-        backend: Backend,
+        backend: BackendName,
+        rules: RulesName,
     ) -> PyResult<Self> {
-        let open = Open::new(py, &filename, framework, device, backend)?;
+        let open = Open::new(
+            py,
+            &filename,
+            framework,
+            device,
+            Source::open,
+            Way::new(backend, rules),
+        )?;
         Ok(Self {
             path: filename,
             open: Mutex::new(Some(Arc::new(open))),
@@ -134,7 +152,7 @@ impl SafeOpen {
     /// Return one tensor.
     fn get_tensor<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let open = self.opened()?;
-        open.tensor(py, open.info(py, name)?)
+        open.tensor(py, name, open.info(py, name)?)
     }
 
     /// Return every tensor by name, in the order of the data.
@@ -146,7 +164,8 @@ impl SafeOpen {
     fn get_slice(&self, py: Python<'_>, name: &str) -> PyResult<PySafeSlice> {
         let open = self.opened()?;
         let info = open.info(py, name)?.clone();
-        Ok(PySafeSlice { info, open })
+        let name = name.to_owned();
+        Ok(PySafeSlice { name, info, open })
     }
 
     /// Return type, shape, first byte and one past the last byte of a tensor in the file.
@@ -175,7 +194,7 @@ impl SafeOpen {
     fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let open = self.opened()?;
         match open.source.file().info(name) {
-            Ok(info) => open.tensor(py, info),
+            Ok(info) => open.tensor(py, name, info),
             Err(_) => Err(PyKeyError::new_err(name.to_owned())),
         }
     }
@@ -238,38 +257,62 @@ pub(crate) struct SafeOpenHandle;
 #[pymethods]
 impl SafeOpenHandle {
     #[new]
-    #[pyo3(signature = (f, framework, device = Some(Device::Cpu), *, backend = Backend::Map))]
+    #[pyo3(signature = (f, framework, device = Some(Device::Cpu), *, backend = Way::DEFAULT_BACKEND, rules = Way::DEFAULT_RULES))]
     fn new(
         f: &Bound<'_, PyAny>,
         framework: Framework,
         device: Option<Device>,
-        backend: Backend,
+        backend: BackendName,
+        rules: RulesName,
     ) -> PyResult<PyClassInitializer<Self>> {
         f.getattr("fileno")?;
         let filename = f.getattr("name")?.extract()?;
-        let open = SafeOpen::new(f.py(), filename, framework, device, backend)?;
+        let open = SafeOpen::new(f.py(), filename, framework, device, backend, rules)?;
         Ok(PyClassInitializer::from(open).add_subclass(Self))
     }
 }
 
 /// Every tensor of the bytes of a file by name, in the order of the data. The bytes are copied once.
 #[pyfunction]
-#[pyo3(signature = (data, framework))]
+#[pyo3(signature = (data, framework, *, rules = Way::DEFAULT_RULES))]
 pub(crate) fn load<'py>(
     data: &Bound<'py, PyAny>,
     framework: Framework,
+    rules: RulesName,
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = data.py();
-    let copied;
+    let buffer;
     let bytes = if let Ok(bytes) = data.cast::<PyBytes>() {
         bytes.as_bytes()
     } else {
-        // Other buffers may change while they are read: judge and keep one copy.
-        copied = PyBuffer::<u8>::get(data)?.to_vec(py)?;
-        copied.as_slice()
+        buffer = Memory::of_object(data)?;
+        buffer.bytes()
     };
-    let source = py.detach(|| Source::copy_of(bytes));
-    let source = source.map_err(|error| to_exception(py, Doing::ReadingBytes, &error))?;
+    let source = py.detach(|| Source::copy_of(bytes, rules.0));
+    let source = source.map_err(|error| to_exception(py, Doing::ReadingBytes(bytes), &error))?;
     let importer = Importer::new(py, framework, Device::Cpu)?;
     Open { source, importer }.tensors(py)
+}
+
+/// Every tensor of a file by name, in the order of the data. With the backend "mmap" they are views
+/// of a private map of the file; else the whole file is read at once.
+#[pyfunction]
+#[pyo3(signature = (
+    filename, framework, device = Some(Device::Cpu), *,
+    backend = Way::DEFAULT_BACKEND, rules = Way::DEFAULT_RULES
+))]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "arguments come from Python as values"
+)]
+pub(crate) fn load_file(
+    py: Python<'_>,
+    filename: PathBuf,
+    framework: Framework,
+    device: Option<Device>,
+    backend: BackendName,
+    rules: RulesName,
+) -> PyResult<Bound<'_, PyDict>> {
+    let way = Way::new(backend, rules);
+    Open::new(py, &filename, framework, device, Source::load, way)?.tensors(py)
 }

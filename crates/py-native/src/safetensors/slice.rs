@@ -2,39 +2,39 @@
 
 use std::sync::Arc;
 
-use nexus_safetensors::TensorInfo;
+use nexus_safetensors::{Index, TensorInfo};
 use pyo3::prelude::*;
 
-use super::error::plain;
 use super::framework::{Framework, Part, item_type};
-use super::index::{Index, Indices, select};
+use super::index::{Indices, select};
 use super::open::Open;
 
 /// A tensor to be. Indexing it as NumPy does gives a part of it; `[...]` gives all of it.
 #[pyclass(frozen, module = "nexus.safetensors")]
 pub(crate) struct PySafeSlice {
+    pub(crate) name: String,
     pub(crate) info: TensorInfo,
     pub(crate) open: Arc<Open>,
 }
 
 impl PySafeSlice {
     fn part<'py>(&self, py: Python<'py>, indices: &[Index]) -> PyResult<Bound<'py, PyAny>> {
-        let Self { info, open } = self;
+        let Self { name, info, open } = self;
+        let importer = &open.importer;
         if indices == [Index::Ellipsis] {
-            return open.tensor(py, info);
+            return open.tensor(py, name, info);
         }
-        let shape = open.importer.item_shape(info.dtype, &info.shape)?;
-        let layout = select(&shape, indices)?;
-        let item_size = item_type(info.dtype).size_bytes().unwrap_or(1);
-        if info.dtype.size_bytes().is_none() && open.importer.framework() == Framework::Plain {
-            return Err(plain(format!(
-                "cannot slice {}: its elements share bytes",
-                info.dtype
-            )));
-        }
-        let (memory, layout) = open.source.part(py, info, item_size, &layout)?;
+        let shape = importer.item_shape(info.dtype, &info.shape)?;
+        let item = match importer.framework() {
+            // Elements that share bytes stay what they are.
+            Framework::Plain => info.dtype,
+            _ => item_type(info.dtype),
+        };
+        let selection = select(item, &shape, indices)?;
+        let strided = importer.takes(selection.layout());
+        let (memory, layout) = open.source.part(py, name, &selection, strided)?;
         let dtype = info.dtype;
-        open.importer.part(
+        importer.part(
             py,
             &Part {
                 dtype,

@@ -1,82 +1,112 @@
 //! Where the memory of a tensor comes from: the one place that knows the ways to read a file.
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
 use std::path::Path;
-use std::str::FromStr;
 
-use nexus_safetensors::{SafeTensorError, SafeTensorsFile, TensorInfo};
+use nexus_safetensors::{
+    Backend, Group, ReadOptions, Rules, SafeTensorError, SafeTensorsFile, Selection,
+};
 use nexus_tensor::Layout;
 use pyo3::prelude::*;
 
-use super::error::{Doing, plain, to_exception};
+use super::error::{Doing, hinted, plain, to_exception};
 use crate::raw::Memory;
 
-/// How the bytes of tensors are read.
+/// How a file is read, as Python says it: `backend=` and `rules=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Backend {
-    /// Through a private map, when they are touched.
-    Map,
-    /// By positional reads, when they are asked for.
-    Read,
+pub(crate) struct Way {
+    pub(crate) backend: Backend,
+    pub(crate) rules: Rules,
 }
 
-impl FromStr for Backend {
-    type Err = PyErr;
+impl Way {
+    /// What `safetensors` 0.8.0 does by default: a private map, and whatever it accepts.
+    pub(crate) const DEFAULT_BACKEND: BackendName = BackendName(Backend::Map);
+    pub(crate) const DEFAULT_RULES: RulesName = RulesName(Rules::Compatible);
 
-    fn from_str(name: &str) -> PyResult<Self> {
-        match name {
-            "mmap" => Ok(Self::Map),
-            "pread" => Ok(Self::Read),
-            _ => Err(plain(format!(
-                "backend {name:?} is invalid (expected one of: \"mmap\", \"pread\")"
-            ))),
+    pub(crate) fn new(backend: BackendName, rules: RulesName) -> Self {
+        Self {
+            backend: backend.0,
+            rules: rules.0,
         }
+    }
+
+    fn options(self) -> ReadOptions {
+        ReadOptions::from(self.backend).rules(self.rules)
     }
 }
 
-impl<'py> FromPyObject<'_, 'py> for Backend {
+/// The argument `backend=`.
+#[derive(Clone, Copy)]
+pub(crate) struct BackendName(pub(crate) Backend);
+
+impl<'py> FromPyObject<'_, 'py> for BackendName {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        object.extract::<String>()?.parse()
+        let name: String = object.extract()?;
+        name.parse().map(Self).map_err(|_| {
+            // The text is that of `safetensors` 0.8.0, which knows no more than these two.
+            hinted(
+                object.py(),
+                &format!("backend {name:?} is invalid (expected one of: \"mmap\", \"pread\")"),
+                "there are \"auto\", \"populate\", \"direct\" and \"uring\" too",
+            )
+        })
+    }
+}
+
+/// The argument `rules=`.
+#[derive(Clone, Copy)]
+pub(crate) struct RulesName(pub(crate) Rules);
+
+impl<'py> FromPyObject<'_, 'py> for RulesName {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match object.extract::<String>()?.as_str() {
+            "compatible" => Ok(Self(Rules::Compatible)),
+            "strict" => Ok(Self(Rules::Strict)),
+            name => Err(plain(format!(
+                "rules {name:?} is invalid (expected one of: \"compatible\", \"strict\")"
+            ))),
+        }
     }
 }
 
 /// An open file.
 pub(crate) struct Source {
     file: SafeTensorsFile,
-    /// Read from here; through the map where there is none.
-    reader: Option<File>,
 }
 
 impl Source {
-    /// Opens a file and reads its header.
-    pub(crate) fn open(path: &Path, backend: Backend) -> Result<Self, SafeTensorError> {
-        let refused = |source| SafeTensorError::File {
-            action: "open",
-            path: path.to_owned(),
-            source,
-        };
-        let reader = match backend {
-            Backend::Map => None,
-            Backend::Read => Some(File::open(path).map_err(refused)?),
-        };
-        let file = SafeTensorsFile::open(path)?;
-        if let Some(reader) = &reader
-            && !is_at(reader, path).map_err(refused)?
-        {
-            // The header would be of one file and the tensors of another.
-            return Err(refused(io::Error::other("it has just been replaced")));
-        }
-        Ok(Self { file, reader })
+    /// Opens a file and reads its header; tensors are read when they are asked for.
+    pub(crate) fn open(path: &Path, way: Way) -> Result<Self, SafeTensorError> {
+        let file = SafeTensorsFile::open_with(path, &way.options())?;
+        Ok(Self { file })
+    }
+
+    /// Reads a whole file at once.
+    pub(crate) fn load(path: &Path, way: Way) -> Result<Self, SafeTensorError> {
+        let file = SafeTensorsFile::load(path, &way.options())?;
+        Ok(Self { file })
     }
 
     /// Copies the bytes of a file.
-    pub(crate) fn copy_of(bytes: &[u8]) -> Result<Self, SafeTensorError> {
-        let file = SafeTensorsFile::copy_of(bytes)?;
-        Ok(Self { file, reader: None })
+    pub(crate) fn copy_of(bytes: &[u8], rules: Rules) -> Result<Self, SafeTensorError> {
+        let file = SafeTensorsFile::copy_of_with(bytes, rules)?;
+        Ok(Self { file })
+    }
+
+    /// The same with all bytes in memory, where this reads on demand.
+    pub(crate) fn loaded(&self, py: Python<'_>) -> PyResult<Self> {
+        let file = py.detach(|| self.file.loaded());
+        let file = file.map_err(|error| self.refusal(py, &error))?;
+        Ok(Self { file })
+    }
+
+    fn refusal(&self, py: Python<'_>, error: &SafeTensorError) -> PyErr {
+        let path = self.file.path().unwrap_or(Path::new(""));
+        to_exception(py, Doing::ReadingFile(path), error)
     }
 
     /// The header and the places of the tensors.
@@ -84,75 +114,40 @@ impl Source {
         &self.file
     }
 
-    /// The memory of one tensor of this file.
-    pub(crate) fn memory(&self, py: Python<'_>, info: &TensorInfo) -> PyResult<Memory> {
-        self.bytes(py, self.file.byte_range(info))
+    /// The memory of one tensor.
+    pub(crate) fn memory(&self, py: Python<'_>, name: &str) -> PyResult<Memory> {
+        let region = if self.file.is_in_memory() {
+            self.file.region(name)
+        } else {
+            py.detach(|| self.file.region(name))
+        };
+        let region = region.map_err(|error| self.refusal(py, &error))?;
+        Ok(Memory::of_region(region))
     }
 
-    /// The memory of some elements of one tensor, and where they lie in it. `layout` counts items
-    /// of `item_size` bytes from the tensor's start.
+    /// The memory of neighbouring tensors.
+    pub(crate) fn group_memory(&self, py: Python<'_>, group: &Group<'_>) -> PyResult<Memory> {
+        let region = group.region().map_err(|error| self.refusal(py, &error))?;
+        Ok(Memory::of_region(region))
+    }
+
+    /// The memory of some elements of one tensor, and where they lie in it. Views of what is in
+    /// memory if `strided` layouts are of use; else these elements alone, densely, of which no
+    /// others are read.
     pub(crate) fn part(
         &self,
         py: Python<'_>,
-        info: &TensorInfo,
-        item_size: usize,
-        layout: &Layout,
+        name: &str,
+        selection: &Selection,
+        strided: bool,
     ) -> PyResult<(Memory, Layout)> {
-        let start = self.file.byte_range(info).start;
-        let places = layout.places();
-        let memory = self.bytes(
-            py,
-            start + places.start * item_size..start + places.end * item_size,
-        )?;
-        let offset = layout.offset() - places.start;
-        let layout = Layout::strided(layout.shape(), layout.strides(), offset);
-        Ok((memory, layout.map_err(|error| plain(error.to_string()))?))
+        if strided && self.file.is_in_memory() {
+            return Ok((self.memory(py, name)?, selection.layout().clone()));
+        }
+        let region = py.detach(|| self.file.read_ranges(name, selection.runs()));
+        let region = region.map_err(|error| self.refusal(py, &error))?;
+        let layout = Layout::contiguous(selection.shape());
+        let layout = layout.map_err(|error| plain(error.to_string()))?;
+        Ok((Memory::of_region(region), layout))
     }
-
-    fn bytes(&self, py: Python<'_>, range: Range<usize>) -> PyResult<Memory> {
-        let Some(reader) = &self.reader else {
-            return Ok(Memory::of_file(self.file.bytes(), range));
-        };
-        py.detach(|| {
-            Memory::filled(range.len(), |bytes| {
-                read_exact_at(reader, bytes, range.start as u64)
-            })
-        })
-        .map_err(|error| self.read_error(py, error))
-    }
-
-    fn read_error(&self, py: Python<'_>, source: io::Error) -> PyErr {
-        let path = self.file.path().unwrap_or(Path::new("")).to_owned();
-        let action = "read";
-        let error = SafeTensorError::File {
-            action,
-            path,
-            source,
-        };
-        to_exception(py, Doing::ReadingFile, &error)
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let (opened, named) = (file.metadata()?, std::fs::metadata(path)?);
-    Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino()))
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
-}
-
-#[cfg(not(unix))]
-fn read_exact_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    file.seek(SeekFrom::Start(at))?;
-    file.read_exact(bytes)
 }

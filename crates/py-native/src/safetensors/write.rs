@@ -8,15 +8,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use nexus_safetensors::{
-    Dtype, SafeTensors, View, WriteOptions, serialize as to_bytes, serialize_to_file_with,
-};
+use nexus_safetensors::{Dtype, Prepared, SafeTensors, View, WriteMode, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList};
 
 use super::error::{Doing, plain, to_exception};
 use super::framework::NAMES;
-use crate::raw::{Tensor, copied_bytes};
+use crate::raw::{Tensor, new_bytes};
 
 /// What to write as one tensor: a type, a shape, and the address and size of its bytes.
 ///
@@ -131,6 +129,25 @@ impl View for Writable {
     }
 }
 
+/// The argument `mode=`.
+#[derive(Clone, Copy)]
+pub(crate) struct ModeName(WriteMode);
+
+impl<'py> FromPyObject<'_, 'py> for ModeName {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let name: String = object.extract()?;
+        WriteMode::from_name(&name).map(Self).ok_or_else(|| {
+            let names = WriteMode::ALL.map(|mode| format!("{:?}", mode.name()));
+            plain(format!(
+                "mode {name:?} is invalid (expected one of: {})",
+                names.join(", ")
+            ))
+        })
+    }
+}
+
 /// Return the bytes of a file with these tensors.
 #[pyfunction]
 #[pyo3(signature = (tensor_dict, metadata = None))]
@@ -139,27 +156,40 @@ pub(crate) fn serialize(
     tensor_dict: HashMap<String, Writable>,
     metadata: Option<HashMap<String, String>>,
 ) -> PyResult<Bound<'_, PyBytes>> {
-    let written = py.detach(|| to_bytes(&tensor_dict, metadata));
-    copied_bytes(
-        py,
-        &written.map_err(|error| to_exception(py, Doing::Writing, &error))?,
-    )
+    let refused = |error| to_exception(py, Doing::Writing, &error);
+    let prepared = py.detach(|| Prepared::new(&tensor_dict, metadata));
+    let prepared = prepared.map_err(refused)?;
+    new_bytes(py, prepared.size_bytes(), |memory| {
+        prepared.write_into(memory)
+    })?
+    .map_err(refused)
 }
 
 /// Write tensors to a file, which appears or changes at once and only when all went well.
 ///
-/// With `fsync` the call returns when file and folder are on the disk.
+/// With `fsync` the call returns when file and folder are on the disk. `mode` says how: "auto",
+/// "buffered", "direct" or "uring". With `align` the data starts at a multiple of so many bytes.
 #[pyfunction]
-#[pyo3(signature = (tensor_dict, filename, metadata = None, *, fsync = false))]
+#[pyo3(signature = (
+    tensor_dict, filename, metadata = None, *, fsync = false, mode = None, align = None
+))]
 pub(crate) fn serialize_file(
     py: Python<'_>,
     tensor_dict: HashMap<String, Writable>,
     filename: PathBuf,
     metadata: Option<HashMap<String, String>>,
     fsync: bool,
+    mode: Option<ModeName>,
+    align: Option<usize>,
 ) -> PyResult<()> {
-    let options = WriteOptions::default().fsync(fsync);
-    py.detach(|| serialize_to_file_with(&tensor_dict, metadata, &filename, options))
+    let options = WriteOptions::default()
+        .fsync(fsync)
+        .mode(mode.map_or(WriteMode::Auto, |mode| mode.0))
+        .align(align);
+    let saved =
+        py.detach(|| Prepared::aligned(&tensor_dict, metadata, align)?.save(&filename, options));
+    saved
+        .map(drop)
         .map_err(|error| to_exception(py, Doing::Writing, &error))
 }
 
@@ -172,7 +202,7 @@ pub(crate) fn deserialize<'py>(
 ) -> PyResult<Vec<(String, Bound<'py, PyDict>)>> {
     let source = bytes.as_bytes();
     let tensors = py.detach(|| SafeTensors::deserialize(source));
-    let tensors = tensors.map_err(|error| to_exception(py, Doing::ReadingBytes, &error))?;
+    let tensors = tensors.map_err(|error| to_exception(py, Doing::ReadingBytes(source), &error))?;
     let described = tensors.iter().map(|(name, tensor)| {
         let data = tensor.data();
         let copy = PyByteArray::new_with(py, data.len(), |target| {

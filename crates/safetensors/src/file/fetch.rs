@@ -6,7 +6,41 @@ use std::path::Path;
 use super::{SafeTensorsFile, Source};
 use crate::io::{self, Bytes, Failure, Job, Reader, gather, total};
 use crate::raw::{Memory, Pages};
-use crate::{Part, Region, SafeTensorError};
+use crate::{Part, Region, SafeTensorError, TensorInfo};
+
+/// Tensors that lie one behind the other and share a [`region`](Self::region).
+pub struct Group<'a> {
+    file: &'a SafeTensorsFile,
+    range: Range<usize>,
+    tensors: Vec<(&'a str, &'a TensorInfo)>,
+}
+
+impl<'a> Group<'a> {
+    /// Names, infos, and where each lies in the region.
+    pub fn tensors(&self) -> impl Iterator<Item = (&'a str, &'a TensorInfo, Range<usize>)> {
+        self.tensors.iter().map(|&(name, info)| {
+            let range = self.file.byte_range(info);
+            (
+                name,
+                info,
+                range.start - self.range.start..range.end - self.range.start,
+            )
+        })
+    }
+
+    /// The bytes of all of them.
+    ///
+    /// # Errors
+    /// As [`SafeTensorsFile::region`], but for `TensorNotFound`.
+    pub fn region(&self) -> Result<Region, SafeTensorError> {
+        match &self.file.inner.source {
+            Source::Map(memory) | Source::Loaded(memory) if self.tensors.len() > 1 => {
+                Ok(Region::uncounted(memory, self.range.clone()))
+            }
+            _ => self.file.region_at(self.range.clone()),
+        }
+    }
+}
 
 /// A tensor by name and the memory for its bytes.
 pub type Destination<'a> = (&'a str, &'a mut [u8]);
@@ -18,7 +52,11 @@ impl SafeTensorsFile {
     /// # Errors
     /// `TensorNotFound`; where tensors are read on demand `File` and `UnexpectedEnd`.
     pub fn region(&self, name: &str) -> Result<Region, SafeTensorError> {
-        let range = self.byte_range(self.info(name)?);
+        self.region_at(self.byte_range(self.info(name)?))
+    }
+
+    /// The bytes of the tensor that lies there.
+    fn region_at(&self, range: Range<usize>) -> Result<Region, SafeTensorError> {
         match &self.inner.source {
             Source::Map(memory) | Source::Loaded(memory) => Ok(Region::of_tensor(memory, range)),
             Source::Reader(reader) => {
@@ -28,6 +66,41 @@ impl SafeTensorsFile {
                     .map_err(|error| self.explain(error))?;
                 Ok(Region::of_pages(pages, range))
             }
+        }
+    }
+
+    /// Every tensor in the order of the data, in groups whose bytes are one region: neighbours
+    /// without a page of their own together, any other tensor alone. For bindings, to which a
+    /// region a tensor would be dear where there are a hundred thousand.
+    ///
+    /// Costs what [`region`](Self::region) costs, once for each group.
+    pub fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        let mut tensors = self.header().iter_by_offset().peekable();
+        std::iter::from_fn(move || {
+            let first = tensors.next()?;
+            let mut range = self.byte_range(first.1);
+            let mut group = vec![first];
+            if self.is_small(&range) {
+                while let Some(next) =
+                    tensors.next_if(|(_, info)| self.is_small(&self.byte_range(info)))
+                {
+                    range.end = self.byte_range(next.1).end;
+                    group.push(next);
+                }
+            }
+            Some(Group {
+                file: self,
+                range,
+                tensors: group,
+            })
+        })
+    }
+
+    /// Whether a tensor has no page that would be given back when it goes.
+    fn is_small(&self, range: &Range<usize>) -> bool {
+        match &self.inner.source {
+            Source::Map(memory) | Source::Loaded(memory) => !memory.is_counted(range),
+            Source::Reader(_) => range.is_empty(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use super::{Backend, ReadOptions, processors};
+use crate::Rules;
 use crate::limits::DIRECT_SIZE_MIN;
 use crate::sys::{self, FileSystem};
 
@@ -22,6 +23,7 @@ pub(crate) struct Way {
     pub(crate) backend: Backend,
     pub(crate) threads: usize,
     pub(crate) chunk: usize,
+    pub(crate) rules: Rules,
 }
 
 impl Way {
@@ -65,6 +67,7 @@ impl Way {
             backend,
             threads: options.threads.map_or(threads, Into::into),
             chunk,
+            rules: options.rules,
         }
     }
 }

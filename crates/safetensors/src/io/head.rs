@@ -60,7 +60,7 @@ pub(crate) fn read_length(reader: &Reader) -> Result<usize, Refusal> {
 /// Reads the head into memory of its size, and checks it against the size of the file.
 pub(crate) fn fill_head(reader: &Reader, head: &mut [u8]) -> Result<Metadata, Refusal> {
     reader.fill_sized(head.len(), [(0, &mut *head)])?;
-    let metadata = Metadata::parse(&head[LENGTH_SIZE..], crate::Rules::Compatible)?;
+    let metadata = Metadata::parse(&head[LENGTH_SIZE..], reader.way().rules)?;
     let size = (head.len() as u64).checked_add(metadata.data_len() as u64);
     if size == Some(reader.size()) {
         Ok(metadata)

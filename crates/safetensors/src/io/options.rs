@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
+use crate::Rules;
+
 /// The way from the disk to memory.
 ///
 /// Where a way is refused, by the kernel, a container or the file system, the next simpler one is
@@ -109,6 +111,8 @@ pub struct ReadOptions {
     /// The file will be loaded again soon, so that it should stay in the page cache. Only `Auto`
     /// asks for it. Off by default.
     pub reuse: bool,
+    /// The rules the header is read by.
+    pub rules: Rules,
 }
 
 impl ReadOptions {
@@ -130,6 +134,13 @@ impl ReadOptions {
     #[must_use]
     pub fn reuse(mut self, reuse: bool) -> Self {
         self.reuse = reuse;
+        self
+    }
+
+    /// Sets [`rules`](Self::rules).
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
         self
     }
 }

@@ -48,6 +48,11 @@ impl Memory {
         self.pages.len()
     }
 
+    /// Whether a tensor that lies in `range` has pages to give back.
+    pub(crate) fn is_counted(&self, range: &Range<usize>) -> bool {
+        self.counter(range).is_some()
+    }
+
     /// One more holder of a tensor that lies in `range`.
     pub(crate) fn acquire(&self, range: &Range<usize>) {
         let Some((count, _)) = self.counter(range) else {

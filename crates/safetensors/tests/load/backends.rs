@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::files::{Folder, bytes_of, write};
 use nexus_safetensors::{
-    Backend, ErrorKind, ReadOptions, SafeTensorError, SafeTensorsFile, UnknownBackend,
+    Backend, ErrorKind, ReadOptions, Rules, SafeTensorError, SafeTensorsFile, UnknownBackend,
 };
 use proptest::prelude::*;
 
@@ -44,6 +44,88 @@ fn check(path: &Path, sizes: &[usize], file: &SafeTensorsFile, why: &str) {
     file.load_into(targets).unwrap();
     let start = whole.len() - sizes.iter().sum::<usize>();
     assert!(copies.concat() == whole[start..], "{why}");
+}
+
+/// What is got by groups is the whole file, in order.
+fn check_groups(path: &Path, file: &SafeTensorsFile, why: &str) {
+    let whole = fs::read(path).unwrap();
+    let mut end = file.size_bytes() - file.header().data_len();
+    let mut seen = 0;
+    for group in file.groups() {
+        let region = group.region().unwrap();
+        for (name, info, range) in group.tensors() {
+            let place = file.byte_range(info);
+            assert_eq!(
+                (place.start, file.info(name).unwrap()),
+                (end, info),
+                "{why} {name}"
+            );
+            assert!(
+                region.as_ref()[range] == whole[place.clone()],
+                "{why} {name}"
+            );
+            end = place.end;
+            seen += 1;
+        }
+    }
+    assert_eq!((seen, end), (file.len(), whole.len()), "{why}");
+}
+
+#[test]
+fn groups_and_bulk_loads_of_open_files_give_the_same_bytes() {
+    let folder = Folder::on_disk();
+    for (why, padding, sizes) in TABLE {
+        let path = folder.path().join("file");
+        write(&path, padding, sizes);
+        for backend in Backend::ALL {
+            let opened = SafeTensorsFile::open_with(&path, &backend.into()).unwrap();
+            let loaded = opened.loaded().unwrap();
+            assert!(loaded.is_in_memory());
+            check_groups(&path, &opened, &format!("{why}, open {backend}"));
+            check_groups(&path, &loaded, &format!("{why}, load {backend}"));
+            drop(opened);
+            check(&path, sizes, &loaded, &format!("{why}, loaded {backend}"));
+        }
+    }
+}
+
+#[test]
+fn tensors_of_a_group_outlive_their_file_and_its_other_tensors() {
+    let folder = Folder::on_disk();
+    let path = folder.path().join("file");
+    write(&path, 0, &[10, 1 << 20, 20, 30, 1 << 20, 40]);
+    let file = SafeTensorsFile::load(&path, &Backend::Read.into()).unwrap();
+    let groups: Vec<_> = file.groups().map(|group| group.tensors().count()).collect();
+    assert_eq!(groups, [1, 1, 2, 1, 1], "small ones share a region");
+    let middle = file.groups().nth(2).unwrap().region().unwrap();
+    let wanted = middle.as_ref().to_vec();
+    drop(file);
+    assert_eq!(middle.as_ref(), wanted);
+}
+
+#[test]
+fn strict_rules_hold_for_every_backend_and_for_copies() {
+    let folder = Folder::on_disk();
+    let path = folder.path().join("file");
+    let header = r#"{"a\u0000":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#;
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.as_bytes());
+    fs::write(&path, &file).unwrap();
+    for backend in Backend::ALL {
+        let compatible = ReadOptions::from(backend);
+        let strict = compatible.clone().rules(Rules::Strict);
+        for read in [SafeTensorsFile::open_with, SafeTensorsFile::load] {
+            assert_eq!(read(&path, &compatible).unwrap().len(), 1, "{backend}");
+            let error = read(&path, &strict).unwrap_err();
+            assert!(
+                matches!(error, SafeTensorError::NulInHeader(_)),
+                "{backend}: {error}"
+            );
+        }
+    }
+    assert_eq!(SafeTensorsFile::copy_of(&file).unwrap().len(), 1);
+    let error = SafeTensorsFile::copy_of_with(&file, Rules::Strict).unwrap_err();
+    assert!(matches!(error, SafeTensorError::NulInHeader(_)), "{error}");
 }
 
 #[test]

@@ -49,6 +49,20 @@ impl Numpy {
         ndarray.call1((shape, element, memory, offset, strides))
     }
 
+    /// Dense elements that start at byte `start` of some bytes.
+    pub(super) fn dense<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: DType,
+        shape: &[usize],
+        bytes: &Bound<'py, Tensor>,
+        start: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let element = self.types.get(py, dtype, || self.find(py, dtype))?;
+        let shape = PyTuple::new(py, shape)?;
+        self.ndarray.bind(py).call1((shape, element, bytes, start))
+    }
+
     fn find<'py>(&self, py: Python<'py>, dtype: DType) -> PyResult<Bound<'py, PyAny>> {
         let make_dtype = self.make_dtype.bind(py);
         if dtype.typestr().is_some() {
