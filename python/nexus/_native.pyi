@@ -30,6 +30,7 @@ __all__ = [
     "_safe_open_handle",
     "deserialize",
     "load",
+    "load_file",
     "safe_open",
     "serialize",
     "serialize_file",
