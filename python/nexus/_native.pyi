@@ -1,7 +1,8 @@
 """Types of the extension module behind ``nexus.safetensors`` and ``nexus.data``."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import EllipsisType
 from typing import ClassVar, Generic, Literal, Protocol, Self, TypedDict, TypeVar, final, overload
 
@@ -16,23 +17,36 @@ from typing_extensions import Buffer, CapsuleType, disjoint_base
 from nexus.data._row import Row
 
 __all__ = [
+    "Checkpoint",
     "Encoding",
     "Pipeline",
+    "Plan",
     "PySafeSlice",
     "Report",
     "Rows",
+    "SafeAppender",
+    "SafeWriter",
     "SafetensorError",
+    "Snapshot",
     "StepReport",
     "Tensor",
     "TensorSpec",
+    "TensorStream",
     "Tokenizer",
     "__version__",
     "_safe_open_handle",
     "deserialize",
+    "is_packed",
     "load",
+    "load_file",
+    "load_packed",
+    "pack_file",
     "safe_open",
+    "save_sharded",
     "serialize",
     "serialize_file",
+    "unpack_file",
+    "verify",
 ]
 __version__: str
 
@@ -218,13 +232,14 @@ def serialize(
     metadata: dict[str, str] | None = None,
 ) -> bytes: ...
 def serialize_file(
-    tensor_dict: dict[str, TensorSpec] | dict[str, Tensor],
+    tensor_dict: Mapping[str, Tensor | TensorSpec],
     filename: str | os.PathLike[str],
     metadata: dict[str, str] | None = None,
     *,
     fsync: bool = False,
     mode: str | None = None,
     align: int | None = None,
+    checksum: str | None = None,
 ) -> None: ...
 def deserialize(bytes: bytes) -> list[tuple[str, _Described]]: ...
 @overload
@@ -253,6 +268,7 @@ def load_file(
     *,
     backend: str = ...,
     rules: str = ...,
+    verify: bool = False,
 ) -> dict[str, Tensor]: ...
 @overload
 def load_file(
@@ -262,6 +278,7 @@ def load_file(
     *,
     backend: str = ...,
     rules: str = ...,
+    verify: bool = False,
 ) -> dict[str, _AnyArray]: ...
 @overload
 def load_file(
@@ -271,6 +288,7 @@ def load_file(
     *,
     backend: str = ...,
     rules: str = ...,
+    verify: bool = False,
 ) -> dict[str, torch.Tensor]: ...
 @overload
 def load_file(
@@ -280,6 +298,7 @@ def load_file(
     *,
     backend: str = ...,
     rules: str = ...,
+    verify: bool = False,
 ) -> dict[str, tf.Tensor]: ...
 @overload
 def load_file(
@@ -289,6 +308,7 @@ def load_file(
     *,
     backend: str = ...,
     rules: str = ...,
+    verify: bool = False,
 ) -> dict[str, jax.Array]: ...
 @overload
 def load_file(
@@ -298,6 +318,7 @@ def load_file(
     *,
     backend: str = ...,
     rules: str = ...,
+    verify: bool = False,
 ) -> dict[str, paddle.Tensor]: ...
 @overload
 def load_file(
@@ -307,7 +328,169 @@ def load_file(
     *,
     backend: str = ...,
     rules: str = ...,
+    verify: bool = False,
 ) -> dict[str, mx.array]: ...
+
+# nexus.safetensors, beyond the `safetensors` package
+
+_ElementType = str | np.dtype[np.generic] | type[np.generic] | torch.dtype
+_AnyTensors = (
+    dict[str, Tensor]
+    | dict[str, _AnyArray]
+    | dict[str, torch.Tensor]
+    | dict[str, tf.Tensor]
+    | dict[str, jax.Array]
+    | dict[str, paddle.Tensor]
+    | dict[str, mx.array]
+)
+_Writable = Tensor | TensorSpec
+_Progress = Callable[[int, int], object]
+_T_co = TypeVar("_T_co", covariant=True)
+
+class _Declared(Protocol):
+    @property
+    def dtype(self) -> _ElementType: ...
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+@final
+class Plan:
+    def __new__(
+        cls,
+        names: list[str] | None = None,
+        *,
+        dtype: _ElementType | None = None,
+        dtypes: list[tuple[str, str]] = ...,
+        shard: list[tuple[str, int]] = ...,
+        rank: int = 0,
+        world: int = 1,
+    ) -> Plan: ...
+
+@final
+class Checkpoint:
+    def __new__(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        backend: str,
+        threads: int | None = None,
+        rules: str = ...,
+    ) -> Checkpoint: ...
+    def names(self) -> list[str]: ...
+    def info(self, name: str) -> tuple[str, tuple[int, ...], int]: ...
+    def load(
+        self,
+        plan: Plan,
+        framework: str | None,
+        device: str | int = ...,
+        *,
+        progress: _Progress | None = None,
+    ) -> _AnyTensors: ...
+    def stream(
+        self,
+        plan: Plan,
+        framework: str | None,
+        device: str | int = ...,
+        *,
+        budget_bytes: int,
+        progress: _Progress | None = None,
+    ) -> TensorStream[object]: ...
+    def load_into(
+        self, targets: list[tuple[str, TensorSpec]], *, progress: _Progress | None = None
+    ) -> None: ...
+
+@final
+class TensorStream(Generic[_T_co]):
+    def close(self) -> None: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> tuple[str, _T_co]: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, _exc_type: object, _exc_value: object, _traceback: object) -> None: ...
+    @classmethod
+    def __class_getitem__(cls, _item: object) -> type: ...
+
+@final
+class SafeWriter:
+    def __new__(
+        cls,
+        path: str | os.PathLike[str],
+        tensors: Mapping[str, tuple[_ElementType, Sequence[int]] | _Declared],
+        metadata: dict[str, str] | None = None,
+        *,
+        fsync: bool = False,
+        align: int | None = None,
+    ) -> SafeWriter: ...
+    def write(self, name: str, tensor: object) -> None: ...
+    def write_at(self, name: str, offset: int, data: Buffer) -> None: ...
+    @property
+    def missing_bytes(self) -> int: ...
+    def finish(self) -> None: ...
+    def discard(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, exc_type: object, _exc_value: object, _traceback: object) -> None: ...
+
+@final
+class SafeAppender:
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        header_capacity: int = ...,
+        metadata: dict[str, str] | None = None,
+        fsync: bool = False,
+    ) -> SafeAppender: ...
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, fsync: bool = False) -> SafeAppender: ...
+    def push(self, name: str, tensor: object) -> None: ...
+    @property
+    def header_room(self) -> int: ...
+    def finish(self) -> None: ...
+    def discard(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, exc_type: object, _exc_value: object, _traceback: object) -> None: ...
+
+@final
+class Snapshot:
+    def __new__(
+        cls, tensors: Mapping[str, _Writable], metadata: dict[str, str] | None = None
+    ) -> Snapshot: ...
+    def save(self, path: str | os.PathLike[str], *, fsync: bool = False) -> None: ...
+
+def save_sharded(
+    tensors: Sequence[tuple[str, _Writable]],
+    folder: str | os.PathLike[str],
+    pattern: str,
+    max_shard_size: int,
+    metadata: dict[str, str] | None = None,
+    *,
+    fsync: bool = False,
+) -> list[pathlib.Path]: ...
+def verify(
+    path: str | os.PathLike[str], *, threads: int | None = None
+) -> tuple[str | None, int, list[tuple[str, int, int, str, str]], list[str], list[str]]: ...
+def pack_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    fsync: bool = False,
+) -> tuple[int, int, list[tuple[str, str, str | None, int, int]]]: ...
+def unpack_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    fsync: bool = False,
+) -> None: ...
+def is_packed(path: str | os.PathLike[str]) -> bool: ...
+def load_packed(
+    path: str | os.PathLike[str],
+    framework: str | None,
+    device: str | int = ...,
+    *,
+    threads: int | None = None,
+) -> _AnyTensors: ...
 
 # nexus.data
 

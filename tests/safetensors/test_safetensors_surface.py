@@ -46,7 +46,7 @@ def test_every_name_is_there(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_signatures_are_equal_but_for_keywords_of_ours(module: str) -> None:
     our_module, peer = pair(module)
-    extras = {"fsync", "mode", "align", "rules"}
+    extras = {"fsync", "mode", "align", "rules", "checksum", "verify"}
     for name, function in inspect.getmembers(peer, callable):
         if getattr(function, "__module__", "").split(".")[0] != "safetensors":
             continue

@@ -19,8 +19,10 @@ mod _native {
 
     #[pymodule_export]
     use super::safetensors::{
-        PySafeSlice, SafeOpen, SafeOpenHandle, SafetensorError, TensorSpec, deserialize, load,
-        load_file, serialize, serialize_file,
+        Checkpoint, Plan, PySafeSlice, SafeAppender, SafeOpen, SafeOpenHandle, SafeWriter,
+        SafetensorError, Snapshot, TensorSpec, TensorStream, deserialize, is_packed, load,
+        load_file, load_packed, pack_file, save_sharded, serialize, serialize_file, unpack_file,
+        verify,
     };
 
     #[pymodule_export]

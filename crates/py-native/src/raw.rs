@@ -5,10 +5,12 @@ mod capsule;
 mod collection;
 mod memory;
 mod spec;
+mod target;
 mod tensor;
 
 pub(crate) use bytes::{copied_bytes, new_bytes};
 pub(crate) use capsule::capsule;
 pub(crate) use collection::PausedCollection;
 pub(crate) use memory::Memory;
+pub(crate) use target::destinations;
 pub(crate) use tensor::Tensor;

@@ -63,7 +63,14 @@ pub fn locate_in(head: &[u8], file_size: u64, error: &SafeTensorError) -> Locati
         SafeTensorError::InvalidOffset(name) => info_field(json, name, "data_offsets"),
         SafeTensorError::TensorNotFound(name)
         | SafeTensorError::DuplicateName(name)
+        | SafeTensorError::OutOfTensor { name, .. }
+        | SafeTensorError::Unwritten { name, .. }
+        | SafeTensorError::HeaderCapacity { name, .. }
+        | SafeTensorError::WrongSize { name, .. }
+        | SafeTensorError::RunOutside { name, .. }
+        | SafeTensorError::Cast { name, .. }
         | SafeTensorError::Tensor { name, .. } => (Some(name.clone()), None),
+        SafeTensorError::Packed { name, .. } => (name.clone(), None),
         SafeTensorError::DuplicateKey(_)
         | SafeTensorError::NulInHeader(_)
         | SafeTensorError::BlanksAroundHeader

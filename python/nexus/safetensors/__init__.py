@@ -25,18 +25,34 @@ from typing import TYPE_CHECKING
 
 from nexus._native import (
     PySafeSlice,
+    SafeAppender,
     SafetensorError,
+    SafeWriter,
     Tensor,
     TensorSpec,
+    TensorStream,
     _safe_open_handle,
     deserialize,
+    is_packed,
     safe_open,
     serialize,
     serialize_file,
+    unpack_file,
 )
 from nexus._native import load as _load
 from nexus._native import load_file as _load_file
+from nexus.safetensors._checkpoint import load_checkpoint, load_packed, stream
 from nexus.safetensors._install import install, uninstall
+from nexus.safetensors._pending import PendingSave, save_async
+from nexus.safetensors._reports import (
+    Mismatch,
+    PackedTensor,
+    PackReport,
+    VerifyReport,
+    pack_file,
+    verify,
+)
+from nexus.safetensors._sharded import save_sharded
 
 if TYPE_CHECKING:
     import os
@@ -47,21 +63,38 @@ if TYPE_CHECKING:
 __version__ = "0.8.0"
 
 __all__ = [
+    "Mismatch",
+    "PackReport",
+    "PackedTensor",
+    "PendingSave",
     "PySafeSlice",
+    "SafeAppender",
+    "SafeWriter",
     "SafetensorError",
     "Tensor",
     "TensorSpec",
+    "TensorStream",
+    "VerifyReport",
     "_safe_open_handle",
     "deserialize",
     "install",
+    "is_packed",
     "load",
+    "load_checkpoint",
     "load_file",
+    "load_packed",
+    "pack_file",
     "safe_open",
     "save",
+    "save_async",
     "save_file",
+    "save_sharded",
     "serialize",
     "serialize_file",
+    "stream",
     "uninstall",
+    "unpack_file",
+    "verify",
 ]
 
 
@@ -70,6 +103,7 @@ def load_file(
     *,
     backend: str = "mmap",
     rules: str = "compatible",
+    verify: bool = False,
 ) -> dict[str, Tensor]:
     """Return every tensor of a file by name.
 
@@ -84,12 +118,15 @@ def load_file(
     What a system refuses is replaced by the next simpler way. ``rules="strict"`` refuses what
     other readers may read in another way: keys that stand twice, NULs, blanks around the header.
 
+    With ``verify`` every tensor is compared with its checksum, and a file whose tensors differ or
+    have none is refused.
+
     >>> load_file("missing.safetensors")
     Traceback (most recent call last):
         ...
     FileNotFoundError: No such file or directory: missing.safetensors
     """
-    return _load_file(filename, None, backend=backend, rules=rules)
+    return _load_file(filename, None, backend=backend, rules=rules, verify=verify)
 
 
 def load(data: bytes, *, rules: str = "compatible") -> dict[str, Tensor]:
@@ -109,6 +146,7 @@ def save_file(
     fsync: bool = False,
     mode: str | None = None,
     align: int | None = None,
+    checksum: str | None = None,
 ) -> None:
     """Write tensors to a file, which appears or changes at once and only when all went well.
 
@@ -119,13 +157,18 @@ def save_file(
     ``"uring"`` past it; by default durable saves of 8 MiB and more go past it. ``align`` lets the
     data begin at a multiple of so many bytes, a power of two: 4096 suits readers that map pages.
 
+    ``checksum`` is ``"xxh3"``, which finds damage, or ``"blake3"``, which nobody can forge. The
+    checksum of each tensor goes into the metadata, for :func:`verify` and ``load_file``.
+
     >>> save_file({}, ".")
     Traceback (most recent call last):
         ...
     nexus.safetensors.SafetensorError: Error while serializing: cannot replace `.`: ...
     """
     text = None if metadata is None else dict(metadata)
-    serialize_file(dict(tensors), filename, text, fsync=fsync, mode=mode, align=align)
+    serialize_file(
+        dict(tensors), filename, text, fsync=fsync, mode=mode, align=align, checksum=checksum
+    )
 
 
 def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:

@@ -61,6 +61,7 @@ def save_file(
     fsync: bool = False,
     mode: str | None = None,
     align: int | None = None,
+    checksum: str | None = None,
 ) -> None:
     """Write arrays to a file, which appears or changes at once and only when all went well.
 
@@ -71,7 +72,13 @@ def save_file(
     """
     kept: list[AnyArray] = []
     serialize_file(
-        _flatten(tensor_dict, kept), filename, _text(metadata), fsync=fsync, mode=mode, align=align
+        _flatten(tensor_dict, kept),
+        filename,
+        _text(metadata),
+        fsync=fsync,
+        mode=mode,
+        align=align,
+        checksum=checksum,
     )
 
 
@@ -90,6 +97,7 @@ def load_file(
     *,
     backend: str = "mmap",
     rules: str = "compatible",
+    verify: bool = False,
 ) -> dict[str, AnyArray]:
     """Return every tensor of a file by name: writable views of one private map, without a copy.
 
@@ -100,7 +108,7 @@ def load_file(
     >>> load_file("zeros.safetensors")
     {'x': array([0., 0.])}
     """
-    return _load_file(filename, "np", backend=backend, rules=rules)
+    return _load_file(filename, "np", backend=backend, rules=rules, verify=verify)
 
 
 _TYPES: dict[str, type] = {

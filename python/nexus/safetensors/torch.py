@@ -157,6 +157,7 @@ def save_file(
     fsync: bool = False,
     mode: str | None = None,
     align: int | None = None,
+    checksum: str | None = None,
 ) -> None:
     """Write tensors to a file, which appears or changes at once and only when all went well.
 
@@ -174,6 +175,7 @@ def save_file(
         fsync=fsync,
         mode=mode,
         align=align,
+        checksum=checksum,
     )
 
 
@@ -183,6 +185,7 @@ def load_file(
     *,
     backend: str = "mmap",
     rules: str = "compatible",
+    verify: bool = False,
 ) -> dict[str, torch.Tensor]:
     """Return every tensor of a file by name: views of one private map, or copies on a device.
 
@@ -191,7 +194,7 @@ def load_file(
     >>> load_file("zeros.safetensors")
     {'x': tensor([0., 0.])}
     """
-    return _load_file(filename, "pt", device, backend=backend, rules=rules)
+    return _load_file(filename, "pt", device, backend=backend, rules=rules, verify=verify)
 
 
 def load(data: bytes, *, rules: str = "compatible") -> dict[str, torch.Tensor]:

@@ -25,6 +25,8 @@ pub(crate) enum Doing<'a> {
     ReadingFile(&'a Path),
     ReadingBytes(&'a [u8]),
     Writing,
+    /// What `safetensors` has no words for: a verb, and what it is done to.
+    Other(&'static str, &'a Path),
 }
 
 /// Gives the exception its attributes, for those who raise it without them.
@@ -67,14 +69,15 @@ pub(crate) fn to_exception(py: Python<'_>, doing: Doing<'_>, error: &SafeTensorE
         Doing::ReadingFile(_) => format!("Error while deserializing header: {error}"),
         Doing::ReadingBytes(_) => format!("Error while deserializing: {error}"),
         Doing::Writing => format!("Error while serializing: {error}"),
+        Doing::Other(verb, path) => format!("cannot {verb} `{}`: {error}", path.display()),
     };
     let exception = plain(text);
     let location = match doing {
         Doing::ReadingBytes(bytes) => py.detach(|| locate(bytes, error)),
-        Doing::ReadingFile(path) if error.kind() == ErrorKind::Corrupt => {
+        Doing::ReadingFile(path) | Doing::Other(_, path) if error.kind() == ErrorKind::Corrupt => {
             py.detach(|| locate_at(path, error)).unwrap_or_default()
         }
-        Doing::ReadingFile(_) | Doing::Writing => locate(&[], error),
+        Doing::ReadingFile(_) | Doing::Writing | Doing::Other(..) => locate(&[], error),
     };
     describe(py, &exception, &location, error.hint());
     exception
@@ -148,6 +151,12 @@ fn describe(py: Python<'_>, exception: &PyErr, location: &Location, hint: Option
     }
 }
 
-fn set<'py>(py: Python<'py>, exception: &PyErr, name: &str, value: impl IntoPyObject<'py>) {
+/// Gives an exception an attribute.
+pub(crate) fn set<'py>(
+    py: Python<'py>,
+    exception: &PyErr,
+    name: &str,
+    value: impl IntoPyObject<'py>,
+) {
     let _ = exception.value(py).setattr(name, value);
 }

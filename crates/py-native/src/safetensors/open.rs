@@ -9,6 +9,7 @@ use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple, PyType};
 
+use super::checksum;
 use super::device::Device;
 use super::error::{Doing, missing, plain, to_exception};
 use super::framework::{Framework, Home, Importer};
@@ -295,11 +296,11 @@ pub(crate) fn load<'py>(
 }
 
 /// Every tensor of a file by name, in the order of the data. With the backend "mmap" they are views
-/// of a private map of the file; else the whole file is read at once.
+/// of a private map of the file; else the whole file is read at once. With `verify` each is compared with its checksum before.
 #[pyfunction]
 #[pyo3(signature = (
     filename, framework, device = Some(Device::Cpu), *,
-    backend = Way::DEFAULT_BACKEND, rules = Way::DEFAULT_RULES
+    backend = Way::DEFAULT_BACKEND, rules = Way::DEFAULT_RULES, verify = false
 ))]
 #[expect(
     clippy::needless_pass_by_value,
@@ -312,7 +313,12 @@ pub(crate) fn load_file(
     device: Option<Device>,
     backend: BackendName,
     rules: RulesName,
+    verify: bool,
 ) -> PyResult<Bound<'_, PyDict>> {
     let way = Way::new(backend, rules);
-    Open::new(py, &filename, framework, device, Source::load, way)?.tensors(py)
+    let open = Open::new(py, &filename, framework, device, Source::load, way)?;
+    if verify {
+        checksum::check(py, &filename, open.source.file())?;
+    }
+    open.tensors(py)
 }

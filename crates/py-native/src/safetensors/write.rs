@@ -8,12 +8,15 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use nexus_safetensors::checksum::add_checksums;
 use nexus_safetensors::{Dtype, Prepared, SafeTensors, View, WriteMode, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList};
 
+use super::checksum::ChecksumName;
 use super::error::{Doing, plain, to_exception};
 use super::framework::NAMES;
+use super::given::interruptible;
 use crate::raw::{Tensor, new_bytes};
 
 /// What to write as one tensor: a type, a shape, and the address and size of its bytes.
@@ -169,10 +172,13 @@ pub(crate) fn serialize(
 ///
 /// With `fsync` the call returns when file and folder are on the disk. `mode` says how: "auto",
 /// "buffered", "direct" or "uring". With `align` the data starts at a multiple of so many bytes.
+/// `checksum` is "xxh3" or "blake3": the checksum of each tensor goes into the metadata.
 #[pyfunction]
 #[pyo3(signature = (
-    tensor_dict, filename, metadata = None, *, fsync = false, mode = None, align = None
+    tensor_dict, filename, metadata = None, *, fsync = false, mode = None, align = None,
+    checksum = None
 ))]
+#[expect(clippy::too_many_arguments, reason = "Python's keywords")]
 pub(crate) fn serialize_file(
     py: Python<'_>,
     tensor_dict: HashMap<String, Writable>,
@@ -181,14 +187,21 @@ pub(crate) fn serialize_file(
     fsync: bool,
     mode: Option<ModeName>,
     align: Option<usize>,
+    checksum: Option<ChecksumName>,
 ) -> PyResult<()> {
     let options = WriteOptions::default()
         .fsync(fsync)
         .mode(mode.map_or(WriteMode::Auto, |mode| mode.0))
         .align(align);
-    let saved =
-        py.detach(|| Prepared::aligned(&tensor_dict, metadata, align)?.save(&filename, options));
-    saved
+    let tensors: Vec<_> = tensor_dict.into_iter().collect();
+    let saved = interruptible(py, &tensors, |tensors| {
+        let metadata = match checksum {
+            None => metadata,
+            Some(ChecksumName(name)) => Some(add_checksums(&tensors, metadata, name, None)?),
+        };
+        Prepared::aligned(tensors, metadata, align)?.save(&filename, options)
+    });
+    saved?
         .map(drop)
         .map_err(|error| to_exception(py, Doing::Writing, &error))
 }

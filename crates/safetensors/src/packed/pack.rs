@@ -95,7 +95,9 @@ pub fn is_packed(metadata: &Metadata) -> bool {
 ///
 /// let report = pack_file(&raw, &packed, &PackOptions::default())?;
 /// assert!(report.packed_bytes < 7 * report.raw_bytes / 10);
-/// assert_eq!(PackedFile::open(&packed)?.unpack("w")?, weights);
+/// let file = PackedFile::open(&packed)?;
+/// assert_eq!(file.unpack("w")?, weights);
+/// assert_eq!(file.region("w")?.as_ref(), weights);
 ///
 /// unpack_file(&packed, &again, &PackOptions::default())?;
 /// assert_eq!(std::fs::read(&again)?, std::fs::read(&raw)?);

@@ -15,7 +15,8 @@ use super::manifest::{Manifest, PACKED_HEADER_KEY, PACKED_KEY, plain_head, share
 use super::pack::{PackOptions, threads_or_all};
 use crate::atomic::Replacement;
 use crate::limits::UNPACK_BUFFER_SIZE;
-use crate::{Metadata, Rules, SafeTensorError, SafeTensorsFile, TensorInfo};
+use crate::raw::Pages;
+use crate::{Metadata, Region, Rules, SafeTensorError, SafeTensorsFile, TensorInfo};
 
 /// A packed file, seen as the original: names, types, shapes and bytes are those of before.
 ///
@@ -117,6 +118,18 @@ impl PackedFile {
         let mut bytes = vec![0; tensor.size()];
         self.decode(name, &tensor, 0..bytes.len(), &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// The bytes of one tensor, in memory of their own: large pages where the tensor fills some.
+    ///
+    /// # Errors
+    /// As [`unpack`](Self::unpack); `IoError` when there is no memory.
+    pub fn region(&self, name: &str) -> Result<Region, SafeTensorError> {
+        let tensor = self.tensor(name)?;
+        let size = tensor.size();
+        let mut pages = Pages::zeroed(size)?;
+        self.decode(name, &tensor, 0..size, pages.as_mut_slice())?;
+        Ok(Region::of_pages(pages, 0..size))
     }
 
     /// Decodes one tensor to memory that is there.

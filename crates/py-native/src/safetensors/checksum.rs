@@ -1,0 +1,114 @@
+//! Checksums: verifying files, and loads that verify.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "arguments come from Python as values"
+)]
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use nexus_safetensors::SafeTensorsFile;
+use nexus_safetensors::checksum::{Checksum, VerifyReport, verify as verify_file};
+use pyo3::prelude::*;
+
+use super::error::{Doing, hinted, plain, set, to_exception};
+
+/// The argument `checksum=`.
+#[derive(Clone, Copy)]
+pub(crate) struct ChecksumName(pub(crate) Checksum);
+
+impl<'py> FromPyObject<'_, 'py> for ChecksumName {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let name: String = object.extract()?;
+        Checksum::named(&name).map(Self).ok_or_else(|| {
+            plain(format!(
+                "checksum {name:?} is invalid (expected one of: \"xxh3\", \"blake3\")"
+            ))
+        })
+    }
+}
+
+/// Name, first byte and one past the last, checksum in the file, checksum of the bytes.
+type Mismatch = (String, usize, usize, String, String);
+
+/// What is in a report: algorithm, number of sound tensors, mismatches, names of tensors without a
+/// checksum, names of checksums without a tensor.
+type Report = (
+    Option<&'static str>,
+    usize,
+    Vec<Mismatch>,
+    Vec<String>,
+    Vec<String>,
+);
+
+/// Compare every tensor of a file with its checksum.
+#[pyfunction]
+#[pyo3(signature = (path, *, threads = None))]
+pub(crate) fn verify(
+    py: Python<'_>,
+    path: PathBuf,
+    threads: Option<NonZeroUsize>,
+) -> PyResult<Report> {
+    let report = py.detach(|| verify_file(&SafeTensorsFile::open(&path)?, threads));
+    let report = report.map_err(|error| to_exception(py, Doing::Other("verify", &path), &error))?;
+    let mismatches = report.mismatches.into_iter().map(|mismatch| {
+        let range = mismatch.range;
+        let (expected, found) = (mismatch.expected, mismatch.found);
+        (mismatch.name, range.start, range.end, expected, found)
+    });
+    Ok((
+        report.algorithm.map(Checksum::name),
+        report.verified,
+        mismatches.collect(),
+        report.missing,
+        report.unknown,
+    ))
+}
+
+/// Refuses a file in memory whose tensors are not those that the checksums were made of.
+///
+/// # Errors
+/// `SafetensorError` that names the first tensor.
+pub(super) fn check(py: Python<'_>, path: &Path, file: &SafeTensorsFile) -> PyResult<()> {
+    let report = py.detach(|| verify_file(file, None));
+    let report = report.map_err(|error| to_exception(py, Doing::Other("verify", path), &error))?;
+    if report.is_sound() {
+        return Ok(());
+    }
+    let (tensor, text, hint) = complaint(&report);
+    let text = format!("cannot load `{}`: {text}", path.display());
+    let exception = hinted(py, &text, hint);
+    if let Some(tensor) = tensor {
+        set(py, &exception, "tensor", tensor);
+    }
+    Err(exception)
+}
+
+/// The first tensor that is not sound, what is wrong, and what to do.
+fn complaint(report: &VerifyReport) -> (Option<&str>, String, &'static str) {
+    let Some(algorithm) = report.algorithm.map(Checksum::name) else {
+        let hint = "save it with `checksum=`, or load it without `verify`";
+        return (None, "it has no checksums".to_owned(), hint);
+    };
+    let again = "fetch the file again, or restore it from a copy";
+    if let Some(first) = report.mismatches.first() {
+        let count = report.mismatches.len();
+        let others = match count {
+            1 => String::new(),
+            _ => format!(" ({count} tensors do not)"),
+        };
+        let (name, expected, found) = (&first.name, &first.expected, &first.found);
+        let text = format!(
+            "tensor `{name}` does not have the bytes that it was saved with{others}: \
+             its {algorithm} is {found}, not {expected}"
+        );
+        return (Some(name), text, again);
+    }
+    let (name, what) = match report.missing.first() {
+        Some(name) => (name, "tensor has no checksum"),
+        None => (&report.unknown[0], "checksum has no tensor"),
+    };
+    (Some(name), format!("{what}: `{name}`"), again)
+}
