@@ -237,8 +237,11 @@ impl Importer {
     pub(crate) fn takes(&self, layout: &Layout) -> bool {
         match self.maker {
             Maker::Plain | Maker::Paddle(_) => false,
-            Maker::Torch(_) => layout.strides().iter().all(|stride| *stride >= 0),
-            Maker::Numpy(_) | Maker::Converter(..) => true,
+            // Torch and MLX take no negative ones.
+            Maker::Torch(_) | Maker::Converter(..) => {
+                layout.strides().iter().all(|stride| *stride >= 0)
+            }
+            Maker::Numpy(_) => true,
         }
     }
 
