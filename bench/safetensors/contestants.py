@@ -57,6 +57,13 @@ def _(*files: str) -> object:
     return lambda: [load_file(file) for file in files]
 
 
+@contestant("load", "nexus numpy pread")
+def _(*files: str) -> object:
+    from nexus.safetensors.numpy import load_file
+
+    return lambda: [load_file(file, backend="pread") for file in files]
+
+
 def nexus_backend(backend: str) -> Callable[..., object]:
     """Our loader with a named backend."""
 
@@ -327,6 +334,39 @@ for library, short in (("nexus.safetensors", "nexus"), ("safetensors", "safetens
         for framework, word in (("pt", "torch"), ("np", "numpy")):
             name = f"{short} {word} {backend}"
             contestant("slice", name)(slices(library, framework, backend))
+
+
+# --- unpack: BF16 weights that were packed without loss, from the page cache ---
+
+
+def unpack(threads: int | None) -> Callable[..., object]:
+    """Our packed file."""
+
+    def prepare(file: str) -> object:
+        from nexus.safetensors import load_packed
+
+        return lambda: load_packed(Path(file).with_suffix(".packed"), "np", threads=threads)
+
+    return prepare
+
+
+def unzip(threads: int) -> Callable[..., object]:
+    """The same bytes by ZipNN, from memory."""
+
+    def prepare(file: str) -> object:
+        from zipnn import ZipNN
+
+        data = Path(file).with_suffix(".znn").read_bytes()
+        zipped = ZipNN(bytearray_dtype="bfloat16", threads=threads)
+        return lambda: np.frombuffer(zipped.decompress(data), np.uint8)
+
+    return prepare
+
+
+contestant("unpack", "nexus")(unpack(None))
+contestant("unpack", "nexus, 1 thread")(unpack(1))
+contestant("unpack", "zipnn")(unzip(os.cpu_count() or 1))
+contestant("unpack", "zipnn, 1 thread")(unzip(1))
 
 
 # --- the measurement ---

@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs/safetensors.md"
 BEGIN, END = "<!-- bench:safetensors -->\n", "<!-- /bench:safetensors -->"
-PACKAGES = ("safetensors", "fastsafetensors", "runai-model-streamer", "torch", "numpy")
+PACKAGES = ("safetensors", "fastsafetensors", "runai-model-streamer", "torch", "numpy", "zipnn")
 SEED = 3
 
 Figures = dict[str, float]
@@ -55,6 +55,7 @@ class Group:
 LAZY = ["nexus torch", "safetensors torch"]
 EAGER = [
     "nexus numpy",
+    "nexus numpy pread",
     "nexus torch auto",
     "nexus torch populate",
     "nexus torch pread",
@@ -70,13 +71,14 @@ EAGER = [
 ]
 #: Which of ours does what a peer does; otherwise the one whose name differs in the library alone.
 AGAINST = {
-    "safetensors numpy pread": "nexus numpy",
     "fastsafetensors": "nexus torch auto",
     "runai-model-streamer": "nexus torch auto",
     "torch.load": "nexus torch auto",
     "numpy npz": "nexus numpy",
     "torch.save": "nexus torch",
     "limit": "nexus torch auto",
+    "zipnn": "nexus",
+    "zipnn, 1 thread": "nexus, 1 thread",
 }
 DIFFUSION = ["unet", "vae", "text_encoder"]
 GROUPS = [
@@ -87,7 +89,15 @@ GROUPS = [
         "Load three files of 2105 small tensors, in the page cache",
         "load",
         DIFFUSION,
-        [*LAZY, "nexus numpy", "nexus torch pread", "safetensors numpy", "safetensors torch pread"],
+        [
+            *LAZY,
+            "nexus numpy",
+            "nexus numpy pread",
+            "nexus torch pread",
+            "safetensors numpy",
+            "safetensors numpy pread",
+            "safetensors torch pread",
+        ],
     ),
     Group(
         "bytes",
@@ -144,6 +154,13 @@ GROUPS = [
             for library in ("nexus", "safetensors")
         ],
     ),
+    Group(
+        "unpack",
+        "Unpack BF16 weights",
+        "unpack",
+        ["llm"],
+        ["nexus", "nexus, 1 thread", "zipnn", "zipnn, 1 thread"],
+    ),
 ]
 
 
@@ -177,6 +194,7 @@ class Bench:
     def prepare(self, files: list[str], name: str, cold: bool) -> None:
         """Brings the files into the page cache, or out of it."""
         suffix = {"torch.load": ".bin", "numpy npz": ".npz"}.get(name)
+        suffix = {"nexus": ".packed", "zipnn": ".znn"}.get(name.partition(",")[0], suffix)
         for file in [str(Path(file).with_suffix(suffix)) if suffix else file for file in files]:
             descriptor = os.open(file, os.O_RDONLY)
             if cold:
@@ -197,6 +215,24 @@ class Bench:
             return None
         figures: Figures = json.loads(ended.stdout.splitlines()[-1])
         return figures
+
+
+def make_packed(folder: Path) -> str:
+    """The weights packed by ours and by ZipNN; says how many bytes are left."""
+    from zipnn import ZipNN
+
+    from nexus.safetensors import pack_file
+
+    file = folder / "llm.safetensors"
+    if not (folder / "llm.packed").exists():
+        pack_file(file, folder / "llm.packed")
+    if not (folder / "llm.znn").exists():
+        # It changes what it is given.
+        zipped = ZipNN(bytearray_dtype="bfloat16").compress(bytearray(file.read_bytes()))
+        (folder / "llm.znn").write_bytes(zipped)
+    sizes = [(folder / f"llm.{kind}").stat().st_size for kind in ("packed", "znn")]
+    parts = [f"{100 * size / file.stat().st_size:.2f} %" for size in sizes]
+    return f"nexus leaves {parts[0]} of the bytes, zipnn {parts[1]}"
 
 
 def make_peers_files(folder: Path) -> None:
@@ -294,6 +330,9 @@ def main() -> None:
     load = os.getloadavg()[0]
     checkpoint.make(arguments.folder)
     make_peers_files(arguments.folder)
+    next(
+        group for group in GROUPS if group.name == "unpack"
+    ).title += f"; {make_packed(arguments.folder)}"
     arguments.out.mkdir(parents=True, exist_ok=True)
     wanted = set(arguments.only.split(",")) if arguments.only else {g.name for g in GROUPS}
     if unknown := wanted - {group.name for group in GROUPS}:
