@@ -2,9 +2,9 @@
 
     python bench/safetensors/contestants.py TASK CONTESTANT FILE...
 
-A task says what is timed; ``TASKS`` lists its contestants. Libraries are imported and memory is
-primed before the clock starts: the hypervisor may have taken free pages back, and whoever touches
-them first would pay for it.
+A task says what is timed; ``TASKS`` lists its contestants. Libraries are imported before the clock
+starts. Then the process says ``ready`` and waits for a line: run.py gives back memory that it
+holds, because a hypervisor takes free pages, and whoever touches them first would pay for it.
 """
 
 from __future__ import annotations
@@ -419,9 +419,10 @@ def huge(size: int) -> mmap.mmap:
     return pages
 
 
-def prime(size: int) -> None:
-    """Touches as much memory as the task may need, in huge pages, and gives it back."""
-    np.frombuffer(huge(size), np.uint8)[::PAGE] = 1
+def ready() -> None:
+    """Waits until whoever started this process has given back the memory that it holds ready."""
+    print("ready", flush=True)
+    sys.stdin.readline()
 
 
 def status(field: str) -> int:
@@ -441,7 +442,7 @@ def measure(task: str, name: str, files: list[str]) -> Figures:
     """Runs one contestant once."""
     run = TASKS[task][name](*files)
     assert callable(run)
-    prime(sum(os.path.getsize(file) for file in files if os.path.exists(file)) * 5 // 4)
+    ready()
     Path("/proc/self/clear_refs").write_text("5")
     before, chars = status("VmRSS"), read_chars()
     cpu = resource.getrusage(resource.RUSAGE_SELF)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from contestants import huge, prime
+from contestants import huge, ready
 
 CHUNK = 8 << 20
 
@@ -35,8 +35,8 @@ def in_chunks(size: int, threads: int, work: Callable[[int, int], object]) -> fl
 def memory(file: str) -> float:
     """Warm pages of the file, copied to new huge pages."""
     size = os.path.getsize(file)
-    prime(size)
     pages, descriptor = memoryview(huge(size)), os.open(file, os.O_RDONLY)
+    ready()
     return in_chunks(size, 2, lambda start, end: os.preadv(descriptor, [pages[start:end]], start))
 
 
@@ -44,7 +44,7 @@ def disk_read(file: str) -> float:
     """The file without the page cache; the best of two and four threads."""
     size = os.path.getsize(file) // CHUNK * CHUNK
     pages, descriptor = memoryview(huge(size)), os.open(file, os.O_RDONLY | os.O_DIRECT)
-    prime(size)
+    ready()
 
     def read(start: int, end: int) -> None:
         os.preadv(descriptor, [pages[start:end]], start)
@@ -57,6 +57,7 @@ def disk_write(file: str, target: str) -> float:
     size = os.path.getsize(file) // CHUNK * CHUNK
     pages = huge(CHUNK)
     pages.write(os.urandom(CHUNK))
+    ready()
 
     def seconds(threads: int) -> float:
         descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_DIRECT)

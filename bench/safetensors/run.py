@@ -3,8 +3,8 @@
     ./x bench safetensors [--rounds N] [--only NAME,...] [--exclusive] [--folder F] [--out F]
 
 Every measurement is a process of its own (contestants.py); contestants take turns in every round,
-in another order each time. A figure is the median over the rounds, its spread the least and the
-greatest. ``total`` is the call and one byte of every page, so that lazy loaders are compared with
+in another order each time; Ctrl-C ends with the round. A figure is the median over the rounds, its
+spread the least and the greatest. ``total`` is the call and one byte of every page, so that lazy loaders are compared with
 eager ones; limits.py measures what the machine allows, in the same rounds. The last column is the
 ratio to the contestant of ours that does the same (``AGAINST``). Tables are printed, written to a
 folder and put into docs/safetensors.md between the lines ``<!-- bench:safetensors -->`` and
@@ -16,9 +16,11 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import mmap
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -26,13 +28,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import checkpoint
+from contestants import huge
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs/safetensors.md"
 BEGIN, END = "<!-- bench:safetensors -->\n", "<!-- /bench:safetensors -->"
 PACKAGES = ("safetensors", "fastsafetensors", "runai-model-streamer", "torch", "numpy", "zipnn")
-SEED = 3
+#: More than the largest contestant takes.
+HELD = 3 << 30
 
 Figures = dict[str, float]
 
@@ -59,8 +63,6 @@ EAGER = [
     "nexus torch auto",
     "nexus torch populate",
     "nexus torch pread",
-    "nexus torch direct",
-    "nexus torch uring",
     "safetensors numpy",
     "safetensors numpy pread",
     "safetensors torch pread",
@@ -80,10 +82,20 @@ AGAINST = {
     "zipnn": "nexus",
     "zipnn, 1 thread": "nexus, 1 thread",
 }
+COLD = [
+    *LAZY,
+    "nexus torch auto",
+    "nexus torch direct",
+    "nexus torch uring",
+    "safetensors numpy",
+    "safetensors torch pread",
+    "fastsafetensors",
+    "runai-model-streamer",
+]
 DIFFUSION = ["unet", "vae", "text_encoder"]
 GROUPS = [
     Group("warm", "Load, file in the page cache", "load", ["llm"], LAZY + EAGER, limit="memory"),
-    Group("cold", "Load, file not in memory", "load", ["llm"], LAZY + EAGER, True, "disk read"),
+    Group("cold", "Load, file not in memory", "load", ["llm"], COLD, True, "disk read"),
     Group(
         "diffusion",
         "Load three files of 2105 small tensors, in the page cache",
@@ -206,15 +218,34 @@ class Bench:
 
     def measure(self, command: list[str]) -> Figures | None:
         """Runs one process; a contestant that is not installed has no figures, and says so."""
-        ended = subprocess.run(
-            [*self.prefix, sys.executable, *command], capture_output=True, text=True, check=False
-        )
-        if ended.returncode:
-            last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+        held = self.hold()
+        with subprocess.Popen(
+            [*self.prefix, sys.executable, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout
+            # Libraries may print before.
+            while process.stdout.readline() not in ("ready\n", ""):
+                pass
+            held.close()
+            printed, errors = process.communicate("go\n")
+        if process.returncode:
+            last = (errors.strip().splitlines() or ["no message"])[-1]
             print(f"  {' '.join(command[1:3])}: failed: {last}", file=sys.stderr)
             return None
-        figures: Figures = json.loads(ended.stdout.splitlines()[-1])
+        figures: Figures = json.loads(printed.splitlines()[-1])
         return figures
+
+    def hold(self) -> mmap.mmap:
+        """Memory that is there, in huge pages: what a contestant will need at most."""
+        pages = huge(HELD)
+        with memoryview(pages) as view:
+            for start in range(0, HELD, mmap.PAGESIZE):
+                view[start] = 1
+        return pages
 
 
 def make_packed(folder: Path) -> str:
@@ -338,14 +369,19 @@ def main() -> None:
     if unknown := wanted - {group.name for group in GROUPS}:
         sys.exit(f"error: no table is called {', '.join(sorted(unknown))}\nhint: see --help")
     groups, bench = [group for group in GROUPS if group.name in wanted], Bench(arguments)
+    rounds = 0
+    stopped: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _frame: stopped.append(number))
+    while rounds < arguments.rounds and not stopped:
+        for group in groups:
+            print(f"round {rounds + 1} of {arguments.rounds}: {group.name}", file=sys.stderr)
+            bench.run(group, rounds)
+        rounds += 1
     for group in groups:
-        for number in range(arguments.rounds):
-            print(f"{group.name}: round {number + 1} of {arguments.rounds}", file=sys.stderr)
-            bench.run(group, number)
         (arguments.out / f"{group.name}.json").write_text(json.dumps(group.figures, indent=1))
         (arguments.out / f"{group.name}.md").write_text(table(group, arguments.folder))
         print(table(group, arguments.folder), flush=True)
-    line = conditions(arguments.rounds, load, arguments.exclusive)
+    line = conditions(rounds, load, arguments.exclusive)
     print(line)
     (arguments.out / "conditions.md").write_text(line)
     if len(groups) == len(GROUPS):
