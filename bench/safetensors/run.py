@@ -4,11 +4,12 @@
 
 Every measurement is a process of its own (contestants.py); contestants take turns in every round,
 in another order each time; Ctrl-C ends with the round. A figure is the median over the rounds, its
-spread the least and the greatest. ``total`` is the call and one byte of every page, so that lazy loaders are compared with
-eager ones; limits.py measures what the machine allows, in the same rounds. The last column is the
-ratio to the contestant of ours that does the same (``AGAINST``). Tables are printed, written to a
-folder and put into docs/safetensors.md between the lines ``<!-- bench:safetensors -->`` and
-``<!-- /bench:safetensors -->``. ``--exclusive`` asks for the CPU (``chrt -f 1``).
+spread the least and the greatest. ``total`` is the call and one byte of every page, so that lazy
+loaders are compared with eager ones; limits.py measures what the machine allows, in the same
+rounds. The last column is the ratio to the contestant of ours that does the same (``AGAINST``).
+Tables are printed, written to a folder and put into docs/safetensors.md between the lines
+``<!-- bench:safetensors -->`` and ``<!-- /bench:safetensors -->``. ``--exclusive`` asks for the CPU
+(``chrt -f 1``).
 """
 
 from __future__ import annotations
