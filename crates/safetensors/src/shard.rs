@@ -254,7 +254,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The characters of `\uXXXX`.
+/// The characters of JSON's escape for a UTF-16 unit: `\u` and four hexadecimal digits.
 fn escape(unit: u16) -> impl Iterator<Item = char> {
     let unit = u32::from(unit);
     let digits = [12, 8, 4, 0].map(|shift| char::from_digit(unit >> shift & 0xF, 16));

@@ -76,6 +76,7 @@ def storage_size(tensor: torch.Tensor) -> int:
     try:
         size: int = tensor.untyped_storage().nbytes()
     except (AttributeError, NotImplementedError):
+        # How torch says that a tensor has no storage: an old release, or a sparse layout.
         size = tensor.nelement() * _SIZE[tensor.dtype]
     return size
 
