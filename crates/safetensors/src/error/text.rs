@@ -143,7 +143,7 @@ impl Display for SafeTensorError {
             Self::Checkpoint { path, problem } => {
                 write!(f, "cannot open checkpoint `{}`: {problem}", path.display())
             }
-            Self::Cancelled => f.write_str("cannot go on loading: the caller asked to stop"),
+            Self::Cancelled => f.write_str("cannot go on: the caller asked to stop"),
             Self::AlreadyPacked(path) => {
                 write!(f, "cannot pack `{}`: it is packed already", path.display())
             }
