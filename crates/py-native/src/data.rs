@@ -230,7 +230,7 @@ impl Pipeline {
             }
         };
         let stop = || options.cancel.cancel();
-        let report = interruptible(py, &tell, stop, || self.inner.run(&options))?;
+        let report = interruptible(py, tell, stop, || self.inner.run(&options))?;
         let report = report.map_err(|error| exception(py, error))?;
         tell(py)?;
         Ok(Report(report))

@@ -28,8 +28,10 @@ impl Snapshot {
         metadata: Option<HashMap<String, String>>,
     ) -> PyResult<Self> {
         let tensors: Vec<_> = tensors.into_iter().collect();
-        let copy = |tensors| nexus_safetensors::Snapshot::of(tensors, metadata);
-        interruptible_save(py, &tensors, copy)?
+        let taken = interruptible_save(py, &tensors, |tensors| {
+            nexus_safetensors::Snapshot::of(tensors, metadata)
+        })?;
+        taken
             .map(Self)
             .map_err(|error| to_exception(py, Doing::Writing, &error))
     }

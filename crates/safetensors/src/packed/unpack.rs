@@ -53,8 +53,9 @@ impl PackedFile {
         let head = original_head(&file, &manifest)?;
         let original = Metadata::parse(&head[size_of::<u64>()..], Rules::Compatible)?;
         check(&file, &manifest, &original)?;
-        let size = head.len() + original.data_len();
-        if manifest.size != size as u64 {
+        let size = (head.len() as u64).checked_add(original.data_len() as u64);
+        let size = size.ok_or(SafeTensorError::ValidationOverflow)?;
+        if manifest.size != size {
             let said = manifest.size;
             let what = format!("the original has {size} bytes, not {said}");
             return Err(SafeTensorError::packed(None, what));
