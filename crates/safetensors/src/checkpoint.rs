@@ -174,10 +174,17 @@ impl Checkpoint {
         paths: &[PathBuf],
         options: &ReadOptions,
     ) -> Result<Self, SafeTensorError> {
-        let files = paths
-            .iter()
-            .map(|path| SafeTensorsFile::open_to_load(path, options));
-        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let open = |file: &PathBuf| {
+            let opened = SafeTensorsFile::open_to_load(file, options);
+            opened.map_err(|error| {
+                if file == path {
+                    error
+                } else {
+                    error.in_file(file)
+                }
+            })
+        };
+        let files = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let mut tensors = BTreeMap::new();
         for (at, file) in files.iter().enumerate() {
             for (name, _) in file.infos() {
@@ -327,11 +334,12 @@ fn open_entry(
             entry.to_owned(),
         )));
     }
-    SafeTensorsFile::open_to_load(&folder.join(entry), options).map_err(|error| match error {
+    let path = folder.join(entry);
+    SafeTensorsFile::open_to_load(&path, options).map_err(|error| match error {
         SafeTensorError::File { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             refused(index)(CheckpointProblem::MissingFile(entry.to_owned()))
         }
-        error => error,
+        error => error.in_file(&path),
     })
 }
 

@@ -20,11 +20,7 @@ pub(super) fn open(path: &Path, backend: Backend) -> Result<Checkpoint, Failure>
         if names_a_file(&error) {
             return error.into();
         }
-        // Of several files, the first that is refused by itself.
-        let files = files_of(path).into_iter();
-        let refused = files.filter(|file| SafeTensorsFile::open(file).is_err());
-        let file = refused.take(1).next().unwrap_or_else(|| path.to_owned());
-        Failure::from(error).within(format_args!("cannot read `{}`", file.display()))
+        Failure::from(error).within(format_args!("cannot read `{}`", path.display()))
     })
 }
 
@@ -45,10 +41,10 @@ pub(super) fn open_plain(path: &Path, backend: Backend) -> Result<Checkpoint, Fa
 }
 
 fn names_a_file(error: &SafeTensorError) -> bool {
-    use SafeTensorError::{Checkpoint, File, SizeChanged, UnexpectedEnd};
+    use SafeTensorError::{Checkpoint, File, InFile, SizeChanged, UnexpectedEnd};
     matches!(
         error,
-        File { .. } | Checkpoint { .. } | UnexpectedEnd { .. } | SizeChanged { .. }
+        File { .. } | InFile { .. } | Checkpoint { .. } | UnexpectedEnd { .. } | SizeChanged { .. }
     )
 }
 

@@ -7,11 +7,12 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use nexus_safetensors::SafeTensorsFile;
-use nexus_safetensors::checksum::{Checksum, VerifyReport, verify as verify_file};
+use nexus_safetensors::checksum::{Checksum, VerifyOptions, VerifyReport, verify_with};
+use nexus_safetensors::{Backend, SafeTensorsFile};
 use pyo3::prelude::*;
 
 use super::error::{Doing, hinted, plain, set, to_exception};
+use crate::interrupt::until_signal;
 
 /// The argument `checksum=`.
 #[derive(Clone, Copy)]
@@ -51,7 +52,11 @@ pub(crate) fn verify(
     path: PathBuf,
     threads: Option<NonZeroUsize>,
 ) -> PyResult<Report> {
-    let report = py.detach(|| verify_file(&SafeTensorsFile::open(&path)?, threads));
+    let report = until_signal(py, |stop| {
+        let file = SafeTensorsFile::open_with(&path, &Backend::Read.into())?;
+        let options = VerifyOptions::default().threads(threads);
+        verify_with(&file, &options.cancelled_by(stop))
+    })?;
     let report = report.map_err(|error| to_exception(py, Doing::Other("verify", &path), &error))?;
     let mismatches = report.mismatches.into_iter().map(|mismatch| {
         let range = mismatch.range;
@@ -72,7 +77,9 @@ pub(crate) fn verify(
 /// # Errors
 /// `SafetensorError` that names the first tensor.
 pub(super) fn check(py: Python<'_>, path: &Path, file: &SafeTensorsFile) -> PyResult<()> {
-    let report = py.detach(|| verify_file(file, None));
+    let report = until_signal(py, |stop| {
+        verify_with(file, &VerifyOptions::default().cancelled_by(stop))
+    })?;
     let report = report.map_err(|error| to_exception(py, Doing::Other("verify", path), &error))?;
     if report.is_sound() {
         return Ok(());

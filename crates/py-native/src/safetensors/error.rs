@@ -65,6 +65,9 @@ pub(crate) fn to_exception(py: Python<'_>, doing: Doing<'_>, error: &SafeTensorE
     {
         return of_system(py, doing, errno, source, path);
     }
+    if let (Doing::Other(verb, _), SafeTensorError::InFile { path, source }) = (doing, error) {
+        return to_exception(py, Doing::Other(verb, path), source);
+    }
     let text = match doing {
         Doing::ReadingFile(_) => format!("Error while deserializing header: {error}"),
         Doing::ReadingBytes(_) => format!("Error while deserializing: {error}"),

@@ -11,7 +11,7 @@ use nexus_safetensors::{WriteOptions, serialize_sharded};
 use pyo3::prelude::*;
 
 use super::error::{Doing, to_exception};
-use super::given::interruptible;
+use super::given::interruptible_save;
 use super::write::Writable;
 
 /// Tensors as they were, laid out as the file will be.
@@ -27,7 +27,11 @@ impl Snapshot {
         tensors: HashMap<String, Writable>,
         metadata: Option<HashMap<String, String>>,
     ) -> PyResult<Self> {
-        py.detach(|| nexus_safetensors::Snapshot::of(&tensors, metadata))
+        let tensors: Vec<_> = tensors.into_iter().collect();
+        let taken = interruptible_save(py, &tensors, |tensors| {
+            nexus_safetensors::Snapshot::of(tensors, metadata)
+        })?;
+        taken
             .map(Self)
             .map_err(|error| to_exception(py, Doing::Writing, &error))
     }
@@ -55,7 +59,7 @@ pub(crate) fn save_sharded(
     fsync: bool,
 ) -> PyResult<Vec<PathBuf>> {
     let options = WriteOptions::default().fsync(fsync);
-    let sharded = interruptible(py, &tensors, |tensors| {
+    let sharded = interruptible_save(py, &tensors, |tensors| {
         let metadata = metadata.as_ref();
         serialize_sharded(tensors, &folder, pattern, max_shard_size, metadata, options)
     })?;

@@ -16,7 +16,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList};
 use super::checksum::ChecksumName;
 use super::error::{Doing, plain, to_exception};
 use super::framework::NAMES;
-use super::given::interruptible;
+use super::given::interruptible_save;
 use crate::raw::{Tensor, new_bytes};
 
 /// What to write as one tensor: a type, a shape, and the address and size of its bytes.
@@ -194,7 +194,7 @@ pub(crate) fn serialize_file(
         .mode(mode.map_or(WriteMode::Auto, |mode| mode.0))
         .align(align);
     let tensors: Vec<_> = tensor_dict.into_iter().collect();
-    let saved = interruptible(py, &tensors, |tensors| {
+    let saved = interruptible_save(py, &tensors, |tensors| {
         let metadata = match checksum {
             None => metadata,
             Some(ChecksumName(name)) => Some(add_checksums(&tensors, metadata, name, None)?),
