@@ -1,17 +1,20 @@
 //! `nexus tensors diff`: what is in one file and not in the other, and how far values are apart.
 
-use super::checkpoint::{data_size, open, tensor};
+use super::checkpoint::{data_size, open};
 use super::watch::Watch;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::ProgressMode;
 use clap::Args;
-use nexus_convert::compare;
-use nexus_safetensors::{Backend, TensorView};
+use nexus_convert::{Difference, compare};
+use nexus_safetensors::{Backend, Checkpoint, TensorInfo};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// How many bytes of each file are in memory at a time; elements of any type end there.
+const PIECE_SIZE: usize = 16 << 20;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -39,7 +42,7 @@ struct Kinds {
     b: Kind,
 }
 
-#[derive(PartialEq, Serialize)]
+#[derive(Serialize)]
 struct Kind {
     dtype: String,
     shape: Vec<usize>,
@@ -62,53 +65,76 @@ pub(super) fn run(
     mode: ProgressMode,
 ) -> Result<ExitCode, Failure> {
     let (a, b) = (
-        open(&arguments.a, Backend::Map)?,
-        open(&arguments.b, Backend::Map)?,
+        // Reads by position: a file that is cut meanwhile is an error, and no signal.
+        open(&arguments.a, Backend::Read)?,
+        open(&arguments.b, Backend::Read)?,
     );
     let watch = Watch::new(mode, "compare", data_size(&a))?;
     let mut found = Differences::default();
     for name in a.names() {
-        if watch.is_interrupted() {
-            return Err(Failure::interrupted());
+        let ours = a.info(name)?;
+        match b.info(name) {
+            Err(_) => found.only_a.push(name.to_owned()),
+            Ok(theirs) if (ours.dtype, &ours.shape) != (theirs.dtype, &theirs.shape) => {
+                let (name, a, b) = (name.to_owned(), Kind::of(ours), Kind::of(theirs));
+                found.kinds.push(Kinds { name, a, b });
+            }
+            Ok(_) => found.add(name, ours, difference(&a, &b, name, &watch)?),
         }
-        let Some(ours) = tensor(&a, name) else {
-            continue;
-        };
-        match tensor(&b, name) {
-            None => found.only_a.push(name.to_owned()),
-            Some(theirs) => found.add(name, &ours, &theirs),
-        }
-        watch.add(ours.data().len() as u64);
     }
-    let missing = b.names().filter(|name| tensor(&a, name).is_none());
+    let missing = b.names().filter(|name| a.info(name).is_err());
     found.only_b.extend(missing.map(str::to_owned));
     drop(watch);
     output.print(&found, list)?;
     Ok(ExitCode::from(u8::from(!found.is_empty())))
 }
 
-impl Differences {
-    fn add(&mut self, name: &str, a: &TensorView<'_>, b: &TensorView<'_>) {
-        let kind = |view: &TensorView<'_>| Kind {
-            dtype: view.dtype().to_string(),
-            shape: view.shape().to_vec(),
-        };
-        let (name, kinds) = (name.to_owned(), (kind(a), kind(b)));
-        if kinds.0 != kinds.1 {
-            let (a, b) = kinds;
-            self.kinds.push(Kinds { name, a, b });
-            return;
+impl Kind {
+    fn of(info: &TensorInfo) -> Self {
+        Self {
+            dtype: info.dtype.to_string(),
+            shape: info.shape.clone(),
         }
-        let difference = compare(a.dtype(), a.data(), b.data());
+    }
+}
+
+/// Compares tensors of one type and shape piece by piece.
+fn difference(
+    a: &Checkpoint,
+    b: &Checkpoint,
+    name: &str,
+    watch: &Watch,
+) -> Result<Difference, Failure> {
+    let TensorInfo {
+        dtype,
+        data_offsets: (start, end),
+        ..
+    } = a.info(name)?;
+    let size = end - start;
+    let mut found = Difference::default();
+    for start in (0..size).step_by(PIECE_SIZE) {
+        if watch.is_interrupted() {
+            return Err(Failure::interrupted());
+        }
+        let piece = start..size.min(start + PIECE_SIZE);
+        let read = |of: &Checkpoint| of.file_of(name)?.read_ranges(name, [piece.clone()]);
+        found = found.and(compare(*dtype, read(a)?.as_ref(), read(b)?.as_ref()));
+        watch.add(piece.len() as u64);
+    }
+    Ok(found)
+}
+
+impl Differences {
+    fn add(&mut self, name: &str, info: &TensorInfo, difference: Difference) {
         if difference.count == 0 {
             self.equal += 1;
             return;
         }
         self.values.push(Values {
-            name,
-            dtype: kinds.0.dtype,
+            name: name.to_owned(),
+            dtype: info.dtype.to_string(),
             different: difference.count,
-            elements: a.shape().iter().product(),
+            elements: info.shape.iter().product(),
             max_abs_difference: difference.max_abs.filter(|max| max.is_finite()),
         });
     }
