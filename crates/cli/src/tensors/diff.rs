@@ -13,7 +13,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// How many bytes of each file are in memory at a time; elements of any type end there.
+/// How many bytes are compared between two looks at Ctrl-C; elements of any type end there.
 const PIECE_SIZE: usize = 16 << 20;
 
 #[derive(Args)]
@@ -65,9 +65,8 @@ pub(super) fn run(
     mode: ProgressMode,
 ) -> Result<ExitCode, Failure> {
     let (a, b) = (
-        // Reads by position: a file that is cut meanwhile is an error, and no signal.
-        open(&arguments.a, Backend::Read)?,
-        open(&arguments.b, Backend::Read)?,
+        open(&arguments.a, Backend::Map)?,
+        open(&arguments.b, Backend::Map)?,
     );
     let watch = Watch::new(mode, "compare", data_size(&a))?;
     let mut found = Differences::default();
