@@ -18,8 +18,8 @@ pub(crate) struct Arguments {
     source: PathBuf,
     /// The safetensors file to write.
     target: PathBuf,
-    /// Turn quantised tensors of a GGUF file into floats: Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS
-    /// and MXFP4.
+    /// Turn quantised tensors of a GGUF file into floats: `Q4_0` to `Q8_0`, `Q2_K` to `Q6_K`,
+    /// `IQ4_NL`, `IQ4_XS`, `MXFP4`.
     #[arg(
         long,
         value_enum,

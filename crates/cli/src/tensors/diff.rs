@@ -1,13 +1,13 @@
 //! `nexus tensors diff`: what is in one file and not in the other, and how far values are apart.
 
-use super::checkpoint::{data_size, open};
+use super::checkpoint::{data_size, open, tensor};
 use super::watch::Watch;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::ProgressMode;
 use clap::Args;
 use nexus_convert::{Difference, compare};
-use nexus_safetensors::{Backend, Checkpoint, TensorInfo};
+use nexus_safetensors::{Backend, TensorView};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -71,17 +71,19 @@ pub(super) fn run(
     let watch = Watch::new(mode, "compare", data_size(&a))?;
     let mut found = Differences::default();
     for name in a.names() {
-        let ours = a.info(name)?;
-        match b.info(name) {
-            Err(_) => found.only_a.push(name.to_owned()),
-            Ok(theirs) if (ours.dtype, &ours.shape) != (theirs.dtype, &theirs.shape) => {
-                let (name, a, b) = (name.to_owned(), Kind::of(ours), Kind::of(theirs));
+        let Some(ours) = tensor(&a, name) else {
+            continue;
+        };
+        match tensor(&b, name) {
+            None => found.only_a.push(name.to_owned()),
+            Some(theirs) if (ours.dtype(), ours.shape()) != (theirs.dtype(), theirs.shape()) => {
+                let (name, a, b) = (name.to_owned(), Kind::of(&ours), Kind::of(&theirs));
                 found.kinds.push(Kinds { name, a, b });
             }
-            Ok(_) => found.add(name, ours, difference(&a, &b, name, &watch)?),
+            Some(theirs) => found.add(name, &ours, difference(&ours, &theirs, &watch)?),
         }
     }
-    let missing = b.names().filter(|name| a.info(name).is_err());
+    let missing = b.names().filter(|name| tensor(&a, name).is_none());
     found.only_b.extend(missing.map(str::to_owned));
     drop(watch);
     output.print(&found, list)?;
@@ -89,51 +91,42 @@ pub(super) fn run(
 }
 
 impl Kind {
-    fn of(info: &TensorInfo) -> Self {
+    fn of(view: &TensorView<'_>) -> Self {
         Self {
-            dtype: info.dtype.to_string(),
-            shape: info.shape.clone(),
+            dtype: view.dtype().to_string(),
+            shape: view.shape().to_vec(),
         }
     }
 }
 
 /// Compares tensors of one type and shape piece by piece.
 fn difference(
-    a: &Checkpoint,
-    b: &Checkpoint,
-    name: &str,
+    a: &TensorView<'_>,
+    b: &TensorView<'_>,
     watch: &Watch,
 ) -> Result<Difference, Failure> {
-    let TensorInfo {
-        dtype,
-        data_offsets: (start, end),
-        ..
-    } = a.info(name)?;
-    let size = end - start;
     let mut found = Difference::default();
-    for start in (0..size).step_by(PIECE_SIZE) {
+    for (ours, theirs) in a.data().chunks(PIECE_SIZE).zip(b.data().chunks(PIECE_SIZE)) {
         if watch.is_interrupted() {
             return Err(Failure::interrupted());
         }
-        let piece = start..size.min(start + PIECE_SIZE);
-        let read = |of: &Checkpoint| of.file_of(name)?.read_ranges(name, [piece.clone()]);
-        found = found.and(compare(*dtype, read(a)?.as_ref(), read(b)?.as_ref()));
-        watch.add(piece.len() as u64);
+        found = found.and(compare(a.dtype(), ours, theirs));
+        watch.add(ours.len() as u64);
     }
     Ok(found)
 }
 
 impl Differences {
-    fn add(&mut self, name: &str, info: &TensorInfo, difference: Difference) {
+    fn add(&mut self, name: &str, view: &TensorView<'_>, difference: Difference) {
         if difference.count == 0 {
             self.equal += 1;
             return;
         }
         self.values.push(Values {
             name: name.to_owned(),
-            dtype: info.dtype.to_string(),
+            dtype: view.dtype().to_string(),
             different: difference.count,
-            elements: info.shape.iter().product(),
+            elements: view.shape().iter().product(),
             max_abs_difference: difference.max_abs.filter(|max| max.is_finite()),
         });
     }
