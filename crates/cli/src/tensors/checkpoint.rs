@@ -1,5 +1,6 @@
 //! Tensors of one file or of several, with failures that name the file.
 
+use super::remote::is_address;
 use crate::failure::Failure;
 use nexus_safetensors::checksum::{CHECKSUM_KEY, Checksums};
 use nexus_safetensors::limits::INDEX_SIZE_MAX;
@@ -16,6 +17,15 @@ pub(super) const INDEX_SUFFIX: &str = ".safetensors.index.json";
 
 /// Opens a file, an index or a folder; see [`Checkpoint::open`].
 pub(super) fn open(path: &Path, backend: Backend) -> Result<Checkpoint, Failure> {
+    if is_address(&path.to_string_lossy()) {
+        return Err(Failure::new(
+            format!(
+                "cannot read `{}`: only ls and slice read addresses",
+                path.display()
+            ),
+            "download the file",
+        ));
+    }
     Checkpoint::open_with(path, &backend.into()).map_err(|error| {
         if names_a_file(&error) {
             return error.into();
