@@ -13,6 +13,7 @@ use nexus_safetensors::{Dtype, Prepared, SafeTensors, View, WriteMode, WriteOpti
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList};
 
+use super::argument;
 use super::checksum::ChecksumName;
 use super::error::{Doing, plain, to_exception};
 use super::framework::NAMES;
@@ -38,7 +39,12 @@ pub(crate) struct TensorSpec {
 impl TensorSpec {
     #[new]
     #[pyo3(signature = (*, dtype, shape, data_ptr, data_len))]
-    fn new(dtype: &str, mut shape: Vec<usize>, data_ptr: usize, data_len: usize) -> PyResult<Self> {
+    fn new(
+        #[pyo3(from_py_with = argument::dtype)] dtype: &str,
+        #[pyo3(from_py_with = argument::shape)] mut shape: Vec<usize>,
+        #[pyo3(from_py_with = argument::data_ptr)] data_ptr: usize,
+        #[pyo3(from_py_with = argument::data_len)] data_len: usize,
+    ) -> PyResult<Self> {
         let dtype = parse(dtype)?;
         if dtype == Dtype::F4
             && let Some(last) = shape.last_mut()
@@ -156,8 +162,8 @@ impl<'py> FromPyObject<'_, 'py> for ModeName {
 #[pyo3(signature = (tensor_dict, metadata = None))]
 pub(crate) fn serialize(
     py: Python<'_>,
-    tensor_dict: HashMap<String, Writable>,
-    metadata: Option<HashMap<String, String>>,
+    #[pyo3(from_py_with = argument::tensor_dict)] tensor_dict: HashMap<String, Writable>,
+    #[pyo3(from_py_with = argument::metadata)] metadata: Option<HashMap<String, String>>,
 ) -> PyResult<Bound<'_, PyBytes>> {
     let refused = |error| to_exception(py, Doing::Writing, &error);
     let prepared = py.detach(|| Prepared::new(&tensor_dict, metadata));
@@ -181,9 +187,9 @@ pub(crate) fn serialize(
 #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
 pub(crate) fn serialize_file(
     py: Python<'_>,
-    tensor_dict: HashMap<String, Writable>,
-    filename: PathBuf,
-    metadata: Option<HashMap<String, String>>,
+    #[pyo3(from_py_with = argument::tensor_dict)] tensor_dict: HashMap<String, Writable>,
+    #[pyo3(from_py_with = argument::filename)] filename: PathBuf,
+    #[pyo3(from_py_with = argument::metadata)] metadata: Option<HashMap<String, String>>,
     fsync: bool,
     mode: Option<ModeName>,
     align: Option<usize>,
@@ -211,7 +217,7 @@ pub(crate) fn serialize_file(
 #[pyo3(signature = (bytes))]
 pub(crate) fn deserialize<'py>(
     py: Python<'py>,
-    bytes: &Bound<'py, PyBytes>,
+    #[pyo3(from_py_with = argument::bytes)] bytes: Bound<'py, PyBytes>,
 ) -> PyResult<Vec<(String, Bound<'py, PyDict>)>> {
     let source = bytes.as_bytes();
     let tensors = py.detach(|| SafeTensors::deserialize(source));
