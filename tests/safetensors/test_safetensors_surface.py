@@ -151,8 +151,8 @@ SPEC = {"dtype": "uint8", "shape": [1], "data_ptr": 0, "data_len": 0}
 #: Functions of one argument, which is to be of a wrong type.
 ARGUMENTS: dict[str, Callable[[types.ModuleType, object], object]] = {
     **{
-        f"TensorSpec, {name}": lambda room, value, name=name: room.TensorSpec(**SPEC | {name: value})
-        for name in SPEC
+        f"TensorSpec, {key}": lambda room, value, key=key: room.TensorSpec(**SPEC | {key: value})
+        for key in SPEC
     },
     "serialize": lambda room, value: room.serialize(value),
     "serialize, a tensor": lambda room, value: room.serialize({"x": value}),

@@ -67,6 +67,8 @@ pub enum CheckpointProblem {
         /// Another file.
         second: PathBuf,
     },
+    /// A file by itself is not sound.
+    Unsound(Box<SafeTensorError>),
 }
 
 impl CheckpointProblem {
@@ -74,6 +76,7 @@ impl CheckpointProblem {
         match self {
             Self::NoFiles | Self::MissingFile(_) => ErrorKind::NotFound,
             Self::IndexTooLarge => ErrorKind::LimitReached,
+            Self::Unsound(error) => error.kind(),
             _ => ErrorKind::Corrupt,
         }
     }
@@ -83,6 +86,7 @@ impl CheckpointProblem {
             Self::NoFiles => Some("give a file, an index or a folder with *.safetensors files"),
             Self::MissingFile(_) => Some("fetch the files that the index names"),
             Self::TensorTwice { .. } => Some("give the file or the index of one model"),
+            Self::Unsound(error) => error.hint(),
             _ => None,
         }
     }
@@ -90,6 +94,7 @@ impl CheckpointProblem {
     pub(crate) fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::InvalidIndex(error) => Some(error),
+            Self::Unsound(error) => Some(error),
             _ => None,
         }
     }
@@ -122,6 +127,7 @@ impl fmt::Display for CheckpointProblem {
                 let (first, second) = (first.display(), second.display());
                 write!(f, "tensor `{name}` is in `{first}` and in `{second}`")
             }
+            Self::Unsound(error) => error.fmt(f),
         }
     }
 }
@@ -174,9 +180,16 @@ impl Checkpoint {
         paths: &[PathBuf],
         options: &ReadOptions,
     ) -> Result<Self, SafeTensorError> {
-        let files = paths
-            .iter()
-            .map(|path| SafeTensorsFile::open_to_load(path, options));
+        let files = paths.iter().map(|file| {
+            let opened = SafeTensorsFile::open_to_load(file, options);
+            opened.map_err(|error| {
+                if file == path {
+                    error
+                } else {
+                    unsound(file, error)
+                }
+            })
+        });
         let files = files.collect::<Result<Vec<_>, _>>()?;
         let mut tensors = BTreeMap::new();
         for (at, file) in files.iter().enumerate() {
@@ -327,12 +340,21 @@ fn open_entry(
             entry.to_owned(),
         )));
     }
-    SafeTensorsFile::open_to_load(&folder.join(entry), options).map_err(|error| match error {
+    let file = folder.join(entry);
+    SafeTensorsFile::open_to_load(&file, options).map_err(|error| match error {
         SafeTensorError::File { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             refused(index)(CheckpointProblem::MissingFile(entry.to_owned()))
         }
-        error => error,
+        error => unsound(&file, error),
     })
+}
+
+/// The error of one file of several, with its name.
+fn unsound(file: &Path, error: SafeTensorError) -> SafeTensorError {
+    match error {
+        SafeTensorError::File { .. } => error,
+        error => refused(file)(CheckpointProblem::Unsound(Box::new(error))),
+    }
 }
 
 fn read_index(path: &Path) -> Result<Index, SafeTensorError> {

@@ -66,11 +66,18 @@ def save_file(
     fsync: bool = False,
     mode: str | None = None,
     align: int | None = None,
+    checksum: str | None = None,
 ) -> None:
     """Write tensors to a file, which appears or changes at once and only when all went well."""
     kept: list[paddle.Tensor] = []
     serialize_file(
-        _flatten(tensors, kept), filename, text_of(metadata), fsync=fsync, mode=mode, align=align
+        _flatten(tensors, kept),
+        filename,
+        text_of(metadata),
+        fsync=fsync,
+        mode=mode,
+        align=align,
+        checksum=checksum,
     )
 
 
@@ -89,9 +96,10 @@ def load_file(
     *,
     backend: str = "mmap",
     rules: str = "compatible",
+    verify: bool = False,
 ) -> dict[str, paddle.Tensor]:
     """Return every tensor of a file by name: views of one private map, or copies on a device."""
-    return _load_file(filename, "paddle", device, backend=backend, rules=rules)
+    return _load_file(filename, "paddle", device, backend=backend, rules=rules, verify=verify)
 
 
 #: Bytes of an item.

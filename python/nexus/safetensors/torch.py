@@ -93,16 +93,16 @@ def save_model(
     >>> load_model(model, "linear.safetensors")
     (set(), [])
     """
-    tensors = model.state_dict()
+    tensors, text = model.state_dict(), text_of(metadata)
     for kept, left_out in _remove_duplicate_names(tensors).items():
         for name in left_out:
-            metadata = {} if metadata is None else metadata
-            metadata.setdefault(name, kept)
+            text = {} if text is None else text
+            text.setdefault(name, kept)
             del tensors[name]
     if force_contiguous:
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(tensors, filename, metadata)
+        save_file(tensors, filename, text)
     except ValueError as error:
         hint = "Or use save_model(..., force_contiguous=True), read the docs for potential caveats."
         raise ValueError(f"{error} {hint}") from error

@@ -4,7 +4,9 @@ use crate::failure::Failure;
 use nexus_safetensors::checksum::{CHECKSUM_KEY, Checksums};
 use nexus_safetensors::limits::INDEX_SIZE_MAX;
 use nexus_safetensors::packed::is_packed;
-use nexus_safetensors::{Backend, Checkpoint, SafeTensorError, SafeTensorsFile, TensorView};
+use nexus_safetensors::{
+    Backend, Checkpoint, CheckpointProblem, SafeTensorError, SafeTensorsFile, TensorView,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
@@ -16,15 +18,16 @@ pub(super) const INDEX_SUFFIX: &str = ".safetensors.index.json";
 
 /// Opens a file, an index or a folder; see [`Checkpoint::open`].
 pub(super) fn open(path: &Path, backend: Backend) -> Result<Checkpoint, Failure> {
-    Checkpoint::open_with(path, &backend.into()).map_err(|error| {
-        if names_a_file(&error) {
-            return error.into();
-        }
-        // Of several files, the first that is refused by itself.
-        let files = files_of(path).into_iter();
-        let refused = files.filter(|file| SafeTensorsFile::open(file).is_err());
-        let file = refused.take(1).next().unwrap_or_else(|| path.to_owned());
-        Failure::from(error).within(format_args!("cannot read `{}`", file.display()))
+    let cannot_read = |path: &Path, error: SafeTensorError| {
+        Failure::from(error).within(format_args!("cannot read `{}`", path.display()))
+    };
+    Checkpoint::open_with(path, &backend.into()).map_err(|error| match error {
+        SafeTensorError::Checkpoint {
+            path,
+            problem: CheckpointProblem::Unsound(error),
+        } => cannot_read(&path, *error),
+        error if names_a_file(&error) => error.into(),
+        error => cannot_read(path, error),
     })
 }
 

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use nexus_safetensors::{ErrorKind, Location, Metadata, SafeTensorError, locate, locate_in};
+use nexus_safetensors::{
+    CheckpointProblem, ErrorKind, Location, Metadata, SafeTensorError, locate, locate_in,
+};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -65,6 +67,12 @@ pub(crate) fn to_exception(py: Python<'_>, doing: Doing<'_>, error: &SafeTensorE
     {
         return of_system(py, doing, errno, source, path);
     }
+    if let SafeTensorError::Checkpoint { path, problem } = error
+        && let CheckpointProblem::Unsound(error) = problem
+        && let Doing::Other(verb, _) = doing
+    {
+        return to_exception(py, Doing::Other(verb, path), error);
+    }
     let text = match doing {
         Doing::ReadingFile(_) => format!("Error while deserializing header: {error}"),
         Doing::ReadingBytes(_) => format!("Error while deserializing: {error}"),
@@ -72,6 +80,12 @@ pub(crate) fn to_exception(py: Python<'_>, doing: Doing<'_>, error: &SafeTensorE
         Doing::Other(verb, path) => format!("cannot {verb} `{}`: {error}", path.display()),
     };
     let exception = plain(text);
+    if let (Doing::Writing, SafeTensorError::HeaderTooLarge) = (doing, error) {
+        // There is no file that could be wrong.
+        let hint = "write fewer tensors or less metadata to one file";
+        describe(py, &exception, &Location::default(), Some(hint));
+        return exception;
+    }
     let location = match doing {
         Doing::ReadingBytes(bytes) => py.detach(|| locate(bytes, error)),
         Doing::ReadingFile(path) | Doing::Other(_, path) if error.kind() == ErrorKind::Corrupt => {
@@ -138,17 +152,19 @@ fn describe(py: Python<'_>, exception: &PyErr, location: &Location, hint: Option
     if let Some(offset) = location.offset {
         set(py, exception, "offset", offset);
     }
-    let note = |text: String| {
-        // What cannot be added must not hide the error itself.
-        let _ = exception.value(py).call_method1("add_note", (text,));
-    };
     if let Some(hint) = hint {
         set(py, exception, "hint", hint);
-        note(format!("hint: {hint}"));
+        note(py, exception, format!("hint: {hint}"));
     }
     if location.offset.is_some() {
-        note(format!("at {location}"));
+        note(py, exception, format!("at {location}"));
     }
+}
+
+/// Adds a line to an exception.
+pub(crate) fn note(py: Python<'_>, exception: &PyErr, text: String) {
+    // What cannot be added must not hide the error itself.
+    let _ = exception.value(py).call_method1("add_note", (text,));
 }
 
 /// Gives an exception an attribute.

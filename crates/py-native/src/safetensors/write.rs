@@ -8,13 +8,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use nexus_safetensors::checksum::add_checksums;
 use nexus_safetensors::{Dtype, Prepared, SafeTensors, View, WriteMode, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList};
 
 use super::argument;
-use super::checksum::ChecksumName;
+use super::checksum::{self, ChecksumName};
 use super::error::{Doing, plain, to_exception};
 use super::framework::NAMES;
 use super::given::interruptible;
@@ -201,10 +200,7 @@ pub(crate) fn serialize_file(
         .align(align);
     let tensors: Vec<_> = tensor_dict.into_iter().collect();
     let saved = interruptible(py, &tensors, |tensors| {
-        let metadata = match checksum {
-            None => metadata,
-            Some(ChecksumName(name)) => Some(add_checksums(&tensors, metadata, name, None)?),
-        };
+        let metadata = checksum::add(checksum, &tensors, metadata)?;
         Prepared::aligned(tensors, metadata, align)?.save(&filename, options)
     });
     saved?

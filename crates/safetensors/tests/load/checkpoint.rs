@@ -106,6 +106,28 @@ fn files_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
+fn of_several_files_the_one_that_is_not_sound_is_named() {
+    let folder = Folder::on_disk();
+    floats(&folder.path().join("1.safetensors"), &[("a", &[1])]);
+    fs::write(folder.path().join("2.safetensors"), b"version").unwrap();
+    for form in ["folder", "index"] {
+        if form == "index" {
+            index(folder.path(), r#""a":"1.safetensors","b":"2.safetensors""#);
+        }
+        let error = Checkpoint::open(folder.path()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.ends_with("2.safetensors`: header too small"), "{text}");
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(
+            error
+                .hint()
+                .unwrap()
+                .starts_with("is it a safetensors file?")
+        );
+    }
+}
+
+#[test]
 fn an_index_may_name_files_in_folders_below_and_links() {
     let folder = Folder::on_disk();
     fs::create_dir(folder.path().join("parts")).unwrap();
