@@ -28,6 +28,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 import checkpoint
 from contestants import huge
 
@@ -36,8 +38,9 @@ ROOT = HERE.parents[1]
 PAGE = ROOT / "docs/safetensors.md"
 BEGIN, END = "<!-- bench:safetensors -->\n", "<!-- /bench:safetensors -->"
 PACKAGES = ("safetensors", "fastsafetensors", "runai-model-streamer", "torch", "numpy", "zipnn")
-#: More than the largest contestant takes.
-HELD = 3 << 30
+#: Held ready: more than the largest contestant takes; no more than thrice the files and this much
+#: for the interpreter and its libraries.
+HELD, HELD_APART = 3 << 30, 256 << 20
 
 Figures = dict[str, float]
 
@@ -199,7 +202,7 @@ class Bench:
                 command = [str(HERE / "limits.py"), str(group.limit), *files]
             if group.writes:
                 command.append(str(target))
-            figures = self.measure(command)
+            figures = self.measure(command, sum(map(os.path.getsize, files)))
             target.unlink(missing_ok=True)
             if figures:
                 group.figures.setdefault(name, []).append(figures)
@@ -217,9 +220,9 @@ class Bench:
                     pass
             os.close(descriptor)
 
-    def measure(self, command: list[str]) -> Figures | None:
+    def measure(self, command: list[str], size: int) -> Figures | None:
         """Runs one process; a contestant that is not installed has no figures, and says so."""
-        held = self.hold()
+        held = self.hold(min(HELD, 3 * size + HELD_APART))
         with subprocess.Popen(
             [*self.prefix, sys.executable, *command],
             stdin=subprocess.PIPE,
@@ -240,12 +243,10 @@ class Bench:
         figures: Figures = json.loads(printed.splitlines()[-1])
         return figures
 
-    def hold(self) -> mmap.mmap:
+    def hold(self, size: int) -> mmap.mmap:
         """Memory that is there, in huge pages: what a contestant will need at most."""
-        pages = huge(HELD)
-        with memoryview(pages) as view:
-            for start in range(0, HELD, mmap.PAGESIZE):
-                view[start] = 1
+        pages = huge(size)
+        np.frombuffer(pages, np.uint8)[:: mmap.PAGESIZE] = 1
         return pages
 
 

@@ -11,6 +11,7 @@ mod pack;
 mod remote;
 mod slice;
 mod split;
+mod target;
 mod values;
 mod verify;
 mod watch;

@@ -15,6 +15,26 @@ pub struct Difference {
     pub max_abs: Option<f64>,
 }
 
+impl Difference {
+    /// What is found of two parts of a tensor together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let largest = match (self.max_abs, other.max_abs) {
+            (Some(a), Some(b)) => Some(larger(a, b)),
+            (a, b) => a.or(b),
+        };
+        Self {
+            count: self.count + other.count,
+            max_abs: largest,
+        }
+    }
+}
+
+/// The larger distance; NaN is larger than any.
+fn larger(a: f64, b: f64) -> f64 {
+    if b > a || b.is_nan() { b } else { a }
+}
+
 /// Compares the bytes of two tensors of type `dtype`. Equal bytes cost one pass, others one pass
 /// more; nothing is allocated. Elements smaller than a byte are counted by bytes.
 ///
@@ -64,10 +84,7 @@ fn floats<const N: usize>(a: &[u8], b: &[u8], parse: fn([u8; N]) -> f64) -> Diff
         }
         count += 1;
         let distance = (a - b).abs();
-        let largest = max_abs.get_or_insert(distance);
-        if distance > *largest || distance.is_nan() {
-            *largest = distance;
-        }
+        max_abs = Some(larger(max_abs.unwrap_or(distance), distance));
     }
     Difference { count, max_abs }
 }
@@ -105,6 +122,31 @@ mod tests {
         let difference = compare(DType::F32, &a, &b);
         assert_eq!(difference.count, 2);
         assert!(difference.max_abs.unwrap().is_nan());
+    }
+
+    #[test]
+    fn parts_of_a_tensor_differ_as_the_whole_does() {
+        let (a, b) = (
+            [1.0_f32, 2.0, f32::NAN, 4.0, 0.0],
+            [1.5_f32, 4.0, 1.0, 4.0, -0.0],
+        );
+        let bytes = |numbers: &[f32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let (a, b): (Vec<u8>, Vec<u8>) = (bytes(&a), bytes(&b));
+        for cut in [0, 4, 8, 12, 16, 20] {
+            for end in [8, 20] {
+                let (cut, whole) = (cut.min(end), compare(DType::F32, &a[..end], &b[..end]));
+                let parts = compare(DType::F32, &a[..cut], &b[..cut]).and(compare(
+                    DType::F32,
+                    &a[cut..end],
+                    &b[cut..end],
+                ));
+                assert_eq!(parts.count, whole.count);
+                assert_eq!(
+                    parts.max_abs.map(f64::to_bits),
+                    whole.max_abs.map(f64::to_bits)
+                );
+            }
+        }
     }
 
     #[test]

@@ -6,25 +6,9 @@ use std::path::Path;
 
 use nexus_safetensors::SafeTensorError;
 
-/// What a caller can do about an [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The arguments contradict each other or the file: mend them.
-    InvalidInput,
-    /// The file is broken: fetch or write it anew.
-    Corrupt,
-    /// The file holds what safetensors files cannot hold, or what is not safe to read.
-    Unsupported,
-    /// There is no such file or tensor.
-    NotFound,
-    /// A limit of [`limits`](crate::limits) is reached.
-    LimitReached,
-    /// The operating system refused or failed.
-    Io,
-    /// The caller asked to stop.
-    Cancelled,
-}
+/// What a caller can do about an [`Error`]. `Unsupported` is what safetensors files cannot hold, and
+/// what is not safe to read.
+pub use nexus_safetensors::ErrorKind;
 
 /// Why a file cannot be converted.
 #[derive(Debug)]
@@ -75,9 +59,13 @@ impl Error {
             _ => ErrorKind::Io,
         };
         let message = format!("cannot {action} `{}`: {source}", path.display());
+        Self::new(kind, message).with_source(source)
+    }
+
+    fn with_source(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
-            source: Some(Box::new(source)),
-            ..Self::new(kind, message)
+            source: Some(source.into()),
+            ..self
         }
     }
 
@@ -112,18 +100,11 @@ impl std::error::Error for Error {
 /// Errors of the writer.
 impl From<SafeTensorError> for Error {
     fn from(error: SafeTensorError) -> Self {
-        use nexus_safetensors::ErrorKind as Theirs;
-        let kind = match error.kind() {
-            Theirs::InvalidInput => ErrorKind::InvalidInput,
-            Theirs::Corrupt => ErrorKind::Corrupt,
-            Theirs::NotFound => ErrorKind::NotFound,
-            Theirs::LimitReached => ErrorKind::LimitReached,
-            _ => ErrorKind::Io,
-        };
         Self {
             hint: error.hint(),
-            ..Self::new(kind, error.to_string())
+            ..Self::new(error.kind(), error.to_string())
         }
+        .with_source(error)
     }
 }
 

@@ -5,18 +5,20 @@
 //! [GGUF]: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 mod blocks;
+mod decode;
 mod scan;
 
 use std::collections::BTreeMap;
 
 use nexus_tensor::DType;
 
-use self::blocks::{Block, dequantize};
+use self::blocks::{Block, Elements, dequantize};
+use self::decode::Decode;
 use self::scan::{Scanner, Text};
 use crate::input::Input;
 use crate::limits::{GGUF_KEYS_MAX, GGUF_RANK_MAX, TENSORS_MAX};
 use crate::source::{Content, Notes, Quantized, Read};
-use crate::{Entry, Error, ErrorKind};
+use crate::{Entry, Error};
 
 /// Where tensors start, if the metadata does not say.
 const ALIGNMENT: u64 = 32;
@@ -58,7 +60,7 @@ pub(crate) fn open(input: &Input, quantized: Quantized) -> Result<Content, Error
         let (entry, plan) = info
             .plan(input.size(), start, alignment, quantized)
             .map_err(|error| error.within(format_args!("tensor `{name}`")))?;
-        if plan.target.is_none() && plan.block.is_quantized() {
+        if matches!(plan.becomes, Becomes::Blocks) {
             metadata.insert(format!("gguf.type.{name}"), plan.block.name.to_owned());
         }
         entries.push(entry);
@@ -171,20 +173,20 @@ impl Info {
             ))
             .with_hint("the file may be cut off: fetch it again"));
         }
-        let target = block.target(quantized)?;
-        let dtype = block.dtype.or(target).unwrap_or(DType::U8);
-        if block.is_quantized() && target.is_none() {
-            // Blocks as they are: a row is counted in bytes.
-            if let Some(last) = shape.last_mut() {
-                // Beside an axis of length 0, a row may be of any length.
-                let size = (row / block.len).checked_mul(block.size);
-                *last = size.ok_or_else(overflow)?;
-            }
+        let becomes = block.becomes(quantized)?;
+        let dtype = match becomes {
+            Becomes::Same(dtype) | Becomes::Floats(_, dtype) => dtype,
+            Becomes::Blocks => DType::U8,
+        };
+        if let (Becomes::Blocks, Some(last)) = (&becomes, shape.last_mut()) {
+            // A row is counted in bytes. Beside an axis of length 0, it may be of any length.
+            let size = (row / block.len).checked_mul(block.size);
+            *last = size.ok_or_else(overflow)?;
         }
         let entry = Entry::new(self.name, dtype, shape)?;
         let plan = Plan {
             block,
-            target,
+            becomes,
             range: (begin, end),
         };
         Ok((entry, plan))
@@ -193,9 +195,18 @@ impl Info {
 
 struct Plan {
     block: Block,
-    /// The floats that quantised blocks become.
-    target: Option<DType>,
+    becomes: Becomes,
     range: (u64, u64),
+}
+
+/// What becomes of a tensor.
+enum Becomes {
+    /// What it is: numbers of this type.
+    Same(DType),
+    /// Its blocks, as bytes.
+    Blocks,
+    /// Floats of this type.
+    Floats(Decode, DType),
 }
 
 struct Tensors {
@@ -207,33 +218,36 @@ impl Read for Tensors {
     fn read(&self, index: usize) -> Result<Vec<u8>, Error> {
         let Plan {
             block,
-            target,
+            becomes,
             range: (start, end),
         } = &self.plans[index];
         let bytes = self.input.read(*start..*end, "the data")?;
-        match target {
-            None => Ok(bytes),
-            Some(dtype) => dequantize(block, &bytes, *dtype),
+        match becomes {
+            Becomes::Same(_) | Becomes::Blocks => Ok(bytes),
+            Becomes::Floats(decode, dtype) => dequantize(block, *decode, &bytes, *dtype),
         }
     }
 }
 
 impl Block {
     /// What becomes of tensors of this type.
-    fn target(&self, quantized: Quantized) -> Result<Option<DType>, Error> {
-        let wanted = match quantized {
-            Quantized::Keep => return Ok(None),
-            _ if !self.is_quantized() => return Ok(None),
-            Quantized::ToF32 if self.is_decoded() => return Ok(Some(DType::F32)),
-            Quantized::ToF16 if self.is_decoded() => return Ok(Some(DType::F16)),
-            Quantized::Refuse => {
+    fn becomes(&self, quantized: Quantized) -> Result<Becomes, Error> {
+        let decode = match self.elements {
+            Elements::Plain(dtype) => return Ok(Becomes::Same(dtype)),
+            Elements::Quantized(decode) => decode,
+        };
+        let hint = match (quantized, decode) {
+            (Quantized::Keep, _) => return Ok(Becomes::Blocks),
+            (Quantized::ToF32, Some(decode)) => return Ok(Becomes::Floats(decode, DType::F32)),
+            (Quantized::ToF16, Some(decode)) => return Ok(Becomes::Floats(decode, DType::F16)),
+            (_, Some(_)) => {
                 "ask for floats (--dequantize f32) or for the raw blocks (--keep-quantized)"
             }
-            _ => {
-                "only Q4_0 and Q8_0 are turned into floats; raw blocks are kept by --keep-quantized"
+            (_, None) => {
+                "this type is not turned into floats; raw blocks are kept by --keep-quantized"
             }
         };
         let message = format!("it is quantised as {}", self.name);
-        Err(Error::new(ErrorKind::Unsupported, message).with_hint(wanted))
+        Err(Error::unsupported(message).with_hint(hint))
     }
 }

@@ -46,7 +46,8 @@ pub enum Quantized {
     /// Keep the blocks as bytes: the last axis counts the bytes of a row, and the metadata names the
     /// type under `gguf.type.NAME`.
     Keep,
-    /// Turn `Q4_0` and `Q8_0` into 32-bit floats and refuse other quantised types.
+    /// Turn `Q4_0` to `Q8_0`, `Q2_K` to `Q6_K`, `IQ4_NL`, `IQ4_XS` and `MXFP4` into 32-bit floats, and
+    /// refuse other quantised types.
     ToF32,
     /// As `ToF32`, to 16-bit floats.
     ToF16,

@@ -11,7 +11,8 @@ use crate::{Error, ErrorKind, Source};
 /// Writes all tensors of `source` to a safetensors file, which appears at once or not at all.
 ///
 /// `progress` is told how many bytes of tensors are done before each tensor is read, and may end the
-/// work. The space is reserved first, so that a full disk is known at the start. Costs the memory of the largest tensor, twice where elements must be put in order.
+/// work. The space is reserved first, so that a full disk is known at the start. Costs the memory of
+/// the largest tensor, twice where elements must be put in order.
 ///
 /// ```no_run
 /// use nexus_convert::{OpenOptions, Source, write};

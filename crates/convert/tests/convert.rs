@@ -64,6 +64,18 @@ fn quantised_tensors_become_floats_or_stay_blocks_on_request() {
 }
 
 #[test]
+fn blocks_of_every_common_type_become_the_floats_that_the_gguf_package_gives() {
+    let options = OpenOptions::default().quantized(Quantized::ToF32);
+    let source = check("blocks.gguf", "blocks.f32.safetensors", options);
+    assert_eq!(source.entries().len(), 13);
+    let other = Source::from_bytes(gguf(&[256], 15, &[0; 292]), options);
+    refused(
+        other,
+        (Unsupported, "quantised as Q8_K", "kept by --keep-quantized"),
+    );
+}
+
+#[test]
 fn metadata_of_gguf_is_carried_over_as_text() {
     let source = Source::open(files().join("model.gguf"), OpenOptions::default()).unwrap();
     assert_eq!(source.format(), Format::Gguf);

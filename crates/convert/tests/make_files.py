@@ -17,7 +17,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import torch
-from gguf.quants import dequantize, quantize
+from gguf.quants import dequantize, quant_shape_to_byte_shape, quantize
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 
@@ -228,6 +228,29 @@ def gguf_files() -> None:
         shutil.copy(FILES / f"{name}.gguf", CORPUS / "gguf")
 
 
+def gguf_blocks() -> None:
+    """Random blocks of every type that is turned into floats."""
+    types = gguf.GGMLQuantizationType
+    kinds = [types.Q4_0, types.Q4_1, types.Q5_0, types.Q5_1, types.Q8_0]
+    kinds += [types.Q2_K, types.Q3_K, types.Q4_K, types.Q5_K, types.Q6_K]
+    kinds += [types.IQ4_NL, types.IQ4_XS, types.MXFP4]
+    random = np.random.default_rng(0)
+    writer = gguf.GGUFWriter(FILES / "blocks.gguf", "llama")
+    floats = {}
+    for kind in kinds:
+        shape = quant_shape_to_byte_shape((2, 256), kind)
+        while True:
+            blocks = random.integers(0, 256, shape, dtype=np.uint8)
+            with np.errstate(all="ignore"):
+                floats[kind.name] = dequantize(blocks, kind)
+            if np.isfinite(floats[kind.name]).all():
+                break
+        writer.add_tensor(kind.name, blocks, raw_dtype=kind)
+    finish(writer)
+    save_file(floats, FILES / "blocks.f32.safetensors")
+    shutil.copy(FILES / "blocks.gguf", CORPUS / "gguf")
+
+
 def finish(writer: gguf.GGUFWriter) -> None:
     """Write all and close."""
     writer.write_header_to_file()
@@ -242,3 +265,4 @@ if __name__ == "__main__":
     npz()
     torch_files()
     gguf_files()
+    gguf_blocks()

@@ -5,8 +5,8 @@ use crate::isa::Isa;
 use crate::lanes::{Lanes, fold, map_in_place};
 use crate::simd::{Kernel, dispatch};
 
-/// Replaces `row` by `softmax(scale * row)`, subtracting the greatest item first, so that no
-/// finite input overflows.
+/// Replaces `row` by `softmax(scale * row)`, subtracting the greatest item first, so that nothing
+/// overflows as long as `scale * row` is finite.
 ///
 /// Cost: four passes over the row, no allocation. An empty row stays empty; a NaN item makes the
 /// whole row NaN.

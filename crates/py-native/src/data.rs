@@ -10,12 +10,10 @@ mod stream;
 mod tokenizer;
 
 use std::path::PathBuf;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use nexus_data::{BoxError, Cancel, Error, ErrorKind, Progressed, RunOptions};
+use nexus_data::{BoxError, Error, ErrorKind, Progressed, RunOptions};
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -25,8 +23,7 @@ pub(crate) use report::{Report, StepReport};
 pub(crate) use stream::Rows;
 pub(crate) use tokenizer::{Encoding, Tokenizer};
 
-/// How often the calling thread looks for Ctrl-C.
-const SIGNALS: Duration = Duration::from_millis(100);
+use crate::interrupt::interruptible;
 
 /// A source, steps, and what becomes of the result. Methods give a new pipeline.
 ///
@@ -232,7 +229,9 @@ impl Pipeline {
                 None => Ok(()),
             }
         };
-        let report = interruptible(py, &options.cancel, &tell, || self.inner.run(&options))?;
+        let stop = || options.cancel.cancel();
+        let report = interruptible(py, tell, stop, || self.inner.run(&options))?;
+        let report = report.map_err(|error| exception(py, error))?;
         tell(py)?;
         Ok(Report(report))
     }
@@ -256,43 +255,6 @@ impl Pipeline {
 
     fn __repr__(&self) -> String {
         format!("<nexus.data.{:?}>", self.inner)
-    }
-}
-
-/// Runs `work` on another thread while this one looks for signals and calls `tell`.
-fn interruptible<T: Send>(
-    py: Python<'_>,
-    cancel: &Cancel,
-    tell: &(dyn Fn(Python<'_>) -> PyResult<()> + Sync),
-    work: impl FnOnce() -> Result<T, Error> + Send,
-) -> PyResult<T> {
-    let (outcome, interrupt) = py.detach(|| {
-        // Nothing is sent: that the sender is gone says that the work is done.
-        let (working, done) = mpsc::channel::<()>();
-        let mut interrupt = None;
-        let outcome = std::thread::scope(|scope| {
-            let worker = scope.spawn(move || {
-                let _working = working;
-                work()
-            });
-            while let Err(RecvTimeoutError::Timeout) = done.recv_timeout(SIGNALS) {
-                if interrupt.is_none() {
-                    let look = |py: Python<'_>| py.check_signals().and_then(|()| tell(py));
-                    interrupt = Python::attach(look).err();
-                    if interrupt.is_some() {
-                        cancel.cancel();
-                    }
-                }
-            }
-            worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        (outcome, interrupt)
-    });
-    match interrupt {
-        Some(interrupt) => Err(interrupt),
-        None => outcome.map_err(|error| exception(py, error)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The extension module `nexus._native`: what `nexus.safetensors` and `nexus.data` are made of.
 
 mod data;
+mod interrupt;
 mod raw;
 mod safetensors;
 

@@ -1,7 +1,7 @@
 //! How small and how fast the packed format is on a given file.
 //!
 //! `cargo run --release -p nexus-safetensors --example packed_speed -- FILE [FOLDER] [RUNS]` packs
-//! FILE to FOLDER (the system's temporary folder), unpacks it from the map that stays warm to
+//! FILE to FOLDER (the system's temporary folder), unpacks it, as it stays in the page cache, to
 //! memory that was touched before, verifies checksums, and prints medians in GB (10^9) of raw
 //! bytes a second, beside a copy of the same bytes.
 

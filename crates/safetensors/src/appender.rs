@@ -131,11 +131,10 @@ impl SafeAppender {
         let file = open_locked(path)?;
         mend(&file, path)?;
         let (head_size, metadata) = read_head(&file, path)?;
-        let end = (head_size + metadata.data_len()) as u64;
         let size = file_size(&file, path)?;
-        if size < end {
-            return Err(SafeTensorError::MetadataIncompleteBuffer);
-        }
+        let end = data_end(head_size, &metadata)
+            .filter(|&end| end <= size)
+            .ok_or(SafeTensorError::MetadataIncompleteBuffer)?;
         let json_size = serde_json::to_vec(&metadata)?.len();
         // Infos can be written shorter than we write them.
         check_capacity(METADATA_NAME, json_size, head_size)?;
@@ -315,7 +314,7 @@ fn open_locked(path: &Path) -> Result<File, SafeTensorError> {
 fn mend(file: &File, path: &Path) -> Result<(), SafeTensorError> {
     let size = file_size(file, path)?;
     if let Ok((head_size, metadata)) = read_head(file, path)
-        && size == (head_size + metadata.data_len()) as u64
+        && data_end(head_size, &metadata) == Some(size)
     {
         return Ok(());
     }
@@ -347,7 +346,7 @@ fn find_copy(file: &File, size: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
     let is_whole = checksum == xxh3_64(&head).to_le_bytes()
         && head.starts_with(&length)
         && Metadata::parse(&head[LENGTH_SIZE..], Rules::Compatible)
-            .is_ok_and(|metadata| (head_size + metadata.data_len()) as u64 == end);
+            .is_ok_and(|metadata| data_end(head_size, &metadata) == Some(end));
     Ok(is_whole.then_some((head, end)))
 }
 
@@ -366,6 +365,11 @@ fn read_head(file: &File, path: &Path) -> Result<(usize, Metadata), SafeTensorEr
     let header_size = head_size - LENGTH_SIZE;
     let header = read_at(file, LENGTH_SIZE as u64, header_size).map_err(in_file())?;
     Ok((head_size, Metadata::parse(&header, Rules::Compatible)?))
+}
+
+/// Where the data ends; `None` behind the end of any file.
+fn data_end(head_size: usize, metadata: &Metadata) -> Option<u64> {
+    (head_size as u64).checked_add(metadata.data_len() as u64)
 }
 
 /// The size of the head that begins with these bytes, if it is within the limit.

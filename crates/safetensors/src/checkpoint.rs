@@ -67,8 +67,6 @@ pub enum CheckpointProblem {
         /// Another file.
         second: PathBuf,
     },
-    /// A file by itself is not sound.
-    Unsound(Box<SafeTensorError>),
 }
 
 impl CheckpointProblem {
@@ -76,7 +74,6 @@ impl CheckpointProblem {
         match self {
             Self::NoFiles | Self::MissingFile(_) => ErrorKind::NotFound,
             Self::IndexTooLarge => ErrorKind::LimitReached,
-            Self::Unsound(error) => error.kind(),
             _ => ErrorKind::Corrupt,
         }
     }
@@ -86,7 +83,6 @@ impl CheckpointProblem {
             Self::NoFiles => Some("give a file, an index or a folder with *.safetensors files"),
             Self::MissingFile(_) => Some("fetch the files that the index names"),
             Self::TensorTwice { .. } => Some("give the file or the index of one model"),
-            Self::Unsound(error) => error.hint(),
             _ => None,
         }
     }
@@ -94,7 +90,6 @@ impl CheckpointProblem {
     pub(crate) fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::InvalidIndex(error) => Some(error),
-            Self::Unsound(error) => Some(error),
             _ => None,
         }
     }
@@ -127,7 +122,6 @@ impl fmt::Display for CheckpointProblem {
                 let (first, second) = (first.display(), second.display());
                 write!(f, "tensor `{name}` is in `{first}` and in `{second}`")
             }
-            Self::Unsound(error) => error.fmt(f),
         }
     }
 }
@@ -180,17 +174,17 @@ impl Checkpoint {
         paths: &[PathBuf],
         options: &ReadOptions,
     ) -> Result<Self, SafeTensorError> {
-        let files = paths.iter().map(|file| {
+        let open = |file: &PathBuf| {
             let opened = SafeTensorsFile::open_to_load(file, options);
             opened.map_err(|error| {
                 if file == path {
                     error
                 } else {
-                    unsound(file, error)
+                    error.in_file(file)
                 }
             })
-        });
-        let files = files.collect::<Result<Vec<_>, _>>()?;
+        };
+        let files = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let mut tensors = BTreeMap::new();
         for (at, file) in files.iter().enumerate() {
             for (name, _) in file.infos() {
@@ -340,21 +334,13 @@ fn open_entry(
             entry.to_owned(),
         )));
     }
-    let file = folder.join(entry);
-    SafeTensorsFile::open_to_load(&file, options).map_err(|error| match error {
+    let path = folder.join(entry);
+    SafeTensorsFile::open_to_load(&path, options).map_err(|error| match error {
         SafeTensorError::File { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             refused(index)(CheckpointProblem::MissingFile(entry.to_owned()))
         }
-        error => unsound(&file, error),
+        error => error.in_file(&path),
     })
-}
-
-/// The error of one file of several, with its name.
-fn unsound(file: &Path, error: SafeTensorError) -> SafeTensorError {
-    match error {
-        SafeTensorError::File { .. } => error,
-        error => refused(file)(CheckpointProblem::Unsound(Box::new(error))),
-    }
 }
 
 fn read_index(path: &Path) -> Result<Index, SafeTensorError> {

@@ -38,23 +38,24 @@
 //! [XXH3]: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 //! [BLAKE3]: https://github.com/BLAKE3-team/BLAKE3-specs/blob/master/blake3.pdf
 
-use std::borrow::Cow;
+mod hashing;
+
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use blake3::hazmat::{self, ChainingValue, HasherExt, Mode};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::cancel::Cancel;
+use crate::pieces::Pieces;
 use crate::{SafeTensorError, SafeTensorsFile, View};
+use hashing::Hashing;
 
 /// The entry of `__metadata__` that holds the checksums.
 pub const CHECKSUM_KEY: &str = "nexus.checksums";
-
-/// Larger tensors are shared among threads where the algorithm allows it: 16 MiB.
-const SHARED_SIZE_MIN: usize = 16 << 20;
 
 /// A way to make a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,18 +92,6 @@ impl Checksum {
             Self::Blake3 => blake3::hash(bytes).to_hex().to_string(),
         }
     }
-
-    fn of_shared(self, bytes: &[u8], threads: usize) -> String {
-        match self {
-            Self::Blake3 if threads > 1 && bytes.len() > blake3::CHUNK_LEN => {
-                let (left, right) = halves(bytes, 0, threads);
-                hazmat::merge_subtrees_root(&left, &right, Mode::Hash)
-                    .to_hex()
-                    .to_string()
-            }
-            _ => self.of(bytes),
-        }
-    }
 }
 
 /// The checksums of a file's tensors.
@@ -123,8 +112,11 @@ impl Checksums {
         algorithm: Checksum,
         threads: Option<NonZeroUsize>,
     ) -> Result<Self, SafeTensorError> {
-        let views: Vec<_> = tensors.iter().map(|(_, view)| view).collect();
-        let sums = all(&views, algorithm, threads);
+        let sizes: Vec<_> = tensors.iter().map(|(_, view)| view.data_len()).collect();
+        let hashing = Hashing::new(algorithm, threads, Cancel::default());
+        let sums = hashing.all(&sizes, |at, hashed| {
+            hashed(&Pieces::Borrowed(&tensors[at].1.data()))
+        })?;
         let mut named = BTreeMap::new();
         for ((name, _), sum) in tensors.iter().zip(sums) {
             let name = name.as_ref();
@@ -237,14 +229,54 @@ impl VerifyReport {
     }
 }
 
+/// How [`verify_with`] works.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct VerifyOptions {
+    /// Threads; by default as many as the machine runs at once.
+    pub threads: Option<NonZeroUsize>,
+    cancel: Cancel,
+}
+
+impl VerifyOptions {
+    /// Sets [`threads`](Self::threads).
+    #[must_use]
+    pub fn threads(mut self, threads: Option<NonZeroUsize>) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Stops with the error `Cancelled` soon after the flag is set.
+    #[must_use]
+    pub fn cancelled_by(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Cancel::by(flag);
+        self
+    }
+}
+
 /// Compares every tensor of a file with its checksum. Reads each byte once, with so many threads
 /// or as many as the machine runs at once; tensors without a checksum are not read.
 ///
+/// A file that was opened to be read on demand, by [`Backend::Read`](crate::Backend::Read), is read
+/// in pieces of 256 KiB; that it is cut meanwhile is an error. A mapped file must not be cut.
+///
 /// # Errors
-/// As [`Checksums::from_metadata`]. Tensors that differ are no error but in the report.
+/// As [`Checksums::from_metadata`]; `File` and `UnexpectedEnd` for a file that is read on demand.
+/// Tensors that differ are no error but in the report.
 pub fn verify(
     file: &SafeTensorsFile,
     threads: Option<NonZeroUsize>,
+) -> Result<VerifyReport, SafeTensorError> {
+    verify_with(file, &VerifyOptions::default().threads(threads))
+}
+
+/// [`verify`] with options.
+///
+/// # Errors
+/// As [`verify`]; `Cancelled`.
+pub fn verify_with(
+    file: &SafeTensorsFile,
+    options: &VerifyOptions,
 ) -> Result<VerifyReport, SafeTensorError> {
     let checksums = Checksums::from_metadata(file.metadata())?;
     let mut report = VerifyReport {
@@ -258,24 +290,19 @@ pub fn verify(
         report.missing = file.names().into_iter().map(str::to_owned).collect();
         return Ok(report);
     };
-    let (mut named, mut views) = (Vec::new(), Vec::new());
+    let mut named = Vec::new();
     for (name, info) in file.infos() {
         match checksums.get(name) {
-            Some(expected) => {
-                named.push((name, file.byte_range(info), expected));
-                views.push(file.tensor(name)?);
-            }
+            Some(expected) => named.push((name, file.byte_range(info), expected)),
             None => report.missing.push(name.to_owned()),
         }
     }
     let unknown = checksums.tensors.keys();
     let unknown = unknown.filter(|name| file.info(name).is_err());
     report.unknown = unknown.cloned().collect();
-    let sums = all(
-        &views.iter().collect::<Vec<_>>(),
-        checksums.algorithm,
-        threads,
-    );
+    let hashing = Hashing::new(checksums.algorithm, options.threads, options.cancel.clone());
+    let sizes: Vec<_> = named.iter().map(|(_, range, _)| range.len()).collect();
+    let sums = hashing.all(&sizes, |at, hashed| hashed(&file.pieces(named[at].0)?))?;
     for ((name, range, expected), found) in named.into_iter().zip(sums) {
         if expected == found {
             report.verified += 1;
@@ -289,77 +316,4 @@ pub fn verify(
         }
     }
     Ok(report)
-}
-
-/// The checksum of each view, in the order given.
-fn all<V: View + Sync>(
-    views: &[&V],
-    algorithm: Checksum,
-    threads: Option<NonZeroUsize>,
-) -> Vec<String> {
-    let threads = crate::packed::threads_or_all(threads).get();
-    // Large ones first, so that no thread is left with one at the end.
-    let mut order: Vec<_> = (0..views.len()).collect();
-    order.sort_by_key(|&at| std::cmp::Reverse(views[at].data_len()));
-    let shared = order.partition_point(|&at| views[at].data_len() >= SHARED_SIZE_MIN);
-    let mut sums = vec![String::new(); views.len()];
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let bytes: Cow<'_, [u8]> = views[at].data();
-            done.push((at, algorithm.of(&bytes)));
-        }
-        done
-    };
-    if algorithm == Checksum::Blake3 {
-        for &at in &order[..shared] {
-            sums[at] = algorithm.of_shared(&views[at].data(), threads);
-        }
-        next.store(shared, Ordering::Relaxed);
-    }
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(views.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
-        let mut done = work();
-        for thread in others {
-            match thread.join() {
-                Ok(more) => done.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        for (at, sum) in done {
-            sums[at] = sum;
-        }
-    });
-    sums
-}
-
-/// The two subtrees that BLAKE3 joins for these bytes, which are more than one chunk.
-fn halves(bytes: &[u8], offset: u64, threads: usize) -> (ChainingValue, ChainingValue) {
-    let middle = hazmat::left_subtree_len(bytes.len() as u64);
-    let (left, right) = bytes.split_at(middle as usize);
-    if threads < 2 {
-        return (subtree(left, offset, 1), subtree(right, offset + middle, 1));
-    }
-    std::thread::scope(|scope| {
-        let other = scope.spawn(move || subtree(left, offset, threads / 2));
-        let right = subtree(right, offset + middle, threads - threads / 2);
-        match other.join() {
-            Ok(left) => (left, right),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
-}
-
-fn subtree(bytes: &[u8], offset: u64, threads: usize) -> ChainingValue {
-    if threads < 2 || bytes.len() < SHARED_SIZE_MIN {
-        let mut hasher = blake3::Hasher::new();
-        hasher.set_input_offset(offset);
-        hasher.update(bytes);
-        return hasher.finalize_non_root();
-    }
-    let (left, right) = halves(bytes, offset, threads);
-    hazmat::merge_subtrees_non_root(&left, &right, Mode::Hash)
 }

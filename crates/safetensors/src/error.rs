@@ -186,6 +186,13 @@ pub enum SafeTensorError {
         /// What is wrong.
         problem: CheckpointProblem,
     },
+    /// One file of a checkpoint is not sound.
+    InFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<SafeTensorError>,
+    },
     /// The caller asked to stop.
     Cancelled,
     /// The file to be packed is packed already.
@@ -267,6 +274,7 @@ impl SafeTensorError {
                 ErrorKind::LimitReached
             }
             Self::Checkpoint { problem, .. } => problem.kind(),
+            Self::InFile { source, .. } => source.kind(),
             Self::Cancelled => ErrorKind::Cancelled,
             Self::JsonError(_)
             | Self::InvalidTensorView(..)
@@ -308,6 +316,7 @@ impl SafeTensorError {
             ),
             Self::NotInMemory(_) => Some("ask for its region, or open the file with `mmap`"),
             Self::Checkpoint { problem, .. } => problem.hint(),
+            Self::InFile { source, .. } => source.hint(),
             Self::NotRegularFile(_) => Some("give the path of a file"),
             Self::DuplicateKey(_) | Self::NulInHeader(_) => Some(
                 "readers may disagree on this file: do not trust it, or read it by `Rules::Compatible`",
@@ -334,6 +343,17 @@ impl SafeTensorError {
         }
     }
 
+    /// Names the file, where the error does not do so itself.
+    pub(crate) fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::File { .. } | Self::UnexpectedEnd { .. } | Self::SizeChanged { .. } => self,
+            error => Self::InFile {
+                path: path.to_owned(),
+                source: Box::new(error),
+            },
+        }
+    }
+
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File {
             action,
@@ -352,6 +372,7 @@ impl std::error::Error for SafeTensorError {
             Self::Tensor { source, .. } => Some(source),
             Self::InvalidIndex(source) => Some(source),
             Self::Checkpoint { problem, .. } => problem.source(),
+            Self::InFile { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -32,6 +32,7 @@
 
 mod appender;
 mod atomic;
+mod cancel;
 mod cast;
 mod checkpoint;
 pub mod checksum;
@@ -49,6 +50,7 @@ mod options;
 pub mod packed;
 mod partial;
 mod pending;
+mod pieces;
 mod plan;
 mod prepared;
 mod raw;

@@ -42,6 +42,9 @@ pub fn locate(file: &[u8], error: &SafeTensorError) -> Location {
 /// [`locate`] for those who have only the head of a file, that is its length and its JSON, and know
 /// the size of the whole.
 pub fn locate_in(head: &[u8], file_size: u64, error: &SafeTensorError) -> Location {
+    if let SafeTensorError::InFile { source, .. } = error {
+        return locate_in(head, file_size, source);
+    }
     let header = head.split_first_chunk::<LENGTH_SIZE>().map(|(size, rest)| {
         let size = usize::try_from(u64::from_le_bytes(*size)).unwrap_or(usize::MAX);
         &rest[..size.min(rest.len())]

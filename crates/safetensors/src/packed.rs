@@ -92,7 +92,6 @@ mod unpack;
 
 pub use isa::Isa;
 pub use manifest::{PACKED_HEADER_KEY, PACKED_KEY, PACKED_VERSION};
-pub(crate) use pack::threads_or_all;
 pub use pack::{PackOptions, PackReport, PackedTensorReport, is_packed, pack_file};
 pub use unpack::{PackedFile, unpack_file};
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use nexus_tensor::DType;
 
+use crate::cancel::Cancel;
 use crate::{SafeTensorError, TensorInfo};
 
 /// A part of a tensor: its shape, and where its bytes lie in the tensor.
@@ -96,7 +97,7 @@ pub struct Plan {
     pub(crate) dtype: Option<DType>,
     pub(crate) dtypes: Vec<(String, DType)>,
     pub(crate) progress: Option<Progress>,
-    pub(crate) cancel: Option<Arc<AtomicBool>>,
+    pub(crate) cancel: Cancel,
 }
 
 #[derive(Clone)]
@@ -161,7 +162,7 @@ impl Plan {
     /// Stops with the error `Cancelled` soon after the flag is set.
     #[must_use]
     pub fn cancelled_by(mut self, flag: Arc<AtomicBool>) -> Self {
-        self.cancel = Some(flag);
+        self.cancel = Cancel::by(flag);
         self
     }
 

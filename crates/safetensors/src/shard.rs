@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use serde::Serialize;
 
 use crate::atomic::{Closed, Replacement, sync_folder};
 use crate::checksum::{CHECKSUM_KEY, Checksums};
+use crate::io::{each, processors};
 use crate::sink::{choose, write_all_at};
 use crate::{Prepared, SafeTensorError, View, WriteMode, WriteOptions};
 
@@ -155,39 +153,17 @@ fn write_all<V: View + Sync>(
     let buffered =
         |shard: &Prepared<V>| choose(shard.size_bytes() as u64, options) == WriteMode::Buffered;
     let threads = if shards.iter().all(buffered) {
-        thread::available_parallelism()
-            .map_or(1, NonZeroUsize::get)
-            .min(THREADS_MAX)
-            .min(shards.len())
+        processors().min(THREADS_MAX).min(shards.len())
     } else {
         1
     };
-    let next = AtomicUsize::new(0);
     let written = Mutex::new(Vec::new());
-    let work = || -> Result<(), SafeTensorError> {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(shard), Some(path)) = (shards.get(at), files.get(at)) else {
-                return Ok(());
-            };
-            let file = write_closed(shard, path, options).inspect_err(|_| {
-                // The others need not begin another one.
-                next.store(shards.len(), Ordering::Relaxed);
-            })?;
-            written
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((at, file));
-        }
-    };
-    thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let own = work();
-        let joined = others.into_iter().map(|thread| match thread.join() {
-            Ok(outcome) => outcome,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.fold(own, Result::and)
+    let numbered = shards.iter().zip(files).enumerate();
+    each(numbered, threads, |(at, (shard, path))| {
+        let file = write_closed(shard, path, options)?;
+        let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.push((at, file));
+        Ok::<(), SafeTensorError>(())
     })?;
     let mut written = written.into_inner().unwrap_or_else(PoisonError::into_inner);
     written.sort_by_key(|&(at, _)| at);

@@ -211,8 +211,13 @@ impl Plan {
         if slices.len() > shape.len() {
             return Err(InvalidSlice::TooManySlices);
         }
+        let bits = dtype.bits();
+        let mut lengths = shape.iter().rev();
+        let total = lengths.try_fold(bits, |bits, &length| bits.checked_mul(length));
+        // Nothing is taken of an empty tensor, whatever its other axes multiply to.
+        let nothing = total.is_none() && shape.contains(&0);
         let mut pieces = Pieces {
-            span: dtype.bits(),
+            span: if nothing { 0 } else { bits },
             start: 0,
             size: None,
             loops: Vec::new(),
@@ -220,11 +225,8 @@ impl Plan {
         let mut taken = Vec::with_capacity(shape.len());
         // From the last axis on, so that memory is cut from the smallest pieces up.
         for (axis, &length) in shape.iter().enumerate().rev() {
-            let whole = match pieces.span.checked_mul(length) {
-                Some(bits) => bits,
-                // Nothing is taken of an empty tensor, whatever its other axes multiply to.
-                None if shape.contains(&0) => 0,
-                None => return Err(out_of_range(axis, length - 1, length)),
+            let Some(whole) = pieces.span.checked_mul(length) else {
+                return Err(out_of_range(axis, length - 1, length));
             };
             if let Some(slice) = slices.get(axis) {
                 let cut = Cut::new(slice, axis, length)?;

@@ -1,12 +1,12 @@
 //! Loading by a plan, all at once or with a reader that runs ahead.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use nexus_tensor::DType;
 
+use crate::cancel::Cancel;
 use crate::plan::{Cut, Progress};
 use crate::raw::Pages;
 use crate::{Part, Plan, Region, SafeTensorError, SafeTensorsFile, Shard, can_cast, cast};
@@ -45,7 +45,7 @@ pub(crate) struct Task {
     groups: VecDeque<Vec<Entry>>,
     total: u64,
     progress: Option<Progress>,
-    cancel: Option<Arc<AtomicBool>>,
+    cancel: Cancel,
 }
 
 impl Task {
@@ -109,10 +109,7 @@ impl Task {
     ) -> Result<(), SafeTensorError> {
         let mut done = 0;
         while let Some(group) = self.groups.pop_front() {
-            let cancelled = |flag: &Arc<AtomicBool>| flag.load(Ordering::Relaxed);
-            if self.cancel.as_ref().is_some_and(cancelled) {
-                return Err(SafeTensorError::Cancelled);
-            }
+            self.cancel.check()?;
             if !admit(group.iter().map(Entry::size_in_memory).sum()) {
                 return Ok(());
             }

@@ -5,9 +5,9 @@
 #[path = "../../../fuzz/targets/safetensors_header.rs"]
 #[expect(unreachable_pub, reason = "cargo-fuzz wants a public function")]
 mod header;
-#[path = "../../../fuzz/targets/safetensors_index.rs"]
+#[path = "../../../fuzz/targets/safetensors_index_json.rs"]
 #[expect(unreachable_pub, reason = "cargo-fuzz wants a public function")]
-mod index;
+mod index_json;
 #[path = "../../../fuzz/mutate.rs"]
 #[expect(unreachable_pub, reason = "the file is shared by several tests")]
 mod mutate;
@@ -21,6 +21,9 @@ mod oracle;
 #[path = "../../../fuzz/targets/packed_tensor.rs"]
 #[expect(unreachable_pub, reason = "cargo-fuzz wants a public function")]
 mod packed_tensor;
+#[path = "../../../fuzz/targets/safetensors_slice.rs"]
+#[expect(unreachable_pub, reason = "cargo-fuzz wants a public function")]
+mod slice;
 
 use mutate::Rng;
 use mutate_header::mutate_header;
@@ -38,6 +41,11 @@ fn any_bytes_are_refused_or_read_without_a_gap() {
 #[test]
 fn any_packed_bytes_are_refused_or_read_alike_by_every_instruction_set() {
     mutate::replay("packed_tensor", runs(), packed_tensor::run);
+}
+
+#[test]
+fn any_index_of_a_checkpoint_is_refused_or_leads_to_files_in_its_folder() {
+    mutate::replay("safetensors_index_json", runs() / 4, index_json::run);
 }
 
 #[test]
@@ -122,7 +130,7 @@ fn random_header(rng: &mut Rng) -> (String, usize) {
 
 #[test]
 fn any_index_takes_what_its_twin_takes() {
-    mutate::replay("safetensors_index", 5 * runs(), index::run);
+    mutate::replay("safetensors_slice", 5 * runs(), slice::run);
 }
 
 /// Mutated texts are seldom long indices: these are made, not mutated.
@@ -134,7 +142,7 @@ fn a_random_index_takes_what_its_twin_takes() {
         let dtype = dtypes[rng.below(dtypes.len())];
         let shape: Vec<usize> = (0..rng.below(5)).map(|_| rng.below(6)).collect();
         let indices: Vec<_> = (0..rng.below(6)).map(|_| random_index(&mut rng)).collect();
-        index::check(dtype, &shape, &indices);
+        slice::check(dtype, &shape, &indices);
     }
 }
 

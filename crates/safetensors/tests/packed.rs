@@ -252,6 +252,30 @@ fn what_a_manifest_may_not_say_is_refused() {
 }
 
 #[test]
+fn an_original_larger_than_any_file_is_refused() {
+    let names: Vec<_> = (0..8).map(|at| format!("t{at}")).collect();
+    let entry = |name: &String| {
+        let len = usize::MAX / 16;
+        format!(r#""{name}":{{"codec":"cascade","dtype":"BF16","shape":[{len}]}}"#)
+    };
+    let entries: Vec<_> = names.iter().map(entry).collect();
+    let manifest = format!(
+        r#"{{"version":1,"about":"","size":1,"xxh3":"","tensors":{{{}}}}}"#,
+        entries.join(",")
+    );
+    let empty = |name: &String| {
+        (
+            name.clone(),
+            TensorView::new(Dtype::U8, vec![0], &[]).unwrap(),
+        )
+    };
+    let text = HashMap::from([(PACKED_KEY.to_owned(), manifest)]);
+    let bytes = serialize(names.iter().map(empty), Some(text)).unwrap();
+    let error = PackedFile::new(SafeTensorsFile::copy_of(&bytes).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+}
+
+#[test]
 fn what_is_packed_is_not_packed_again_and_what_is_not_is_not_unpacked() {
     let folder = Folder::new();
     let [raw, packed] = ["raw", "packed"].map(|name| folder.path(name));

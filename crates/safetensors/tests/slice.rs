@@ -153,6 +153,9 @@ fn what_would_overflow_is_an_error_or_empty() {
         slice_byte_ranges(Dtype::F64, &empty, &[]),
         Ok((vec![(0, 0)], empty.to_vec()))
     );
+    let all = TensorIndexer::from(..);
+    let last = [all.clone(), all, TensorIndexer::from(1..usize::MAX)];
+    assert!(slice_byte_ranges(Dtype::F64, &empty, &last).is_err());
     for bound in [Bound::Included(usize::MAX), Bound::Excluded(usize::MAX)] {
         let behind = TensorIndexer::Narrow(bound, bound, NonZeroUsize::MIN);
         assert!(slice_byte_ranges(Dtype::U8, &[4], &[behind]).is_err());

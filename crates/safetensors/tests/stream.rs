@@ -317,6 +317,27 @@ fn an_appender_says_what_is_wrong() {
 
 /// A header of another writer, of odd length and shorter than ours would be.
 #[test]
+fn a_header_that_says_more_than_any_file_holds_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    // Together with their header they have more bytes than 64 bits count.
+    let size = u64::MAX / 8;
+    let entries = (0..8_u64).map(|at| {
+        let (start, end) = (at * size, (at + 1) * size);
+        format!(r#""t{at}":{{"dtype":"U8","shape":[{size}],"data_offsets":[{start},{end}]}}"#)
+    });
+    let header = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
+    let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+    fs::write(&path, &file).unwrap();
+    let error = SafeAppender::open(&path, options()).unwrap_err();
+    assert!(
+        matches!(error, SafeTensorError::MetadataIncompleteBuffer),
+        "{error}"
+    );
+    assert!(fs::read(&path).unwrap() == file);
+}
+
+#[test]
 fn a_foreign_file_without_room_is_refused_and_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");

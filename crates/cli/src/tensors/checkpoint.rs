@@ -1,12 +1,11 @@
 //! Tensors of one file or of several, with failures that name the file.
 
+use super::remote::is_address;
 use crate::failure::Failure;
 use nexus_safetensors::checksum::{CHECKSUM_KEY, Checksums};
 use nexus_safetensors::limits::INDEX_SIZE_MAX;
 use nexus_safetensors::packed::is_packed;
-use nexus_safetensors::{
-    Backend, Checkpoint, CheckpointProblem, SafeTensorError, SafeTensorsFile, TensorView,
-};
+use nexus_safetensors::{Backend, Checkpoint, SafeTensorError, SafeTensorsFile, TensorView};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
@@ -18,16 +17,20 @@ pub(super) const INDEX_SUFFIX: &str = ".safetensors.index.json";
 
 /// Opens a file, an index or a folder; see [`Checkpoint::open`].
 pub(super) fn open(path: &Path, backend: Backend) -> Result<Checkpoint, Failure> {
-    let cannot_read = |path: &Path, error: SafeTensorError| {
+    if is_address(&path.to_string_lossy()) {
+        return Err(Failure::new(
+            format!(
+                "cannot read `{}`: only ls and slice read addresses",
+                path.display()
+            ),
+            "download the file",
+        ));
+    }
+    Checkpoint::open_with(path, &backend.into()).map_err(|error| {
+        if names_a_file(&error) {
+            return error.into();
+        }
         Failure::from(error).within(format_args!("cannot read `{}`", path.display()))
-    };
-    Checkpoint::open_with(path, &backend.into()).map_err(|error| match error {
-        SafeTensorError::Checkpoint {
-            path,
-            problem: CheckpointProblem::Unsound(error),
-        } => cannot_read(&path, *error),
-        error if names_a_file(&error) => error.into(),
-        error => cannot_read(path, error),
     })
 }
 
@@ -48,10 +51,10 @@ pub(super) fn open_plain(path: &Path, backend: Backend) -> Result<Checkpoint, Fa
 }
 
 fn names_a_file(error: &SafeTensorError) -> bool {
-    use SafeTensorError::{Checkpoint, File, SizeChanged, UnexpectedEnd};
+    use SafeTensorError::{Checkpoint, File, InFile, SizeChanged, UnexpectedEnd};
     matches!(
         error,
-        File { .. } | Checkpoint { .. } | UnexpectedEnd { .. } | SizeChanged { .. }
+        File { .. } | InFile { .. } | Checkpoint { .. } | UnexpectedEnd { .. } | SizeChanged { .. }
     )
 }
 

@@ -1,17 +1,19 @@
 //! `nexus tensors checksum`: a file gets checksums of its tensors.
 
 use super::checkpoint::open;
-use super::watch::{Watch, check_target};
+use super::target::Writing;
+use super::watch::Watch;
 use crate::failure::Failure;
-use crate::output::{Output, human_size};
+use crate::output::{Output, counted, human_size};
 use crate::progress::ProgressMode;
 use clap::{Args, ValueEnum};
 use nexus_safetensors::checksum::{Checksum, add_checksums};
-use nexus_safetensors::{Backend, SafeTensorError, TensorView, WriteOptions};
+use nexus_safetensors::{Backend, SafeTensorError, TensorView};
 use serde::Serialize;
 use std::path::PathBuf;
 
 #[derive(Args)]
+#[command(mut_arg("force", |force| force.requires("out")))]
 pub(crate) struct Arguments {
     /// A safetensors file. Without --out it is replaced, at once or not at all.
     file: PathBuf,
@@ -21,12 +23,8 @@ pub(crate) struct Arguments {
     /// How checksums are made.
     #[arg(long, value_enum, default_value_t = Algorithm::Xxh3, value_name = "NAME")]
     algorithm: Algorithm,
-    /// Replace the file of --out if it exists.
-    #[arg(long, requires = "out")]
-    force: bool,
-    /// Return when the file is safe on the disk.
-    #[arg(long)]
-    fsync: bool,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -51,7 +49,7 @@ pub(super) fn run(
     mode: ProgressMode,
 ) -> Result<(), Failure> {
     if let Some(target) = &arguments.out {
-        check_target(target, arguments.force)?;
+        arguments.writing.check(target)?;
     }
     let checkpoint = open(&arguments.file, Backend::Map)?;
     let ([file], true) = (checkpoint.files(), arguments.file.is_file()) else {
@@ -73,8 +71,7 @@ pub(super) fn run(
         .collect::<Result<_, SafeTensorError>>()?;
     let text = add_checksums(&tensors, file.metadata().cloned(), algorithm, None)?;
     let target = arguments.out.as_ref().unwrap_or(&arguments.file);
-    let options = WriteOptions::default().fsync(arguments.fsync);
-    watch.write(tensors, text, target, options)?;
+    watch.write(tensors, text, target, arguments.writing.options())?;
     drop(watch);
     let summary = Summary {
         target: target.clone(),
@@ -84,7 +81,8 @@ pub(super) fn run(
     };
     output.print(&summary, |summary| {
         let (size, target) = (human_size(summary.size_bytes), summary.target.display());
-        let (count, algorithm) = (summary.tensors, summary.algorithm);
-        format!("{algorithm} checksums of {count} tensors, {size}, in {target}")
+        let count = counted(summary.tensors as u64, "tensor");
+        let algorithm = summary.algorithm;
+        format!("{algorithm} checksums of {count}, {size}, in {target}")
     })
 }

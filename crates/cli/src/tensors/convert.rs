@@ -1,12 +1,12 @@
 //! `nexus tensors convert`: other files of tensors become safetensors files.
 
-use super::watch::{Watch, check_target};
+use super::target::Writing;
+use super::watch::Watch;
 use crate::failure::Failure;
-use crate::output::{Output, human_size};
+use crate::output::{Output, counted, human_size};
 use crate::progress::ProgressMode;
 use clap::{Args, ValueEnum};
 use nexus_convert::{OpenOptions, Quantized, Source};
-use nexus_safetensors::WriteOptions;
 use serde::Serialize;
 use std::fmt::Write;
 use std::ops::ControlFlow;
@@ -18,7 +18,8 @@ pub(crate) struct Arguments {
     source: PathBuf,
     /// The safetensors file to write.
     target: PathBuf,
-    /// Turn quantised tensors of a GGUF file (`Q4_0`, `Q8_0`) into floats.
+    /// Turn quantised tensors of a GGUF file into floats: `Q4_0` to `Q8_0`, `Q2_K` to `Q6_K`,
+    /// `IQ4_NL`, `IQ4_XS`, `MXFP4`.
     #[arg(
         long,
         value_enum,
@@ -29,12 +30,8 @@ pub(crate) struct Arguments {
     /// Keep the blocks of quantised tensors of a GGUF file as bytes.
     #[arg(long)]
     keep_quantized: bool,
-    /// Replace the target if it exists.
-    #[arg(long)]
-    force: bool,
-    /// Return when the file is safe on the disk.
-    #[arg(long)]
-    fsync: bool,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -58,7 +55,7 @@ pub(super) fn run(
     mode: ProgressMode,
 ) -> Result<(), Failure> {
     let target = &arguments.target;
-    check_target(target, arguments.force)?;
+    arguments.writing.check(target)?;
     let quantized = match arguments.dequantize {
         Some(Float::F32) => Quantized::ToF32,
         Some(Float::F16) => Quantized::ToF16,
@@ -78,8 +75,7 @@ pub(super) fn run(
             ControlFlow::Continue(())
         }
     };
-    let options = WriteOptions::default().fsync(arguments.fsync);
-    nexus_convert::write(&source, target, options, &progress)?;
+    nexus_convert::write(&source, target, arguments.writing.options(), &progress)?;
     drop(watch);
     let summary = Summary {
         target: target.clone(),
@@ -97,7 +93,7 @@ fn show(summary: &Summary) -> String {
         let _ = writeln!(text, "note: {note}");
     }
     let (size, target) = (human_size(summary.size_bytes), summary.target.display());
-    let (count, format) = (summary.tensors, summary.format);
-    let _ = write!(text, "{count} tensors, {size}, from {format} to {target}");
+    let (count, format) = (counted(summary.tensors as u64, "tensor"), summary.format);
+    let _ = write!(text, "{count}, {size}, from {format} to {target}");
     text
 }

@@ -6,12 +6,15 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::ProgressMode;
 use clap::Args;
-use nexus_convert::compare;
+use nexus_convert::{Difference, compare};
 use nexus_safetensors::{Backend, TensorView};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// How many bytes are compared between two looks at Ctrl-C; elements of any type end there.
+const PIECE_SIZE: usize = 16 << 20;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -39,7 +42,7 @@ struct Kinds {
     b: Kind,
 }
 
-#[derive(PartialEq, Serialize)]
+#[derive(Serialize)]
 struct Kind {
     dtype: String,
     shape: Vec<usize>,
@@ -68,17 +71,17 @@ pub(super) fn run(
     let watch = Watch::new(mode, "compare", data_size(&a))?;
     let mut found = Differences::default();
     for name in a.names() {
-        if watch.is_interrupted() {
-            return Err(Failure::interrupted());
-        }
         let Some(ours) = tensor(&a, name) else {
             continue;
         };
         match tensor(&b, name) {
             None => found.only_a.push(name.to_owned()),
-            Some(theirs) => found.add(name, &ours, &theirs),
+            Some(theirs) if (ours.dtype(), ours.shape()) != (theirs.dtype(), theirs.shape()) => {
+                let (name, a, b) = (name.to_owned(), Kind::of(&ours), Kind::of(&theirs));
+                found.kinds.push(Kinds { name, a, b });
+            }
+            Some(theirs) => found.add(name, &ours, difference(&ours, &theirs, &watch)?),
         }
-        watch.add(ours.data().len() as u64);
     }
     let missing = b.names().filter(|name| tensor(&a, name).is_none());
     found.only_b.extend(missing.map(str::to_owned));
@@ -87,28 +90,43 @@ pub(super) fn run(
     Ok(ExitCode::from(u8::from(!found.is_empty())))
 }
 
-impl Differences {
-    fn add(&mut self, name: &str, a: &TensorView<'_>, b: &TensorView<'_>) {
-        let kind = |view: &TensorView<'_>| Kind {
+impl Kind {
+    fn of(view: &TensorView<'_>) -> Self {
+        Self {
             dtype: view.dtype().to_string(),
             shape: view.shape().to_vec(),
-        };
-        let (name, kinds) = (name.to_owned(), (kind(a), kind(b)));
-        if kinds.0 != kinds.1 {
-            let (a, b) = kinds;
-            self.kinds.push(Kinds { name, a, b });
-            return;
         }
-        let difference = compare(a.dtype(), a.data(), b.data());
+    }
+}
+
+/// Compares tensors of one type and shape piece by piece.
+fn difference(
+    a: &TensorView<'_>,
+    b: &TensorView<'_>,
+    watch: &Watch,
+) -> Result<Difference, Failure> {
+    let mut found = Difference::default();
+    for (ours, theirs) in a.data().chunks(PIECE_SIZE).zip(b.data().chunks(PIECE_SIZE)) {
+        if watch.is_interrupted() {
+            return Err(Failure::interrupted());
+        }
+        found = found.and(compare(a.dtype(), ours, theirs));
+        watch.add(ours.len() as u64);
+    }
+    Ok(found)
+}
+
+impl Differences {
+    fn add(&mut self, name: &str, view: &TensorView<'_>, difference: Difference) {
         if difference.count == 0 {
             self.equal += 1;
             return;
         }
         self.values.push(Values {
-            name,
-            dtype: kinds.0.dtype,
+            name: name.to_owned(),
+            dtype: view.dtype().to_string(),
             different: difference.count,
-            elements: a.shape().iter().product(),
+            elements: view.shape().iter().product(),
             max_abs_difference: difference.max_abs.filter(|max| max.is_finite()),
         });
     }

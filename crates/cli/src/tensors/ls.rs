@@ -4,7 +4,7 @@ use super::checkpoint::{open, shown};
 use super::glob;
 use super::remote::{RemoteFile, is_address};
 use crate::failure::Failure;
-use crate::output::{Output, human_size};
+use crate::output::{Output, counted, human_size};
 use clap::Args;
 use nexus_safetensors::{Backend, Metadata, TensorInfo};
 use serde::Serialize;
@@ -160,12 +160,10 @@ fn table(listing: &Listing) -> String {
             size_bytes,
         } = total;
         let size = human_size(*size_bytes);
-        let _ = writeln!(
-            text,
-            "{dtype}: {tensors} tensors, {elements} elements, {size}"
-        );
+        let (tensors, elements) = (counted(*tensors, "tensor"), counted(*elements, "element"));
+        let _ = writeln!(text, "{dtype}: {tensors}, {elements}, {size}");
     }
-    let (count, size) = (listing.tensors.len(), human_size(listing.size_bytes));
-    let _ = write!(text, "{count} tensors, {size}");
+    let count = counted(listing.tensors.len() as u64, "tensor");
+    let _ = write!(text, "{count}, {}", human_size(listing.size_bytes));
     text
 }

@@ -1,13 +1,14 @@
 //! `nexus tensors merge`: shards become one file.
 
 use super::checkpoint::{checksums_of, data_size, open_plain, plain_text, tensor};
-use super::watch::{Watch, check_target};
+use super::target::Writing;
+use super::watch::Watch;
 use crate::failure::Failure;
-use crate::output::{Output, human_size};
+use crate::output::{Output, counted, human_size};
 use crate::progress::ProgressMode;
 use clap::Args;
 use nexus_safetensors::checksum::CHECKSUM_KEY;
-use nexus_safetensors::{Backend, Checkpoint, WriteOptions};
+use nexus_safetensors::{Backend, Checkpoint};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -19,12 +20,8 @@ pub(crate) struct Arguments {
     source: PathBuf,
     /// The file to write.
     target: PathBuf,
-    /// Replace the target if it exists.
-    #[arg(long)]
-    force: bool,
-    /// Return when the file is safe on the disk.
-    #[arg(long)]
-    fsync: bool,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 #[derive(Serialize)]
@@ -42,7 +39,7 @@ pub(super) fn run(
     mode: ProgressMode,
 ) -> Result<(), Failure> {
     let target = &arguments.target;
-    check_target(target, arguments.force)?;
+    arguments.writing.check(target)?;
     let checkpoint = open_plain(&arguments.source, Backend::Map)?;
     let mut notes = Vec::new();
     let metadata = joined_metadata(&checkpoint, &mut notes);
@@ -51,8 +48,7 @@ pub(super) fn run(
     let tensors = checkpoint
         .names()
         .filter_map(|name| Some((name, tensor(&checkpoint, name)?)));
-    let options = WriteOptions::default().fsync(arguments.fsync);
-    watch.write(tensors, metadata, target, options)?;
+    watch.write(tensors, metadata, target, arguments.writing.options())?;
     drop(watch);
     let summary = Summary {
         target: target.clone(),
@@ -94,14 +90,11 @@ fn show(summary: &Summary) -> String {
         let _ = writeln!(text, "note: {note}");
     }
     let (files, tensors, size) = (
-        summary.files,
-        summary.tensors,
+        counted(summary.files as u64, "file"),
+        counted(summary.tensors as u64, "tensor"),
         human_size(summary.size_bytes),
     );
     let target = summary.target.display();
-    let _ = write!(
-        text,
-        "{tensors} tensors, {size}, from {files} files to {target}"
-    );
+    let _ = write!(text, "{tensors}, {size}, from {files} to {target}");
     text
 }

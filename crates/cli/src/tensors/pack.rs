@@ -1,12 +1,12 @@
 //! `nexus tensors pack` and `unpack`: BF16 and F16 tensors in fewer bytes, and back.
 
-use super::watch::check_target;
+use super::target::Writing;
 use crate::failure::Failure;
-use crate::output::{Output, human_size};
+use crate::output::{Output, counted, human_size};
 use crate::progress::{Progress, ProgressMode};
 use clap::Args;
+use nexus_safetensors::SafeTensorError;
 use nexus_safetensors::packed::{PackOptions, PackReport, pack_file, unpack_file};
-use nexus_safetensors::{SafeTensorError, WriteOptions};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,18 +19,8 @@ pub(crate) struct Arguments {
     source: PathBuf,
     /// The file to write.
     target: PathBuf,
-    /// Replace the target if it exists.
-    #[arg(long)]
-    force: bool,
-    /// Return when the file is safe on the disk.
-    #[arg(long)]
-    fsync: bool,
-}
-
-impl Arguments {
-    fn options(&self) -> PackOptions {
-        PackOptions::default().write(WriteOptions::default().fsync(self.fsync))
-    }
+    #[command(flatten)]
+    writing: Writing,
 }
 
 #[derive(Serialize)]
@@ -109,6 +99,10 @@ fn size_of(path: &Path) -> u64 {
 }
 
 impl Arguments {
+    fn options(&self) -> PackOptions {
+        PackOptions::default().write(self.writing.options())
+    }
+
     /// Does the work between the first and the last line of its progress. Ctrl-C ends the program:
     /// the target has no name before it is whole.
     fn work<T>(
@@ -117,7 +111,7 @@ impl Arguments {
         mode: ProgressMode,
         work: impl FnOnce() -> Result<T, SafeTensorError>,
     ) -> Result<T, Failure> {
-        check_target(&self.target, self.force)?;
+        self.writing.check(&self.target)?;
         let total = size_of(&self.source);
         let progress = Progress::new(mode);
         progress.update(stage, 0, Some(total));
@@ -168,12 +162,9 @@ fn show(summary: &Summary) -> String {
     };
     let mut text = String::new();
     for (dtype, row) in &summary.types {
-        let (packed, tensors) = (row.packed, row.tensors);
+        let (packed, tensors) = (row.packed, counted(row.tensors as u64, "tensor"));
         let sizes = sizes(row.raw_bytes, row.packed_bytes, row.ratio);
-        let _ = writeln!(
-            text,
-            "{dtype}: {packed} of {tensors} tensors packed, {sizes}"
-        );
+        let _ = writeln!(text, "{dtype}: {packed} of {tensors} packed, {sizes}");
     }
     let sizes = sizes(summary.raw_bytes, summary.packed_bytes, summary.ratio);
     let _ = write!(text, "{sizes}, in {}", summary.target.display());

@@ -2,8 +2,9 @@
 
 use super::checkpoint::{open_plain, plain_text};
 use super::remote::{RemoteFile, is_address};
+use super::target::Writing;
 use super::values::{PRINTED_MAX, Scalar, Table};
-use super::watch::{Watch, check_target};
+use super::watch::Watch;
 use crate::failure::Failure;
 use crate::output::{Output, human_size};
 use crate::progress::ProgressMode;
@@ -12,7 +13,6 @@ use nexus_safetensors::checksum::CHECKSUM_KEY;
 use nexus_safetensors::packed::is_packed;
 use nexus_safetensors::{
     Backend, Dtype, Index, Metadata, SafeTensorError, SafeTensorsFile, SafeWriter, Selection,
-    WriteOptions,
 };
 use serde::Serialize;
 use std::collections::HashMap;
@@ -25,6 +25,10 @@ const BATCH_SIZE: usize = 64 << 20;
 const BATCH_RUNS: usize = 1 << 16;
 
 #[derive(Args)]
+#[command(mut_args(|arg| match arg.get_id().as_str() {
+    "force" | "fsync" => arg.requires("out"),
+    _ => arg,
+}))]
 pub(crate) struct Arguments {
     /// A safetensors file, a folder, an index, or the address of a file: https://...
     file: String,
@@ -37,9 +41,8 @@ pub(crate) struct Arguments {
     /// values are printed: all up to 1000, else the first and last 3 of each axis.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Replace the file of --out if it exists.
-    #[arg(long, requires = "out")]
-    force: bool,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 #[derive(Serialize)]
@@ -63,7 +66,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let Arguments { name, out, .. } = arguments;
     if let Some(target) = out {
-        check_target(target, arguments.force)?;
+        arguments.writing.check(target)?;
     }
     let index = Index::parse_list(&arguments.index)?;
     let place = Place::open(&arguments.file, name)?;
@@ -80,11 +83,27 @@ pub(super) fn run(
         text: String::new(),
     };
     if let Some(target) = out {
-        write(&place, name, &selection, target, mode)?;
+        let writer = arguments.writer(&place, &selection, target)?;
+        fill(&writer, &place, name, &selection, mode)?;
+        writer.finish()?;
     } else {
         (slice.text, slice.values) = values(&place, name, &selection)?;
     }
     output.print(&slice, show)
+}
+
+impl Arguments {
+    /// A file for the part, as a tensor of the same name.
+    fn writer(
+        &self,
+        place: &Place,
+        part: &Selection,
+        target: &Path,
+    ) -> Result<SafeWriter, Failure> {
+        let spec = (self.name.as_str(), part.dtype(), part.shape().to_vec());
+        let options = self.writing.options();
+        Ok(SafeWriter::create(target, [spec], place.text(), options)?)
+    }
 }
 
 /// A file that has the tensor.
@@ -151,15 +170,14 @@ fn missing(name: &str) -> Failure {
     Failure::new(error.to_string(), "`nexus tensors ls FILE` lists the names")
 }
 
-fn write(
+/// Writes the part piece by piece.
+fn fill(
+    writer: &SafeWriter,
     place: &Place,
     name: &str,
     selection: &Selection,
-    target: &Path,
     mode: ProgressMode,
 ) -> Result<(), Failure> {
-    let spec = (name, selection.dtype(), selection.shape().to_vec());
-    let writer = SafeWriter::create(target, [spec], place.text(), WriteOptions::default())?;
     let watch = Watch::new(mode, "slice", selection.size_bytes() as u64)?;
     let mut offset = 0;
     for batch in batches(selection.runs()) {
@@ -171,7 +189,7 @@ fn write(
         offset += size;
         watch.set(offset as u64);
     }
-    Ok(writer.finish()?)
+    Ok(())
 }
 
 /// Runs in groups of at most [`BATCH_SIZE`] bytes and [`BATCH_RUNS`] runs. Long runs are cut.

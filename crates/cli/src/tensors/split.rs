@@ -1,17 +1,19 @@
 //! `nexus tensors split`: a file becomes shards and an index, laid out as transformers lays them out.
 
 use super::checkpoint::{INDEX_SUFFIX, checksums_of, open_plain, plain_text};
-use super::watch::{Watch, check_target};
+use super::target::Writing;
+use super::watch::Watch;
 use crate::failure::Failure;
-use crate::output::{Output, human_size};
+use crate::output::{Output, counted, human_size};
 use crate::progress::ProgressMode;
 use clap::Args;
 use nexus_safetensors::checksum::CHECKSUM_KEY;
-use nexus_safetensors::{Backend, SafeTensorsFile, WriteOptions};
+use nexus_safetensors::{Backend, SafeTensorsFile, SafeWriter};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::slice;
@@ -29,9 +31,8 @@ pub(crate) struct Arguments {
     /// What the names of shards and index start with [default: the name of the file].
     #[arg(long)]
     name: Option<String>,
-    /// Replace files that exist.
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 /// The index, in the order that transformers writes.
@@ -79,27 +80,34 @@ pub(super) fn run(
     let index = (shards.len() > 1).then(|| folder.join(format!("{name}{INDEX_SUFFIX}")));
     let targets: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
     for target in targets.iter().chain(&index) {
-        check_target(target, arguments.force)?;
+        arguments.writing.check(target)?;
     }
     let total_size = file.header().data_len() as u64;
     let watch = Watch::new(mode, "split", total_size)?;
-    let mut new = NewFiles::default();
-    for (shard, target) in shards.iter().zip(&targets) {
-        write_shard(file, shard, target, &watch)?;
-        new.0.push(target.clone());
-    }
-    if let Some(index) = &index {
-        let mut weight_map = BTreeMap::new();
-        for (shard, name) in shards.iter().zip(&names) {
-            weight_map.extend(shard.iter().map(|tensor| (tensor.as_str(), name.as_str())));
-        }
+    let written = shards.iter().zip(&targets).map(|(shard, target)| {
+        let writer = writer(file, shard, target, &arguments.writing)?;
+        fill(&writer, file, shard, &watch)?;
+        Ok(writer)
+    });
+    let written: Vec<_> = written.collect::<Result<_, Failure>>()?;
+    let pending = index.as_ref().map(|path| {
+        let shards = shards.iter().zip(&names);
+        let places =
+            shards.flat_map(|(shard, name)| shard.iter().map(|tensor| (&**tensor, &**name)));
         let content = Index {
             metadata: Total { total_size },
-            weight_map,
+            weight_map: places.collect(),
         };
-        write_index(&content, index)?;
+        NewIndex::write(&content, path, arguments.writing.fsync)
+    });
+    let pending = pending.transpose()?;
+    // Only when all are whole do they take their names, and the index after them.
+    for writer in written {
+        writer.finish()?;
     }
-    new.keep();
+    if let Some(index) = pending {
+        index.publish()?;
+    }
     drop(watch);
     let summary = Summary {
         index,
@@ -144,53 +152,92 @@ fn file_names(name: &str, count: usize) -> Vec<String> {
     (1..=count).map(shard).collect()
 }
 
-fn write_shard(
+/// A shard that has no name yet.
+fn writer(
     file: &SafeTensorsFile,
     names: &[String],
     target: &Path,
-    watch: &Watch,
-) -> Result<(), Failure> {
-    let tensors = names
-        .iter()
-        .map(|name| Ok((name.as_str(), file.tensor(name)?)));
-    let tensors: Vec<_> = tensors.collect::<Result<_, Failure>>()?;
+    writing: &Writing,
+) -> Result<SafeWriter, Failure> {
+    let specs = names.iter().map(|name| {
+        let info = file.info(name)?;
+        Ok((name.as_str(), info.dtype, info.shape.clone()))
+    });
+    let specs: Vec<_> = specs.collect::<Result<_, Failure>>()?;
     let mut text = plain_text(file);
     let checksums = checksums_of(names.iter().map(String::as_str), slice::from_ref(file));
     text.extend(checksums.map(|checksums| (CHECKSUM_KEY.to_owned(), checksums)));
-    watch.write(tensors, text, target, WriteOptions::default())
+    // A file without text has none, as it was read.
+    let text = Some(text).filter(|text| !text.is_empty());
+    Ok(SafeWriter::create(target, specs, text, writing.options())?)
 }
 
-fn write_index(index: &Index<'_>, target: &Path) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(index).expect("an index is JSON");
-    text.push('\n');
-    let temporary = target.with_extension(format!("{}.tmp", std::process::id()));
-    let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, target));
-    written.map_err(|error| {
-        // What is left of the attempt is not the news.
-        let _ = fs::remove_file(&temporary);
+fn fill(
+    writer: &SafeWriter,
+    file: &SafeTensorsFile,
+    names: &[String],
+    watch: &Watch,
+) -> Result<(), Failure> {
+    for name in names {
+        if watch.is_interrupted() {
+            return Err(Failure::interrupted());
+        }
+        let bytes = file.tensor(name)?.data();
+        writer.write(name, bytes)?;
+        watch.add(bytes.len() as u64);
+    }
+    Ok(())
+}
+
+/// An index beside its place. Dropped, it leaves no trace.
+struct NewIndex {
+    temporary: PathBuf,
+    target: PathBuf,
+    fsync: bool,
+}
+
+impl NewIndex {
+    fn write(index: &Index<'_>, target: &Path, fsync: bool) -> Result<Self, Failure> {
+        // A link stays, and leads to the new index.
+        let target = target.canonicalize().unwrap_or_else(|_| target.to_owned());
+        let mut text = serde_json::to_string_pretty(index).expect("an index is JSON");
+        text.push('\n');
+        let new = Self {
+            temporary: target.with_extension(format!("{}.tmp", std::process::id())),
+            target,
+            fsync,
+        };
+        let written = fs::write(&new.temporary, text).and_then(|()| new.sync(&new.temporary));
+        written.map_err(|error| new.failure(&error))?;
+        Ok(new)
+    }
+
+    fn publish(self) -> Result<(), Failure> {
+        let folder = self.target.parent().filter(|path| *path != Path::new(""));
+        fs::rename(&self.temporary, &self.target)
+            .and_then(|()| self.sync(folder.unwrap_or(Path::new("."))))
+            .map_err(|error| self.failure(&error))
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        if self.fsync {
+            File::open(path)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn failure(&self, error: &io::Error) -> Failure {
         Failure::new(
-            format!("cannot write `{}`: {error}", target.display()),
+            format!("cannot write `{}`: {error}", self.target.display()),
             "check permissions and free space",
         )
-    })
-}
-
-/// Files that are removed again, unless all goes well.
-#[derive(Default)]
-struct NewFiles(Vec<PathBuf>);
-
-impl NewFiles {
-    fn keep(mut self) {
-        self.0.clear();
     }
 }
 
-impl Drop for NewFiles {
+impl Drop for NewIndex {
     fn drop(&mut self) {
-        for path in &self.0 {
-            // The split has failed already; a file that cannot be removed either is not the news.
-            let _ = fs::remove_file(path);
-        }
+        // Gone when it has its name; what cannot be removed after a failure is not the news.
+        let _ = fs::remove_file(&self.temporary);
     }
 }
 
@@ -230,11 +277,11 @@ fn show(summary: &Summary) -> String {
         let _ = writeln!(text, "{}", path.display());
     }
     let (tensors, shards, size) = (
-        summary.tensors,
-        summary.shards.len(),
+        counted(summary.tensors as u64, "tensor"),
+        counted(summary.shards.len() as u64, "file"),
         human_size(summary.size_bytes),
     );
-    let _ = write!(text, "{tensors} tensors, {size}, in {shards} files");
+    let _ = write!(text, "{tensors}, {size}, in {shards}");
     text
 }
 

@@ -2,7 +2,7 @@
 
 use super::checkpoint::{files_of, shown};
 use crate::failure::Failure;
-use crate::output::{Output, human_size};
+use crate::output::{Output, counted, human_size};
 use clap::Args;
 use nexus_safetensors::checksum::{VerifyReport, verify};
 use nexus_safetensors::limits::HEADER_SIZE_MAX;
@@ -144,7 +144,8 @@ impl Verdict {
             .map_err(|error| Problem::of(&error, locate_in(&head, size, &error)))?;
         self.tensors = metadata.len();
         let problem = |error| Problem::of(&error, Location::default());
-        let file = SafeTensorsFile::open(path).map_err(problem)?;
+        // Not mapped: that the file is cut meanwhile is a problem and no signal.
+        let file = SafeTensorsFile::open_with(path, &Backend::Read.into()).map_err(problem)?;
         self.add_checksums(verify(&file, None).map_err(problem)?);
         if is_packed(&metadata) {
             self.check_packed(file).map_err(problem)?;
@@ -231,14 +232,15 @@ fn read_head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
 fn list(report: &Report) -> String {
     let mut text = String::new();
     for verdict in &report.files {
-        let (file, tensors) = (verdict.file.display(), verdict.tensors);
+        let file = verdict.file.display();
+        let tensors = counted(verdict.tensors as u64, "tensor");
         let size = human_size(verdict.size_bytes);
         if verdict.problems.is_empty() {
             let sums = match verdict.checksums {
                 Some(algorithm) => format!("{algorithm} checksums agree"),
                 None => "no checksums".to_owned(),
             };
-            let _ = writeln!(text, "sound   {file}: {tensors} tensors, {size}, {sums}");
+            let _ = writeln!(text, "sound   {file}: {tensors}, {size}, {sums}");
             continue;
         }
         let _ = writeln!(text, "broken  {file}");

@@ -104,14 +104,3 @@ impl View for Watched<'_> {
         self.view.data().len()
     }
 }
-
-/// Refuses to replace a file, unless that is wanted.
-pub(super) fn check_target(target: &Path, force: bool) -> Result<(), Failure> {
-    if !force && target.symlink_metadata().is_ok() {
-        return Err(Failure::new(
-            format!("`{}` exists already", target.display()),
-            "--force replaces it",
-        ));
-    }
-    Ok(())
-}

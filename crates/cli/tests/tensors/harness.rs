@@ -7,15 +7,40 @@ use nexus_safetensors::{Dtype, TensorView, serialize_to_file};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) fn nexus(folder: &TempDir, arguments: &[&str]) -> Output {
+/// Arguments: a line of words, or words that may have blanks.
+pub(crate) trait Arguments<'a> {
+    fn words(self) -> Vec<&'a str>;
+}
+
+impl<'a> Arguments<'a> for &'a str {
+    fn words(self) -> Vec<&'a str> {
+        self.split_whitespace().collect()
+    }
+}
+
+impl<'a, const N: usize> Arguments<'a> for [&'a str; N] {
+    fn words(self) -> Vec<&'a str> {
+        self.to_vec()
+    }
+}
+
+impl<'a> Arguments<'a> for Vec<&'a str> {
+    fn words(self) -> Vec<&'a str> {
+        self
+    }
+}
+
+pub(crate) fn nexus<'a>(folder: &TempDir, arguments: impl Arguments<'a>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
-    command.arg("tensors").args(arguments).current_dir(folder);
-    command.output().unwrap()
+    command.arg("tensors").args(arguments.words());
+    command.current_dir(folder).output().unwrap()
 }
 
 #[track_caller]
-pub(crate) fn json(folder: &TempDir, status: i32, arguments: &[&str]) -> Value {
-    let output = nexus(folder, &[arguments, &["--json"]].concat());
+pub(crate) fn json<'a>(folder: &TempDir, status: i32, arguments: impl Arguments<'a>) -> Value {
+    let mut words = arguments.words();
+    words.push("--json");
+    let output = nexus(folder, words);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{errors}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -23,7 +48,11 @@ pub(crate) fn json(folder: &TempDir, status: i32, arguments: &[&str]) -> Value {
 
 /// A command that must fail: status, parts of the message, parts of the hint.
 #[track_caller]
-pub(crate) fn fails(folder: &TempDir, arguments: &[&str], expected: (i32, &str, &str)) {
+pub(crate) fn fails<'a>(
+    folder: &TempDir,
+    arguments: impl Arguments<'a>,
+    expected: (i32, &str, &str),
+) {
     let output = nexus(folder, arguments);
     let errors = String::from_utf8(output.stderr).unwrap();
     let (status, message, hint) = expected;

@@ -19,22 +19,19 @@ fn a_packed_file_is_smaller_and_comes_back_byte_for_byte() {
         ("n", Dtype::U8, vec![2], vec![1, 2]),
     ];
     save(&path("raw"), &tensors, Some(("format", "pt")));
-    let told = json(&folder, 0, &["pack", "raw", "packed"]);
+    let told = json(&folder, 0, "pack raw packed");
     let ratio = told["ratio"].as_f64().unwrap();
     assert!(ratio < 0.7, "{ratio}");
     assert_eq!(told["types"]["BF16"]["packed"], json!(1));
     assert_eq!(told["types"]["U8"]["ratio"], json!(1.0));
-    json(&folder, 0, &["verify", "packed"]);
+    json(&folder, 0, "verify packed");
     fails(
         &folder,
-        &["pack", "raw", "packed"],
+        "pack raw packed",
         (1, "`packed` exists already", "--force"),
     );
-    fails(&folder, &["pack", "packed", "twice"], (1, "packed", ""));
-    for arguments in [
-        ["slice", "packed", "w"].as_slice(),
-        &["split", "packed", "--max-size", "9"],
-    ] {
+    fails(&folder, "pack packed twice", (1, "packed", ""));
+    for arguments in ["slice packed w", "split packed --max-size 9"] {
         fails(
             &folder,
             arguments,
@@ -42,7 +39,7 @@ fn a_packed_file_is_smaller_and_comes_back_byte_for_byte() {
         );
     }
 
-    let told = json(&folder, 0, &["unpack", "packed", "again"]);
+    let told = json(&folder, 0, "unpack packed again");
     assert_eq!(
         told["raw_bytes"],
         json!(fs::read(path("raw")).unwrap().len())
@@ -51,10 +48,10 @@ fn a_packed_file_is_smaller_and_comes_back_byte_for_byte() {
         fs::read(path("again")).unwrap(),
         fs::read(path("raw")).unwrap()
     );
-    let text = nexus(&folder, &["pack", "raw", "packed", "--force", "--fsync"]).stdout;
+    let text = nexus(&folder, "pack raw packed --force --fsync").stdout;
     let text = String::from_utf8(text).unwrap();
     assert!(
-        text.contains("BF16: 1 of 1 tensors packed, 16.4 kB to"),
+        text.contains("BF16: 1 of 1 tensor packed, 16.4 kB to"),
         "{text}"
     );
 }
@@ -71,7 +68,7 @@ fn a_damaged_packed_tensor_is_named() {
         &[("w", Dtype::BF16, vec![8192], weights)],
         None,
     );
-    json(&folder, 0, &["pack", "raw", "packed"]);
+    json(&folder, 0, "pack raw packed");
     let mut bytes = fs::read(&path).unwrap();
     let size = bytes.len();
     let payload = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
@@ -79,11 +76,11 @@ fn a_damaged_packed_tensor_is_named() {
     // The directory says that the block is larger.
     bytes[payload] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    let found = json(&folder, 1, &["verify", "packed"]);
+    let found = json(&folder, 1, "verify packed");
     assert_eq!(found["files"][0]["problems"][0]["tensor"], json!("w"));
     fails(
         &folder,
-        &["unpack", "packed", "again"],
+        "unpack packed again",
         (1, "cannot unpack `packed`", "fetch the file again"),
     );
     assert!(!folder.path().join("again").exists());
@@ -94,7 +91,7 @@ fn what_is_not_packed_is_not_unpacked() {
     let folder = folder_with_model();
     fails(
         &folder,
-        &["unpack", "model.safetensors", "x"],
+        "unpack model.safetensors x",
         (
             1,
             "cannot unpack `model.safetensors`",
@@ -103,7 +100,7 @@ fn what_is_not_packed_is_not_unpacked() {
     );
     fails(
         &folder,
-        &["pack", "no", "x"],
+        "pack no x",
         (1, "cannot open `no`", "check the path"),
     );
 }

@@ -23,7 +23,7 @@ fn folder_with_grid() -> TempDir {
 
 #[track_caller]
 fn values(folder: &TempDir, index: &str) -> Value {
-    json(folder, 0, &["slice", "grid.safetensors", "grid", index])["values"].clone()
+    json(folder, 0, ["slice", "grid.safetensors", "grid", index])["values"].clone()
 }
 
 #[test]
@@ -41,14 +41,14 @@ fn indices_take_what_numpy_takes() {
     assert_eq!(values(&folder, "None, 7, 3:4"), json!([[703.0]]));
     assert_eq!(values(&folder, "60:, 0"), json!([]));
     assert_eq!(values(&folder, "..."), Value::Null);
-    let half = json(&folder, 0, &["slice", "grid.safetensors", "half"]);
+    let half = json(&folder, 0, "slice grid.safetensors half");
     assert_eq!(half["values"], json!([0.1, "inf"]));
 }
 
 #[test]
 fn large_parts_are_shown_by_their_edges() {
     let folder = folder_with_grid();
-    let text = nexus(&folder, &["slice", "grid.safetensors", "grid"]).stdout;
+    let text = nexus(&folder, "slice grid.safetensors grid").stdout;
     let expected = "\
 [[   0.0    1.0    2.0 ...   97.0   98.0   99.0]
  [ 100.0  101.0  102.0 ...  197.0  198.0  199.0]
@@ -73,7 +73,7 @@ fn a_part_becomes_a_file_of_its_own() {
         "-o",
         "part",
     ];
-    let told = json(&folder, 0, &arguments);
+    let told = json(&folder, 0, arguments);
     assert_eq!(
         (&told["shape"], &told["target"]),
         (&json!([2, 3]), &json!("part"))
@@ -82,23 +82,15 @@ fn a_part_becomes_a_file_of_its_own() {
     let expected = floats(&[4810.0, 4805.0, 4800.0, 4910.0, 4905.0, 4900.0]);
     assert_eq!(part.tensor("grid").unwrap().data(), expected);
     assert_eq!(part.metadata().unwrap()["format"], "pt");
-    fails(&folder, &arguments, (1, "`part` exists already", "--force"));
-    let empty = [
-        "slice",
-        "grid.safetensors",
-        "grid",
-        "0:0",
-        "-o",
-        "part",
-        "--force",
-    ];
-    assert_eq!(json(&folder, 0, &empty)["shape"], json!([0, 100]));
+    fails(&folder, arguments, (1, "`part` exists already", "--force"));
+    let empty = "slice grid.safetensors grid 0:0 -o part --force";
+    assert_eq!(json(&folder, 0, empty)["shape"], json!([0, 100]));
     // What cannot be printed can be written.
-    let scale = ["slice", "grid.safetensors", "scale", "-o", "scale"];
-    json(&folder, 0, &scale);
+    let scale = "slice grid.safetensors scale";
+    json(&folder, 0, format!("{scale} -o scale").as_str());
     fails(
         &folder,
-        &scale[..3],
+        scale,
         (1, "type F8_E8M0 cannot be printed", "--out"),
     );
 }
@@ -109,12 +101,12 @@ fn what_is_not_there_is_told() {
     let slice = |name, index| ["slice", "grid.safetensors", name, index];
     fails(
         &folder,
-        &slice("gird", "0"),
+        slice("gird", "0"),
         (1, "tensor `gird` not found", "tensors ls"),
     );
     fails(
         &folder,
-        &slice("grid", "50"),
+        slice("grid", "50"),
         (
             1,
             "tensor `grid`: index 50 is out of bounds for axis 0 with size 50",
@@ -123,31 +115,20 @@ fn what_is_not_there_is_told() {
     );
     fails(
         &folder,
-        &slice("grid", "a"),
+        slice("grid", "a"),
         (1, "cannot parse `a`", "as in NumPy"),
     );
-    fails(
-        &folder,
-        &["slice", "grid.safetensors"],
-        (2, "NAME", "--help"),
-    );
+    fails(&folder, "slice grid.safetensors", (2, "NAME", "--help"));
 }
 
 #[test]
 fn shards_are_read_by_their_index() {
     let folder = folder_with_model();
-    let split = [
-        "split",
-        "model.safetensors",
-        "--max-size",
-        "20",
-        "--out",
-        ".",
-    ];
-    json(&folder, 0, &split);
+    let split = "split model.safetensors --max-size 20 --out .";
+    json(&folder, 0, split);
     fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     for file in [".", "model.safetensors.index.json"] {
-        let found = json(&folder, 0, &["slice", file, "head.weight", ":, 1"]);
+        let found = json(&folder, 0, ["slice", file, "head.weight", ":, 1"]);
         assert_eq!(found["values"], json!([2.0, 4.0]));
     }
 }
@@ -167,11 +148,11 @@ fn of_a_file_on_a_server_only_what_is_needed_is_asked_for() {
             .data_len();
     let server = Server::start(bytes, Behaviour::default());
     let url = server.url();
-    let found = json(&folder, 0, &["slice", &url, "grid", "3, :2"]);
+    let found = json(&folder, 0, ["slice", &url, "grid", "3, :2"]);
     assert_eq!(found["values"], json!([300.0, 301.0]));
     let row = format!("bytes={}-{}", start + 1200, start + 1207);
     assert_eq!(server.requests()[1..], [row]);
-    json(&folder, 0, &["slice", &url, "grid", ":, 1", "-o", "column"]);
+    json(&folder, 0, ["slice", &url, "grid", ":, 1", "-o", "column"]);
     let column = SafeTensorsFile::open(folder.path().join("column")).unwrap();
     assert_eq!(
         column.tensor("grid").unwrap().data()[4..8],
@@ -179,7 +160,7 @@ fn of_a_file_on_a_server_only_what_is_needed_is_asked_for() {
     );
     fails(
         &folder,
-        &["slice", &url, "no"],
+        ["slice", &url, "no"],
         (1, "tensor `no` not found", "tensors ls"),
     );
 }
@@ -188,10 +169,7 @@ fn of_a_file_on_a_server_only_what_is_needed_is_asked_for() {
 #[cfg(not(feature = "remote"))]
 fn without_the_feature_addresses_are_refused_with_a_hint() {
     let folder = folder_with_model();
-    for arguments in [
-        ["ls", "https://a/b"].as_slice(),
-        &["slice", "https://a/b", "x"],
-    ] {
+    for arguments in ["ls https://a/b", "slice https://a/b x"] {
         fails(
             &folder,
             arguments,

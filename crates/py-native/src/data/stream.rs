@@ -14,7 +14,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
 use super::columns::Columns;
-use super::{Report, SIGNALS, exception};
+use super::{Report, exception};
+use crate::interrupt::SIGNALS;
 
 /// Batches that wait for the consumer, besides those that the threads work on.
 const WAITING_MAX: usize = 1;

@@ -8,11 +8,14 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use nexus_safetensors::checksum::{Checksum, VerifyReport, add_checksums, verify as verify_file};
+use nexus_safetensors::checksum::{
+    Checksum, VerifyOptions, VerifyReport, add_checksums, verify_with,
+};
 use nexus_safetensors::{Backend, Checkpoint, SafeTensorError, SafeTensorsFile, View};
 use pyo3::prelude::*;
 
 use super::error::{Doing, hinted, plain, set, to_exception};
+use crate::interrupt::until_signal;
 
 /// The argument `checksum=`.
 #[derive(Clone, Copy)]
@@ -68,28 +71,23 @@ pub(crate) fn verify(
     threads: Option<NonZeroUsize>,
 ) -> PyResult<Report> {
     let refusal = |path: &Path, error| to_exception(py, Doing::Other("verify", path), &error);
-    let checkpoint = py.detach(|| Checkpoint::open_with(&path, &Backend::Map.into()));
+    let checkpoint = py.detach(|| Checkpoint::open_with(&path, &Backend::Read.into()));
     let checkpoint = checkpoint.map_err(|error| refusal(&path, error))?;
     let mut whole = Report::default();
     let (algorithm, verified, mismatches, missing, unknown) = &mut whole;
     for file in checkpoint.files() {
         let path = file.path().unwrap_or(&path);
-        let report = py.detach(|| verify_file(file, threads));
+        let report = until_signal(py, |stop| {
+            let options = VerifyOptions::default().threads(threads);
+            verify_with(file, &options.cancelled_by(stop))
+        })?;
         let report = report.map_err(|error| refusal(path, error))?;
-        py.check_signals()?;
         *algorithm = algorithm.or(report.algorithm.map(Checksum::name));
         *verified += report.verified;
         mismatches.extend(report.mismatches.into_iter().map(|mismatch| {
-            let (name, range) = (mismatch.name, mismatch.range);
+            let (file, range) = (path.to_owned(), mismatch.range);
             let (expected, found) = (mismatch.expected, mismatch.found);
-            (
-                name,
-                path.to_owned(),
-                range.start,
-                range.end,
-                expected,
-                found,
-            )
+            (mismatch.name, file, range.start, range.end, expected, found)
         }));
         missing.extend(report.missing);
         unknown.extend(report.unknown);
@@ -102,7 +100,9 @@ pub(crate) fn verify(
 /// # Errors
 /// `SafetensorError` that names the first tensor.
 pub(super) fn check(py: Python<'_>, path: &Path, file: &SafeTensorsFile) -> PyResult<()> {
-    let report = py.detach(|| verify_file(file, None));
+    let report = until_signal(py, |stop| {
+        verify_with(file, &VerifyOptions::default().cancelled_by(stop))
+    })?;
     let report = report.map_err(|error| to_exception(py, Doing::Other("verify", path), &error))?;
     if report.is_sound() {
         return Ok(());

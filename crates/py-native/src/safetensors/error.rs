@@ -4,9 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use nexus_safetensors::{
-    CheckpointProblem, ErrorKind, Location, Metadata, SafeTensorError, locate, locate_in,
-};
+use nexus_safetensors::{ErrorKind, Location, Metadata, SafeTensorError, locate, locate_in};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -67,11 +65,8 @@ pub(crate) fn to_exception(py: Python<'_>, doing: Doing<'_>, error: &SafeTensorE
     {
         return of_system(py, doing, errno, source, path);
     }
-    if let SafeTensorError::Checkpoint { path, problem } = error
-        && let CheckpointProblem::Unsound(error) = problem
-        && let Doing::Other(verb, _) = doing
-    {
-        return to_exception(py, Doing::Other(verb, path), error);
+    if let (Doing::Other(verb, _), SafeTensorError::InFile { path, source }) = (doing, error) {
+        return to_exception(py, Doing::Other(verb, path), source);
     }
     let text = match doing {
         Doing::ReadingFile(_) => format!("Error while deserializing header: {error}"),

@@ -2,19 +2,15 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
 
 use nexus_safetensors::{Dtype, View};
 use pyo3::prelude::*;
 
 use super::write::Writable;
+use crate::interrupt::until_signal;
 
 /// Smaller saves are done at once: a thread would cost more than it is worth.
 const INTERRUPTIBLE_SIZE_MIN: usize = 16 << 20;
-
-/// How long Ctrl-C waits at most to be looked at.
-const SIGNALS: Duration = Duration::from_millis(50);
 
 /// A tensor, and what keeps its bytes while it is written.
 pub(super) struct Given {
@@ -69,12 +65,11 @@ impl View for Stoppable<'_> {
     }
 }
 
-/// Runs a save on another thread while this one looks for signals. A signal stops it before the
-/// next tensor, and the save then leaves nothing behind.
+/// Runs a save that Ctrl-C ends before the next tensor; the save then leaves nothing behind.
 ///
 /// # Errors
 /// What the handler of a signal raises.
-pub(super) fn interruptible<'a, S, T: Send>(
+pub(super) fn interruptible_save<'a, S, T: Send>(
     py: Python<'_>,
     tensors: &'a [(S, Writable)],
     save: impl FnOnce(Vec<(&'a str, Stoppable<'_>)>) -> T + Send,
@@ -82,34 +77,14 @@ pub(super) fn interruptible<'a, S, T: Send>(
 where
     S: AsRef<str> + Sync,
 {
-    let stop = AtomicBool::new(false);
-    let stop = &stop;
-    let stoppable = |(name, tensor): &'a (S, Writable)| (name.as_ref(), Stoppable { tensor, stop });
+    let run = |stop: &AtomicBool| {
+        let stoppable =
+            |(name, tensor): &'a (S, Writable)| (name.as_ref(), Stoppable { tensor, stop });
+        save(tensors.iter().map(stoppable).collect())
+    };
     let sizes = tensors.iter().map(|(_, tensor)| tensor.data_len());
     if sizes.fold(0, usize::saturating_add) < INTERRUPTIBLE_SIZE_MIN {
-        return Ok(py.detach(|| save(tensors.iter().map(stoppable).collect())));
+        return Ok(py.detach(|| run(&AtomicBool::new(false))));
     }
-    let (outcome, interrupt) = py.detach(|| {
-        // Nothing is sent: that the sender is gone says that the work is done.
-        let (working, done) = mpsc::channel::<()>();
-        let mut interrupt = None;
-        let outcome = std::thread::scope(|scope| {
-            let saver = scope.spawn(move || {
-                let _working = working;
-                save(tensors.iter().map(stoppable).collect())
-            });
-            while let Err(RecvTimeoutError::Timeout) = done.recv_timeout(SIGNALS) {
-                if interrupt.is_none() {
-                    let look = |py: Python<'_>| py.check_signals().err();
-                    interrupt = Python::attach(look);
-                    stop.store(interrupt.is_some(), Ordering::Relaxed);
-                }
-            }
-            saver
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        (outcome, interrupt)
-    });
-    interrupt.map_or(Ok(outcome), Err)
+    until_signal(py, |stop| run(&stop))
 }

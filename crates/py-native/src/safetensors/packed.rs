@@ -15,6 +15,7 @@ use pyo3::types::PyDict;
 use super::device::Device;
 use super::error::{Doing, to_exception};
 use super::framework::{Framework, Importer};
+use crate::interrupt::until_signal;
 use crate::raw::Memory;
 
 /// Name, type, code, bytes before and bytes after.
@@ -42,7 +43,9 @@ pub(crate) fn pack_file(
     fsync: bool,
 ) -> PyResult<Report> {
     let options = options(threads, fsync);
-    let report = py.detach(|| packed::pack_file(&source, &target, &options));
+    let report = until_signal(py, |stop| {
+        packed::pack_file(&source, &target, &options.cancelled_by(stop))
+    })?;
     let report = report.map_err(|error| to_exception(py, Doing::Other("pack", &source), &error))?;
     let tensors = report.tensors.into_iter().map(|tensor| {
         let dtype = tensor.dtype.name();
@@ -68,8 +71,10 @@ pub(crate) fn unpack_file(
     fsync: bool,
 ) -> PyResult<()> {
     let options = options(threads, fsync);
-    py.detach(|| packed::unpack_file(&source, &target, &options))
-        .map_err(|error| to_exception(py, Doing::Other("unpack", &source), &error))
+    let unpacked = until_signal(py, |stop| {
+        packed::unpack_file(&source, &target, &options.cancelled_by(stop))
+    })?;
+    unpacked.map_err(|error| to_exception(py, Doing::Other("unpack", &source), &error))
 }
 
 /// Tell whether a file is packed. Reads its header.

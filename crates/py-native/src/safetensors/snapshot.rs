@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use super::checksum::{self, ChecksumName};
 use super::error::{Doing, to_exception};
-use super::given::interruptible;
+use super::given::interruptible_save;
 use super::write::Writable;
 
 /// Tensors as they were, laid out as the file will be.
@@ -29,13 +29,14 @@ impl Snapshot {
         metadata: Option<HashMap<String, String>>,
         checksum: Option<ChecksumName>,
     ) -> PyResult<Self> {
-        let tensors: Vec<_> = tensors.iter().collect();
-        py.detach(|| {
+        let tensors: Vec<_> = tensors.into_iter().collect();
+        let taken = interruptible_save(py, &tensors, |tensors| {
             let metadata = checksum::add(checksum, &tensors, metadata)?;
             nexus_safetensors::Snapshot::of(tensors, metadata)
-        })
-        .map(Self)
-        .map_err(|error| to_exception(py, Doing::Writing, &error))
+        })?;
+        taken
+            .map(Self)
+            .map_err(|error| to_exception(py, Doing::Writing, &error))
     }
 
     /// Write the file.
@@ -65,7 +66,7 @@ pub(crate) fn save_sharded(
     checksum: Option<ChecksumName>,
 ) -> PyResult<Vec<PathBuf>> {
     let options = WriteOptions::default().fsync(fsync);
-    let sharded = interruptible(py, &tensors, |tensors| {
+    let sharded = interruptible_save(py, &tensors, |tensors| {
         let metadata = checksum::add(checksum, &tensors, metadata)?;
         let metadata = metadata.as_ref();
         serialize_sharded(tensors, &folder, pattern, max_shard_size, metadata, options)

@@ -16,7 +16,7 @@ use super::argument;
 use super::checksum::{self, ChecksumName};
 use super::error::{Doing, plain, to_exception};
 use super::framework::NAMES;
-use super::given::interruptible;
+use super::given::interruptible_save;
 use crate::raw::{Tensor, new_bytes};
 
 /// What to write as one tensor: a type, a shape, and the address and size of its bytes.
@@ -199,7 +199,7 @@ pub(crate) fn serialize_file(
         .mode(mode.map_or(WriteMode::Auto, |mode| mode.0))
         .align(align);
     let tensors: Vec<_> = tensor_dict.into_iter().collect();
-    let saved = interruptible(py, &tensors, |tensors| {
+    let saved = interruptible_save(py, &tensors, |tensors| {
         let metadata = checksum::add(checksum, &tensors, metadata)?;
         Prepared::aligned(tensors, metadata, align)?.save(&filename, options)
     });

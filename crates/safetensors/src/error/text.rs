@@ -143,7 +143,10 @@ impl Display for SafeTensorError {
             Self::Checkpoint { path, problem } => {
                 write!(f, "cannot open checkpoint `{}`: {problem}", path.display())
             }
-            Self::Cancelled => f.write_str("cannot go on loading: the caller asked to stop"),
+            Self::InFile { path, source } => {
+                write!(f, "cannot read `{}`: {source}", path.display())
+            }
+            Self::Cancelled => f.write_str("cannot go on: the caller asked to stop"),
             Self::AlreadyPacked(path) => {
                 write!(f, "cannot pack `{}`: it is packed already", path.display())
             }

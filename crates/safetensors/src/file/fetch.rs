@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{SafeTensorsFile, Source};
 use crate::io::{self, Bytes, Failure, Job, Reader, gather, total};
+use crate::pieces::Pieces;
 use crate::raw::{Memory, Pages};
 use crate::{Part, Region, SafeTensorError, TensorInfo};
 
@@ -67,6 +68,21 @@ impl SafeTensorsFile {
                 Ok(Region::of_pages(pages, range))
             }
         }
+    }
+
+    /// The bytes of one tensor, to be taken piece by piece.
+    pub(crate) fn pieces(&self, name: &str) -> Result<Pieces<'_>, SafeTensorError> {
+        let range = self.byte_range(self.info(name)?);
+        Ok(match &self.inner.source {
+            Source::Map(memory) | Source::Loaded(memory) => {
+                Pieces::Held(Region::of_tensor(memory, range))
+            }
+            Source::Reader(reader) => Pieces::InFile {
+                file: self,
+                reader,
+                range,
+            },
+        })
     }
 
     /// Every tensor in the order of the data, in groups whose bytes are one region: neighbours
@@ -242,7 +258,7 @@ impl SafeTensorsFile {
         }
     }
 
-    pub(super) fn explain(&self, failure: Failure) -> SafeTensorError {
+    pub(crate) fn explain(&self, failure: Failure) -> SafeTensorError {
         let path = self.path().unwrap_or(Path::new(""));
         let header = (&self.inner.metadata, self.inner.data_start);
         failure.explain(path, self.size_bytes() as u64, Some(header))

@@ -11,10 +11,11 @@ use crate::sys::{self, FileSystem};
 const CHUNK_SIZE: usize = 4 << 20;
 /// The same behind a network, where a request is a round trip.
 const NETWORK_CHUNK_SIZE: usize = 16 << 20;
-const DIRECT_CHUNK_SIZE: usize = 8 << 20;
+const DIRECT_CHUNK_SIZE: usize = 16 << 20;
 /// More readers than this only hurt where the bytes come from memory.
 const READ_THREADS_MAX: usize = 4;
-const DIRECT_THREADS: usize = 4;
+/// Half of them may wait for fresh memory, which the kernel clears, and the disk is still busy.
+const DIRECT_THREADS: usize = 8;
 const NETWORK_THREADS: usize = 8;
 
 /// A backend without `Auto`, and its figures.

@@ -17,7 +17,9 @@ pub(crate) use choose::Way;
 pub(crate) use direct::BLOCK;
 pub(crate) use gather::{Bytes, gather, total};
 pub(crate) use head::{Refusal, fill_head, read_head, read_length};
-pub(crate) use parallel::{copy_parallel, each_piece, fill_from, processors};
+pub(crate) use parallel::{
+    copy_parallel, cut, each, each_piece, each_with, fill_from, processors, threads_or_all,
+};
 pub(crate) use reader::Reader;
 
 use std::io;

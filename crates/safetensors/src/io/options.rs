@@ -105,7 +105,7 @@ impl FromStr for Backend {
 pub struct ReadOptions {
     /// The way to read.
     pub backend: Backend,
-    /// How many threads read. By default at most 4 and no more than there are processors; 4 for
+    /// How many threads read. By default at most 4 and no more than there are processors; 8 for
     /// `Direct` and 8 behind a network, where threads wait more than they work.
     pub threads: Option<NonZeroUsize>,
     /// The file will be loaded again soon, so that it should stay in the page cache. Only `Auto`

@@ -1,5 +1,7 @@
 //! Work shared among threads that end with the call.
 
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -13,13 +15,24 @@ const COPY_SIZE: usize = 4 << 20;
 
 /// Takes items to work, in order, on at most `threads` threads, of which this is one. After a
 /// failure nothing more is begun; the first failure is given.
-pub(crate) fn each<T: Send>(
+pub(crate) fn each<T: Send, E: Send>(
     items: impl Iterator<Item = T> + Send,
     threads: usize,
-    work: impl Fn(T) -> Result<(), Failure> + Sync,
-) -> Result<(), Failure> {
+    work: impl Fn(T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    each_with(items, threads, || (), |(), item| work(item))
+}
+
+/// [`each`] with something that a thread makes once and uses for all of its items.
+pub(crate) fn each_with<T: Send, S, E: Send>(
+    items: impl Iterator<Item = T> + Send,
+    threads: usize,
+    make: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
     let state = Mutex::new((items.fuse(), None));
     let run = || {
+        let mut made = make();
         loop {
             let item = {
                 let (items, failure) = &mut *state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,7 +42,7 @@ pub(crate) fn each<T: Send>(
                 items.next()
             };
             let Some(item) = item else { return };
-            if let Err(error) = work(item) {
+            if let Err(error) = work(&mut made, item) {
                 let (_, failure) = &mut *state.lock().unwrap_or_else(PoisonError::into_inner);
                 failure.get_or_insert(error);
             }
@@ -54,16 +67,20 @@ pub(crate) fn each_piece<T: Send>(
     threads: usize,
     work: impl Fn(T) + Sync,
 ) {
-    let done = each(pieces, threads, |piece| {
+    let Ok(()) = each(pieces, threads, |piece| {
         work(piece);
-        Ok(())
+        Ok::<(), Infallible>(())
     });
-    debug_assert!(done.is_ok(), "the work does not fail");
 }
 
 /// The number of processors that this process may use.
 pub(crate) fn processors() -> usize {
     thread::available_parallelism().map_or(1, Into::into)
+}
+
+/// So many threads, or as many as the machine runs at once.
+pub(crate) fn threads_or_all(threads: Option<NonZeroUsize>) -> usize {
+    threads.map_or_else(processors, Into::into)
 }
 
 /// Fills pieces of memory, `size` bytes in all, from bytes that `bytes` gives by place and size.

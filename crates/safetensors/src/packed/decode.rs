@@ -1,11 +1,13 @@
 //! From the blocks of a tensor back to its bytes.
 
-use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use super::block::{BLOCK_LEN, ESCAPE, Format, GROUP_LEN, LEVELS, Sections, Symbols};
 use super::cascade::{Planes, expand, merge};
 use super::isa::Isa;
+use crate::SafeTensorError;
+use crate::io::{cut, each_with};
+use crate::pieces::Pieces;
 
 /// Two bytes a value.
 pub(super) const VALUE_SIZE: usize = 2;
@@ -16,50 +18,71 @@ pub(super) const ENTRY_SIZE: usize = 2;
 /// Fewer blocks than this are not worth a thread: 1 MiB.
 const BLOCKS_PER_THREAD_MIN: usize = 64;
 
+/// How many bytes of values a thread reads and decodes at a time: few enough to stay in its cache.
+const STEP_SIZE: usize = 16 * VALUE_SIZE * BLOCK_LEN;
+
 /// The blocks of one packed tensor, whose sizes add up.
 pub(super) struct Blocks<'a> {
+    name: &'a str,
     format: Format,
     len: usize,
-    // Where each block starts, and where the last one ends.
+    payload: Pieces<'a>,
+    // Where each block of the payload starts, and where the last one ends.
     starts: Vec<usize>,
-    body: &'a [u8],
 }
 
 impl<'a> Blocks<'a> {
     /// Reads the directory of a tensor of `len` values. Takes no memory but for the directory,
     /// which lies in `payload`.
-    pub(super) fn read(format: Format, len: usize, payload: &'a [u8]) -> Result<Self, String> {
-        let count = len.div_ceil(BLOCK_LEN);
-        let (directory, body) = count
+    pub(super) fn read(
+        name: &'a str,
+        format: Format,
+        len: usize,
+        payload: Pieces<'a>,
+    ) -> Result<Self, SafeTensorError> {
+        let refused = |what: String| SafeTensorError::packed(Some(name), what);
+        let (count, payload_size) = (len.div_ceil(BLOCK_LEN), payload.size());
+        let directory_size = count
             .checked_mul(ENTRY_SIZE)
-            .and_then(|size| payload.split_at_checked(size))
+            .filter(|&size| size <= payload_size)
             .ok_or_else(|| {
-                let size = payload.len();
-                format!("{size} bytes do not hold the directory of {count} blocks")
+                refused(format!(
+                    "{payload_size} bytes do not hold the directory of {count} blocks"
+                ))
             })?;
+        let mut buffer = Vec::new();
+        let directory = payload.read(0..directory_size, &mut buffer)?;
         let mut starts = Vec::with_capacity(count + 1);
-        let mut end = 0;
+        let mut end = directory_size;
         starts.push(end);
         for (index, entry) in directory.as_chunks().0.iter().enumerate() {
             let size = usize::from(u16::from_le_bytes(*entry));
             let values = BLOCK_LEN.min(len - index * BLOCK_LEN);
             // So the values take at most twice the memory of the file.
             if !(values..=VALUE_SIZE * values).contains(&size) {
-                return Err(format!("block {index} of {values} values has {size} bytes"));
+                let what = format!("block {index} of {values} values has {size} bytes");
+                return Err(refused(what));
             }
             end += size;
             starts.push(end);
         }
-        if end != body.len() {
-            let size = body.len();
-            return Err(format!("blocks of {end} bytes in all are in {size} bytes"));
+        if end != payload_size {
+            let (said, found) = (end - directory_size, payload_size - directory_size);
+            let what = format!("blocks of {said} bytes in all are in {found} bytes");
+            return Err(refused(what));
         }
         Ok(Self {
+            name,
             format,
             len,
+            payload,
             starts,
-            body,
         })
+    }
+
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// Decodes some of the values. `target` has two bytes for each.
@@ -68,48 +91,43 @@ impl<'a> Blocks<'a> {
         values: Range<usize>,
         target: &mut [u8],
         isa: Isa,
-        threads: NonZeroUsize,
-    ) -> Result<(), String> {
+        threads: usize,
+    ) -> Result<(), SafeTensorError> {
         assert!(values.start <= values.end && values.end <= self.len);
         assert_eq!(target.len(), VALUE_SIZE * values.len());
         let blocks = values.len().div_ceil(BLOCK_LEN);
-        let threads = (blocks / BLOCKS_PER_THREAD_MIN).clamp(1, threads.get());
-        let share = blocks.div_ceil(threads) * BLOCK_LEN;
-        std::thread::scope(|scope| {
-            let mut shares = Vec::new();
-            let (mut start, mut left) = (values.start, target);
-            while !left.is_empty() {
-                // A share ends where a block does.
-                let end = ((start + share) / BLOCK_LEN * BLOCK_LEN).min(values.end);
-                let (part, rest) = left.split_at_mut(VALUE_SIZE * (end - start));
-                left = rest;
-                let range = start..end;
-                start = end;
-                if left.is_empty() {
-                    // The last share is this thread's.
-                    self.unpack_here(range, part, isa)?;
-                } else {
-                    shares.push(scope.spawn(move || self.unpack_here(range, part, isa)));
-                }
-            }
-            shares.into_iter().try_for_each(|share| match share.join() {
-                Ok(done) => done,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
+        let threads = (blocks / BLOCKS_PER_THREAD_MIN).clamp(1, threads);
+        // A step ends where a block does.
+        let steps = cut(((VALUE_SIZE * values.start) as u64, target), STEP_SIZE);
+        let make = || (Scratch::new(isa), Vec::new());
+        each_with(steps, threads, make, |(scratch, buffer), (at, part)| {
+            let start = at as usize / VALUE_SIZE;
+            self.unpack_step(
+                start..start + part.len() / VALUE_SIZE,
+                part,
+                scratch,
+                buffer,
+            )
         })
     }
 
-    fn unpack_here(&self, values: Range<usize>, target: &mut [u8], isa: Isa) -> Result<(), String> {
-        let mut scratch = Scratch::new(isa);
+    fn unpack_step(
+        &self,
+        values: Range<usize>,
+        target: &mut [u8],
+        scratch: &mut Scratch,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), SafeTensorError> {
+        let indices = values.start / BLOCK_LEN..values.end.div_ceil(BLOCK_LEN);
+        let first = self.starts[indices.start];
+        let bytes = self.payload.read(first..self.starts[indices.end], buffer)?;
         let (mut start, mut left) = (values.start, target);
-        while start < values.end {
-            let index = start / BLOCK_LEN;
-            let first = index * BLOCK_LEN;
-            let block = first..self.len.min(first + BLOCK_LEN);
+        for index in indices {
+            let block = index * BLOCK_LEN..self.len.min((index + 1) * BLOCK_LEN);
             let end = block.end.min(values.end);
             let (part, rest) = left.split_at_mut(VALUE_SIZE * (end - start));
             left = rest;
-            let bytes = &self.body[self.starts[index]..self.starts[index + 1]];
+            let bytes = &bytes[self.starts[index] - first..self.starts[index + 1] - first];
             if part.len() == VALUE_SIZE * block.len() {
                 scratch.unpack(self.format, bytes, part)
             } else {
@@ -120,7 +138,9 @@ impl<'a> Blocks<'a> {
                     .unpack(self.format, bytes, &mut whole)
                     .map(|()| part.copy_from_slice(&whole[inside]))
             }
-            .map_err(|what| format!("block {index}: {what}"))?;
+            .map_err(|what| {
+                SafeTensorError::packed(Some(self.name), format!("block {index}: {what}"))
+            })?;
             start = end;
         }
         Ok(())

@@ -4,18 +4,18 @@
 //! file's header can be written before the first tensor is packed, and memory holds one tensor.
 
 use std::cmp::Reverse;
-use std::num::NonZeroUsize;
 
 use super::block::{
     BITS_SIZE, BLOCK_LEN, DIGITS_SIZE, ESCAPE, Format, GROUP_LEN, HEAD_SIZE, LEVELS, SYMBOLS,
     Symbols,
 };
 use super::decode::{ENTRY_SIZE, VALUE_SIZE};
+use crate::io::{each_piece, each_with};
 
 const BLOCK_SIZE: usize = VALUE_SIZE * BLOCK_LEN;
 
 /// How a block will be packed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct BlockPlan {
     symbols: [u8; SYMBOLS],
     counts: [u16; LEVELS + 1],
@@ -29,25 +29,24 @@ pub(super) struct Plan {
     size: usize,
 }
 
+/// How many blocks a thread takes at a time: 1 MiB of values.
+const BLOCKS_AT_ONCE: usize = 64;
+
 impl Plan {
     /// Reads the values once.
-    pub(super) fn new(format: Format, bytes: &[u8], threads: NonZeroUsize) -> Self {
-        let blocks: Vec<_> = bytes.chunks(BLOCK_SIZE).collect();
-        let share = blocks.len().div_ceil(threads.get()).max(1);
-        let blocks: Vec<_> = std::thread::scope(|scope| {
-            let shares: Vec<_> = blocks
-                .chunks(share)
-                .map(|share| {
-                    let plan = move |block: &&[u8]| BlockPlan::new(format, block);
-                    scope.spawn(move || share.iter().map(plan).collect::<Vec<_>>())
-                })
-                .collect();
-            shares.into_iter().flat_map(join).collect()
+    pub(super) fn new(format: Format, bytes: &[u8], threads: usize) -> Self {
+        let mut blocks = vec![BlockPlan::default(); bytes.len().div_ceil(BLOCK_SIZE)];
+        let shares = blocks
+            .chunks_mut(BLOCKS_AT_ONCE)
+            .zip(bytes.chunks(BLOCKS_AT_ONCE * BLOCK_SIZE));
+        each_piece(shares, threads, |(plans, bytes)| {
+            for (plan, block) in plans.iter_mut().zip(bytes.chunks(BLOCK_SIZE)) {
+                *plan = BlockPlan::new(format, block);
+            }
         });
-        let sizes = blocks.iter().map(|block| usize::from(block.size));
         Self {
             format,
-            size: ENTRY_SIZE * blocks.len() + sizes.sum::<usize>(),
+            size: ENTRY_SIZE * blocks.len() + size_of_blocks(&blocks),
             blocks,
         }
     }
@@ -58,47 +57,35 @@ impl Plan {
     }
 
     /// The packed tensor, or `None` where the values are others than the plan was made for.
-    pub(super) fn pack(&self, bytes: &[u8], threads: NonZeroUsize) -> Option<Vec<u8>> {
+    pub(super) fn pack(&self, bytes: &[u8], threads: usize) -> Option<Vec<u8>> {
         let mut packed = vec![0; self.size];
         let (directory, mut body) = packed.split_at_mut(ENTRY_SIZE * self.blocks.len());
         for (entry, block) in directory.as_chunks_mut().0.iter_mut().zip(&self.blocks) {
             *entry = block.size.to_le_bytes();
         }
-        let share = self.blocks.len().div_ceil(threads.get()).max(1);
-        let sound = std::thread::scope(|scope| {
-            let plans = self.blocks.chunks(share);
-            let shares: Vec<_> = plans
-                .zip(bytes.chunks(share * BLOCK_SIZE))
-                .map(|(plans, bytes)| {
-                    let size = plans.iter().map(|plan| usize::from(plan.size)).sum();
-                    let target;
-                    (target, body) = std::mem::take(&mut body).split_at_mut(size);
-                    scope.spawn(move || pack_blocks(self.format, plans, bytes, target))
-                })
-                .collect();
-            shares.into_iter().all(join)
+        let shares = self
+            .blocks
+            .chunks(BLOCKS_AT_ONCE)
+            .zip(bytes.chunks(BLOCKS_AT_ONCE * BLOCK_SIZE))
+            .map(|(plans, bytes)| {
+                let target;
+                (target, body) = std::mem::take(&mut body).split_at_mut(size_of_blocks(plans));
+                (plans, bytes, target)
+            });
+        let make = || Writer::new(self.format);
+        let packing = each_with(shares, threads, make, |writer, (plans, bytes, target)| {
+            let sound = writer.pack_blocks(plans, bytes, target);
+            sound.then_some(()).ok_or(Changed)
         });
-        sound.then_some(packed)
+        packing.is_ok().then_some(packed)
     }
 }
 
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    match thread.join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
+/// The values are others than those that were counted.
+struct Changed;
 
-fn pack_blocks(format: Format, plans: &[BlockPlan], bytes: &[u8], mut target: &mut [u8]) -> bool {
-    let mut writer = Writer::new(format);
-    plans
-        .iter()
-        .zip(bytes.chunks(BLOCK_SIZE))
-        .all(|(plan, block)| {
-            let part;
-            (part, target) = std::mem::take(&mut target).split_at_mut(usize::from(plan.size));
-            writer.pack(plan, block, part)
-        })
+fn size_of_blocks(plans: &[BlockPlan]) -> usize {
+    plans.iter().map(|plan| usize::from(plan.size)).sum()
 }
 
 impl BlockPlan {
@@ -175,6 +162,17 @@ impl Writer {
             symbols,
             rest,
         }
+    }
+
+    fn pack_blocks(&mut self, plans: &[BlockPlan], bytes: &[u8], mut target: &mut [u8]) -> bool {
+        plans
+            .iter()
+            .zip(bytes.chunks(BLOCK_SIZE))
+            .all(|(plan, block)| {
+                let part;
+                (part, target) = std::mem::take(&mut target).split_at_mut(usize::from(plan.size));
+                self.pack(plan, block, part)
+            })
     }
 
     /// Writes one block; `false` where the values are others than the plan was made for.

@@ -2,29 +2,35 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_tensor::DType;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::encode::Plan;
 use super::manifest::{
     CODEC, Entry, Manifest, PACKED_HEADER_KEY, PACKED_KEY, format_of, plain_head, shared_text,
 };
+use crate::cancel::Cancel;
+use crate::io::threads_or_all;
 use crate::{
-    Metadata, SafeTensorError, SafeTensorsFile, TensorInfo, View, WriteOptions,
+    Backend, Metadata, Region, SafeTensorError, SafeTensorsFile, TensorInfo, View, WriteOptions,
     serialize_to_file_with,
 };
 
 /// How [`pack_file`] and [`unpack_file`](super::unpack_file) work.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct PackOptions {
     /// Threads; by default as many as the machine runs at once.
     pub threads: Option<NonZeroUsize>,
     /// How the file is written.
     pub write: WriteOptions,
+    pub(super) cancel: Cancel,
 }
 
 impl PackOptions {
@@ -39,6 +45,13 @@ impl PackOptions {
     #[must_use]
     pub fn write(mut self, write: WriteOptions) -> Self {
         self.write = write;
+        self
+    }
+
+    /// Stops with the error `Cancelled` soon after the flag is set.
+    #[must_use]
+    pub fn cancelled_by(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Cancel::by(flag);
         self
     }
 }
@@ -79,9 +92,9 @@ pub fn is_packed(metadata: &Metadata) -> bool {
 
 /// Packs the BF16 and F16 tensors of a file into another file.
 ///
-/// Reads the source twice: once to count, once to pack. Memory holds one packed tensor and 26
-/// bytes for each 16 KiB of the source. A tensor that would not get smaller is stored as it is.
-/// The target appears at once or not at all, and may be the source.
+/// Reads the source twice: once to count, once to pack. Memory holds one tensor, packed and not,
+/// and 26 bytes for each 16 KiB of the source. A tensor that would not get smaller is stored as it
+/// is. The target appears at once or not at all, and may be the source.
 ///
 /// ```
 /// use nexus_safetensors::packed::{PackOptions, PackedFile, pack_file, unpack_file};
@@ -105,47 +118,66 @@ pub fn is_packed(metadata: &Metadata) -> bool {
 /// ```
 ///
 /// # Errors
-/// What [`SafeTensorsFile::open`] and [`serialize_to_file_with`] refuse, and `AlreadyPacked`.
+/// What [`SafeTensorsFile::open_with`] and [`serialize_to_file_with`] refuse; `AlreadyPacked`;
+/// `UnexpectedEnd` when another program cuts the source meanwhile; `Cancelled`.
 pub fn pack_file(
     source: impl AsRef<Path>,
     target: impl AsRef<Path>,
     options: &PackOptions,
 ) -> Result<PackReport, SafeTensorError> {
-    let source = source.as_ref();
-    let file = SafeTensorsFile::open(source)?;
+    let path = source.as_ref();
+    let file = SafeTensorsFile::open_with(path, &Backend::Read.into())?;
     if is_packed(file.header()) {
-        return Err(SafeTensorError::AlreadyPacked(source.to_owned()));
+        return Err(SafeTensorError::AlreadyPacked(path.to_owned()));
     }
-    let threads = threads_or_all(options.threads);
-    let tensors = file
-        .infos()
-        .map(|(name, info)| Ok(Packing::new(name, info, file.tensor(name)?.data(), threads)));
-    let tensors: Vec<_> = tensors.collect::<Result<_, SafeTensorError>>()?;
-    let text = packed_text(&file, &tensors)?;
+    let source = Source {
+        file: &file,
+        threads: threads_or_all(options.threads),
+        cancel: options.cancel.clone(),
+        failure: Mutex::default(),
+    };
+    let head = file.head()?;
+    let mut hasher = Xxh3::new();
+    hasher.update(&head);
+    let mut tensors = Vec::with_capacity(file.len());
+    for (name, info) in file.header().iter_by_offset() {
+        let bytes = source.bytes(name)?;
+        hasher.update(bytes.as_ref());
+        tensors.push(Packing::new(&source, name, info, bytes.as_ref()));
+    }
+    tensors.sort_unstable_by_key(|tensor| tensor.name);
+    let text = packed_text(&file, &head, hasher.digest(), &tensors)?;
     let report = PackReport {
-        raw_bytes: tensors.iter().map(|tensor| tensor.bytes.len()).sum(),
+        raw_bytes: file.header().data_len(),
         packed_bytes: tensors.iter().map(Packing::data_len).sum(),
         tensors: tensors.iter().map(Packing::report).collect(),
     };
     let views = tensors.iter().map(|tensor| (tensor.name, tensor));
-    serialize_to_file_with(views, Some(text), target.as_ref(), options.write)?;
+    let saved = serialize_to_file_with(views, Some(text), target.as_ref(), options.write);
+    drop(tensors);
+    // What went wrong with the source says more than what the writer made of it.
+    let failure = source.failure.into_inner();
+    saved.map_err(|error| {
+        let failure = failure.unwrap_or_else(PoisonError::into_inner);
+        failure.unwrap_or(error)
+    })?;
     Ok(report)
 }
 
 /// The `__metadata__` of the packed file.
 fn packed_text(
     file: &SafeTensorsFile,
+    head: &[u8],
+    xxh3: u64,
     tensors: &[Packing<'_>],
 ) -> Result<HashMap<String, String>, SafeTensorError> {
-    let original = file.image().unwrap_or_default();
     let packed = tensors.iter().filter(|tensor| tensor.plan.is_some());
     let entries = packed.map(|tensor| (tensor.name.to_owned(), Entry::new(tensor.info)));
-    let manifest = Manifest::new(original.len(), xxh3_64(original), entries.collect());
+    let manifest = Manifest::new(file.size_bytes(), xxh3, entries.collect());
 
     let mut text = shared_text(file.metadata());
     let infos = file.infos();
     let infos = infos.map(|(name, info)| (name, info.dtype, info.shape.as_slice()));
-    let head = &original[..original.len() - file.header().data_len()];
     if plain_head(infos, text.clone())? != head {
         // The length is that of the text. UTF-8, or the file would not be open.
         let header = String::from_utf8_lossy(&head[size_of::<u64>()..]).into_owned();
@@ -155,29 +187,61 @@ fn packed_text(
     Ok(text)
 }
 
-/// A tensor that is packed when it is written.
+/// The file that is packed.
+struct Source<'a> {
+    file: &'a SafeTensorsFile,
+    threads: usize,
+    cancel: Cancel,
+    /// Why a tensor has no bytes for the writer.
+    failure: Mutex<Option<SafeTensorError>>,
+}
+
+impl Source<'_> {
+    /// One tensor, in memory of its own.
+    fn bytes(&self, name: &str) -> Result<Region, SafeTensorError> {
+        self.cancel.check()?;
+        self.file.region(name)
+    }
+}
+
+/// A tensor that is read again and packed when it is written.
 struct Packing<'a> {
+    source: &'a Source<'a>,
     name: &'a str,
     info: &'a TensorInfo,
-    bytes: &'a [u8],
     plan: Option<Plan>,
     packed_shape: [usize; 1],
-    threads: NonZeroUsize,
 }
 
 impl<'a> Packing<'a> {
-    fn new(name: &'a str, info: &'a TensorInfo, bytes: &'a [u8], threads: NonZeroUsize) -> Self {
+    fn new(source: &'a Source<'a>, name: &'a str, info: &'a TensorInfo, bytes: &[u8]) -> Self {
         let plan = format_of(info.dtype)
-            .map(|format| Plan::new(format, bytes, threads))
+            .map(|format| Plan::new(format, bytes, source.threads))
             .filter(|plan| plan.size() < bytes.len());
         Self {
+            source,
             name,
             info,
-            bytes,
             packed_shape: [plan.as_ref().map_or(0, Plan::size)],
             plan,
-            threads,
         }
+    }
+
+    fn raw_size(&self) -> usize {
+        self.info.data_offsets.1 - self.info.data_offsets.0
+    }
+
+    fn packed(&self) -> Result<Vec<u8>, SafeTensorError> {
+        let bytes = self.source.bytes(self.name)?;
+        let Some(plan) = &self.plan else {
+            return Ok(bytes.as_ref().to_vec());
+        };
+        let changed = || {
+            let path = self.source.file.path().unwrap_or(Path::new(""));
+            SafeTensorError::file("pack", path)(io::Error::other("its bytes changed meanwhile"))
+        };
+        plan.pack(bytes.as_ref(), self.source.threads)
+            .ok_or_else(changed)
     }
 
     fn report(&self) -> PackedTensorReport {
@@ -185,7 +249,7 @@ impl<'a> Packing<'a> {
             name: self.name.to_owned(),
             dtype: self.info.dtype,
             codec: self.plan.is_some().then_some(CODEC),
-            raw_bytes: self.bytes.len(),
+            raw_bytes: self.raw_size(),
             packed_bytes: self.data_len(),
         }
     }
@@ -206,24 +270,17 @@ impl View for Packing<'_> {
         }
     }
 
+    /// Nothing where it cannot be had, which the writer refuses.
     fn data(&self) -> Cow<'_, [u8]> {
-        match &self.plan {
-            // Nothing where the source changed meanwhile, which the writer refuses.
-            Some(plan) => plan
-                .pack(self.bytes, self.threads)
-                .unwrap_or_default()
-                .into(),
-            None => self.bytes.into(),
-        }
+        let packed = self.packed().unwrap_or_else(|error| {
+            let failure = self.source.failure.lock();
+            *failure.unwrap_or_else(PoisonError::into_inner) = Some(error);
+            Vec::new()
+        });
+        packed.into()
     }
 
     fn data_len(&self) -> usize {
-        self.plan.as_ref().map_or(self.bytes.len(), Plan::size)
+        self.plan.as_ref().map_or(self.raw_size(), Plan::size)
     }
-}
-
-pub(crate) fn threads_or_all(threads: Option<NonZeroUsize>) -> NonZeroUsize {
-    threads
-        .or_else(|| std::thread::available_parallelism().ok())
-        .unwrap_or(NonZeroUsize::MIN)
 }

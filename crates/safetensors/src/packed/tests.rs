@@ -1,15 +1,14 @@
 //! Every value comes back, on every instruction set; what is broken is refused by all alike.
 
-use std::num::NonZeroUsize;
-
 use proptest::prelude::*;
 
 use super::block::{BLOCK_LEN, Format, HEAD_SIZE, SYMBOLS};
 use super::decode::Blocks;
 use super::encode::Plan;
 use super::isa::Isa;
+use crate::SafeTensorError;
+use crate::pieces::Pieces;
 
-const ONE: NonZeroUsize = NonZeroUsize::MIN;
 const FORMATS: [Format; 2] = [Format::Bf16, Format::F16];
 
 fn isas() -> impl Iterator<Item = Isa> {
@@ -21,17 +20,22 @@ fn bytes_of(values: impl IntoIterator<Item = u16>) -> Vec<u8> {
 }
 
 fn pack(format: Format, bytes: &[u8], threads: usize) -> Vec<u8> {
-    let threads = NonZeroUsize::new(threads).unwrap();
     let plan = Plan::new(format, bytes, threads);
     let packed = plan.pack(bytes, threads).unwrap();
     assert_eq!(packed.len(), plan.size());
     packed
 }
 
+fn blocks(format: Format, len: usize, packed: &[u8]) -> Result<Blocks<'_>, SafeTensorError> {
+    Blocks::read("t", format, len, Pieces::Borrowed(packed))
+}
+
 fn unpack(format: Format, len: usize, packed: &[u8], isa: Isa) -> Result<Vec<u8>, String> {
     let mut bytes = vec![0xEE; 2 * len];
-    Blocks::read(format, len, packed)?.unpack(0..len, &mut bytes, isa, ONE)?;
-    Ok(bytes)
+    let unpacked = blocks(format, len, packed)
+        .and_then(|blocks| blocks.unpack(0..len, &mut bytes, isa, 1))
+        .map_err(|error| error.to_string());
+    unpacked.map(|()| bytes)
 }
 
 /// Packs, unpacks with every instruction set, and gives the packed bytes.
@@ -135,9 +139,8 @@ fn threads_change_neither_packed_nor_unpacked_bytes() {
     let packed = pack(Format::Bf16, &bytes, 1);
     assert!(packed == pack(Format::Bf16, &bytes, 3));
     for threads in 1..5 {
-        let blocks = Blocks::read(Format::Bf16, bytes.len() / 2, &packed).unwrap();
+        let blocks = self::blocks(Format::Bf16, bytes.len() / 2, &packed).unwrap();
         let mut again = vec![0; bytes.len()];
-        let threads = NonZeroUsize::new(threads).unwrap();
         blocks
             .unpack(0..bytes.len() / 2, &mut again, Isa::detect(), threads)
             .unwrap();
@@ -148,8 +151,8 @@ fn threads_change_neither_packed_nor_unpacked_bytes() {
 #[test]
 fn values_that_change_between_the_passes_are_noticed() {
     let bytes = bytes_of(weights(BLOCK_LEN, 1));
-    let plan = Plan::new(Format::Bf16, &bytes, ONE);
-    assert_eq!(plan.pack(&bytes_of([0xFFFF; BLOCK_LEN]), ONE), None);
+    let plan = Plan::new(Format::Bf16, &bytes, 1);
+    assert_eq!(plan.pack(&bytes_of([0xFFFF; BLOCK_LEN]), 1), None);
 }
 
 const FAULT_LEN: usize = 256;
@@ -214,8 +217,8 @@ fn broken_tensors_are_refused_in_words() {
 
 #[test]
 fn a_shape_larger_than_the_file_takes_no_memory() {
-    assert!(Blocks::read(Format::Bf16, usize::MAX / 2, &[0; 100]).is_err());
-    assert!(Blocks::read(Format::Bf16, usize::MAX, &[]).is_err());
+    assert!(blocks(Format::Bf16, usize::MAX / 2, &[0; 100]).is_err());
+    assert!(blocks(Format::Bf16, usize::MAX, &[]).is_err());
 }
 
 proptest! {
@@ -239,8 +242,8 @@ proptest! {
         let at = |part: f64| (part * len as f64) as usize;
         let (start, end) = (at(from).min(at(to)), at(from).max(at(to)));
         let mut part = vec![0; 2 * (end - start)];
-        let blocks = Blocks::read(Format::Bf16, len, &packed).unwrap();
-        blocks.unpack(start..end, &mut part, Isa::detect(), ONE).unwrap();
+        let blocks = self::blocks(Format::Bf16, len, &packed).unwrap();
+        blocks.unpack(start..end, &mut part, Isa::detect(), 1).unwrap();
         prop_assert!(part == bytes[2 * start..2 * end]);
     }
 

@@ -12,11 +12,13 @@ use super::block::Format;
 use super::decode::{Blocks, VALUE_SIZE};
 use super::isa::Isa;
 use super::manifest::{Manifest, PACKED_HEADER_KEY, PACKED_KEY, plain_head, shared_text};
-use super::pack::{PackOptions, threads_or_all};
+use super::pack::PackOptions;
 use crate::atomic::Replacement;
+use crate::io::threads_or_all;
 use crate::limits::UNPACK_BUFFER_SIZE;
+use crate::pieces::Pieces;
 use crate::raw::Pages;
-use crate::{Metadata, Region, Rules, SafeTensorError, SafeTensorsFile, TensorInfo};
+use crate::{Backend, Metadata, Region, Rules, SafeTensorError, SafeTensorsFile, TensorInfo};
 
 /// A packed file, seen as the original: names, types, shapes and bytes are those of before.
 ///
@@ -27,20 +29,21 @@ pub struct PackedFile {
     original: Metadata,
     // The original's length and header.
     head: Vec<u8>,
-    threads: NonZeroUsize,
+    threads: usize,
     isa: Isa,
 }
 
 impl PackedFile {
-    /// Maps a packed file and checks its header.
+    /// Opens a packed file and checks its header. Tensors are read when they are asked for, a few
+    /// blocks at a time, so that a file that is cut meanwhile is an error and no signal.
     ///
     /// # Errors
-    /// What [`SafeTensorsFile::open`] and [`new`](Self::new) refuse.
+    /// What [`SafeTensorsFile::open_with`] and [`new`](Self::new) refuse.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SafeTensorError> {
-        Self::new(SafeTensorsFile::open(path)?)
+        Self::new(SafeTensorsFile::open_with(path, &Backend::Read.into())?)
     }
 
-    /// Reads what an open file says of its packed tensors.
+    /// Takes an open file, and reads what it says of its packed tensors.
     ///
     /// # Errors
     /// `NotPacked`, `PackedVersion`, and `Packed` when header and manifest do not agree.
@@ -50,8 +53,9 @@ impl PackedFile {
         let head = original_head(&file, &manifest)?;
         let original = Metadata::parse(&head[size_of::<u64>()..], Rules::Compatible)?;
         check(&file, &manifest, &original)?;
-        let size = head.len() + original.data_len();
-        if manifest.size != size as u64 {
+        let size = (head.len() as u64).checked_add(original.data_len() as u64);
+        let size = size.ok_or(SafeTensorError::ValidationOverflow)?;
+        if manifest.size != size {
             let said = manifest.size;
             let what = format!("the original has {size} bytes, not {said}");
             return Err(SafeTensorError::packed(None, what));
@@ -69,7 +73,7 @@ impl PackedFile {
     /// Decodes with so many threads; by default with as many as the machine runs at once.
     #[must_use]
     pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
-        self.threads = threads;
+        self.threads = threads.into();
         self
     }
 
@@ -155,17 +159,15 @@ impl PackedFile {
         self.decode(name, &self.tensor(name)?, range, target)
     }
 
-    fn tensor(&self, name: &str) -> Result<Stored<'_>, SafeTensorError> {
-        let data = self.file.tensor(name)?.data();
+    fn tensor<'a>(&'a self, name: &'a str) -> Result<Stored<'a>, SafeTensorError> {
+        let bytes = self.file.pieces(name)?;
         let Some(entry) = self.manifest.tensors.get(name) else {
-            return Ok(Stored::Raw(data));
+            return Ok(Stored::Raw(bytes));
         };
         let (format, _, shape) = entry.check(name)?;
         let len =
             nexus_tensor::element_count(&shape).map_err(|_| SafeTensorError::ValidationOverflow)?;
-        Blocks::read(format, len, data)
-            .map(|blocks| Stored::Packed(blocks, len))
-            .map_err(|what| SafeTensorError::packed(Some(name), what))
+        Blocks::read(name, format, len, bytes).map(Stored::Packed)
     }
 
     fn decode(
@@ -176,8 +178,7 @@ impl PackedFile {
         target: &mut [u8],
     ) -> Result<(), SafeTensorError> {
         let inside = range.start <= range.end && range.end <= tensor.size();
-        let odd =
-            |at: usize| matches!(tensor, Stored::Packed(..)) && !at.is_multiple_of(VALUE_SIZE);
+        let odd = |at: usize| matches!(tensor, Stored::Packed(_)) && !at.is_multiple_of(VALUE_SIZE);
         if !inside || range.len() != target.len() || odd(range.start) || odd(range.end) {
             return Err(SafeTensorError::TargetSize {
                 name: name.to_owned(),
@@ -186,15 +187,10 @@ impl PackedFile {
             });
         }
         match tensor {
-            Stored::Raw(data) => {
-                target.copy_from_slice(&data[range]);
-                Ok(())
-            }
-            Stored::Packed(blocks, _) => {
+            Stored::Raw(bytes) => bytes.read_into(range.start, target),
+            Stored::Packed(blocks) => {
                 let values = range.start / VALUE_SIZE..range.end / VALUE_SIZE;
-                blocks
-                    .unpack(values, target, self.isa, self.threads)
-                    .map_err(|what| SafeTensorError::packed(Some(name), what))
+                blocks.unpack(values, target, self.isa, self.threads)
             }
         }
     }
@@ -216,13 +212,14 @@ impl std::fmt::Debug for PackedFile {
 ///
 /// # Errors
 /// What [`PackedFile::open`] and [`PackedFile::unpack`] refuse; `Packed` when the result has not
-/// the checksum of the original; `File` and `NotRegularFile` as for a save.
+/// the checksum of the original; `File` and `NotRegularFile` as for a save; `Cancelled`.
 pub fn unpack_file(
     source: impl AsRef<Path>,
     target: impl AsRef<Path>,
     options: &PackOptions,
 ) -> Result<(), SafeTensorError> {
-    let packed = PackedFile::open(source)?.with_threads(threads_or_all(options.threads));
+    let mut packed = PackedFile::open(source)?;
+    packed.threads = threads_or_all(options.threads);
     let target = target.as_ref();
     let replacement = Replacement::create(target)?;
     let mut hasher = Xxh3::new();
@@ -237,6 +234,7 @@ pub fn unpack_file(
     for name in packed.original.offset_keys() {
         let tensor = packed.tensor(&name)?;
         for start in (0..tensor.size()).step_by(UNPACK_BUFFER_SIZE) {
+            options.cancel.check()?;
             let end = tensor.size().min(start + UNPACK_BUFFER_SIZE);
             buffer.resize(end - start, 0);
             packed.decode(&name, &tensor, start..end, &mut buffer)?;
@@ -253,16 +251,16 @@ pub fn unpack_file(
 
 /// The bytes of one tensor as they lie in the packed file.
 enum Stored<'a> {
-    Raw(&'a [u8]),
-    Packed(Blocks<'a>, usize),
+    Raw(Pieces<'a>),
+    Packed(Blocks<'a>),
 }
 
 impl Stored<'_> {
     /// The size of the tensor. Cannot overflow: blocks are not smaller than half of their values.
     fn size(&self) -> usize {
         match self {
-            Self::Raw(data) => data.len(),
-            Self::Packed(_, len) => VALUE_SIZE * len,
+            Self::Raw(bytes) => bytes.size(),
+            Self::Packed(blocks) => VALUE_SIZE * blocks.len(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::files::{Folder, bytes_of, write};
 use nexus_safetensors::limits::INDEX_SIZE_MAX;
 use nexus_safetensors::{
-    Backend, Checkpoint, Dtype, ErrorKind, Plan, TensorView, serialize_to_file,
+    Backend, Checkpoint, Dtype, ErrorKind, Plan, TensorView, locate, serialize_to_file,
 };
 
 fn index(folder: &Path, map: &str) {
@@ -106,25 +106,26 @@ fn files_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
-fn of_several_files_the_one_that_is_not_sound_is_named() {
+fn an_error_names_the_file_that_is_not_sound() {
     let folder = Folder::on_disk();
-    floats(&folder.path().join("1.safetensors"), &[("a", &[1])]);
-    fs::write(folder.path().join("2.safetensors"), b"version").unwrap();
-    for form in ["folder", "index"] {
-        if form == "index" {
-            index(folder.path(), r#""a":"1.safetensors","b":"2.safetensors""#);
-        }
-        let error = Checkpoint::open(folder.path()).unwrap_err();
-        let text = error.to_string();
-        assert!(text.ends_with("2.safetensors`: header too small"), "{text}");
-        assert_eq!(error.kind(), ErrorKind::Corrupt);
-        assert!(
-            error
-                .hint()
-                .unwrap()
-                .starts_with("is it a safetensors file?")
-        );
-    }
+    let [sound, broken] =
+        ["1", "2"].map(|name| folder.path().join(name).with_extension("safetensors"));
+    floats(&sound, &[("a", &[1])]);
+    fs::write(&broken, [9; 20]).unwrap();
+    let check = |path: &Path| {
+        let error = Checkpoint::open(path).unwrap_err();
+        let expected = format!("cannot read `{}`: header too large", broken.display());
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.kind(), ErrorKind::LimitReached);
+        assert!(error.hint().unwrap().contains("Git LFS"));
+        assert_eq!(locate(&[], &error).offset, Some(0));
+    };
+    check(folder.path());
+    index(folder.path(), r#""a":"1.safetensors","b":"2.safetensors""#);
+    check(folder.path());
+    // Whoever gives the file knows its name.
+    let error = Checkpoint::open(&broken).unwrap_err();
+    assert_eq!(error.to_string(), "header too large");
 }
 
 #[test]

@@ -3,5 +3,6 @@
 mod backends;
 mod checkpoint;
 mod files;
+mod pieces;
 #[cfg(target_os = "linux")]
 mod regions;

@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../targets/safetensors_index.rs"]
+#[path = "../../targets/safetensors_slice.rs"]
 mod target;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data));
