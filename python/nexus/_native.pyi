@@ -453,7 +453,11 @@ class SafeAppender:
 @final
 class Snapshot:
     def __new__(
-        cls, tensors: Mapping[str, _Writable], metadata: dict[str, str] | None = None
+        cls,
+        tensors: Mapping[str, _Writable],
+        metadata: dict[str, str] | None = None,
+        *,
+        checksum: str | None = None,
     ) -> Snapshot: ...
     def save(self, path: str | os.PathLike[str], *, fsync: bool = False) -> None: ...
 
@@ -465,10 +469,13 @@ def save_sharded(
     metadata: dict[str, str] | None = None,
     *,
     fsync: bool = False,
+    checksum: str | None = None,
 ) -> list[pathlib.Path]: ...
 def verify(
     path: str | os.PathLike[str], *, threads: int | None = None
-) -> tuple[str | None, int, list[tuple[str, int, int, str, str]], list[str], list[str]]: ...
+) -> tuple[
+    str | None, int, list[tuple[str, pathlib.Path, int, int, str, str]], list[str], list[str]
+]: ...
 def pack_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use nexus_safetensors::Region;
 use nexus_tensor::DType;
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyMemoryView;
 
 /// Bytes that Python may read and write, and their owner. Clones share the bytes.
 #[derive(Clone)]
@@ -39,11 +39,20 @@ impl Memory {
     /// The memory of an object with the buffer protocol, whose items lie densely.
     ///
     /// # Errors
-    /// `TypeError` when it is no such object, or its items do not lie so.
+    /// `TypeError` when it is no such object, or its items do not lie so, or their bytes lie in the
+    /// other order.
     pub(crate) fn of_object(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        // Its items may be of any type; bytes are what all of them share.
-        let view = PyMemoryView::from(object)?.call_method1("cast", ("B",))?;
-        let buffer = PyBuffer::<u8>::get(&view)?;
+        let buffer = PyUntypedBuffer::get(object)?;
+        if !buffer.is_c_contiguous() {
+            return Err(PyTypeError::new_err(
+                "cannot take the bytes of a buffer that is not C-contiguous: copy it first",
+            ));
+        }
+        if matches!(buffer.format().to_bytes(), [b'>' | b'!', ..]) {
+            return Err(PyTypeError::new_err(
+                "cannot take the bytes of a big-endian buffer: convert it first",
+            ));
+        }
         Ok(Self {
             start: buffer.buf_ptr().cast(),
             len: buffer.len_bytes(),
