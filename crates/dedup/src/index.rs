@@ -48,6 +48,19 @@ impl Index {
         Ok(index)
     }
 
+    /// Checks the text of a manifest, without its seal.
+    ///
+    /// # Errors
+    /// `Corrupt`, with the line that is wrong.
+    pub fn check_manifest(text: &[u8]) -> Result<(), Error> {
+        parse(text).map(drop).map_err(|what| {
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("cannot read a manifest: {what}"),
+            )
+        })
+    }
+
     /// The parameters of its signatures.
     pub fn params(&self) -> &Params {
         &self.params

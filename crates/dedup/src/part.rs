@@ -32,7 +32,7 @@ const SET_SIZE_MAX: usize = 5 * (limits::SHINGLES_MAX + 1);
 /// nothing.
 pub struct Shard {
     folder: PathBuf,
-    shard: u32,
+    number: u32,
     params: Params,
     keys: SpillWriter<BandKey>,
     sets: AtomicFile,
@@ -51,7 +51,7 @@ impl Shard {
     ) -> Result<Self, Error> {
         Ok(Self {
             folder: folder.to_owned(),
-            shard,
+            number: shard,
             params,
             keys: SpillWriter::create(&file(folder, shard, "keys"), memory_size)?,
             sets: AtomicFile::create(&file(folder, shard, "sets"))?,
@@ -90,7 +90,7 @@ impl Shard {
     ) -> Result<(), Error> {
         let len = signature.values().len();
         if len != 0 && len != self.params.bands * self.params.rows {
-            let (shard, params) = (self.shard, self.params);
+            let (shard, params) = (self.number, self.params);
             return Err(Error::invalid(format!(
                 "cannot add row {row} of shard {shard}: its signature has {len} values, not those of {params}"
             )));
@@ -125,7 +125,7 @@ impl Shard {
 
     fn skip_to(&mut self, row: u32) -> Result<(), Error> {
         if u64::from(row) < self.rows {
-            let (shard, folder) = (self.shard, self.folder.display());
+            let (shard, folder) = (self.number, self.folder.display());
             let after = self.rows - 1;
             return Err(Error::invalid(format!(
                 "cannot add row {row} of shard {shard} to `{folder}`: it comes after row {after}"

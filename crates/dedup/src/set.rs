@@ -1,5 +1,6 @@
 //! The shingles of a document as a set, and how similar two sets are.
 
+use crate::error::{Error, ErrorKind};
 use crate::limits;
 
 /// The distinct shingles of a document: the upper halves of their hashes, sorted.
@@ -66,6 +67,26 @@ impl ShingleSet {
         }
         let jaccard = ratio(shared);
         (jaccard >= threshold).then_some(jaccard)
+    }
+
+    /// The set as bytes: the count and the differences between neighbours, each as a LEB128 number.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        bytes
+    }
+
+    /// The set that [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// `Corrupt` for bytes that are not a set.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::decode(bytes).map_err(|what| {
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("cannot read a shingle set: {what}"),
+            )
+        })
     }
 
     /// Appends the count and the differences, each as a LEB128 number.

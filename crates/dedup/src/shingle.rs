@@ -42,7 +42,9 @@ impl Shingler {
             if let Some(chunk) = bytes[from..].first_chunk::<8>()
                 && u64::from_ne_bytes(*chunk) & 0x8080_8080_8080_8080 == 0
             {
-                chunk.iter().for_each(|&byte| self.ascii(&mut state, byte));
+                for &byte in chunk {
+                    self.ascii(&mut state, byte);
+                }
                 from += 8;
             } else if bytes[from] < 0x80 {
                 self.ascii(&mut state, bytes[from]);
@@ -83,6 +85,10 @@ impl Shingler {
     }
 
     /// Takes a byte of a token, or a break, without a branch: what is not wanted is overwritten.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch here is mispredicted at each token"
+    )]
     #[inline]
     fn ascii(&mut self, state: &mut State, byte: u8) {
         let lower = LOWER[usize::from(byte)];
