@@ -462,3 +462,71 @@ struct Range {
     bits: u32,
     prefix: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::BandKey;
+    use proptest::prelude::*;
+
+    /// Writes two files in runs of a few records and reads them back with this budget.
+    fn round_trip(keys: &[u64], budget: usize, hot: Hot) -> Vec<Vec<BandKey>> {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = keys.split_at(keys.len() / 2);
+        let mut files = Vec::new();
+        for (name, keys, base) in [("a", first, 0), ("b", second, first.len() as u64)] {
+            let path = folder.path().join(name);
+            let mut writer = SpillWriter::create_passing(&path, 0).unwrap();
+            writer.capacity = 7;
+            for (document, &key) in (0..).zip(keys) {
+                writer.push(BandKey { key, document }).unwrap();
+            }
+            writer.commit(keys.len() as u64).unwrap();
+            files.push((SpillReader::open(&path, BandKey::SIZE).unwrap(), base));
+        }
+        let (files, mut pieces) = (&files[..], Vec::new());
+        for partition in 0..PARTITIONS {
+            let sources = Sources { files, budget, hot };
+            sources
+                .sorted(partition, &mut |records: &[BandKey]| {
+                    pieces.push(records.to_vec());
+                    Ok(())
+                })
+                .unwrap();
+        }
+        pieces
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn records_come_back_sorted_within_any_budget(
+            keys in proptest::collection::vec(
+                prop_oneof![
+                    any::<u64>(),
+                    Just(7),
+                    Just(u64::MAX),
+                    0u64..4,
+                    (0u64..64).prop_map(|bit| 1 << bit),
+                    u64::MAX - 3..=u64::MAX,
+                ],
+                0..120,
+            ),
+            budget in 1usize..12,
+        ) {
+            let mut expected: Vec<BandKey> = (0..)
+                .zip(&keys)
+                .map(|(document, &key)| BandKey { key, document })
+                .collect();
+            expected.sort_unstable();
+            let streamed = round_trip(&keys, budget, Hot::Stream);
+            prop_assert!(streamed.iter().all(|piece| piece.len() <= budget));
+            prop_assert_eq!(streamed.concat(), &expected[..]);
+            let loaded = round_trip(&keys, budget, Hot::Load);
+            let ends = loaded.windows(2);
+            let is_whole = |pair: &[Vec<BandKey>]| pair[0].last().unwrap().key < pair[1][0].key;
+            prop_assert!(ends.into_iter().all(is_whole));
+            prop_assert_eq!(loaded.concat(), expected);
+        }
+    }
+}
