@@ -86,13 +86,9 @@ BLOCK = re.compile(
     re.I,
 )
 TAG = re.compile(r"<[^>]+>")
-HEADING = re.compile(
-    r"^[.'](?:SH|SS|B|I|BR|IR|RB|RI|BI|IB|TP|IP|PP|Sh|Ss|Nm|Nd)\s+(.*)$", re.M
-)
+HEADING = re.compile(r"^[.'](?:SH|SS|B|I|BR|IR|RB|RI|BI|IB|TP|IP|PP|Sh|Ss|Nm|Nd)\s+(.*)$", re.M)
 REQUEST = re.compile(r"^[.'](?:\\\"|[A-Za-z]{1,3}\b).*?$", re.M)
-ESCAPE = re.compile(
-    r"\\f(?:\[[A-Za-z]*\]|.)|\\[s][-+]?\d|\\(?:\(|\[)[a-z]{2}\]?|\\[&|^/,%]"
-)
+ESCAPE = re.compile(r"\\f(?:\[[A-Za-z]*\]|.)|\\[s][-+]?\d|\\(?:\(|\[)[a-z]{2}\]?|\\[&|^/,%]")
 BLANKS = re.compile(r"[ \t\r\f\v\u00a0]+")
 GAP = re.compile(r"\n\s*\n\s*")
 
@@ -293,9 +289,7 @@ def with_copies(
     for original in chance.sample(documents, int(len(documents) * NEAR_SHARE)):
         rate = chance.choice(EDIT_RATES)
         text = edited(original.text, rate, chance, vocabulary)
-        copy = original._replace(
-            id="n" + original.id[1:], text=text, source=f"dup:near:{rate}"
-        )
+        copy = original._replace(id="n" + original.id[1:], text=text, source=f"dup:near:{rate}")
         copies.append(copy)
         index = round(jaccard(original.text, text), 4)
         truth.append(
@@ -383,7 +377,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     manifest = make(arguments.folder, arguments.full, arguments.jobs)
-    print(json.dumps({key: value for key, value in manifest.items() if key != "packages"}, indent=1))
+    print(
+        json.dumps({key: value for key, value in manifest.items() if key != "packages"}, indent=1)
+    )
 
 
 if __name__ == "__main__":
