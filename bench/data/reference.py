@@ -1,22 +1,21 @@
 """Spec-v1 (spec.md) in plain Python: slow, and easy to compare with the page, line by line.
 
-    python bench/data/reference.py IN [--limit N] [--kept FILE]
+    python bench/data/reference.py IN OUT
 
-It reads the first N documents of each shard, prints the counts, and writes the ids of the kept
-documents, sorted. ``./x bench data`` compares them with those of the contestants on a small corpus.
+``./x bench data`` compares what it keeps with what the contestants keep, on a small corpus.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +24,19 @@ import xxhash
 Document = dict[str, str]
 
 #: The property White_Space.
-SPACE = (
-    "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
+SPACE = "\t\n\v\f\r \u0085\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
+SPACE += "\u2028\u2029\u202f\u205f\u3000"
 WORD = re.compile(f"[^{SPACE}]+")
-STOP_WORDS = set("the be to of and that have with".split())
+STOP_WORDS = set(["the", "be", "to", "of", "and", "that", "have", "with"])
 PRIME = (1 << 61) - 1
 BANDS, ROWS, WIDTH = 14, 8, 5
+SHARDS = 8
 
 
-def read(folder: Path, limit: int | None) -> Iterator[Document]:
+def read(folder: Path) -> Iterator[Document]:
     for path in sorted(folder.glob("part-*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-            yield from map(json.loads, islice(file, limit))
+            yield from map(json.loads, file)
 
 
 # --- 2. filter ---
@@ -101,7 +99,7 @@ def without_copies(documents: list[Document]) -> list[Document]:
 
 @lru_cache(1 << 16)
 def lower(point: str) -> str:
-    """The simple mapping: of the two code points that one letter becomes, the first stands alone."""
+    """The simple mapping: of the two code points that one letter becomes, it is the first."""
     return point.lower()[0]
 
 
@@ -174,13 +172,16 @@ def without_near_copies(documents: list[Document]) -> list[Document]:
     return [document for document in documents if parents[document["id"]] == document["id"]]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--limit", type=int, help="documents of each shard")
-    parser.add_argument("--kept", type=Path, help="file for the ids of the kept documents")
-    arguments = parser.parse_args()
-    documents = list(read(arguments.folder, arguments.limit))
+def write(folder: Path, documents: list[Document]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for shard in range(SHARDS):
+        with gzip.open(folder / f"part-{shard:03d}.jsonl.gz", "wt", 6, "utf-8") as file:
+            for document in documents[shard::SHARDS]:
+                file.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+def main(source: Path, target: Path) -> None:
+    documents = list(read(source))
     dropped: Counter[str] = Counter()
     good = []
     for document in documents:
@@ -190,9 +191,7 @@ def main() -> None:
             good.append(document)
     distinct = without_copies(good)
     kept = without_near_copies(distinct)
-    if arguments.kept:
-        ids = sorted(document["id"] for document in kept)
-        arguments.kept.write_text("\n".join(ids) + "\n", "utf-8")
+    write(target, kept)
     counts = {
         "documents": len(documents),
         "dropped": dict(sorted(dropped.items())),
@@ -204,4 +203,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))

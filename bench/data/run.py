@@ -2,19 +2,21 @@
 
     ./x bench data [--rounds N] [--only NAME,...] [--exclusive] [--folder F] [--out F] [--full]
 
-Every contestant is a process of its own, measured with all its descendants (tree.py); contestants
-take turns in every round, in another order each time; Ctrl-C ends with the round. Figures are medians
-over the rounds, the spread of CPU seconds is the least and the greatest. Where a machine is shared
-the CPU seconds count: wall time shows what others do too. The last column is CPU seconds over ours.
+Every contestant is a process of its own, measured with all its descendants (tree.py);
+contestants take turns in every round, in another order each time; Ctrl-C ends with the round.
+Figures are medians over the rounds, the spread of CPU seconds is the least and the greatest. Where
+a machine is shared the CPU seconds count: wall time shows what others do too. The last column is
+CPU seconds over ours.
 
 The Go and the Java program are built here (toolchain.py), each group of peers gets a virtual
 environment (peers/*.txt). What cannot be had is in the table with the reason. The corpus is made of
-Debian packages (corpus.py), the first run fetches 490 MB; ``--full`` makes all of it and measures the
-whole pipeline on ``dup`` as well. Documents that two whole-pipeline contestants do not both keep are
-counted and the run ends with an error.
+Debian packages (corpus.py), the first run fetches 490 MB; ``--full`` makes all of it and measures
+the whole pipeline on ``dup`` as well. Documents that two whole-pipeline contestants do not both
+keep are counted, and the run ends with an error.
 
 Tables are printed, written to a folder and put into docs/data.md between the lines
-``<!-- bench:data -->`` and ``<!-- /bench:data -->``. ``--exclusive`` asks for the CPU (``chrt -f 1``).
+``<!-- bench:data -->`` and ``<!-- /bench:data -->``. ``--exclusive`` asks for the CPU
+(``chrt -f 1``).
 """
 
 from __future__ import annotations
@@ -196,8 +198,7 @@ def peer(name: str, venv: str, script: str, *arguments: str) -> Contestant:
 
 def plain(bench: Bench) -> list[str]:
     """The specification itself."""
-    script = str(HERE / "reference.py")
-    return [sys.executable, script, bench.source, "--kept", str(bench.work / "kept.txt")]
+    return [sys.executable, str(HERE / "reference.py"), bench.source, bench.target]
 
 
 PIPELINE = [Contestant("nexus", nexus), tool("Go", toolchain.go), tool("Java", toolchain.java)]

@@ -2,9 +2,9 @@
 
     python bench/data/tree.py COMMAND...
 
-The last line is JSON: ``wall_s``, ``cpu_s`` (user and system seconds of every process), ``peak_bytes``
-(resident memory: the largest sum over the processes at one time, sampled, and at least the largest
-of a single one), ``status``, and ``printed``, the last line that the command has printed.
+The last line is JSON: ``wall_s``, ``cpu_s`` (user and system seconds of every process),
+``peak_bytes`` (resident memory: the largest sum over the processes at one time, sampled, and at
+least the largest of a single one), ``status``, and ``printed``, the command's own last line.
 
 Orphans become children of this process (PR_SET_CHILD_SUBREAPER), so that the kernel's own count of
 CPU time is complete: Spark and Ray leave such. Linux only.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 
-STOP_WORDS = "the be to of and that have with".split()
+STOP_WORDS = ["the", "be", "to", "of", "and", "that", "have", "with"]
 
 
 def with_polars(source: str, target: str) -> int:
@@ -67,7 +67,7 @@ def with_duckdb(source: str, target: str) -> int:
             FROM good GROUP BY text
         ) TO '{target}' (FORMAT parquet)
     """)
-    row = duckdb.sql(f"SELECT count(*) FROM '{target}'").fetchone()
+    row = duckdb.sql(f"SELECT count(*) FROM read_parquet('{target}')").fetchone()
     assert row
     return int(row[0])
 

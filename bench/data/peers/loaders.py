@@ -2,9 +2,9 @@
 
     python loaders.py CONTESTANT WORKERS FOLDER
 
-10,240 rows of 2048 uint16, batches of 32, 8000 rows are taken. The files are made on the first call,
-which is not measured. It prints rows a second, seconds to the first batch, and milliseconds of the
-median and of the slowest batch in a hundred.
+10,240 rows of 2048 uint16, batches of 32, 8000 rows are taken. The files are made on the first
+call, which is not measured. It prints rows a second, seconds to the first batch, and milliseconds
+of the median and of the slowest batch in a hundred.
 """
 
 from __future__ import annotations

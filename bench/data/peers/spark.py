@@ -12,7 +12,7 @@ import sys
 
 from pyspark.sql import SparkSession
 
-STOP_WORDS = "the be to of and that have with".split()
+STOP_WORDS = ["the", "be", "to", "of", "and", "that", "have", "with"]
 GOOD = r"""
     n BETWEEN 50 AND 100000
     AND length(regexp_replace(text, '(?U)\\s+', '')) / n BETWEEN 3 AND 10

@@ -2,11 +2,11 @@
 
     python tokens.py CONTESTANT VOCABULARY-FOLDER FILE.jsonl
 
-Measured is the one call on a tokeniser that has seen no text yet: not the imports, not the reading of
-the vocabulary, and of the texts only where the contestant reads the file itself. Results are what
-the library gives by itself: Python lists (tiktoken), encodings whose ids are still to be asked for
-(tokenizers), one array (gigatoken). The count of tokens and a hash of all ids, document by document,
-must be the same for all; they are made after the measurement.
+Measured is the one call on a tokeniser that has seen no text yet: not the imports, not the reading
+of the vocabulary, and of the texts only where the contestant reads the file itself. Results are
+what the library gives by itself: Python lists (tiktoken), encodings whose ids are still to be asked
+for (tokenizers), one array (gigatoken). The count of tokens and a hash of all ids, document by
+document, must be the same for all; they are made after the measurement.
 """
 
 from __future__ import annotations
