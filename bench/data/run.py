@@ -15,8 +15,8 @@ the whole pipeline on ``dup`` as well. Documents that two whole-pipeline contest
 keep are counted, and the run ends with an error.
 
 Tables are printed, written to a folder and put into docs/data.md between the lines
-``<!-- bench:data -->`` and ``<!-- /bench:data -->``. ``--exclusive`` asks for the CPU
-(``chrt -f 1``).
+``<!-- bench:data -->`` and ``<!-- /bench:data -->``. ``--exclusive`` asks for the CPU (``chrt -r 1``:
+round robin, for under first in, first out Java's compiler threads wait for its workers for ever).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.files: Path = arguments.folder
         self.work: Path = arguments.out / "work"
-        self.prefix = ["chrt", "-f", "1"] if arguments.exclusive else []
+        self.prefix = ["chrt", "-r", "1"] if arguments.exclusive else []
         self.group: Group
 
     @property
@@ -427,7 +427,7 @@ def conditions(rounds: int, load: float, bench: Bench) -> str:
     )
     versions = ", ".join(f"{name} {version}" for name, version in used.items())
     return (
-        f"Medians of {rounds} rounds{', under chrt -f 1' if bench.prefix else ''}; {versions}, "
+        f"Medians of {rounds} rounds{', under chrt -r 1' if bench.prefix else ''}; {versions}, "
         f"Python {platform.python_version()}; {cpu}, {os.cpu_count()} cores, "
         f"Linux {platform.release()}; load before the run {load:.1f}.\n"
     )

