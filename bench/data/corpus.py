@@ -12,9 +12,9 @@
 * ``manifest.json``: hashes of the packages and of the files.
 
 A document is ``{"id", "text", "source", "lang"}``. The packages are listed in packages.txt;
-the same packages give the same bytes. Figures above are those of Debian 12 in November 2026; a package that
-has changed since changes them a little, and the manifest says so. Packages are fetched by
-``apt-get download`` into ``FOLDER/debs``, unpacked by ``dpkg-deb -x``, and never installed.
+the same packages give the same bytes. Figures above are those of Debian 12 in November 2026; a
+package that has changed since changes them a little, and the manifest says so. Packages are fetched
+by ``apt-get download`` into ``FOLDER/debs``, unpacked by ``dpkg-deb -x``, and never installed.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ the whole pipeline on ``dup`` as well. Documents that two whole-pipeline contest
 keep are counted, and the run ends with an error.
 
 Tables are printed, written to a folder and put into docs/data.md between the lines
-``<!-- bench:data -->`` and ``<!-- /bench:data -->``. ``--exclusive`` asks for the CPU (``chrt -r 1``:
-round robin, for under first in, first out Java's compiler threads wait for its workers for ever).
+``<!-- bench:data -->`` and ``<!-- /bench:data -->``. ``--exclusive`` asks for the CPU
+(``chrt -r 1``: round robin, for under first in, first out Java's compiler waits for its workers).
 """
 
 from __future__ import annotations

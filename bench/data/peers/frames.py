@@ -67,9 +67,8 @@ def with_duckdb(source: str, target: str) -> int:
             FROM good GROUP BY text
         ) TO '{target}' (FORMAT parquet)
     """)
-    row = duckdb.sql(f"SELECT count(*) FROM read_parquet('{target}')").fetchone()
-    assert row
-    return int(row[0])
+    [(kept,)] = duckdb.sql(f"SELECT count(*) FROM read_parquet('{target}')").fetchall()
+    return int(kept)
 
 
 if __name__ == "__main__":
