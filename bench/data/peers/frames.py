@@ -18,11 +18,10 @@ def with_polars(source: str, target: str) -> int:
     import polars as pl
 
     text = pl.col("text")
-    words = text.str.extract_all(r"\S+")
-    n = words.list.len()
-    length = text.str.replace_all(r"\s+", "").str.len_chars()
-    lettered = words.list.eval(pl.element().str.contains(r"\p{L}")).list.sum()
-    stops = sum(words.list.contains(word).cast(pl.Int8) for word in STOP_WORDS)
+    n = text.str.count_matches(r"\S+")
+    length = text.str.len_chars() - text.str.count_matches(r"\s")
+    lettered = text.str.count_matches(r"\S*\p{L}\S*")
+    stops = sum(text.str.contains(rf"(?:^|\s){word}(?:\s|$)").cast(pl.Int8) for word in STOP_WORDS)
     good = (
         n.is_between(50, 100_000)
         & (length / n).is_between(3, 10)
