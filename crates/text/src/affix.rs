@@ -5,6 +5,7 @@
 //! here means that the longest suffix wins.
 
 use crate::unicode::{ALPHA, BEFORE_STOP, Class, ICON, LOWER, PREFIX, QUOTE, SUFFIX, UPPER};
+use std::sync::LazyLock;
 
 /// A character, where it begins in the piece, and its classes.
 #[derive(Clone, Copy, Debug)]
@@ -113,15 +114,30 @@ fn full_stops(before: &[Glyph]) -> usize {
     usize::from(class(0) & BEFORE_STOP != 0 || is_abbreviation || is_temperature)
 }
 
+/// The units as characters, padded with NUL, in order.
+static SORTED_UNITS: LazyLock<Vec<[char; UNIT_CHARS_MAX]>> = LazyLock::new(|| {
+    let mut units: Vec<_> = UNITS.split(' ').map(|unit| padded(unit.chars())).collect();
+    units.sort_unstable();
+    units
+});
+
+fn padded(chars: impl Iterator<Item = char>) -> [char; UNIT_CHARS_MAX] {
+    let mut unit = ['\0'; UNIT_CHARS_MAX];
+    unit.iter_mut().zip(chars).for_each(|(to, c)| *to = c);
+    unit
+}
+
 /// The length of the unit after the last digit, or 0.
 fn unit(piece: &[Glyph]) -> usize {
-    let tail = piece.iter().rev().take(UNIT_CHARS_MAX + 1);
-    let Some(length) = tail.clone().position(|glyph| glyph.c.is_ascii_digit()) else {
+    let mut tail = piece.iter().rev().take(UNIT_CHARS_MAX + 1);
+    let Some(length) = tail.position(|glyph| glyph.c.is_ascii_digit()) else {
         return 0;
     };
-    let tail = &piece[piece.len() - length..];
-    let is_tail = |unit: &str| unit.chars().eq(tail.iter().map(|glyph| glyph.c));
-    if length > 0 && UNITS.split(' ').any(is_tail) {
+    if length == 0 {
+        return 0;
+    }
+    let tail = padded(piece[piece.len() - length..].iter().map(|glyph| glyph.c));
+    if SORTED_UNITS.binary_search(&tail).is_ok() {
         length
     } else {
         0

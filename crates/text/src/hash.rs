@@ -1,7 +1,8 @@
 //! Hash tables that are used again for the next document, and a hash of words that is made by
 //! concatenation.
 
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::LazyLock;
 
 /// An open-addressing table of 32-bit values by 64-bit hash; equal hashes may differ in what they
@@ -64,6 +65,29 @@ impl Table {
 fn spread(hash: u64) -> u64 {
     let product = u128::from(hash) * 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C834;
     (product >> 64) as u64 ^ product as u64
+}
+
+/// A map of texts that are known beforehand, with a short hash.
+pub(crate) type TextMap<V> = HashMap<Box<str>, V, BuildHasherDefault<Fold>>;
+
+/// A hash that multiplies and folds eight bytes at a time. Its keys are tables of this crate, so it
+/// need not withstand chosen ones.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Fold(u64);
+
+impl Hasher for Fold {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = spread(self.0.rotate_left(23) ^ u64::from_le_bytes(word));
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The modulus of the polynomial hash, a Mersenne prime.

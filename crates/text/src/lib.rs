@@ -22,6 +22,7 @@
 //! ```
 
 mod affix;
+mod basic;
 mod c4;
 mod c4_badwords;
 mod duplicates;
@@ -44,6 +45,7 @@ mod url;
 mod verdict;
 mod words;
 
+pub use basic::Basic;
 pub use c4::{C4Lines, C4Paragraphs, C4Quality};
 pub use c4_badwords::C4BadWords;
 pub use error::{Error, ErrorKind};

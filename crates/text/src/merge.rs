@@ -4,15 +4,15 @@
 //! `(see here):` the words `)` and `:` become the one word `):`. A run is found across single
 //! blanks too. Such a run is left as it is, but it hides shorter runs that overlap it.
 
+use crate::hash::TextMap;
 use crate::words::{Rules, Word, split_piece};
-use std::collections::HashMap;
 
 /// A number for each text that is a word of some pattern; 0 is any other text.
 type Name = u16;
 
 /// The patterns of words.
 pub(crate) struct Merges {
-    names: HashMap<Box<str>, Name>,
+    names: TextMap<Name>,
     /// Patterns by the name of their first word; each is the names of all its words.
     patterns: Vec<Vec<Box<[Name]>>>,
     /// Last bytes of first words, and first bytes of second words, of patterns of two or more.
@@ -29,7 +29,7 @@ struct Run {
 impl Merges {
     pub(crate) fn empty() -> Self {
         Self {
-            names: HashMap::new(),
+            names: TextMap::default(),
             patterns: vec![Vec::new()],
             left: [false; 256],
             right: [false; 256],

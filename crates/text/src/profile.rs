@@ -1,5 +1,6 @@
 //! What all filters know of one document, found once.
 
+use crate::basic::number;
 use crate::duplicates::{Duplicates, duplicates};
 use crate::error::Error;
 use crate::hash::Table;
@@ -148,18 +149,23 @@ impl<'a> Profile<'a> {
     /// belongs to the sentence behind it, but the last sentence ends with the text.
     pub fn sentences(&mut self) -> Vec<&'a str> {
         let tail = self.split();
-        let ends = sentence_ends(self.words_text(), &self.buffers.words, tail.ends_in_gap);
-        let mut start = 0;
-        let inner = ends.iter().take(ends.len().saturating_sub(1)).copied();
-        inner
-            .chain([self.text.len()])
-            .map(|end| {
-                // Where words were found in another text, an end may lie beyond this one.
-                let end = self.text.floor_char_boundary(end);
-                let sentence = &self.text[start..end];
-                start = end;
-                sentence
-            })
+        let mut ends = sentence_ends(self.words_text(), &self.buffers.words, tail.ends_in_gap);
+        if let Some(clean) = &self.clean {
+            // The peer applies positions in one text to the other.
+            let starts: Vec<usize> = self.text.char_indices().map(|(at, _)| at).collect();
+            for end in &mut ends {
+                *end = starts
+                    .get(count_chars(&clean[..*end]))
+                    .copied()
+                    .unwrap_or(self.text.len());
+            }
+        }
+        ends.pop();
+        ends.push(self.text.len());
+        let starts = [0].into_iter().chain(ends.iter().copied());
+        starts
+            .zip(&ends)
+            .map(|(start, &end)| &self.text[start..end])
             .collect()
     }
 
@@ -171,6 +177,15 @@ impl<'a> Profile<'a> {
 
     pub(crate) fn duplicates(&mut self, parts: &[&str]) -> Duplicates {
         duplicates(&mut self.buffers.table, parts)
+    }
+
+    /// See [`number`].
+    pub(crate) fn number(&mut self, words: &[&str]) -> (Vec<u32>, Vec<u32>) {
+        number(&mut self.buffers.table, words)
+    }
+
+    pub(crate) fn table(&mut self) -> &mut Table {
+        &mut self.buffers.table
     }
 
     /// See [`Ngrams::top`].

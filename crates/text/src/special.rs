@@ -4,7 +4,7 @@
 //! The table is made of stems and endings. Words are joined by a blank where the piece is cut:
 //! `"i 'm a"` says that `i'ma` gives `i`, `'m` and `a`.
 
-use std::collections::HashMap;
+use crate::hash::TextMap;
 
 /// Bytes of the longest special piece, with room to spare; longer pieces are not looked up.
 const SIZE_MAX: usize = 40;
@@ -15,14 +15,14 @@ const FILTER_BITS: usize = 1 << 15;
 /// The table.
 pub(crate) struct Specials {
     /// A piece, and the lengths in bytes of its words.
-    cuts: HashMap<Box<str>, Box<[u8]>>,
+    cuts: TextMap<Box<[u8]>>,
     filter: Box<[u64; FILTER_BITS / 64]>,
 }
 
 impl Specials {
     pub(crate) fn new() -> Self {
         let mut specials = Self {
-            cuts: HashMap::new(),
+            cuts: TextMap::default(),
             filter: Box::new([0; FILTER_BITS / 64]),
         };
         contractions(&mut |words| specials.add(words));
@@ -64,7 +64,7 @@ impl Specials {
     }
 }
 
-/// A hash of the length, the first two bytes and the last two.
+/// A hash of the length, the first two bytes, the middle and the last.
 #[inline]
 fn filter_bit(piece: &[u8]) -> usize {
     let n = piece.len();

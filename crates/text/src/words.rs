@@ -160,6 +160,8 @@ struct Scan {
     end: usize,
     chars: u32,
     bytes: u8,
+    /// Bytes of ASCII that are neither letters nor digits.
+    others: u32,
     classes: u16,
 }
 
@@ -288,8 +290,57 @@ impl Splitter {
             words.push(self.inert(text, start, &scan, gap));
             return scan.end;
         }
-        self.tear(text, start, scan.end, gap, words, tail);
+        let one_mark = scan.others == 1 && scan.bytes == ASCII_LETTER | ASCII_OTHER;
+        if !(one_mark && self.split_mark(text, start, scan.end, gap, words)) {
+            self.tear(text, start, scan.end, gap, words, tail);
+        }
         scan.end
+    }
+
+    /// Splits ASCII letters with one mark in front or behind, the most frequent pieces after plain
+    /// words, as the rules would; false if the piece is another or needs the tables.
+    fn split_mark(
+        &self,
+        text: &str,
+        start: usize,
+        end: usize,
+        gap: u8,
+        words: &mut Vec<Word>,
+    ) -> bool {
+        let piece = &text[start..end];
+        let class = |byte: u8| self.rules.classes.of(char::from(byte));
+        let [first, .., before, last] = *piece.as_bytes() else {
+            return false;
+        };
+        let is_front = !first.is_ascii_alphabetic();
+        let (is_mark, middle, body) = match (is_front, last) {
+            (true, _) => (
+                first != b'+' && class(first) & PREFIX != 0,
+                start + 1,
+                &piece[1..],
+            ),
+            (_, b'.') => (
+                before.is_ascii_lowercase(),
+                end - 1,
+                &piece[..piece.len() - 1],
+            ),
+            _ => (
+                class(last) & SUFFIX != 0,
+                end - 1,
+                &piece[..piece.len() - 1],
+            ),
+        };
+        let is_special = |piece: &str| self.rules.specials.get(piece).is_some();
+        if !is_mark || is_special(piece) || is_special(body) {
+            return false;
+        }
+        for (at, end, gap) in [(start, middle, gap), (middle, end, 0)] {
+            words.push(match (at == start) == is_front {
+                true => self.rules.word(text, at as u32, end as u32, gap),
+                false => plain(at, end, (end - at) as u32, gap, true),
+            });
+        }
+        true
     }
 
     /// Finds the end of the piece that begins at `start`, and the classes of its characters.
@@ -319,6 +370,7 @@ impl Splitter {
                 scan.end += 1;
             }
             scan.bytes |= class;
+            scan.others += u32::from(class == ASCII_OTHER);
             scan.chars += 1;
         }
         scan
