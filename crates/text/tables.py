@@ -31,8 +31,8 @@ CLASSES = [
     ("`\\d`", re.compile(r"\d").match),
     ("`\\w`", re.compile(r"\w").match),
     ("`str.isspace`", str.isspace),
-    ("datatrove's PUNCTUATION_SET", PUNCTUATION_SET.__contains__),
-    ("datatrove's TERMINAL_PUNCTUATION", TERMINAL_PUNCTUATION.__contains__),
+    ("datatrove's `PUNCTUATION_SET`", PUNCTUATION_SET.__contains__),
+    ("datatrove's `TERMINAL_PUNCTUATION`", TERMINAL_PUNCTUATION.__contains__),
     ("what ends a sentence", set(Sentencizer.default_punct_chars).__contains__),
 ]
 
@@ -42,7 +42,6 @@ def main() -> None:
     print(f"//! Written by `tables.py` from Unicode {unicodedata.unidata_version}, ", end="")
     print(f"spaCy {spacy.__version__} and datatrove {version('datatrove')};")
     print("//! do not edit.")
-    print('\n#![expect(clippy::unreadable_literal, reason = "code points are written so")]')
     print("\n/// The version of the Unicode character database that the classes follow.")
     print(f'pub const UNICODE_VERSION: &str = "{unicodedata.unidata_version}";')
     print("\n/// Runs of code points of the same classes: the first of the run and its bits.\n///")

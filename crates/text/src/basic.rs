@@ -4,7 +4,7 @@ use crate::filter::Filter;
 use crate::hash::Table;
 use crate::lines::count;
 use crate::profile::Profile;
-use crate::unicode::{Classes, LETTER, count_chars};
+use crate::unicode::{Class, Classes, LETTER, SPACE, count_chars};
 use crate::verdict::{Reason, Verdict, drop_if, share, verdict};
 use memchr::memmem;
 use xxhash_rust::xxh3::xxh3_64;
@@ -38,7 +38,7 @@ impl Filter for Basic {
 
 /// The words between white space.
 struct Words<'a> {
-    words: Vec<&'a str>,
+    texts: Vec<&'a str>,
     chars: usize,
     lettered: usize,
 }
@@ -47,24 +47,35 @@ impl<'a> Words<'a> {
     fn of(text: &'a str) -> Self {
         let classes = Classes::get();
         let mut found = Self {
-            words: Vec::new(),
+            texts: Vec::new(),
             chars: 0,
             lettered: 0,
         };
-        let has_letter = |word: &str| match word.as_bytes()[0].is_ascii_alphabetic() {
-            true => true,
-            false => word.chars().any(|c| classes.of(c) & LETTER != 0),
+        let (mut start, mut chars, mut all) = (0, 0, 0);
+        let mut end = |start: usize, at: usize, chars: usize, all: Class| {
+            if chars > 0 {
+                found.texts.push(&text[start..at]);
+                found.chars += chars;
+                found.lettered += usize::from(all & LETTER != 0);
+            }
         };
-        for word in text.split_whitespace() {
-            found.chars += count_chars(word);
-            found.lettered += usize::from(has_letter(word));
-            found.words.push(word);
+        for (at, c) in text.char_indices() {
+            let class = classes.of(c);
+            // Python counts the information separators as white space, Unicode does not.
+            if class & SPACE != 0 && !matches!(c, '\x1C'..='\x1F') {
+                end(start, at, chars, all);
+                (start, chars, all) = (at + c.len_utf8(), 0, 0);
+            } else {
+                all |= class;
+                chars += 1;
+            }
         }
+        end(start, text.len(), chars, all);
         found
     }
 
     fn reason(&self, text: &str) -> Option<Reason> {
-        let n = self.words.len();
+        let n = self.texts.len();
         if !(50..=100_000).contains(&n) {
             return Some(Reason::Named("words"));
         }
@@ -80,7 +91,7 @@ impl<'a> Words<'a> {
 
     fn has_stop_words(&self) -> bool {
         let mut found = 0_u8;
-        for word in self.words.iter().filter(|word| word.len() <= 4) {
+        for word in self.texts.iter().filter(|word| word.len() <= 4) {
             if let Some(at) = STOP_WORDS.iter().position(|stop| stop == word) {
                 found |= 1 << at;
                 if found.count_ones() > 1 {
@@ -94,7 +105,7 @@ impl<'a> Words<'a> {
     /// The share of the characters that the most frequent pair of words takes; of several pairs the
     /// smallest text.
     fn pair_share(&self, profile: &mut Profile<'_>) -> f64 {
-        let (names, firsts) = profile.number(&self.words);
+        let (names, firsts) = profile.number(&self.texts);
         let mut counts: Vec<(u32, u64)> = Vec::new();
         let table = profile.table();
         table.reset(names.len());
@@ -108,7 +119,7 @@ impl<'a> Words<'a> {
             counts[at as usize].0 += 1;
         }
         let text = |key: u64| {
-            let word = |name: u64| self.words[firsts[name as usize] as usize];
+            let word = |name: u64| self.texts[firsts[name as usize] as usize];
             (word(key >> 32), word(key & u64::from(u32::MAX)))
         };
         let most = counts.iter().map(|pair| pair.0).max().unwrap_or_default();

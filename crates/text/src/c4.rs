@@ -129,9 +129,10 @@ impl C4Quality {
                 Fate::Kept(line) => {
                     // More than enough sentences are as good as enough.
                     if self.min_num_sentences.is_some_and(|min| sentences < min) {
-                        sentences += match self.split_paragraph {
-                            true => profile.count_sentences(&line),
-                            false => 1,
+                        sentences += if self.split_paragraph {
+                            profile.count_sentences(&line)
+                        } else {
+                            1
                         };
                     }
                     counts.kept += 1;
@@ -162,9 +163,10 @@ impl C4Quality {
         {
             return Fate::Dropped(|counts| &mut counts.too_long_word);
         }
-        let line = match self.remove_citations {
-            true => without_citations(original),
-            false => Cow::Borrowed(original),
+        let line = if self.remove_citations {
+            without_citations(original)
+        } else {
+            Cow::Borrowed(original)
         };
         if self.filter_no_terminal_punct && (!line.ends_with(ENDS) || line.ends_with(ELLIPSIS)) {
             return Fate::Dropped(|counts| &mut counts.no_terminal_punct);
@@ -181,9 +183,11 @@ impl C4Quality {
     fn look_for_phrases<'a>(&self, line: Cow<'a, str>, phrases: &Phrases) -> Fate<'a> {
         let is_changed = matches!(line, Cow::Owned(_));
         let suspect = |found: bool| found || is_changed;
-        let lower = match suspect(phrases.lorem || phrases.javascript || phrases.policy) {
-            true => lower(&line),
-            false => String::new(),
+        let is_suspect = suspect(phrases.lorem || phrases.javascript || phrases.policy);
+        let lower = if is_suspect {
+            lower(&line)
+        } else {
+            String::new()
         };
         let has = |phrase: &str| memmem::find(lower.as_bytes(), phrase.as_bytes()).is_some();
         if self.filter_lorem_ipsum && suspect(phrases.lorem) && has(LOREM) {
@@ -319,9 +323,10 @@ impl Filter for C4Paragraphs {
             .split('\n')
             .filter(is_long)
             .take(self.min_paragraphs);
-        match long.count() < self.min_paragraphs {
-            true => Verdict::Drop(Reason::FewParagraphs(self.min_paragraphs)),
-            false => Verdict::Keep,
+        if long.count() < self.min_paragraphs {
+            Verdict::Drop(Reason::FewParagraphs(self.min_paragraphs))
+        } else {
+            Verdict::Keep
         }
     }
 }

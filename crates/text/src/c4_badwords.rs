@@ -3,7 +3,7 @@
 use crate::filter::Filter;
 use crate::profile::Profile;
 use crate::unicode::{Classes, WORD};
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Verdict, drop_if, verdict};
 use std::collections::HashMap;
 
 /// Words of the published lists that C4 lets pass, since they are parts of common words.
@@ -79,9 +79,7 @@ impl Filter for C4BadWords {
     }
 
     fn judge(&self, profile: &mut Profile<'_>) -> Verdict {
-        match self.has_word(&profile.text().to_lowercase()) {
-            true => Verdict::Drop(Reason::Named("document_removed_with_badwords")),
-            false => Verdict::Keep,
-        }
+        let found = self.has_word(&profile.text().to_lowercase());
+        verdict(drop_if(found, "document_removed_with_badwords"))
     }
 }

@@ -63,7 +63,7 @@ impl Table {
 
 #[inline]
 fn spread(hash: u64) -> u64 {
-    let product = u128::from(hash) * 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C834;
+    let product = u128::from(hash) * 0x9E37_79B9_7F4A_7C15;
     (product >> 64) as u64 ^ product as u64
 }
 
@@ -153,16 +153,13 @@ impl Polynomial {
     }
 
     #[inline]
-    fn power(self, mut exponent: usize) -> u64 {
-        let mut power = 1;
-        while exponent >= POWERS {
-            // Square and multiply for the rare long word.
-            let half = exponent / 2;
-            let root = self.power(half);
-            power = multiply(power, multiply(root, root));
-            exponent -= 2 * half;
+    fn power(self, exponent: usize) -> u64 {
+        if let Some(&power) = self.powers.get(exponent) {
+            return power;
         }
-        multiply(power, self.powers[exponent])
+        // Square and multiply, for the rare long word.
+        let root = self.power(exponent / 2);
+        multiply(multiply(root, root), self.powers[exponent % 2])
     }
 }
 

@@ -50,9 +50,10 @@ fn line_end(text: &str) -> (usize, usize) {
         return (text.len(), text.len());
     };
     let rest = &text[end..];
-    let size = match rest.starts_with("\r\n") {
-        true => 2,
-        false => rest.chars().next().map_or(0, char::len_utf8),
+    let size = if rest.starts_with("\r\n") {
+        2
+    } else {
+        rest.chars().next().map_or(0, char::len_utf8)
     };
     (end, end + size)
 }

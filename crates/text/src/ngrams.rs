@@ -233,3 +233,59 @@ fn letters<'a>(text: &'a str, words: &'a [Word]) -> impl Iterator<Item = u8> {
             .copied()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Splitter;
+    use proptest::prelude::*;
+    use std::collections::{HashMap, HashSet};
+
+    /// The definition: the first most frequent run, joined by blanks, times its count.
+    fn naive_top(words: &[&str], n: usize) -> Option<u64> {
+        let mut counts: HashMap<&[&str], (u64, usize)> = HashMap::new();
+        for (at, run) in words.windows(n).enumerate() {
+            counts.entry(run).or_insert((0, at)).0 += 1;
+        }
+        let top = counts
+            .iter()
+            .max_by_key(|(_, (count, at))| (*count, std::cmp::Reverse(*at)))?;
+        Some(top.0.join(" ").chars().count() as u64 * top.1.0)
+    }
+
+    /// The definition: from the left, skipping each run whose letters were seen.
+    fn naive_repeated(words: &[&str], n: usize) -> u64 {
+        let (mut seen, mut at, mut repeated) = (HashSet::new(), 0, 0);
+        while at + n <= words.len() {
+            let run = words[at..at + n].concat();
+            if seen.contains(&run) {
+                repeated += run.chars().count() as u64;
+                at += n;
+            } else {
+                seen.insert(run);
+                at += 1;
+            }
+        }
+        repeated
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_those_of_the_definitions(
+            words in proptest::collection::vec("(a|b|ab|ba|é|)", 0..60),
+            lengths in proptest::collection::vec(1_usize..6, 1..5),
+        ) {
+            let text = words.join(" ");
+            let (mut splitter, mut found) = (Splitter::new(), Vec::new());
+            splitter.split(&text, &mut found);
+            let slices: Vec<&str> =
+                found.iter().map(|word| &text[word.start as usize..word.end as usize]).collect();
+            let mut ngrams = Ngrams::default();
+            ngrams.fill(&text, &found);
+            for n in lengths {
+                prop_assert_eq!(ngrams.top(n, 0), naive_top(&slices, n));
+                prop_assert_eq!(ngrams.repeated(&text, &found, n, 0), naive_repeated(&slices, n));
+            }
+        }
+    }
+}

@@ -87,13 +87,13 @@ impl Classes {
 /// Whether Python's `str.isspace` and `str.strip` count `c` as white space.
 #[inline]
 pub(crate) fn is_space(c: char) -> bool {
-    match c {
-        '\t'..='\r' | '\x1C'..=' ' => true,
-        _ if c < '\u{85}' => false,
-        '\u{85}' | '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' => true,
-        '\u{2028}' | '\u{2029}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => true,
-        _ => false,
-    }
+    matches!(c, '\t'..='\r' | '\x1C'..=' ')
+        || c >= '\u{85}'
+            && matches!(
+                c,
+                '\u{85}' | '\u{A0}' | '\u{1680}' | '\u{2000}'
+                    ..='\u{200A}' | '\u{2028}' | '\u{2029}' | '\u{202F}' | '\u{205F}' | '\u{3000}'
+            )
 }
 
 /// The number of code points of `text`; one pass that the compiler turns into SIMD.

@@ -1,8 +1,6 @@
 //! Written by `tables.py` from Unicode 14.0.0, spaCy 3.8.18 and datatrove 0.10.1;
 //! do not edit.
 
-#![expect(clippy::unreadable_literal, reason = "code points are written so")]
-
 /// The version of the Unicode character database that the classes follow.
 pub const UNICODE_VERSION: &str = "14.0.0";
 
@@ -21,8 +19,8 @@ pub const UNICODE_VERSION: &str = "14.0.0";
 /// Bit 10: `\d`.
 /// Bit 11: `\w`.
 /// Bit 12: `str.isspace`.
-/// Bit 13: datatrove's PUNCTUATION_SET.
-/// Bit 14: datatrove's TERMINAL_PUNCTUATION.
+/// Bit 13: datatrove's `PUNCTUATION_SET`.
+/// Bit 14: datatrove's `TERMINAL_PUNCTUATION`.
 /// Bit 15: what ends a sentence.
 #[rustfmt::skip]
 pub(crate) const RUNS: &[(u32, u16)] = &[

@@ -127,19 +127,16 @@ fn is_octet(octet: &[Glyph], place: Octet) -> bool {
     let digit = |at: usize| octet[at].class & DIGIT != 0;
     let c = |at: usize| octet[at].c;
     match octet.len() {
-        1 => match place {
-            Octet::Middle => digit(0),
-            _ => matches!(c(0), '1'..='9'),
-        },
-        2 => match place {
-            Octet::Middle => digit(0) && digit(1),
-            _ => matches!(c(0), '1'..='9') && digit(1),
-        },
+        1 if place == Octet::Middle => digit(0),
+        1 => matches!(c(0), '1'..='9'),
+        2 if place == Octet::Middle => digit(0) && digit(1),
+        2 => matches!(c(0), '1'..='9') && digit(1),
         _ => match (place, c(0), c(1)) {
             (_, '1', _) => digit(1) && digit(2),
-            (Octet::First, '2', '0' | '1') => digit(2),
+            (Octet::First, '2', '0'..='1') | (Octet::Middle | Octet::Last, '2', '0'..='4') => {
+                digit(2)
+            }
             (Octet::First, '2', '2') => matches!(c(2), '0'..='3'),
-            (Octet::Middle | Octet::Last, '2', '0'..='4') => digit(2),
             (Octet::Middle, '2', '5') => matches!(c(2), '0'..='5'),
             (Octet::Last, '2', '5') => matches!(c(2), '0'..='4'),
             _ => false,

@@ -121,11 +121,16 @@ fn word_of(start: u32, end: u32, gap: u8, classes: impl Iterator<Item = u16>) ->
         chars += 1;
     }
     let ends_sentence = chars == 1 && any & SENTENCE_END != 0;
-    let flags = gap
-        | u8::from(any & LETTER != 0) * HAS_LETTER
-        | u8::from(all & SYMBOL != 0) * ALL_SYMBOLS
-        | u8::from(all & PUNCTUATION != 0) * ALL_PUNCTUATION
-        | u8::from(ends_sentence) * ENDS_SENTENCE;
+    let flags = [
+        (any & LETTER != 0, HAS_LETTER),
+        (all & SYMBOL != 0, ALL_SYMBOLS),
+        (all & PUNCTUATION != 0, ALL_PUNCTUATION),
+        (ends_sentence, ENDS_SENTENCE),
+    ];
+    let flags = flags.iter().fold(
+        gap,
+        |flags, &(is, flag)| if is { flags | flag } else { flags },
+    );
     Word {
         start,
         end,
@@ -203,7 +208,7 @@ impl Splitter {
         let mut tail = Tail::default();
         let (mut at, mut stretch, mut is_torn, mut gap) = (0, 0, false, 0);
         loop {
-            let space = self.skip_space(text, at);
+            let space = skip_space(text, at);
             if space > at {
                 // A single blank is no word, but at the very start of the text.
                 let is_gap = space - at > 1 || text.as_bytes()[at] != b' ' || at == 0;
@@ -239,22 +244,6 @@ impl Splitter {
             *is_torn = false;
         }
         *stretch = words.len();
-    }
-
-    #[inline]
-    fn skip_space(&self, text: &str, mut at: usize) -> usize {
-        let bytes = text.as_bytes();
-        while let Some(&byte) = bytes.get(at) {
-            match BYTES[usize::from(byte)] {
-                ASCII_SPACE => at += 1,
-                BEYOND_ASCII => match text[at..].chars().next() {
-                    Some(c) if is_space(c) => at += c.len_utf8(),
-                    _ => break,
-                },
-                _ => break,
-            }
-        }
-        at
     }
 
     /// Adds the words of the piece that begins at `start`; gives its end.
@@ -335,9 +324,10 @@ impl Splitter {
             return false;
         }
         for (at, end, gap) in [(start, middle, gap), (middle, end, 0)] {
-            words.push(match (at == start) == is_front {
-                true => self.rules.word(text, at as u32, end as u32, gap),
-                false => plain(at, end, (end - at) as u32, gap, true),
+            words.push(if (at == start) == is_front {
+                self.rules.word(text, at as u32, end as u32, gap)
+            } else {
+                plain(at, end, (end - at) as u32, gap, true)
             });
         }
         true
@@ -470,8 +460,25 @@ fn plain(start: usize, end: usize, chars: u32, gap: u8, has_letter: bool) -> Wor
         start: start as u32,
         end: end as u32,
         chars,
-        flags: gap | u8::from(has_letter) * HAS_LETTER,
+        flags: if has_letter { gap | HAS_LETTER } else { gap },
     }
+}
+
+/// Where the white space that begins at `at` ends.
+#[inline]
+fn skip_space(text: &str, mut at: usize) -> usize {
+    let bytes = text.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
+        match BYTES[usize::from(byte)] {
+            ASCII_SPACE => at += 1,
+            BEYOND_ASCII => match text[at..].chars().next() {
+                Some(c) if is_space(c) => at += c.len_utf8(),
+                _ => break,
+            },
+            _ => break,
+        }
+    }
+    at
 }
 
 /// A piece of text, decoded.
@@ -581,9 +588,9 @@ pub(crate) fn pieces(text: &str) -> usize {
     let (mut pieces, mut is_counted) = (0, false);
     for &byte in text.as_bytes() {
         let is_space = BYTES[usize::from(byte)] == ASCII_SPACE;
-        let is_word = is_sure(byte) & !is_space;
-        pieces += usize::from(is_word & !is_counted);
-        is_counted = (is_counted | is_word) & !is_space;
+        let is_word = is_sure(byte) && !is_space;
+        pieces += usize::from(is_word && !is_counted);
+        is_counted = (is_counted || is_word) && !is_space;
     }
     pieces
 }
