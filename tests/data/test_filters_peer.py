@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT_SIZE_MAX = 20_000
-TEXTS_MAX = 300
+TEXTS_MAX = 80
 
 
 def texts() -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 use crate::filter::Filter;
 use crate::hash::Table;
-use crate::lines::count;
+use crate::lines::{count, split_feeds};
 use crate::profile::Profile;
 use crate::unicode::{Class, Classes, LETTER, SPACE, count_chars};
 use crate::verdict::{Reason, Verdict, drop_if, share, verdict};
@@ -138,7 +138,7 @@ fn joined<'a>((left, right): (&'a str, &'a str)) -> impl Iterator<Item = u8> {
 }
 
 fn lines(profile: &mut Profile<'_>) -> Option<Reason> {
-    let lines = profile.text().split('\n').map(str::trim);
+    let lines = split_feeds(profile.text()).map(str::trim);
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let repeated = profile.duplicates(&lines);
     let (mut bullets, mut ellipses, mut ends, mut short, mut chars) = (0, 0, 0, 0, 0);

@@ -2,7 +2,7 @@
 //! one, and the document with what is left if that is too little.
 
 use crate::filter::Filter;
-use crate::lines::{splitlines, strip};
+use crate::lines::{split_feeds, splitlines, strip};
 use crate::profile::Profile;
 use crate::unicode::{Classes, DIGIT, count_chars, is_space};
 use crate::verdict::{Reason, Verdict, drop_if};
@@ -318,9 +318,7 @@ impl Filter for C4Paragraphs {
         let is_long = |line: &&str| {
             line.len() >= self.min_paragraph_len && count_chars(line) >= self.min_paragraph_len
         };
-        let long = profile
-            .text()
-            .split('\n')
+        let long = split_feeds(profile.text())
             .filter(is_long)
             .take(self.min_paragraphs);
         if long.count() < self.min_paragraphs {

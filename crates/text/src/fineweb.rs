@@ -1,7 +1,7 @@
 //! The quality rules of `FineWeb` (Penedo et al. 2024, <https://arxiv.org/abs/2406.17557>).
 
 use crate::filter::Filter;
-use crate::lines::strip;
+use crate::lines::{split_feeds, strip};
 use crate::profile::Profile;
 use crate::unicode::{Classes, TERMINAL, count_chars};
 use crate::verdict::{Reason, Verdict, drop_if, share, verdict};
@@ -47,10 +47,7 @@ impl Filter for FineWebQuality {
     }
 
     fn judge(&self, profile: &mut Profile<'_>) -> Verdict {
-        let lines = profile
-            .text()
-            .split('\n')
-            .filter(|line| !strip(line).is_empty());
+        let lines = split_feeds(profile.text()).filter(|line| !strip(line).is_empty());
         let lines: Vec<&str> = lines.collect();
         let first = drop_if(lines.is_empty(), "empty")
             .or_else(|| self.ends(&lines))

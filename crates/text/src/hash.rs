@@ -85,6 +85,11 @@ impl Hasher for Fold {
         }
     }
 
+    #[inline]
+    fn write_u16(&mut self, value: u16) {
+        self.0 = spread(self.0.rotate_left(23) ^ u64::from(value));
+    }
+
     fn finish(&self) -> u64 {
         self.0
     }

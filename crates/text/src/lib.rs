@@ -5,21 +5,28 @@
 //! spaCy's English tokenizer splits them, lines and letters are those of Python.
 //!
 //! ```
-//! use nexus_text::{C4Quality, Filter, GopherQuality, GopherRepetition, Profiler, Verdict};
+//! use nexus_text::{C4Quality, Filter, FineWebQuality, GopherQuality, Profiler, Verdict};
 //!
-//! let filters: [&dyn Filter; 3] = [
-//!     &GopherRepetition::default(),
-//!     &GopherQuality { min_doc_words: Some(3), ..GopherQuality::default() },
-//!     &C4Quality { min_num_sentences: Some(1), ..C4Quality::default() },
-//! ];
+//! let few = GopherQuality { min_doc_words: Some(3), ..GopherQuality::default() };
+//! let lines = C4Quality { min_num_sentences: Some(1), ..C4Quality::default() };
+//!
 //! let mut profiler = Profiler::new();
-//! let mut profile = profiler.profile("The end of the story.[1]\nHome | About")?;
-//! let verdicts = filters.map(|filter| filter.judge(&mut profile));
-//! assert_eq!(verdicts[0], Verdict::Keep);
-//! assert_eq!(verdicts[1], Verdict::Keep);
-//! assert_eq!(verdicts[2], Verdict::Drop(nexus_text::Reason::Named("too_few_sentences")));
+//! let mut profile = profiler.profile("It is the end of the story.[1]\nHome | About")?;
+//! assert_eq!(few.judge(&mut profile), Verdict::Keep);
+//! assert_eq!(
+//!     lines.judge(&mut profile),
+//!     Verdict::KeepAs("It is the end of the story.".to_owned())
+//! );
+//! let verdict = FineWebQuality::default().judge(&mut profile);
+//! assert_eq!(verdict.reason().map(|reason| reason.to_string()).as_deref(), Some("line_punct_ratio"));
 //! # Ok::<(), nexus_text::Error>(())
 //! ```
+//!
+//! # How exact
+//! Letters, digits and punctuation are those of Unicode 14.0, which Python 3.11 has; other versions of
+//! Python differ in the characters that Unicode added since. Words are those of datatrove for English,
+//! its default, for texts of any language; its tokenizers for other languages are not here. Where
+//! datatrove raises an error (a division by zero, in texts without words) the verdict is to drop.
 
 mod affix;
 mod basic;

@@ -1,7 +1,7 @@
 //! Lines and white space as Python's `str.splitlines`, `str.strip` and `str.count` see them.
 
 use crate::unicode::is_space;
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 /// `text.strip()`.
 pub(crate) fn strip(text: &str) -> &str {
@@ -40,6 +40,17 @@ impl<'a> Iterator for Lines<'a> {
         self.rest = &self.rest[next..];
         Some(line)
     }
+}
+
+/// `text.split("\n")`; quicker than by the standard library.
+pub(crate) fn split_feeds(text: &str) -> impl Iterator<Item = &str> {
+    let mut start = 0;
+    let ends = memchr_iter(b'\n', text.as_bytes()).chain([text.len()]);
+    ends.map(move |end| {
+        let line = &text[start..end];
+        start = end + 1;
+        line
+    })
 }
 
 /// Where the first line of `text` ends, and where the next one begins.

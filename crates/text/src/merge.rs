@@ -4,8 +4,10 @@
 //! `(see here):` the words `)` and `:` become the one word `):`. A run is found across single
 //! blanks too. Such a run is left as it is, but it hides shorter runs that overlap it.
 
-use crate::hash::TextMap;
+use crate::hash::{Fold, TextMap};
 use crate::words::{Rules, Word, split_piece};
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 
 /// A number for each text that is a word of some pattern; 0 is any other text.
 type Name = u16;
@@ -15,7 +17,9 @@ pub(crate) struct Merges {
     names: TextMap<Name>,
     /// Patterns by the name of their first word; each is the names of all its words.
     patterns: Vec<Vec<Box<[Name]>>>,
-    /// Last bytes of first words, and first bytes of second words, of patterns of two or more.
+    /// The names of the first two words of patterns.
+    pairs: HashSet<(Name, Name), BuildHasherDefault<Fold>>,
+    /// Last bytes of these first words, and first bytes of the second ones.
     left: [bool; 256],
     right: [bool; 256],
 }
@@ -31,6 +35,7 @@ impl Merges {
         Self {
             names: TextMap::default(),
             patterns: vec![Vec::new()],
+            pairs: HashSet::default(),
             left: [false; 256],
             right: [false; 256],
         }
@@ -53,6 +58,7 @@ impl Merges {
         if let [first, second, ..] = words {
             self.left[usize::from(piece.as_bytes()[first.end as usize - 1])] = true;
             self.right[usize::from(piece.as_bytes()[second.start as usize])] = true;
+            self.pairs.insert((names[0], names[1]));
         }
         self.patterns[usize::from(names[0])].push(names);
     }
@@ -66,11 +72,20 @@ impl Merges {
         name
     }
 
-    /// Whether two adjacent words, without white space between them, may begin a pattern.
+    /// Whether two adjacent words, without white space between them, begin a pattern.
     #[inline]
-    pub(crate) fn may_match(&self, text: &[u8], left: &Word, right: &Word) -> bool {
-        self.left[usize::from(text[left.end as usize - 1])]
-            && self.right[usize::from(text[right.start as usize])]
+    pub(crate) fn is_pair(&self, text: &str, left: &Word, right: &Word) -> bool {
+        let bytes = text.as_bytes();
+        self.left[usize::from(bytes[left.end as usize - 1])]
+            && self.right[usize::from(bytes[right.start as usize])]
+            && self
+                .pairs
+                .contains(&(self.name(text, left), self.name(text, right)))
+    }
+
+    fn name(&self, text: &str, word: &Word) -> Name {
+        let text = &text[word.start as usize..word.end as usize];
+        self.names.get(text).copied().unwrap_or_default()
     }
 
     /// Joins the runs among `words[from..]`, a stretch of `text` without broad white space.
@@ -102,11 +117,7 @@ impl Merges {
 
     /// Every run of `words` that is a pattern, in order of its start.
     fn runs(&self, text: &str, words: &[Word]) -> Vec<Run> {
-        let name = |word: &Word| {
-            let text = &text[word.start as usize..word.end as usize];
-            self.names.get(text).copied().unwrap_or_default()
-        };
-        let names: Vec<Name> = words.iter().map(name).collect();
+        let names: Vec<Name> = words.iter().map(|word| self.name(text, word)).collect();
         let mut runs = Vec::new();
         for start in 0..names.len() {
             for pattern in &self.patterns[usize::from(names[start])] {

@@ -225,11 +225,9 @@ impl Splitter {
             at = self.piece(text, space, gap, words, &mut tail);
             gap = 0;
             if words.len() > before + 1 && !is_torn {
-                is_torn = words[before..].windows(2).any(|pair| {
-                    self.rules
-                        .merges
-                        .may_match(text.as_bytes(), &pair[0], &pair[1])
-                });
+                is_torn = words[before..]
+                    .windows(2)
+                    .any(|pair| self.rules.merges.is_pair(text, &pair[0], &pair[1]));
             }
         }
         self.join(text, words, &mut stretch, &mut is_torn);
