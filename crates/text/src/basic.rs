@@ -3,13 +3,29 @@
 use crate::filter::Filter;
 use crate::hash::Table;
 use crate::lines::{count, split_feeds};
+use crate::pieces::{Counts, pieces};
 use crate::profile::Profile;
-use crate::unicode::{Class, Classes, LETTER, SPACE, count_chars};
+use crate::unicode::{Classes, LETTER, count_chars};
 use crate::verdict::{Reason, Verdict, drop_if, share, verdict};
 use memchr::memmem;
 use xxhash_rust::xxh3::xxh3_64;
 
-const STOP_WORDS: [&str; 8] = ["the", "be", "to", "of", "and", "that", "have", "with"];
+/// `the be to of and that have with`, as little-endian numbers.
+const STOP_WORDS: [u64; 8] = {
+    let words: [&[u8]; 8] = [
+        b"the", b"be", b"to", b"of", b"and", b"that", b"have", b"with",
+    ];
+    let (mut numbers, mut at) = ([0; 8], 0);
+    while at < words.len() {
+        let mut byte = words[at].len();
+        while byte > 0 {
+            byte -= 1;
+            numbers[at] = numbers[at] << 8 | words[at][byte] as u64;
+        }
+        at += 1;
+    }
+    numbers
+};
 
 /// The filter that `./x bench data` runs in every language: the spirit of Gopher and `FineWeb` with
 /// words between white space, and fixed limits.
@@ -30,107 +46,132 @@ impl Filter for Basic {
         let first = words
             .reason(text)
             .or_else(|| lines(profile))
-            .or_else(|| drop_if(words.pair_share(profile) > 0.2, "bigram"))
+            .or_else(|| drop_if(words.has_frequent_pair(profile), "bigram"))
             .or_else(|| drop_if(has_lorem_ipsum(profile), "lorem-ipsum"));
         verdict(first)
     }
 }
 
-/// The words between white space.
-struct Words<'a> {
-    texts: Vec<&'a str>,
-    chars: usize,
+/// Counts over the words between white space.
+struct Words {
+    counts: Counts,
     lettered: usize,
+    /// Bits of the first two stop words found.
+    stop_words: u8,
+    /// An upper bound of the bytes that the occurrences of any one word take.
+    heaviest: u32,
 }
 
-impl<'a> Words<'a> {
-    fn of(text: &'a str) -> Self {
-        let classes = Classes::get();
-        let mut found = Self {
-            texts: Vec::new(),
-            chars: 0,
-            lettered: 0,
-        };
-        let (mut start, mut chars, mut all) = (0, 0, 0);
-        let mut end = |start: usize, at: usize, chars: usize, all: Class| {
-            if chars > 0 {
-                found.texts.push(&text[start..at]);
-                found.chars += chars;
-                found.lettered += usize::from(all & LETTER != 0);
+/// Buckets in which words of the same hash are weighed together.
+const BUCKETS: usize = 1024;
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let (classes, bytes) = (Classes::get(), text.as_bytes());
+        let (mut lettered, mut stop_words, mut weights) = (0, 0_u8, [0_u32; BUCKETS]);
+        let counts = pieces(text, |start, end| {
+            let is_lettered = bytes[start].is_ascii_alphabetic()
+                || text[start..end]
+                    .chars()
+                    .any(|c| classes.of(c) & LETTER != 0);
+            lettered += usize::from(is_lettered);
+            let (head, size) = (head(bytes, start, end), end - start);
+            // Two are enough; most texts have them in their first lines.
+            if size <= 4 && stop_words & stop_words.wrapping_sub(1) == 0 {
+                stop_words |= stop_word(head);
             }
-        };
-        for (at, c) in text.char_indices() {
-            let class = classes.of(c);
-            // Python counts the information separators as white space, Unicode does not.
-            if class & SPACE != 0 && !matches!(c, '\x1C'..='\x1F') {
-                end(start, at, chars, all);
-                (start, chars, all) = (at + c.len_utf8(), 0, 0);
-            } else {
-                all |= class;
-                chars += 1;
-            }
+            let hash = (head ^ size as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let bucket = &mut weights[(hash >> 54) as usize];
+            *bucket = bucket.saturating_add(size as u32);
+        });
+        let heaviest = weights.into_iter().max().unwrap_or_default();
+        Self {
+            counts,
+            lettered,
+            stop_words,
+            heaviest,
         }
-        end(start, text.len(), chars, all);
-        found
     }
 
     fn reason(&self, text: &str) -> Option<Reason> {
-        let n = self.texts.len();
+        let n = self.counts.pieces;
         if !(50..=100_000).contains(&n) {
             return Some(Reason::Named("words"));
         }
-        let length = share(self.chars, n);
-        let hashes = text.bytes().filter(|&byte| byte == b'#').count();
+        let length = share(self.counts.chars, n);
         let ellipses = || count(text, "...") + count(text, "…");
         drop_if(!(3.0..=10.0).contains(&length), "word-length")
-            .or_else(|| drop_if(share(hashes, n) > 0.1, "hashes"))
+            .or_else(|| drop_if(share(self.counts.hashes, n) > 0.1, "hashes"))
             .or_else(|| drop_if(share(ellipses(), n) > 0.1, "ellipses"))
             .or_else(|| drop_if(share(self.lettered, n) < 0.8, "letters"))
-            .or_else(|| drop_if(!self.has_stop_words(), "stop-words"))
+            .or_else(|| drop_if(self.stop_words.count_ones() < 2, "stop-words"))
     }
 
-    fn has_stop_words(&self) -> bool {
-        let mut found = 0_u8;
-        for word in self.texts.iter().filter(|word| word.len() <= 4) {
-            if let Some(at) = STOP_WORDS.iter().position(|stop| stop == word) {
-                found |= 1 << at;
-                if found.count_ones() > 1 {
-                    return true;
-                }
-            }
-        }
-        false
+    /// Whether the most frequent pair of words takes too many of the characters.
+    fn has_frequent_pair(&self, profile: &mut Profile<'_>) -> bool {
+        // One of the two words takes at least half of what the pair takes, so usually no pair need be
+        // counted. Bytes are at least as many as code points, and a share of nearly 0.1 is refused.
+        let chars = self.counts.chars;
+        share(self.heaviest as usize, chars) > 0.099 && pair_share(profile, chars) > 0.2
     }
+}
 
-    /// The share of the characters that the most frequent pair of words takes; of several pairs the
-    /// smallest text.
-    fn pair_share(&self, profile: &mut Profile<'_>) -> f64 {
-        let (names, firsts) = profile.number(&self.texts);
-        let mut counts: Vec<(u32, u64)> = Vec::new();
-        let table = profile.table();
-        table.reset(names.len());
-        for pair in names.windows(2) {
-            let key = u64::from(pair[0]) << 32 | u64::from(pair[1]);
-            let next = counts.len() as u32;
-            let at = table.get_or_insert(key, next, |_| true);
-            if at == next {
-                counts.push((0, key));
-            }
-            counts[at as usize].0 += 1;
+/// The first eight bytes of a word, padded with NUL.
+#[inline]
+fn head(bytes: &[u8], start: usize, end: usize) -> u64 {
+    let size = end - start;
+    let head = match bytes[start..].first_chunk::<8>() {
+        Some(&head) => u64::from_le_bytes(head),
+        None => {
+            let mut head = [0; 8];
+            head[..size].copy_from_slice(&bytes[start..end]);
+            u64::from_le_bytes(head)
         }
-        let text = |key: u64| {
-            let word = |name: u64| self.texts[firsts[name as usize] as usize];
-            (word(key >> 32), word(key & u64::from(u32::MAX)))
-        };
-        let most = counts.iter().map(|pair| pair.0).max().unwrap_or_default();
-        let best = counts
-            .iter()
-            .filter(|pair| pair.0 == most)
-            .map(|pair| text(pair.1))
-            .min_by(|a, b| joined(*a).cmp(joined(*b)));
-        let chars = best.map_or(0, |(left, right)| count_chars(left) + count_chars(right));
-        share(most as usize * chars, self.chars)
+    };
+    if size < 8 {
+        head & ((1 << (8 * size)) - 1)
+    } else {
+        head
     }
+}
+
+/// The bit of a stop word, or 0.
+#[inline]
+fn stop_word(head: u64) -> u8 {
+    STOP_WORDS
+        .iter()
+        .enumerate()
+        .fold(0, |bits, (at, stop)| bits | u8::from(*stop == head) << at)
+}
+
+/// The share of the characters that the most frequent pair of words takes; of several pairs the
+/// smallest text.
+fn pair_share(profile: &mut Profile<'_>, chars: usize) -> f64 {
+    let words: Vec<&str> = profile.text().split_whitespace().collect();
+    let (names, firsts) = profile.number(&words);
+    let mut counts: Vec<(u32, u64)> = Vec::new();
+    let table = profile.table();
+    table.reset(names.len());
+    for pair in names.windows(2) {
+        let key = u64::from(pair[0]) << 32 | u64::from(pair[1]);
+        let next = counts.len() as u32;
+        let at = table.get_or_insert(key, next, |_| true);
+        if at == next {
+            counts.push((0, key));
+        }
+        counts[at as usize].0 += 1;
+    }
+    let text = |key: u64| {
+        let word = |name: u64| words[firsts[name as usize] as usize];
+        (word(key >> 32), word(key & u64::from(u32::MAX)))
+    };
+    let most = counts.iter().map(|pair| pair.0).max().unwrap_or_default();
+    let frequent = counts.iter().filter(|pair| pair.0 == most);
+    let best = frequent
+        .map(|pair| text(pair.1))
+        .min_by(|a, b| joined(*a).cmp(joined(*b)));
+    let length = best.map_or(0, |(left, right)| count_chars(left) + count_chars(right));
+    share(most as usize * length, chars)
 }
 
 fn joined<'a>((left, right): (&'a str, &'a str)) -> impl Iterator<Item = u8> {
@@ -141,9 +182,14 @@ fn lines(profile: &mut Profile<'_>) -> Option<Reason> {
     let lines = split_feeds(profile.text()).map(str::trim);
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let repeated = profile.duplicates(&lines);
+    let is_ascii = profile.chars() == profile.text().len();
     let (mut bullets, mut ellipses, mut ends, mut short, mut chars) = (0, 0, 0, 0, 0);
     for line in &lines {
-        let length = count_chars(line);
+        let length = if is_ascii {
+            line.len()
+        } else {
+            count_chars(line)
+        };
         chars += length;
         short += usize::from(length <= 30);
         bullets += usize::from(line.starts_with(['-', '•']));

@@ -43,8 +43,11 @@ pub mod limits;
 mod lines;
 mod merge;
 mod ngrams;
+mod pieces;
 mod profile;
 mod sentences;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 mod special;
 mod unicode;
 mod unicode_tables;
