@@ -57,7 +57,7 @@ struct Words {
     counts: Counts,
     lettered: usize,
     /// Bits of the first two stop words found.
-    stop_words: u8,
+    stops: u8,
     /// An upper bound of the bytes that the occurrences of any one word take.
     heaviest: u32,
 }
@@ -68,7 +68,7 @@ const BUCKETS: usize = 1024;
 impl Words {
     fn of(text: &str) -> Self {
         let (classes, bytes) = (Classes::get(), text.as_bytes());
-        let (mut lettered, mut stop_words, mut weights) = (0, 0_u8, [0_u32; BUCKETS]);
+        let (mut lettered, mut stops, mut weights) = (0, 0_u8, [0_u32; BUCKETS]);
         let counts = pieces(text, |start, end| {
             let is_lettered = bytes[start].is_ascii_alphabetic()
                 || text[start..end]
@@ -77,8 +77,8 @@ impl Words {
             lettered += usize::from(is_lettered);
             let (head, size) = (head(bytes, start, end), end - start);
             // Two are enough; most texts have them in their first lines.
-            if size <= 4 && stop_words & stop_words.wrapping_sub(1) == 0 {
-                stop_words |= stop_word(head);
+            if size <= 4 && stops & stops.wrapping_sub(1) == 0 {
+                stops |= stop_word(head);
             }
             let hash = (head ^ size as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let bucket = &mut weights[(hash >> 54) as usize];
@@ -88,7 +88,7 @@ impl Words {
         Self {
             counts,
             lettered,
-            stop_words,
+            stops,
             heaviest,
         }
     }
@@ -104,7 +104,7 @@ impl Words {
             .or_else(|| drop_if(share(self.counts.hashes, n) > 0.1, "hashes"))
             .or_else(|| drop_if(share(ellipses(), n) > 0.1, "ellipses"))
             .or_else(|| drop_if(share(self.lettered, n) < 0.8, "letters"))
-            .or_else(|| drop_if(self.stop_words.count_ones() < 2, "stop-words"))
+            .or_else(|| drop_if(self.stops.count_ones() < 2, "stop-words"))
     }
 
     /// Whether the most frequent pair of words takes too many of the characters.
@@ -120,14 +120,13 @@ impl Words {
 #[inline]
 fn head(bytes: &[u8], start: usize, end: usize) -> u64 {
     let size = end - start;
-    let head = match bytes[start..].first_chunk::<8>() {
-        Some(&head) => u64::from_le_bytes(head),
-        None => {
-            let mut head = [0; 8];
-            head[..size].copy_from_slice(&bytes[start..end]);
-            u64::from_le_bytes(head)
-        }
-    };
+    let mut head = [0; 8];
+    if let Some(whole) = bytes[start..].first_chunk::<8>() {
+        head = *whole;
+    } else {
+        head[..size].copy_from_slice(&bytes[start..end]);
+    }
+    let head = u64::from_le_bytes(head);
     if size < 8 {
         head & ((1 << (8 * size)) - 1)
     } else {

@@ -5,7 +5,8 @@
 //! blanks too. Such a run is left as it is, but it hides shorter runs that overlap it.
 
 use crate::hash::{Fold, TextMap};
-use crate::words::{Rules, Word, split_piece};
+use crate::piece::split_piece;
+use crate::word::{Rules, Word};
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 

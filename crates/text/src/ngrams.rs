@@ -3,7 +3,7 @@
 //! The definitions are those of Gopher (Rae et al. 2021, table A1) as datatrove counts them.
 
 use crate::hash::{Polynomial, Table};
-use crate::words::Word;
+use crate::word::Word;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The words of one document, numbered and hashed, and the tables for runs of them.

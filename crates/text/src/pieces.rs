@@ -24,13 +24,12 @@ pub(crate) fn pieces(text: &str, mut found: impl FnMut(usize, usize)) -> Counts 
     let mut carried = 0_u64;
     for from in (0..bytes.len()).step_by(BLOCK) {
         let rest = &bytes[from..];
-        let masks = match rest.first_chunk::<BLOCK>() {
-            Some(block) => Masks::of(block),
-            None => {
-                let mut block = [b' '; BLOCK];
-                block[..rest.len()].copy_from_slice(rest);
-                Masks::of(&block)
-            }
+        let masks = if let Some(block) = rest.first_chunk::<BLOCK>() {
+            Masks::of(block)
+        } else {
+            let mut block = [b' '; BLOCK];
+            block[..rest.len()].copy_from_slice(rest);
+            Masks::of(&block)
         };
         let mut spaces = masks.spaces | std::mem::take(&mut carried);
         if masks.leads != 0 {

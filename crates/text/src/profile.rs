@@ -9,7 +9,8 @@ use crate::lines::LineEnds;
 use crate::ngrams::Ngrams;
 use crate::sentences::sentence_ends;
 use crate::unicode::count_chars;
-use crate::words::{POISON, Splitter, Tail, Word};
+use crate::word::Word;
+use crate::words::{POISON, Splitter, Tail};
 
 /// Makes profiles. It holds the buffers, so keep one for each thread.
 ///

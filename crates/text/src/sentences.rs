@@ -1,6 +1,6 @@
 //! Where sentences end for spaCy's rule-based sentencizer.
 
-use crate::words::Word;
+use crate::word::Word;
 
 /// The end of each sentence in bytes: of its last word, or of the text if only white space follows.
 ///

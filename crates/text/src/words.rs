@@ -4,140 +4,12 @@
 //! prefixes and suffixes are taken until nothing changes, what remains is looked up among the special
 //! pieces, kept if it is a web address, and cut at infixes otherwise.
 
-use crate::affix::{Glyph, infix, prefix, suffix};
-use crate::merge::Merges;
-use crate::special::Specials;
+use crate::affix::Glyph;
+use crate::piece::Piece;
 use crate::unicode::{
-    Classes, ICON, LETTER, PREFIX, PUNCTUATION, SENTENCE_END, SPACE, SUFFIX, SYMBOL, is_space,
+    ICON, LETTER, PREFIX, PUNCTUATION, SENTENCE_END, SPACE, SUFFIX, SYMBOL, is_space,
 };
-use crate::url::is_url;
-use std::sync::LazyLock;
-
-/// A word: where it stands in the text, in bytes, its length in code points, and what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word {
-    /// Where the word begins.
-    pub start: u32,
-    /// Where it ends.
-    pub end: u32,
-    /// Its length in code points.
-    pub chars: u32,
-    flags: u8,
-}
-
-const HAS_LETTER: u8 = 1;
-const ALL_SYMBOLS: u8 = 2;
-const ALL_PUNCTUATION: u8 = 4;
-const ENDS_SENTENCE: u8 = 8;
-const AFTER_GAP: u8 = 16;
-
-impl Word {
-    /// Whether Python's `str.isalpha` is true of one of its characters.
-    #[inline]
-    pub fn has_letter(&self) -> bool {
-        self.flags & HAS_LETTER != 0
-    }
-
-    /// Whether datatrove counts all its characters as punctuation.
-    #[inline]
-    pub fn is_symbol(&self) -> bool {
-        self.flags & ALL_SYMBOLS != 0
-    }
-
-    /// Whether all characters are of the general category P.
-    pub(crate) fn is_punctuation(&self) -> bool {
-        self.flags & ALL_PUNCTUATION != 0
-    }
-
-    /// Whether it is a character that ends a sentence.
-    pub(crate) fn ends_sentence(&self) -> bool {
-        self.flags & ENDS_SENTENCE != 0
-    }
-
-    /// Whether white space other than one blank stands before it, which is a word for spaCy.
-    pub(crate) fn is_after_gap(&self) -> bool {
-        self.flags & AFTER_GAP != 0
-    }
-
-    pub(crate) fn gap(&self) -> u8 {
-        self.flags & AFTER_GAP
-    }
-}
-
-static RULES: LazyLock<Rules> = LazyLock::new(|| {
-    let rules = Rules {
-        classes: Classes::get(),
-        specials: Specials::new(),
-        merges: Merges::empty(),
-    };
-    Rules {
-        merges: Merges::new(&rules),
-        ..rules
-    }
-});
-
-/// All tables of the tokenizer.
-pub(crate) struct Rules {
-    classes: &'static Classes,
-    pub(crate) specials: Specials,
-    merges: Merges,
-}
-
-impl Rules {
-    /// The one set of tables, built at the first call in about a millisecond.
-    pub(crate) fn get() -> &'static Self {
-        &RULES
-    }
-
-    /// Adds the words of a special piece at `start`, whose lengths are `cuts`.
-    pub(crate) fn push_cuts(
-        &self,
-        text: &str,
-        start: u32,
-        cuts: &[u8],
-        mut gap: u8,
-        words: &mut Vec<Word>,
-    ) {
-        let mut at = start;
-        for &cut in cuts {
-            let end = at + u32::from(cut);
-            words.push(self.word(text, at, end, gap));
-            (at, gap) = (end, 0);
-        }
-    }
-
-    fn word(&self, text: &str, start: u32, end: u32, gap: u8) -> Word {
-        let chars = text[start as usize..end as usize].chars();
-        word_of(start, end, gap, chars.map(|c| self.classes.of(c)))
-    }
-}
-
-#[inline]
-fn word_of(start: u32, end: u32, gap: u8, classes: impl Iterator<Item = u16>) -> Word {
-    let (mut any, mut all, mut chars) = (0, u16::MAX, 0);
-    for class in classes {
-        any |= class;
-        all &= class;
-        chars += 1;
-    }
-    let ends_sentence = chars == 1 && any & SENTENCE_END != 0;
-    let flags = [
-        (any & LETTER != 0, HAS_LETTER),
-        (all & SYMBOL != 0, ALL_SYMBOLS),
-        (all & PUNCTUATION != 0, ALL_PUNCTUATION),
-        (ends_sentence, ENDS_SENTENCE),
-    ];
-    let flags = flags.iter().fold(
-        gap,
-        |flags, &(is, flag)| if is { flags | flag } else { flags },
-    );
-    Word {
-        start,
-        end,
-        chars,
-        flags,
-    }
-}
+use crate::word::{AFTER_GAP, Rules, Word, plain};
 
 /// What [`Splitter::split`] tells beside the words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -410,36 +282,6 @@ impl Splitter {
     }
 }
 
-impl Rules {
-    fn fill(&self, glyphs: &mut Vec<Glyph>, piece: &str) {
-        glyphs.clear();
-        glyphs.extend(piece.char_indices().map(|(at, c)| Glyph {
-            at: at as u32,
-            c,
-            class: self.classes.of(c),
-        }));
-    }
-}
-
-/// The words of a special piece by the rules alone; none if no affix rule touches it.
-pub(crate) fn split_piece(rules: &Rules, text: &str) -> Option<Vec<Word>> {
-    let mut glyphs = Vec::new();
-    rules.fill(&mut glyphs, text);
-    let is_touched = prefix(&glyphs) > 0
-        || suffix(&glyphs) > 0
-        || (0..glyphs.len()).any(|at| infix(&glyphs, at) > 0);
-    let piece = Piece {
-        rules,
-        text,
-        start: 0,
-        end: text.len(),
-        glyphs: &glyphs,
-    };
-    let mut words = Vec::new();
-    piece.tear(&mut Vec::new(), None, &mut words);
-    is_touched.then_some(words)
-}
-
 /// Whether a piece of ASCII letters and digits ends in letters after a digit that may be a unit.
 #[inline]
 fn ends_in_unit(piece: &str) -> bool {
@@ -450,16 +292,6 @@ fn ends_in_unit(piece: &str) -> bool {
         .take_while(u8::is_ascii_alphabetic)
         .count();
     (1..=4).contains(&tail) && tail < piece.len()
-}
-
-#[inline]
-fn plain(start: usize, end: usize, chars: u32, gap: u8, has_letter: bool) -> Word {
-    Word {
-        start: start as u32,
-        end: end as u32,
-        chars,
-        flags: if has_letter { gap | HAS_LETTER } else { gap },
-    }
 }
 
 /// Where the white space that begins at `at` ends.
@@ -477,105 +309,6 @@ fn skip_space(text: &str, mut at: usize) -> usize {
         }
     }
     at
-}
-
-/// A piece of text, decoded.
-struct Piece<'a> {
-    rules: &'a Rules,
-    text: &'a str,
-    start: usize,
-    end: usize,
-    glyphs: &'a [Glyph],
-}
-
-impl Piece<'_> {
-    /// Takes affixes from both ends, and adds the words in the order of the text.
-    fn tear(
-        &self,
-        suffixes: &mut Vec<(usize, usize)>,
-        specials: Option<&Specials>,
-        words: &mut Vec<Word>,
-    ) {
-        suffixes.clear();
-        let (mut from, mut to, mut size) = (0, self.glyphs.len(), 0);
-        let is_special = |from: usize, to: usize| {
-            from < to
-                && specials.is_some_and(|specials| specials.get(self.text(from, to)).is_some())
-        };
-        while from < to && to - from != size && !is_special(from, to) {
-            size = to - from;
-            let head = prefix(&self.glyphs[from..to]);
-            if head > 0 && is_special(from + head, to) {
-                self.push(from, from + head, words);
-                from += head;
-                break;
-            }
-            let foot = suffix(&self.glyphs[from + head..to]);
-            if foot > 0 && is_special(from, to - foot) {
-                suffixes.push((to - foot, to));
-                to -= foot;
-                break;
-            }
-            if head > 0 {
-                self.push(from, from + head, words);
-                from += head;
-            }
-            if foot > 0 {
-                suffixes.push((to - foot, to));
-                to -= foot;
-            }
-        }
-        if from < to {
-            self.core(from, to, specials, words);
-        }
-        for &(from, to) in suffixes.iter().rev() {
-            self.push(from, to, words);
-        }
-    }
-
-    /// Adds the words of what is left between the affixes.
-    fn core(&self, from: usize, to: usize, specials: Option<&Specials>, words: &mut Vec<Word>) {
-        if let Some(cuts) = specials.and_then(|specials| specials.get(self.text(from, to))) {
-            let start = self.start as u32 + self.glyphs[from].at;
-            return self.rules.push_cuts(self.text, start, cuts, 0, words);
-        }
-        let core = &self.glyphs[from..to];
-        if is_url(core) {
-            return self.push(from, to, words);
-        }
-        let (mut at, mut word) = (0, 0);
-        while at < core.len() {
-            let length = infix(core, at);
-            if length > 0 && at > 0 {
-                if word < at {
-                    self.push(from + word, from + at, words);
-                }
-                self.push(from + at, from + at + length, words);
-                word = at + length;
-            }
-            at += length.max(1);
-        }
-        if word < core.len() {
-            self.push(from + word, to, words);
-        }
-    }
-
-    /// The byte in the text at which a character begins.
-    fn byte(&self, at: usize) -> usize {
-        self.glyphs
-            .get(at)
-            .map_or(self.end, |glyph| self.start + glyph.at as usize)
-    }
-
-    fn text(&self, from: usize, to: usize) -> &str {
-        &self.text[self.byte(from)..self.byte(to)]
-    }
-
-    fn push(&self, from: usize, to: usize, words: &mut Vec<Word>) {
-        let (start, end) = (self.byte(from) as u32, self.byte(to) as u32);
-        let classes = self.glyphs[from..to].iter().map(|glyph| glyph.class);
-        words.push(word_of(start, end, 0, classes));
-    }
 }
 
 /// A lower bound of the number of words: the pieces between white space that hold a byte that is
