@@ -98,7 +98,11 @@ fn runs_close_together_are_one_request() {
 #[test]
 fn a_query_in_the_address_is_kept() {
     let server = Server::start(file(), Behaviour::default());
-    RemoteFile::open_with(&format!("{}?signature=a%2Fb", server.url()), &options(PATIENCE)).unwrap();
+    RemoteFile::open_with(
+        &format!("{}?signature=a%2Fb", server.url()),
+        &options(PATIENCE),
+    )
+    .unwrap();
     assert_eq!(
         server.paths(),
         ["/models/a%20b.safetensors?signature=a%2Fb"]
