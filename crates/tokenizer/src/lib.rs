@@ -19,15 +19,31 @@
 //! ```
 
 mod added;
+mod alphabet;
+mod batch;
+mod bpe;
+mod byte_pair;
+mod class;
+mod class_tables;
 mod error;
+mod file;
+mod from_file;
 pub mod limits;
+mod normal;
 mod normalize;
 mod parse;
+mod pretoken;
+mod tiktoken;
+mod tokenizer;
 mod trie;
 mod unicode;
 mod unicode_tables;
 mod wordpiece;
 
+pub use batch::Batch;
+pub use byte_pair::Special;
 pub use error::{Error, ErrorKind};
 pub use parse::Case;
+pub use tiktoken::Tiktoken;
+pub use tokenizer::Tokenizer;
 pub use wordpiece::{Encoding, WordPiece};
