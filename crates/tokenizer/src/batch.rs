@@ -22,8 +22,8 @@ impl Batch {
         texts: &[T],
         threads: NonZeroUsize,
         encode: impl Fn(&str, Option<&mut Cache>, &mut Vec<u32>) + Sync,
-        take: impl Fn() -> Option<Box<Cache>> + Sync,
-        give_back: impl Fn(Option<Box<Cache>>) + Sync,
+        take: impl Fn() -> Option<Cache> + Sync,
+        give_back: impl Fn(Option<Cache>) + Sync,
     ) -> Self {
         let runs = runs(texts);
         let next = AtomicUsize::new(0);
@@ -40,7 +40,7 @@ impl Batch {
                     ends: Vec::new(),
                 };
                 for text in &texts[run.1.clone()] {
-                    encode(text.as_ref(), cache.as_deref_mut(), &mut batch.ids);
+                    encode(text.as_ref(), cache.as_mut(), &mut batch.ids);
                     batch.ends.push(batch.ids.len());
                 }
                 if let Ok(mut slot) = done[run.0].lock() {

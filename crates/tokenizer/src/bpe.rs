@@ -196,9 +196,9 @@ impl Bpe {
 /// The size of the character that starts with `first`.
 pub(crate) fn utf8_size(first: u8) -> usize {
     match first {
-        ..0xC0 => 1,
-        ..0xE0 => 2,
-        ..0xF0 => 3,
+        0..0xC0 => 1,
+        0xC0..0xE0 => 2,
+        0xE0..0xF0 => 3,
         _ => 4,
     }
 }

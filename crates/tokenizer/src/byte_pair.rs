@@ -4,7 +4,7 @@
 use crate::Error;
 use crate::added::AddedTokens;
 use crate::bpe::cache::{Cache, Key, SHORT_SIZE_MAX};
-use crate::bpe::{Bpe, Piece, Symbols};
+use crate::bpe::{Bpe, NO_TOKEN, Piece, Symbols};
 use crate::class::Classes;
 use crate::file::AddedToken;
 use crate::normal::{Normal, Normalization, Prefix};
@@ -34,7 +34,7 @@ pub(crate) struct BytePair {
     normalized: Option<AddedTokens>,
     contents: HashMap<u32, Box<str>>,
     classes: Classes,
-    caches: Mutex<Vec<Box<Cache>>>,
+    caches: Mutex<Vec<Cache>>,
 }
 
 /// Gets the parts of a text in order.
@@ -127,7 +127,7 @@ impl BytePair {
     ) {
         struct Both<'a>(
             &'a BytePair,
-            Box<Cache>,
+            Cache,
             &'a str,
             &'a mut Vec<u32>,
             &'a mut Vec<(u32, u32)>,
@@ -164,6 +164,7 @@ impl BytePair {
             return Some(Cow::Borrowed(content.as_bytes()));
         }
         if let Symbols::Chars(fallback) = &self.bpe.symbols
+            && id != NO_TOKEN
             && let Some(byte) = fallback.iter().position(|&other| other == id)
         {
             return Some(Cow::Owned(vec![byte as u8]));
@@ -207,12 +208,12 @@ impl BytePair {
         added.max().unwrap_or(0).max(self.bpe.vocab.len())
     }
 
-    pub(crate) fn cache(&self) -> Box<Cache> {
+    pub(crate) fn cache(&self) -> Cache {
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        caches.pop().unwrap_or_else(|| Box::new(Cache::new()))
+        caches.pop().unwrap_or_else(Cache::new)
     }
 
-    pub(crate) fn give_back(&self, cache: Box<Cache>) {
+    pub(crate) fn give_back(&self, cache: Cache) {
         self.caches
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

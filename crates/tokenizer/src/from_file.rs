@@ -204,7 +204,7 @@ fn merges(
         );
         match ids {
             (Some(left), Some(right), Some(merged)) if is_known => {
-                pairs.put(left, right, rank, merged)
+                pairs.put(left, right, rank, merged);
             }
             _ => {
                 let (left, right) = (&pair.left, &pair.right);
@@ -287,17 +287,28 @@ fn sentence_pieces(model: &Model<'_>) -> Result<(Bpe, Pattern), Error> {
     let mut fallback = Box::new([NO_TOKEN; 256]);
     for byte in 0..=255u8 {
         let name = format!("<0x{byte:02X}>");
-        fallback[byte as usize] = vocab.id(name.as_bytes()).ok_or_else(|| {
-            Error::unsupported(format!(
-                "its vocabulary lacks the fallback `{name}`; all 256 are needed"
-            ))
-        })?;
+        // A character with a token of its own never falls back, and some bytes are in no character.
+        let is_needless = matches!(byte, 0xC0 | 0xC1 | 0xF5..) || vocab.id(&[byte]).is_some();
+        fallback[byte as usize] = match vocab.id(name.as_bytes()) {
+            Some(id) => id,
+            None if is_needless => NO_TOKEN,
+            None => {
+                return Err(Error::unsupported(format!(
+                    "its vocabulary lacks the fallback `{name}`"
+                )));
+            }
+        };
+    }
+    if vocab.id(b" ").is_none() {
+        return Err(Error::unsupported(
+            "its vocabulary lacks U+2581, which stands for a space",
+        ));
     }
     let crosses = |pair: &crate::file::Pair<'_>| {
         pair.right.starts_with('\u{2581}') && !pair.left.ends_with('\u{2581}')
     };
     // Where no merge joins a space to what stands before it, words are independent of each other.
-    let is_cut = !model.merges.iter().flatten().any(crosses) && vocab.id(b" ").is_some();
+    let is_cut = !model.merges.iter().flatten().any(crosses);
     let pattern = if is_cut {
         Pattern::Spaces
     } else {

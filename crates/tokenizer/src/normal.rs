@@ -113,10 +113,9 @@ impl Normal<'_> {
     /// The range of the part that bytes `start..end` of the normalised text come from.
     pub(crate) fn source(&self, start: usize, end: usize) -> (usize, usize) {
         let Some(sources) = &self.sources else {
-            return (
-                start.saturating_sub(self.shift),
-                end.saturating_sub(self.shift),
-            );
+            // The space that was put first counts as the first character.
+            let end = end.max(self.shift + 1) - self.shift;
+            return (start.saturating_sub(self.shift), end);
         };
         let range = sources.get(start..end).unwrap_or_default();
         let first = range.iter().map(|source| source.0).min().unwrap_or(0);
@@ -146,8 +145,8 @@ impl Normal<'_> {
         self.text = Cow::Owned(text);
         match &mut self.sources {
             Some(sources) => {
-                let start = sources.first().map_or(0, |source| source.0);
-                sources.insert(0, (start, start));
+                let first = sources.first().copied().unwrap_or_default();
+                sources.insert(0, first);
             }
             None => self.shift += 1,
         }

@@ -101,8 +101,7 @@ pub(crate) fn of_file(file: File<'_>) -> Result<Spec, Error> {
     let word_chars_max = model.max_input_chars_per_word.unwrap_or(WORD_CHARS);
     if word_chars_max > WORD_CHARS_MAX {
         return Err(Error::limit(format!(
-            "max_input_chars_per_word is {}, more than WORD_CHARS_MAX = {WORD_CHARS_MAX}",
-            word_chars_max
+            "max_input_chars_per_word is {word_chars_max}, more than WORD_CHARS_MAX = {WORD_CHARS_MAX}"
         )));
     }
     for token in &file.added_tokens {

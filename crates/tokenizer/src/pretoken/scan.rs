@@ -44,8 +44,8 @@ impl<'a> Scan<'a> {
         let tail = |offset: usize| (self.text.get(at + offset).copied().unwrap_or(0) & 0x3F) as u32;
         let first = first as u32;
         let (c, size) = match first {
-            ..0xE0 => ((first & 0x1F) << 6 | tail(1), 2),
-            ..0xF0 => ((first & 0xF) << 12 | tail(1) << 6 | tail(2), 3),
+            0..0xE0 => ((first & 0x1F) << 6 | tail(1), 2),
+            0xE0..0xF0 => ((first & 0xF) << 12 | tail(1) << 6 | tail(2), 3),
             _ => (
                 (first & 7) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3),
                 4,
@@ -182,7 +182,7 @@ struct White {
 
 /// The high bit of each byte that is no ASCII letter.
 fn not_letters(eight: u64) -> u64 {
-    let folded = (eight | 0x20 * LOW) & !HIGH;
+    let folded = (eight | (0x20 * LOW)) & !HIGH;
     let from_a = folded + (0x80 - b'a' as u64) * LOW;
     let after_z = folded + (0x80 - b'z' as u64 - 1) * LOW;
     (!from_a | after_z | eight) & HIGH
