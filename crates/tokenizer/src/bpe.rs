@@ -53,6 +53,16 @@ pub(crate) enum Piece {
     Part,
 }
 
+impl Piece {
+    /// The hash of a piece of this kind.
+    fn hash(self, piece: &[u8]) -> u64 {
+        match self {
+            Self::Pretoken => vocab::hash(piece),
+            Self::Part => !vocab::hash(piece),
+        }
+    }
+}
+
 /// A symbol under construction: where it starts in the pretoken, and its token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Symbol {
@@ -79,10 +89,23 @@ impl Bpe {
         out: &mut Vec<u32>,
     ) {
         if !cache.short(key, out) {
-            let first = out.len();
-            let piece = &text[start..start + key.size()];
-            self.encode(piece, key.kind(), &mut cache.scratch, out);
-            cache.put_short(key, &out[first..]);
+            self.encode_new(&text[start..start + key.size()], key, cache, out);
+        }
+    }
+
+    /// [`encode_short`](Self::encode_short) of what is not in the cache of short pieces.
+    #[cold]
+    #[inline(never)]
+    fn encode_new(&self, piece: &[u8], key: Key, cache: &mut Cache, out: &mut Vec<u32>) {
+        let first = out.len();
+        // Pieces of many tokens are among the long ones.
+        let hash = key.kind().hash(piece);
+        if cache.long(hash, piece, out) {
+            return;
+        }
+        self.encode(piece, key.kind(), &mut cache.scratch, out);
+        if !cache.put_short(key, &out[first..]) {
+            cache.put_long(hash, piece, &out[first..]);
         }
     }
 
@@ -126,11 +149,7 @@ impl Bpe {
     }
 
     fn encode_word(&self, piece: &[u8], kind: Piece, cache: &mut Cache, out: &mut Vec<u32>) {
-        // The complement tells parts from pretokens.
-        let hash = match kind {
-            Piece::Pretoken => vocab::hash(piece),
-            Piece::Part => !vocab::hash(piece),
-        };
+        let hash = kind.hash(piece);
         if !cache.long(hash, piece, out) {
             let first = out.len();
             self.encode(piece, kind, &mut cache.scratch, out);

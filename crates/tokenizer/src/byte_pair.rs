@@ -13,6 +13,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+/// How many short pieces are looked up together.
+const TOGETHER: usize = 16;
+
 /// What literals of special tokens in a text are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
@@ -222,14 +225,30 @@ impl BytePair {
 
     /// Appends the ids of a normalised text.
     fn encode(&self, text: &[u8], cache: &mut Cache, out: &mut Vec<u32>) {
+        // A few pieces are looked up together, so that their entries are fetched meanwhile.
+        let mut pending = [(0, Key::NONE); TOGETHER];
+        let mut count = 0;
         self.pattern.cut(text, self.classes, |start, end| {
-            if end - start <= SHORT_SIZE_MAX {
+            let is_short = end - start <= SHORT_SIZE_MAX;
+            if is_short {
                 let key = Key::new(text, start, end - start, Piece::Pretoken);
-                self.bpe.encode_short(text, start, key, cache, out);
-            } else {
+                cache.prefetch(key);
+                pending[count] = (start, key);
+                count += 1;
+            }
+            if !is_short || count == TOGETHER {
+                for &(start, key) in &pending[..count] {
+                    self.bpe.encode_short(text, start, key, cache, out);
+                }
+                count = 0;
+            }
+            if !is_short {
                 self.bpe.encode_long(text, start, end, cache, out);
             }
         });
+        for &(start, key) in &pending[..count] {
+            self.bpe.encode_short(text, start, key, cache, out);
+        }
     }
 
     fn token_size(&self, id: u32) -> usize {

@@ -3,6 +3,8 @@
 //! Short ones, with up to four tokens, stand in a table of self-contained entries, two in a cache
 //! line. Long ones stand in an arena. Both are bounded: the first overwrites, the second starts anew.
 
+mod raw;
+
 use super::{Piece, Scratch};
 use crate::limits::{CACHE_ARENA_SIZE_MAX, CACHE_ENTRIES_MAX};
 
@@ -13,6 +15,9 @@ pub(crate) const SHORT_SIZE_MAX: usize = 15;
 pub(crate) const LONG_SIZE_MAX: usize = 256;
 
 const FIRST_ENTRIES: usize = 1 << 12;
+
+/// Places where a long piece may stand, a cache line.
+const PROBES: usize = 4;
 
 /// Most tokens of an entry.
 const TOKENS_MAX: usize = 4;
@@ -60,9 +65,10 @@ const NO_LONG: Long = Long {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key(u128);
 
-const FREE: Key = Key(0);
-
 impl Key {
+    /// The key of no piece.
+    pub(crate) const NONE: Self = Self(0);
+
     /// The key of `text[start..start + size]`, where `size` is 1 to [`SHORT_SIZE_MAX`].
     #[inline]
     pub(crate) fn new(text: &[u8], start: usize, size: usize, kind: Piece) -> Self {
@@ -107,7 +113,7 @@ impl Cache {
         Self {
             entries: vec![
                 Entry {
-                    key: FREE,
+                    key: Key::NONE,
                     ids: [0; TOKENS_MAX]
                 };
                 FIRST_ENTRIES
@@ -119,6 +125,15 @@ impl Cache {
             ids: Vec::new(),
             scratch: Scratch::default(),
         }
+    }
+
+    /// Brings the entries for `key` near, to be read soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, key: Key) {
+        raw::prefetch(
+            &self.entries,
+            key.hash() as usize & (self.entries.len() - 2),
+        );
     }
 
     /// Appends the tokens of the pretoken with this key; tells whether it is there.
@@ -144,10 +159,10 @@ impl Cache {
         true
     }
 
-    /// Keeps the tokens of a pretoken, if they are few.
-    pub(crate) fn put_short(&mut self, key: Key, ids: &[u32]) {
+    /// Keeps the tokens of a piece, if they are few; tells whether they are.
+    pub(crate) fn put_short(&mut self, key: Key, ids: &[u32]) -> bool {
         if ids.is_empty() || ids.len() > TOKENS_MAX {
-            return;
+            return false;
         }
         if self.used * 2 > self.entries.len() && self.entries.len() < CACHE_ENTRIES_MAX {
             self.grow();
@@ -159,12 +174,13 @@ impl Cache {
         entry.ids[..ids.len()].copy_from_slice(ids);
         entry.ids[0] |= (ids.len() as u32) << COUNT_SHIFT;
         self.place(entry);
+        true
     }
 
     fn place(&mut self, entry: Entry) {
         let hash = entry.key.hash();
         let at = hash as usize & (self.entries.len() - 2);
-        let free = (at..at + 2).find(|&at| self.entries[at].key == FREE);
+        let free = (at..at + 2).find(|&at| self.entries[at].key == Key::NONE);
         self.used += usize::from(free.is_some());
         // Without a free place, one bit of the hash says which entry goes.
         let at = free.unwrap_or(at + (hash >> 60 & 1) as usize);
@@ -174,7 +190,7 @@ impl Cache {
     fn grow(&mut self) {
         let bigger = vec![
             Entry {
-                key: FREE,
+                key: Key::NONE,
                 ids: [0; TOKENS_MAX]
             };
             self.entries.len() * 4
@@ -182,7 +198,7 @@ impl Cache {
         let old = std::mem::replace(&mut self.entries, bigger);
         self.used = 0;
         for entry in old {
-            if entry.key != FREE {
+            if entry.key != Key::NONE {
                 self.place(entry);
             }
         }
@@ -190,13 +206,13 @@ impl Cache {
 
     /// [`short`](Self::short) for a pretoken of any size.
     pub(crate) fn long(&self, hash: u64, piece: &[u8], out: &mut Vec<u32>) -> bool {
-        let found = self.long[hash as usize & (self.long.len() - 1)];
-        let start = found.start as usize;
-        if found.tag != (hash >> 32) as u32
-            || self.arena[start..start + found.size as usize] != *piece
-        {
-            return false;
-        }
+        let tag = (hash >> 32) as u32;
+        let mut slots = (0..PROBES).map(|probe| &self.long[self.long_slot(hash, probe)]);
+        let found = slots.find(|found| {
+            let start = found.start as usize;
+            found.tag == tag && self.arena[start..start + found.size as usize] == *piece
+        });
+        let Some(found) = found else { return false };
         let first = found.first_id as usize;
         out.extend_from_slice(&self.ids[first..first + found.count as usize]);
         true
@@ -223,9 +239,20 @@ impl Cache {
         };
         self.arena.extend_from_slice(piece);
         self.ids.extend_from_slice(ids);
-        let at = hash as usize & (self.long.len() - 1);
-        self.long_used += usize::from(self.long[at].size == 0);
+        self.place_long(hash, entry);
+    }
+
+    fn place_long(&mut self, hash: u64, entry: Long) {
+        let mut slots = (0..PROBES).map(|probe| self.long_slot(hash, probe));
+        let free = slots.find(|&at| self.long[at].size == 0);
+        self.long_used += usize::from(free.is_some());
+        let at = free.unwrap_or_else(|| self.long_slot(hash, (hash >> 60) as usize % PROBES));
         self.long[at] = entry;
+    }
+
+    #[inline]
+    fn long_slot(&self, hash: u64, probe: usize) -> usize {
+        (hash as usize + probe) & (self.long.len() - 1)
     }
 
     fn grow_long(&mut self) {
@@ -240,9 +267,7 @@ impl Cache {
             } else {
                 !hash
             };
-            let at = hash as usize & (self.long.len() - 1);
-            self.long_used += usize::from(self.long[at].size == 0);
-            self.long[at] = entry;
+            self.place_long(hash, entry);
         }
     }
 }
