@@ -1,13 +1,13 @@
-//! The order of merges: by scanning where a pretoken is short, by a heap where it is long.
+//! The order of merges: by scanning where a pretoken is short, rank by rank where it is
+//! long.
 
 use super::Symbol;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 /// No merge: higher than any rank.
 pub(crate) const NONE: u64 = u64::MAX;
 
-/// Up to this many symbols a scan for the lowest rank is faster than a heap.
+/// Up to this many symbols a scan for the lowest rank is faster than lists by rank.
 const SCAN_MAX: usize = 64;
 
 /// Marks the end of the list.
@@ -17,7 +17,6 @@ const END: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     ranks: Vec<u64>,
-    heap: Vec<Reverse<(u32, u32)>>,
     before: Vec<u32>,
     after: Vec<u32>,
 }
@@ -35,17 +34,23 @@ pub(crate) fn merge(
         return;
     }
     queue.ranks.clear();
-    queue
-        .ranks
-        .extend(symbols.windows(2).zip(1..).map(|(pair, at)| {
-            let end = symbols.get(at + 1).map_or(END, |next| next.start);
-            rank(pair[0].id, pair[1].id, pair[0].start, end)
-        }));
+    queue.ranks.extend(first_ranks(symbols, &rank));
     if symbols.len() <= SCAN_MAX {
         by_scan(symbols, &mut queue.ranks, rank);
     } else {
-        by_heap(symbols, queue, rank);
+        by_ranks(symbols, queue, rank);
     }
+}
+
+/// The rank of each pair of neighbours.
+fn first_ranks(
+    symbols: &[Symbol],
+    rank: impl Fn(u32, u32, u32, u32) -> u64,
+) -> impl Iterator<Item = u64> {
+    symbols.windows(2).zip(1..).map(move |(pair, at)| {
+        let end = symbols.get(at + 1).map_or(END, |next| next.start);
+        rank(pair[0].id, pair[1].id, pair[0].start, end)
+    })
 }
 
 fn by_scan(
@@ -86,11 +91,16 @@ fn by_scan(
 /// A symbol that was merged into the one before it keeps its place, with this id.
 const GONE: u32 = u32::MAX;
 
-fn by_heap(symbols: &mut Vec<Symbol>, queue: &mut Queue, rank: impl Fn(u32, u32, u32, u32) -> u64) {
+/// All pairs of the lowest rank are merged from left to right, then those of the next one. A merge
+/// makes longer tokens, so never a pair of its own rank; one of a lower rank goes first.
+fn by_ranks(
+    symbols: &mut Vec<Symbol>,
+    queue: &mut Queue,
+    rank: impl Fn(u32, u32, u32, u32) -> u64,
+) {
     let count = symbols.len() as u32;
     let Queue {
         ranks,
-        heap,
         before,
         after,
     } = queue;
@@ -99,51 +109,104 @@ fn by_heap(symbols: &mut Vec<Symbol>, queue: &mut Queue, rank: impl Fn(u32, u32,
     before.extend((0..count).map(|at| at.wrapping_sub(1)));
     after.clear();
     after.extend((1..count).chain([END]));
-    heap.clear();
-    let live = ranks.iter().zip(0..).filter(|&(&rank, _)| rank != NONE);
-    heap.extend(live.map(|(&rank, at)| Reverse(((rank >> 32) as u32, at))));
-    let mut pending = BinaryHeap::from(std::mem::take(heap));
-    while let Some(Reverse((lowest, at))) = pending.pop() {
-        let value = ranks[at as usize];
-        // The pair may have changed since it was queued.
-        if value == NONE || (value >> 32) as u32 != lowest {
-            continue;
-        }
-        let gone = after[at as usize];
-        let next = after[gone as usize];
-        symbols[at as usize].id = value as u32;
-        symbols[gone as usize].id = GONE;
-        ranks[gone as usize] = NONE;
-        after[at as usize] = next;
-        if next != END {
-            before[next as usize] = at;
-        }
-        let start = |at: u32| symbols.get(at as usize).map_or(END, |symbol| symbol.start);
-        let pair = |left: u32, right: u32| {
-            let end = after.get(right as usize).map_or(END, |&next| start(next));
-            rank(
-                symbols[left as usize].id,
-                symbols[right as usize].id,
-                start(left),
-                end,
-            )
-        };
-        let mut update = |left: u32, right: u32| {
-            let value = if left == END || right == END {
-                NONE
-            } else {
-                pair(left, right)
-            };
-            if left != END {
-                ranks[left as usize] = value;
-            }
-            if value != NONE {
-                pending.push(Reverse(((value >> 32) as u32, left)));
-            }
-        };
-        update(at, next);
-        update(before[at as usize], at);
+    let mut places: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (&value, at) in ranks.iter().zip(0..).filter(|pair| *pair.0 != NONE) {
+        places.entry((value >> 32) as u32).or_default().push(at);
     }
-    *heap = pending.into_vec();
+    while let Some((lowest, mut run)) = places.pop_first() {
+        run.sort_unstable();
+        for next_place in 0..run.len() {
+            let at = run[next_place];
+            let value = ranks[at as usize];
+            // The pair may have changed since it was noted.
+            if value == NONE || (value >> 32) as u32 != lowest {
+                continue;
+            }
+            let gone = after[at as usize];
+            let next = after[gone as usize];
+            symbols[at as usize].id = value as u32;
+            symbols[gone as usize].id = GONE;
+            ranks[gone as usize] = NONE;
+            after[at as usize] = next;
+            if next != END {
+                before[next as usize] = at;
+            }
+            let start = |at: u32| symbols.get(at as usize).map_or(END, |symbol| symbol.start);
+            let mut is_lower = false;
+            for (left, right) in [(at, next), (before[at as usize], at)] {
+                if left == END {
+                    continue;
+                }
+                let value = symbols.get(right as usize).map_or(NONE, |right_symbol| {
+                    let end = after.get(right as usize).map_or(END, |&next| start(next));
+                    rank(symbols[left as usize].id, right_symbol.id, start(left), end)
+                });
+                ranks[left as usize] = value;
+                if value != NONE {
+                    let rank = (value >> 32) as u32;
+                    places.entry(rank).or_default().push(left);
+                    is_lower |= rank < lowest;
+                }
+            }
+            if is_lower {
+                places
+                    .entry(lowest)
+                    .or_default()
+                    .extend(&run[next_place + 1..]);
+                break;
+            }
+        }
+    }
     symbols.retain(|symbol| symbol.id != GONE);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Merges by looking at all pairs again and again.
+    fn naive(text: &[u8], rank: impl Fn(&[u8]) -> Option<u32>) -> Vec<Vec<u8>> {
+        let mut parts: Vec<Vec<u8>> = text.iter().map(|&byte| vec![byte]).collect();
+        loop {
+            let pairs = parts.windows(2).enumerate();
+            let lowest = pairs
+                .filter_map(|(at, pair)| Some((rank(&pair.concat())?, at)))
+                .min();
+            let Some((_, at)) = lowest else { return parts };
+            let right = parts.remove(at + 1);
+            parts[at].extend(right);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_orders_of_merging_equal_the_naive_one(
+            tokens in prop::collection::hash_set(prop::collection::vec(b'a'..b'd', 2..6), 0..60),
+            text in prop::collection::vec(b'a'..b'd', 1..150),
+        ) {
+            let mut tokens: Vec<_> = tokens.into_iter().collect();
+            tokens.sort_by_key(|token| crate::bpe::vocab::hash(token));
+            let rank = |bytes: &[u8]| tokens.iter().position(|token| token == bytes).map(|at| at as u32);
+            let expected: Vec<usize> = naive(&text, rank).iter().map(Vec::len).collect();
+            let value = |_, _, start: u32, end: u32| {
+                let end = (end as usize).min(text.len());
+                rank(&text[start as usize..end]).map_or(NONE, |rank| u64::from(rank) << 32 | u64::from(rank))
+            };
+            let symbols: Vec<_> = (0..text.len() as u32).map(|start| Symbol { start, id: 1000 }).collect();
+            for merge in [|symbols: &mut Vec<_>, queue: &mut Queue, value: &dyn Fn(u32, u32, u32, u32) -> u64| {
+                let mut ranks = std::mem::take(&mut queue.ranks);
+                by_scan(symbols, &mut ranks, value);
+            }, |symbols: &mut Vec<_>, queue: &mut Queue, value: &dyn Fn(u32, u32, u32, u32) -> u64| {
+                by_ranks(symbols, queue, value);
+            }] {
+                let (mut merged, mut queue) = (symbols.clone(), Queue::default());
+                queue.ranks = first_ranks(&merged, value).collect();
+                merge(&mut merged, &mut queue, &value);
+                let ends = merged.iter().skip(1).map(|symbol| symbol.start).chain([text.len() as u32]);
+                let sizes: Vec<_> = merged.iter().zip(ends).map(|(symbol, end)| (end - symbol.start) as usize).collect();
+                prop_assert_eq!(&sizes, &expected);
+            }
+        }
+    }
 }
