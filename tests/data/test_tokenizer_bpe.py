@@ -22,13 +22,44 @@ FOLDER = Path(os.environ.get("NEXUS_VOCABULARIES", "/nonexistent"))
 FILES = sorted([*FOLDER.glob("*/tokenizer.json"), *FOLDER.glob("*.tiktoken")])
 #: One or more characters of each class that an expression tells apart, and of each case.
 CLASSES = [*"aZsStTlLdmrRveE019 '\"!-_/\\<>|,:\n\r\t\x01\x1c\x85\xa0\u3000\u2028\u200b\ufeff"]
-CLASSES += ["\u0301", "\u0903", "é", "É", "ß", "ſ", "ǅ", "ª", "ʰ", "語", "あ", "ー", "한", "ا", "क्षि"]
-CLASSES += ["²", "Ⅷ", "½", "٣", "𝟘", "😀", "👩\u200d👧", "\ue000", "\U0010ffff", "\u2581", "\u1100\u1161"]
+CLASSES += [
+    "\u0301",
+    "\u0903",
+    "é",
+    "É",
+    "ß",
+    "ſ",
+    "ǅ",
+    "ª",
+    "ʰ",
+    "語",
+    "あ",
+    "ー",
+    "한",
+    "ا",
+    "क्षि",
+]
+CLASSES += [
+    "²",
+    "Ⅷ",
+    "½",
+    "٣",
+    "𝟘",
+    "😀",
+    "👩\u200d👧",
+    "\ue000",
+    "\U0010ffff",
+    "\u2581",
+    "\u1100\u1161",
+]
 
 
 def texts() -> list[str]:
     """Python's own sources, and texts that are hard on automata and merges."""
-    found = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))]
+    found = [
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+    ]
     runs = ["a", " ", "語", "ab", "=", "1", "\n", " \n", "'s", "e\u0301", "👍", "<|endoftext|>"]
     found += [run * (300_000 // len(run.encode())) for run in runs]
     found += [first + second + third for first in CLASSES for second in CLASSES for third in "a \n"]
@@ -36,7 +67,9 @@ def texts() -> list[str]:
     found += ["".join(choose.choices(CLASSES, k=choose.randrange(3, 24))) for _ in range(20_000)]
     points = [chr(c) for c in (*range(1, 0xD800), *range(0xE000, 0x33480))]
     for layout in ("{}", "a{}b", " {} ", "A{}B", "'{}", "\n{}"):
-        found += ["".join(map(layout.format, points[at : at + 64])) for at in range(0, len(points), 64)]
+        found += [
+            "".join(map(layout.format, points[at : at + 64])) for at in range(0, len(points), 64)
+        ]
     return [text.replace("\0", " ") for text in found]
 
 
