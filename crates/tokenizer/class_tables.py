@@ -51,10 +51,8 @@ def main() -> None:
         runs.append((code, now))
     version = f"tokenizers {tokenizers.__version__} and tiktoken {tiktoken.__version__}"
     print(f"//! Written by `class_tables.py` from {version}; do not edit.")
-    print(
-        "\n/// Where each run of code points of one class starts, in hexadecimal, before the class's"
-    )
-    print("/// letter: `*` alternates between upper and lower case, `+` is both.")
+    print("\n/// Where each run of code points of one class starts, in hexadecimal, before the")
+    print("/// class's letter: `*` alternates between upper and lower case, `+` is both.")
     print('pub(crate) const RUNS: &str = "\\')
     line = ""
     for start, name in runs:

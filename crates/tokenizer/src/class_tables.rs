@@ -1,7 +1,7 @@
 //! Written by `class_tables.py` from tokenizers 0.23.3 and tiktoken 0.14.0; do not edit.
 
-/// Where each run of code points of one class starts, in hexadecimal, before the class's
-/// letter: `*` alternates between upper and lower case, `+` is both.
+/// Where each run of code points of one class starts, in hexadecimal, before the
+/// class's letter: `*` alternates between upper and lower case, `+` is both.
 pub(crate) const RUNS: &str = "\
 0O 9S EO 20S 21O 30N 3AO 41U 5BO 61L 7BO 85S 86O A0S A1O AA+ ABO B2N B4O B5L B6O B9N BA+ BBO BCN \
 BFO C0U D7O D8U DFL F7O F8L 100* 138L 139* 149L 14A* 179* 17FL 181U 183L 184* 187* 18AU 18CL 18EU \
