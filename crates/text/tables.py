@@ -10,7 +10,14 @@ from importlib.metadata import version
 
 import spacy
 from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
-from spacy.lang.char_classes import ALPHA, ALPHA_LOWER, ALPHA_UPPER, CONCAT_QUOTES, LIST_ICONS, PUNCT
+from spacy.lang.char_classes import (
+    ALPHA,
+    ALPHA_LOWER,
+    ALPHA_UPPER,
+    CONCAT_QUOTES,
+    LIST_ICONS,
+    PUNCT,
+)
 from spacy.lang.en import English
 from spacy.pipeline import Sentencizer
 
@@ -19,8 +26,14 @@ BEFORE_DOT = rf"[0-9{ALPHA_LOWER}%²\-\+{PUNCT}(?:{CONCAT_QUOTES})]"
 # The order is that of the bits in `unicode.rs`.
 CLASSES = [
     ("spaCy's letters", re.compile(f"[{ALPHA}]").match),
-    ("its lower-case letters, which include the uncased ones", re.compile(f"[{ALPHA_LOWER}]").match),
-    ("its upper-case letters, which include the uncased ones", re.compile(f"[{ALPHA_UPPER}]").match),
+    (
+        "its lower-case letters, which include the uncased ones",
+        re.compile(f"[{ALPHA_LOWER}]").match,
+    ),
+    (
+        "its upper-case letters, which include the uncased ones",
+        re.compile(f"[{ALPHA_UPPER}]").match,
+    ),
     ("prefixes of one character", TOKENIZER.prefix_search),
     ("suffixes of one character", TOKENIZER.suffix_search),
     ("symbols and pictures that are infixes", re.compile(LIST_ICONS[0]).match),
@@ -51,7 +64,11 @@ def main() -> None:
     for code in range(0x110000):
         c = chr(code)
         is_surrogate = 0xD800 <= code < 0xE000
-        bits = 0 if is_surrogate else sum(bool(test(c)) << bit for bit, (_, test) in enumerate(CLASSES))
+        bits = (
+            0
+            if is_surrogate
+            else sum(bool(test(c)) << bit for bit, (_, test) in enumerate(CLASSES))
+        )
         if not runs or runs[-1][1] != bits:
             runs.append((code, bits))
     print("#[rustfmt::skip]\npub(crate) const RUNS: &[(u32, u16)] = &[")

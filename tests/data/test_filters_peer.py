@@ -1,7 +1,8 @@
 """Filters give the verdicts, words and sentences of datatrove, on real text.
 
-The text is the source and the documentation of this interpreter's standard library, or the JSONL file
-that the environment variable ``NEXUS_TEXT_CORPUS`` names. The Rust side is the example ``verdicts``.
+The text is the source and the documentation of this interpreter's standard library, or the JSONL
+file that the environment variable ``NEXUS_TEXT_CORPUS`` names. The Rust side is the example
+``verdicts``.
 """
 
 from __future__ import annotations
@@ -41,8 +42,20 @@ def ours(path: Path) -> list[dict[str, object]]:
     cargo = shutil.which("cargo")
     if cargo is None:
         pytest.skip("cargo is not installed")
-    command = [cargo, "run", "--quiet", "--release", "-p", "nexus-text", "--example", "verdicts", "--"]
-    run = subprocess.run([*command, path], cwd=ROOT, capture_output=True, check=True, encoding="utf-8")
+    command = [
+        cargo,
+        "run",
+        "--quiet",
+        "--release",
+        "-p",
+        "nexus-text",
+        "--example",
+        "verdicts",
+        "--",
+    ]
+    run = subprocess.run(
+        [*command, path], cwd=ROOT, capture_output=True, check=True, encoding="utf-8"
+    )
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
@@ -65,7 +78,9 @@ def test_verdicts_words_and_sentences_are_those_of_datatrove(tmp_path: Path) -> 
     }
     path = tmp_path / "texts.jsonl"
     documents = list(texts())
-    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in documents), encoding="utf-8"
+    )
     for text, row in zip(documents, ours(path), strict=True):
         for name, peer in peers.items():
             document = Document(text=text, id="")
