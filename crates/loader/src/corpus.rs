@@ -20,9 +20,9 @@ pub enum Format {
     Mds,
     /// litdata's `index.json` and chunks.
     Litdata,
-    /// WebDataset's tar archives.
+    /// The tar archives of `WebDataset`.
     Tar,
-    /// NumPy's `.npy`.
+    /// The `.npy` arrays of `NumPy`.
     Npy,
     /// Nothing but tokens.
     Plain,

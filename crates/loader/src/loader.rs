@@ -87,9 +87,9 @@ pub enum Next {
 /// let corpus = Corpus::from_memory(Format::Plain, vec![("a.bin".into(), tokens)], &options)?;
 /// let rows = Rows::windows(corpus, 4, 4)?;
 /// let split = Split { batch: 2, ..Split::default() };
-/// let mut loader = Loader::new(rows, LoaderOptions { split, ..LoaderOptions::default() })?;
+/// let mut loader = Loader::new(rows, &LoaderOptions { split, ..LoaderOptions::default() })?;
 /// let mut seen = 0;
-/// while let Some(batch) = loader.next()? {
+/// while let Some(batch) = loader.next_batch()? {
 ///     seen += batch.len();
 /// }
 /// assert_eq!((seen, loader.state().epoch), (8, 1));
@@ -108,7 +108,7 @@ impl Loader {
     ///
     /// # Errors
     /// `InvalidInput` where options contradict each other or give no batch, `LimitReached`.
-    pub fn new(rows: Rows, options: LoaderOptions) -> Result<Self, Error> {
+    pub fn new(rows: Rows, options: &LoaderOptions) -> Result<Self, Error> {
         options.split.check()?;
         let token = options.token.unwrap_or_else(|| rows.corpus().natural());
         let form = Form {
@@ -117,7 +117,7 @@ impl Loader {
             token,
             positions: options.positions,
         };
-        check(&rows, &options, form)?;
+        check(&rows, options, form)?;
         let ahead = if options.threads == 0 {
             0
         } else {
@@ -155,6 +155,11 @@ impl Loader {
         self.recipe.form.token
     }
 
+    /// How many batches an epoch has.
+    pub fn batches(&self) -> u64 {
+        self.recipe.split.batches(self.recipe.rows.count(), 0)
+    }
+
     /// How many batches are left of this epoch.
     pub fn batches_left(&self) -> u64 {
         self.recipe
@@ -166,7 +171,7 @@ impl Loader {
     ///
     /// # Errors
     /// `Io`, `Corrupt` and `InvalidInput` where a row cannot be read; the batch is then left out.
-    pub fn next(&mut self) -> Result<Option<Batch>, Error> {
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         loop {
             match self.next_within(Duration::from_secs(1))? {
                 Next::Batch(batch) => return Ok(Some(batch)),
@@ -176,10 +181,10 @@ impl Loader {
         }
     }
 
-    /// As [`next`](Self::next), but returns when a batch that is being made takes longer.
+    /// As [`next_batch`](Self::next_batch), but returns when a batch that is being made takes longer.
     ///
     /// # Errors
-    /// As [`next`](Self::next).
+    /// As [`next_batch`](Self::next_batch).
     pub fn next_within(&mut self, patience: Duration) -> Result<Next, Error> {
         let outcome = match self.ring()?.take(patience) {
             Taken::Waiting => return Ok(Next::Waiting),

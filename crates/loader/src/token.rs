@@ -36,8 +36,8 @@ impl Stored {
         }
     }
 
-    /// The type that NumPy calls so: `uint16`, ...
-    pub(crate) fn of_numpy(name: &str) -> Option<Self> {
+    /// The type that `NumPy` calls so: `uint16`, ...
+    pub fn of_numpy(name: &str) -> Option<Self> {
         Some(match name {
             "uint8" => Self::U8,
             "int8" => Self::I8,
@@ -84,6 +84,12 @@ impl Token {
             Self::U32 | Self::I32 => 4,
             Self::I64 => 8,
         }
+    }
+
+    /// The type that `NumPy` calls so.
+    pub fn of_numpy(name: &str) -> Option<Self> {
+        let all = [Self::U16, Self::U32, Self::I32, Self::I64];
+        all.into_iter().find(|token| token.to_string() == name)
     }
 
     fn range(self) -> (i64, i64) {
@@ -209,7 +215,8 @@ mod tests {
 
     #[test]
     fn tokens_keep_their_value_or_are_refused() {
-        let cases: [(Stored, &[u8], Token, Option<&[u8]>); 9] = [
+        type Case = (Stored, &'static [u8], Token, Option<&'static [u8]>);
+        let cases: [Case; 9] = [
             (Stored::U8, &[7, 255], Token::U16, Some(&[7, 0, 255, 0])),
             (Stored::U16, &[1, 2], Token::U16, Some(&[1, 2])),
             (Stored::U16, &[1, 255], Token::U32, Some(&[1, 255, 0, 0])),

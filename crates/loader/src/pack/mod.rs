@@ -157,7 +157,9 @@ impl Sorted {
         let mut ends = vec![0_u32; row_len + 1];
         let mut full_rows = 0_u64;
         if longest < row_len {
-            lengths.iter().for_each(|&len| ends[len as usize] += 1);
+            for &len in lengths {
+                ends[len as usize] += 1;
+            }
         } else {
             for &len in lengths {
                 full_rows += u64::from(len) / row_len as u64;

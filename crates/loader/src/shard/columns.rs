@@ -14,11 +14,9 @@ use crate::{Error, Stored};
 pub(super) enum Prefix {
     /// Nothing.
     None,
-    /// MDS arrays whose type is not in the index: a byte that says it.
-    Type,
     /// MDS arrays whose shape is not in the index: rank and width of lengths in a byte, lengths.
     Shape,
-    /// Both.
+    /// MDS arrays of which neither is in the index: a byte that says the type, and the above.
     TypeShape,
 }
 
@@ -28,7 +26,7 @@ pub(super) struct Column {
     /// The sizes of all columns; `None` where each sample says it.
     pub(super) sizes: Vec<Option<u32>>,
     /// Which column holds the tokens.
-    pub(super) column: usize,
+    pub(super) chosen: usize,
     pub(super) prefix: Prefix,
     pub(super) stored: Stored,
 }
@@ -65,18 +63,17 @@ impl Column {
         let mut size_at = place;
         place += 4 * self.sizes.iter().filter(|size| size.is_none()).count() as u64;
         for (column, size) in self.sizes.iter().enumerate() {
-            let size = match size {
-                Some(size) => *size,
-                None => {
-                    size_at += 4;
-                    store.u32(size_at - 4, "the size of a column")?
-                }
+            let size = if let Some(size) = size {
+                *size
+            } else {
+                size_at += 4;
+                store.u32(size_at - 4, "the size of a column")?
             };
             let size = u64::from(size);
             if place + size > end {
                 break;
             }
-            if column == self.column {
+            if column == self.chosen {
                 return Ok((place, size));
             }
             place += size;
@@ -92,18 +89,18 @@ impl Column {
         let mut at = start;
         let mut byte = |what| {
             at += 1;
-            match at <= start + size {
-                true => Ok(store.bytes(at - 1, 1, what)?[0]),
-                false => Err(Error::corrupt(format!("{what} is missing"))),
+            if at > start + size {
+                return Err(Error::corrupt(format!("{what} is missing")));
             }
+            Ok(store.bytes(at - 1, 1, what)?[0])
         };
-        if matches!(self.prefix, Prefix::Type | Prefix::TypeShape) {
+        if self.prefix == Prefix::TypeShape {
             let code = byte("the type of an array")?;
             if array_type(code)? != self.stored {
                 return Err(Error::unsupported("arrays of several types in one shard"));
             }
         }
-        if matches!(self.prefix, Prefix::Shape | Prefix::TypeShape) {
+        if self.prefix != Prefix::None {
             let shape = byte("the shape of an array")?;
             let rank = usize::from(shape >> 2);
             if rank > RANK_MAX {

@@ -21,7 +21,8 @@ struct Index {
 #[derive(Deserialize)]
 struct Chunk {
     filename: String,
-    chunk_size: u32,
+    #[serde(rename = "chunk_size")]
+    items: u32,
     dim: Option<u64>,
 }
 
@@ -61,13 +62,13 @@ fn open_chunk(
     sibling: Sibling<'_>,
 ) -> Result<Shard, Error> {
     let store = sibling(check_name(&chunk.filename)?)?;
-    let count = u64::from(chunk.chunk_size);
+    let count = u64::from(chunk.items);
     let whole = chunk.dim.is_some();
     let leaves = if whole { 1 } else { config.data_format.len() };
     let column = Column {
         count,
         sizes: vec![None; leaves],
-        column: leaf,
+        chosen: leaf,
         prefix: Prefix::None,
         stored,
     }

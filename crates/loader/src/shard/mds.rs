@@ -84,7 +84,7 @@ impl Entry {
         }
         let column = self.column(field)?;
         let (prefix, fixed) = encoding(&self.column_encodings[column])?;
-        let unknown = matches!(prefix, Prefix::Type | Prefix::TypeShape);
+        let unknown = prefix == Prefix::TypeShape;
         let mut found = Column {
             count: u64::from(self.samples),
             // A size of 0 means that each sample says it, as in the reader of the format.
@@ -93,7 +93,7 @@ impl Entry {
                 .iter()
                 .map(|size| size.filter(|&size| size > 0))
                 .collect(),
-            column,
+            chosen: column,
             prefix,
             stored: fixed.or(stored).unwrap_or(Stored::U8),
         }

@@ -154,10 +154,8 @@ fn documents_of(
     let size = rows
         .checked_mul(row_len)
         .and_then(|len| len.checked_mul(stored.size() as u64));
-    if !size
-        .and_then(|size| size.checked_add(start))
-        .is_some_and(|end| end <= store.size())
-    {
+    let end = size.and_then(|size| size.checked_add(start));
+    if end.is_none_or(|end| end > store.size()) {
         let (path, size) = (store.path().display(), store.size());
         let message =
             format!("cannot find tokens of shape {shape:?} in `{path}`, which has {size} bytes");

@@ -1,4 +1,4 @@
-//! `.npy` arrays of integers, by the [format page] of NumPy: one axis is one document, two are one
+//! `.npy` arrays of integers, by the [format page] of `NumPy`: one axis is one document, two are one
 //! document a row.
 //!
 //! [format page]: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html

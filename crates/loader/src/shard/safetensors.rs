@@ -19,7 +19,7 @@ pub(crate) fn open(
     name: Option<&str>,
     access: Access,
 ) -> Result<Shard, Error> {
-    let file = SafeTensorsFile::open(path).map_err(failed)?;
+    let file = SafeTensorsFile::open(path).map_err(|error| failed(&error))?;
     let start = file.size_bytes() - file.header().data_len();
     shard(
         Store::open(path, access)?,
@@ -32,12 +32,13 @@ pub(crate) fn open(
 /// A file in memory.
 pub(crate) fn open_bytes(store: Store, name: Option<&str>) -> Result<Shard, Error> {
     let bytes = store.bytes(0, store.size(), "the file")?;
-    let (header_size, metadata) = SafeTensors::read_metadata(&bytes).map_err(failed)?;
+    let (header_size, metadata) =
+        SafeTensors::read_metadata(&bytes).map_err(|error| failed(&error))?;
     drop(bytes);
     shard(store, &metadata, header_size as u64 + 8, name)
 }
 
-fn failed(error: nexus_safetensors::SafeTensorError) -> Error {
+fn failed(error: &nexus_safetensors::SafeTensorError) -> Error {
     use nexus_safetensors::ErrorKind as Kind;
     let kind = match error.kind() {
         Kind::InvalidInput => ErrorKind::InvalidInput,

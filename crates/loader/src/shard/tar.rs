@@ -1,4 +1,4 @@
-//! WebDataset: tar archives whose members are grouped by the name before the first dot.
+//! `WebDataset`: tar archives whose members are grouped by the name before the first dot.
 //!
 //! Members are found once, when the archive is opened (POSIX.1-2001 ustar and pax, GNU long names
 //! and sizes). The member of each sample with the chosen extension is a document: an `.npy` array,
@@ -107,7 +107,12 @@ impl Samples<'_> {
 
     fn tokens(&self, store: &Store, member: &Member) -> Result<(Span, Stored), Error> {
         let end = member.start + member.size;
-        if self.field == "npy" || self.field.ends_with(".npy") {
+        if self
+            .field
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| last.eq_ignore_ascii_case("npy"))
+        {
             let array = npy::parse(store, member.start, end)?;
             let span = Span {
                 start: array.start,
