@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import itertools
 import json
 import multiprocessing
 import os
@@ -130,7 +131,7 @@ def test_packed_rows_have_bounds_and_positions(tmp_path: Path) -> None:
     assert ends[0] == 0
     assert ends[-1] == 32
     assert batch.max_seqlen == 8
-    for start, end in zip(ends, ends[1:], strict=False):
+    for start, end in itertools.pairwise(ends):
         assert len(set(ids[start:end])) == 1
         assert (places[start:end] == np.arange(end - start)).all()
     assert sorted(np.bincount(ids)) == sorted([5, 3, 8, 2, 13, 0, 0, 1])

@@ -1,10 +1,10 @@
-//! How fast documents are packed: `pack_speed [documents] [row length]`.
+//! How fast documents are packed: `pack_speed [documents] [row length] [threads]`.
 //!
 //! Lengths are log-normal around 500 tokens, as those of web pages, and at most four rows long.
 
 use std::time::Instant;
 
-use nexus_loader::pack::best_fit;
+use nexus_loader::pack::best_fit_with;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -12,17 +12,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .next()
         .map_or(Ok(10_000_000), |text| text.parse())?;
     let row_len = arguments.next().map_or(Ok(2048), |text| text.parse())?;
+    let threads = arguments.next().map_or(Ok(2), |text| text.parse())?;
     let lengths = lengths(documents, row_len);
     let mut seconds: Vec<f64> = Vec::new();
-    let mut packing = best_fit(&lengths, row_len)?;
+    let mut packing = best_fit_with(&lengths, row_len, threads)?;
     for _ in 0..5 {
         let start = Instant::now();
-        packing = best_fit(&lengths, row_len)?;
+        packing = best_fit_with(&lengths, row_len, threads)?;
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
     println!(
-        "{documents} documents into {} rows of {row_len}: {:.1} M documents/s at best, {:.1} in the \
+        "{documents} documents into {} rows of {row_len} on {threads} threads: {:.1} M documents/s at best, {:.1} in the \
          median, padding {:.4} %",
         packing.rows(),
         documents as f64 / seconds[0] / 1e6,

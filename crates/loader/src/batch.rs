@@ -1,7 +1,7 @@
 //! Batches, and the buffers that they are made in.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::Token;
 use crate::raw::Buffer;
@@ -24,18 +24,25 @@ impl Pool {
     }
 
     fn take(&self) -> Buffer {
-        let kept = self
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let kept = self.kept().and_then(|mut kept| kept.pop());
         kept.unwrap_or_else(|| Buffer::new(self.size))
     }
 
     fn give_back(&self, buffer: Buffer) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < self.kept_max {
+        if let Some(mut kept) = self.kept()
+            && kept.len() < self.kept_max
+        {
             kept.push(buffer);
+        }
+    }
+
+    /// The buffers, unless another thread has them: in the child of a fork it may have them for
+    /// ever, and a buffer more or less does not matter.
+    fn kept(&self) -> Option<MutexGuard<'_, Vec<Buffer>>> {
+        match self.kept.try_lock() {
+            Ok(kept) => Some(kept),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 }
@@ -135,9 +142,14 @@ impl Batch {
         self.form.token
     }
 
+    /// The size of the tokens in bytes.
+    pub fn tokens_size(&self) -> usize {
+        self.form.tokens_size(self.len())
+    }
+
     /// The tokens: `len() × row_len()` integers in little-endian order, row after row.
     pub fn tokens(&self) -> &[u8] {
-        &self.buffer().bytes()[..self.form.tokens_size(self.len())]
+        &self.buffer().bytes()[..self.tokens_size()]
     }
 
     /// The position of each token within its document, as `i32` in little-endian order, where the

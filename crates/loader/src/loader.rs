@@ -170,7 +170,8 @@ impl Loader {
     /// The next batch; `None` at the end of an epoch, after which the next one follows.
     ///
     /// # Errors
-    /// `Io`, `Corrupt` and `InvalidInput` where a row cannot be read; the batch is then left out.
+    /// `Io`, `Corrupt` and `InvalidInput` where a row cannot be read. The loader stays before the
+    /// batch, so that another call tries again; [`set_state`](Self::set_state) goes past it.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         loop {
             match self.next_within(Duration::from_secs(1))? {
@@ -206,7 +207,7 @@ impl Loader {
                 Ok(Next::End)
             }
             Err(error) => {
-                // What follows starts behind the last batch that was given.
+                // Threads have gone on; the next call starts behind the last batch that was given.
                 self.ring = None;
                 Err(error)
             }

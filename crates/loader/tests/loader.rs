@@ -279,7 +279,7 @@ fn packed_rows_have_bounds_and_positions() {
 }
 
 #[test]
-fn rows_that_cannot_be_read_are_errors_and_the_rest_goes_on() {
+fn rows_that_cannot_be_read_are_errors_until_they_are_passed() {
     let docs = vec![u16s(0..3), u16s(0..9), u16s(0..2)];
     let files = docs.into_iter().map(|doc| ("x".to_owned(), doc)).collect();
     let open = OpenOptions {
@@ -299,6 +299,10 @@ fn rows_that_cannot_be_read_are_errors_and_the_rest_goes_on() {
         error.to_string().contains("document 1 has 9 tokens"),
         "{error}"
     );
+    assert!(loader.next_batch().is_err(), "the loader stays before it");
+    let state = loader.state_at(0, 2);
+    loader.set_state(&state).unwrap();
+    assert_eq!(loader.next_batch().unwrap().unwrap().rows(), [2]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nexus_loader::pack::{Packing, best_fit};
+use nexus_loader::pack::{Packing, best_fit, best_fit_with};
 use nexus_loader::{ErrorKind, limits};
 use proptest::prelude::*;
 
@@ -90,12 +90,16 @@ fn documents_that_fit_are_never_cut() {
 }
 
 #[test]
-fn the_same_documents_give_the_same_rows() {
-    let lengths: Vec<u32> = (0..3000).map(|at| (at * 31) % 700).collect();
-    assert_eq!(
-        best_fit(&lengths, 256).unwrap(),
-        best_fit(&lengths, 256).unwrap()
-    );
+fn the_same_documents_give_the_same_rows_on_any_number_of_threads() {
+    let lengths: Vec<u32> = (0..30_000).map(|at| (at * 31) % 700).collect();
+    for lengths in [&lengths[..], &lengths[..2], &[256; 3], &[7; 999], &[0, 0]] {
+        let want = best_fit_with(lengths, 256, 1).unwrap();
+        for threads in [2, 3, 7, 16] {
+            let packing = best_fit_with(lengths, 256, threads).unwrap();
+            assert_eq!(packing, want, "{threads} threads");
+        }
+        rooms(&want, lengths);
+    }
 }
 
 #[test]

@@ -18,6 +18,17 @@ pub(super) struct Group {
     next: u32,
 }
 
+impl Group {
+    /// The rows from `from` on, `rows` of them at most.
+    pub(super) fn part(self, from: u32, rows: u32) -> Self {
+        Self {
+            rows: rows.min(self.rows - from),
+            offset: self.offset + from,
+            ..self
+        }
+    }
+}
+
 /// Documents of one length that were put into each row of a group.
 #[derive(Clone, Copy)]
 struct Link {

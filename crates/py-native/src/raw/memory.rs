@@ -41,7 +41,7 @@ impl Memory {
     pub(crate) fn of_tokens(batch: Arc<Batch>) -> Self {
         Self {
             start: batch.tokens_start(),
-            len: batch.tokens().len(),
+            len: batch.tokens_size(),
             read_only: false,
             _owner: batch,
         }
@@ -51,7 +51,7 @@ impl Memory {
     pub(crate) fn of_positions(batch: Arc<Batch>) -> Option<Self> {
         Some(Self {
             start: batch.positions_start()?,
-            len: batch.positions()?.len(),
+            len: batch.len() * batch.row_len() * 4,
             read_only: false,
             _owner: batch,
         })
