@@ -62,10 +62,6 @@ impl Loader {
         position_ids = false, cu_seqlens = false, pad_id = 0, threads = 2, prefetch = 16,
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
-    #[expect(
-        clippy::fn_params_excessive_bools,
-        reason = "keyword arguments of Python"
-    )]
     fn new(
         py: Python<'_>,
         source: Paths,
