@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
+use nexus_loader::Batch;
 use nexus_safetensors::Region;
 use nexus_tensor::DType;
 use pyo3::buffer::PyUntypedBuffer;
@@ -33,6 +34,36 @@ impl Memory {
             len: region.len(),
             read_only: false,
             _owner: Arc::new(region),
+        }
+    }
+
+    /// The tokens of a batch. Nobody borrows from a batch that Python has.
+    pub(crate) fn of_tokens(batch: Arc<Batch>) -> Self {
+        Self {
+            start: batch.tokens_start(),
+            len: batch.tokens_size(),
+            read_only: false,
+            _owner: batch,
+        }
+    }
+
+    /// The positions of a batch, if it has them.
+    pub(crate) fn of_positions(batch: Arc<Batch>) -> Option<Self> {
+        Some(Self {
+            start: batch.positions_start()?,
+            len: batch.len() * batch.row_len() * 4,
+            read_only: false,
+            _owner: batch,
+        })
+    }
+
+    /// Integers that nobody else has.
+    pub(crate) fn of_ints(mut ints: Vec<i32>) -> Self {
+        Self {
+            start: ints.as_mut_ptr().cast(),
+            len: size_of_val(ints.as_slice()),
+            read_only: false,
+            _owner: Arc::new(ints),
         }
     }
 
