@@ -1,6 +1,7 @@
 """Measure nexus.safetensors against its peers: load, save, header, slices, bytes.
 
-    ./x bench safetensors [--rounds N] [--only NAME,...] [--exclusive] [--folder F] [--out F]
+    ./x bench safetensors [--rounds N] [--add] [--only NAME,...] [--exclusive]
+                          [--folder F] [--out F]
 
 Every measurement is a process of its own (contestants.py); contestants take turns in every round,
 in another order each time; Ctrl-C ends with the round. A figure is the median over the rounds, its
@@ -8,7 +9,8 @@ spread the least and the greatest. ``total`` is the call and one byte of every p
 loaders are compared with eager ones; limits.py measures what the machine allows, in the same
 rounds. The last column is the ratio to the contestant of ours that does the same (``AGAINST``).
 Tables are printed, written to a folder and put into docs/safetensors.md between the lines
-``<!-- bench:safetensors -->`` and ``<!-- /bench:safetensors -->``. ``--exclusive`` asks for the CPU
+``<!-- bench:safetensors -->`` and ``<!-- /bench:safetensors -->``. ``--add`` adds rounds to those
+of the run before, which must have had the same arguments. ``--exclusive`` asks for the CPU
 (``chrt -f 1``).
 """
 
@@ -352,9 +354,17 @@ def version(package: str) -> str:
         return "not installed"
 
 
+def earlier(groups: list[Group], folder: Path) -> int:
+    """Takes over the figures of the run before; gives the number of its rounds."""
+    for group in groups:
+        group.figures = json.loads((folder / f"{group.name}.json").read_text())
+    return min(len(rounds) for group in groups for rounds in group.figures.values())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--add", action="store_true")
     parser.add_argument("--only", help="names of tables: " + ",".join(g.name for g in GROUPS))
     parser.add_argument("--exclusive", action="store_true")
     parser.add_argument("--folder", type=Path, default=ROOT / "target/bench/safetensors/files")
@@ -373,12 +383,12 @@ def main() -> None:
     if unknown := wanted - {group.name for group in GROUPS}:
         sys.exit(f"error: no table is called {', '.join(sorted(unknown))}\nhint: see --help")
     groups, bench = [group for group in GROUPS if group.name in wanted], Bench(arguments)
-    rounds = 0
+    rounds = before = earlier(groups, arguments.out) if arguments.add else 0
     stopped: list[int] = []
     signal.signal(signal.SIGINT, lambda number, _frame: stopped.append(number))
-    while rounds < arguments.rounds and not stopped:
+    while rounds < before + arguments.rounds and not stopped:
         for group in groups:
-            print(f"round {rounds + 1} of {arguments.rounds}: {group.name}", file=sys.stderr)
+            print(f"round {rounds + 1}: {group.name}", file=sys.stderr)
             bench.run(group, rounds)
         rounds += 1
     for group in groups:
@@ -390,9 +400,9 @@ def main() -> None:
     (arguments.out / "conditions.md").write_text(line)
     if len(groups) == len(GROUPS):
         tables = [(arguments.out / f"{group.name}.md").read_text() for group in groups]
-        before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        PAGE.write_text(before + BEGIN + "\n".join([*tables, line]) + END + after, "utf-8")
+        above, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+        below = rest.partition(END)[2]
+        PAGE.write_text(above + BEGIN + "\n".join([*tables, line]) + END + below, "utf-8")
         print(f"written to {arguments.out} and {PAGE}")
 
 
