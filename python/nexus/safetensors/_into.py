@@ -200,7 +200,7 @@ def _spec(target: object) -> TensorSpec | None:
 
 def _is_dense(target: object) -> bool:
     if is_torch(target):
-        return target.device.type == "cpu" and target.is_contiguous()
+        return bool(target.device.type == "cpu" and target.is_contiguous())
     flags = getattr(target, "flags", None)
     return flags is None or bool(flags.c_contiguous)
 
