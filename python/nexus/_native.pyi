@@ -14,7 +14,7 @@ import tensorflow as tf  # type: ignore[import-not-found, import-untyped, unused
 import torch  # type: ignore[import-not-found, unused-ignore]
 from typing_extensions import Buffer, CapsuleType, disjoint_base
 
-from nexus.data._row import Row
+from nexus.data._row import OutputFormat, Row
 
 __all__ = [
     "Checkpoint",
@@ -533,6 +533,15 @@ class Pipeline:
     def cut(self, *, max_tokens: int = 256) -> Pipeline: ...
     def map(self, function: Callable[[Row], str], /) -> Pipeline: ...
     def filter(self, function: Callable[[Row], bool], /) -> Pipeline: ...
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        /,
+        *,
+        format: OutputFormat | None = None,
+        shard_size_bytes: int | None = None,
+        token_type: Literal["uint16", "uint32"] | None = None,
+    ) -> Pipeline: ...
     def write_jsonl(self, path: str | os.PathLike[str], /) -> Pipeline: ...
     def write_rejects(self, path: str | os.PathLike[str], /) -> Pipeline: ...
     def run(

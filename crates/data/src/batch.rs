@@ -17,7 +17,7 @@ pub mod columns {
     pub const TEXT: &str = "text";
     /// `Utf8`: the path of the file that the document was read from.
     pub const SOURCE: &str = "source";
-    /// `UInt64`: the line of a JSONL record, from 1; null for other files.
+    /// `UInt64`: the line, row or record in the file, from 1; null where the file is one document.
     pub const LINE: &str = "line";
     /// `Utf8`: a JSON object of what else the record holds, verbatim.
     pub const FIELDS: &str = "fields";
@@ -32,6 +32,9 @@ pub mod columns {
     /// `Utf8`: a passage of a document.
     pub const PASSAGE: &str = "passage";
 }
+
+/// The columns that readers give.
+pub(crate) type Columns = [ArrayRef; 5];
 
 /// The schema that readers give: `id`, `text`, `source`, `line`, `fields`.
 pub(crate) fn read_schema() -> SchemaRef {

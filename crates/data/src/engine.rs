@@ -9,6 +9,7 @@
 use crate::atomic::AtomicFile;
 use crate::operators::{Operator, Stop};
 use crate::report::{Counted, Progressed, Report, StepReport, Ticker};
+use crate::sink::{Encoded, Encoder, Writer};
 use crate::source::{self, Chunk, Meter, Reader};
 use crate::turnstile::{Closed, Turn, Turnstile};
 use crate::{BoxError, Cancel, Error, Progress, Reject, jsonl};
@@ -22,7 +23,7 @@ pub(crate) enum Sink<'a> {
     /// They are counted.
     Nothing,
     /// They are written.
-    JsonLines(AtomicFile),
+    Write(Writer),
     /// They are handed to a function.
     Each(&'a mut (dyn FnMut(RecordBatch) -> Result<(), BoxError> + Send)),
 }
@@ -62,10 +63,13 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         operators,
         sink_name: match sink {
             Sink::Nothing => None,
-            Sink::JsonLines(_) => Some("write_jsonl"),
+            Sink::Write(ref writer) => Some(writer.step()),
             Sink::Each(_) => Some("for_each"),
         },
-        encodes: matches!(sink, Sink::JsonLines(_)),
+        encoder: match sink {
+            Sink::Write(ref writer) => Some(writer.encoder()),
+            _ => None,
+        },
         end: Turnstile::starting_at(
             1,
             End {
@@ -100,8 +104,8 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
     if let Some(file) = end.rejects {
         file.commit()?;
     }
-    if let Sink::JsonLines(file) = end.sink {
-        file.commit()?;
+    if let Sink::Write(writer) = end.sink {
+        writer.commit()?;
     }
     report.rejected = end.rejected;
     report.seconds = start.elapsed().as_secs_f64();
@@ -113,7 +117,7 @@ struct Run<'a> {
     source: Mutex<Tickets>,
     operators: Vec<Box<dyn Operator>>,
     end: Turnstile<End<'a>>,
-    encodes: bool,
+    encoder: Option<Encoder>,
     sink_name: Option<&'static str>,
     read: StepMeter,
     steps: Vec<StepMeter>,
@@ -137,6 +141,12 @@ struct End<'a> {
     rejects: Option<AtomicFile>,
     rejected: Counted<Reject>,
     error: Option<Error>,
+}
+
+/// What comes out of the last step, as the sink takes it.
+enum Product {
+    Batch(RecordBatch),
+    Encoded(Encoded),
 }
 
 /// A piece of the source on its way.
@@ -201,12 +211,10 @@ impl Run<'_> {
         let rows = state.as_ref().map_or(0, RecordBatch::num_rows);
         let size = state.as_ref().map_or(0, RecordBatch::get_array_memory_size);
         let state = state.and_then(|batch| {
-            let lines = if self.encodes {
-                jsonl::encode(&batch)?
-            } else {
-                Vec::new()
-            };
-            Ok((batch, lines))
+            Ok(match self.encoder {
+                Some(encoder) => Product::Encoded(encoder.encode(batch)?),
+                None => Product::Batch(batch),
+            })
         });
         turn.waited = Duration::ZERO;
         let ended = self.end.pass(&mut turn, |end| end.accept(state, rejects))?;
@@ -270,23 +278,21 @@ impl End<'_> {
     /// batches that were waiting may come before the turnstile is shut.
     fn accept(
         &mut self,
-        state: Result<(RecordBatch, Vec<u8>), Error>,
+        state: Result<Product, Error>,
         rejects: Vec<Reject>,
     ) -> Result<(), Closed> {
         if self.error.is_some() {
             return Err(Closed);
         }
-        let result = self.reject(rejects).and_then(|()| {
-            let (batch, lines) = state?;
-            match &mut self.sink {
-                Sink::Nothing => Ok(()),
-                Sink::JsonLines(file) => file.write(&lines),
-                Sink::Each(_) if batch.num_rows() == 0 => Ok(()),
-                Sink::Each(function) => {
+        let result = self
+            .reject(rejects)
+            .and_then(|()| match (&mut self.sink, state?) {
+                (Sink::Write(writer), Product::Encoded(rows)) => writer.write(&rows),
+                (Sink::Each(function), Product::Batch(batch)) if batch.num_rows() > 0 => {
                     function(batch).map_err(|error| Error::function("for_each", error))
                 }
-            }
-        });
+                _ => Ok(()),
+            });
         result.map_err(|error| {
             self.error = Some(error);
             Closed
@@ -296,7 +302,7 @@ impl End<'_> {
     fn reject(&mut self, rejects: Vec<Reject>) -> Result<(), Error> {
         for reject in rejects {
             if let Some(file) = &mut self.rejects {
-                file.write(&jsonl::encode_reject(&reject))?;
+                file.append(&jsonl::encode_reject(&reject))?;
             }
             self.rejected.add(reject);
         }

@@ -110,6 +110,14 @@ impl Error {
         }
     }
 
+    pub(crate) fn safetensors(path: &Path, source: nexus_safetensors::SafeTensorError) -> Self {
+        let message = format!("cannot write `{}`: {source}", path.display());
+        Self {
+            source: Some(Box::new(source)),
+            ..Self::new(ErrorKind::Io, message)
+        }
+    }
+
     pub(crate) fn arrow(doing: &str, source: arrow_schema::ArrowError) -> Self {
         let message = format!("cannot {doing}: {source}");
         Self {

@@ -27,6 +27,7 @@
 mod atomic;
 mod batch;
 mod cancel;
+mod cells;
 mod document;
 mod engine;
 mod error;
@@ -35,10 +36,12 @@ mod jsonl;
 pub mod limits;
 pub mod markdown;
 mod operators;
+mod output;
 mod pipeline;
 mod plan;
 mod record;
 mod report;
+mod sink;
 mod source;
 mod turnstile;
 
@@ -46,6 +49,7 @@ pub use batch::{Row, columns};
 pub use cancel::Cancel;
 pub use document::Document;
 pub use error::{BoxError, Error, ErrorKind};
+pub use output::{Format, Output, TokenType};
 pub use pipeline::{Pipeline, RunOptions};
 pub use record::Record;
 pub use report::{Counted, Progress, Progressed, Reject, Report, StepReport};

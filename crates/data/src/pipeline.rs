@@ -8,6 +8,8 @@ use crate::operators::{
     BatchFn, Clean, Cut, DedupExact, Filter, FilterFn, Map, MapBatches, MapFn, MinChars, Operator,
     SPECIAL_TOKENS, Stop, Tokenize,
 };
+use crate::output::{Output, Target};
+use crate::sink::Writer;
 use crate::source::{BatchLimit, Batches, Reader};
 use crate::turnstile::{Closed, Turn};
 use crate::{BoxError, Cancel, Error, Progress, Report, batch};
@@ -49,7 +51,7 @@ use std::sync::{Arc, Mutex};
 pub struct Pipeline {
     pub(crate) source: Source,
     pub(crate) steps: Vec<Step>,
-    pub(crate) output: Option<PathBuf>,
+    pub(crate) output: Option<Output>,
     pub(crate) rejects: Option<PathBuf>,
 }
 
@@ -109,8 +111,10 @@ impl Pipeline {
     /// Reads a file, or all files below a folder in the order of their names.
     ///
     /// `.txt`, `.md`, `.markdown`, `.html` and `.htm` files are one document each; `.jsonl` and
-    /// `.ndjson` files have one in the key `text` of each line. All of them may be compressed
-    /// (`.gz`, any number of members). Hidden files are left out, others are counted as skipped.
+    /// `.ndjson` files have one in the key `text` of each line; `.csv`, `.tsv`, `.parquet`, `.arrow`,
+    /// `.feather` and `.arrows` files have one in the column `text` of each row; `.warc`, `.wet` and
+    /// `.tar` files are archives of documents. All but Parquet may be compressed (`.gz`, `.zst`,
+    /// `.bz2`, `.xz`, any number of members). Hidden files are left out, others are counted as skipped.
     /// The batches have the [`columns`](crate::columns) `id`, `text`, `source`, `line` and `fields`.
     pub fn read(path: impl Into<PathBuf>) -> Self {
         Self::new(Source::Path(path.into()))
@@ -197,12 +201,36 @@ impl Pipeline {
         })
     }
 
-    /// Lets [`run`](Self::run) write the result as JSON Lines, one object a row with the columns as
-    /// keys. The file appears when the run succeeds, in place of an older one; otherwise there is no
-    /// trace of it.
-    pub fn write_jsonl(mut self, path: impl Into<PathBuf>) -> Self {
-        self.output = Some(path.into());
+    /// Lets [`run`](Self::run) write the result. A path with the ending of a [`Format`](crate::Format)
+    /// is one file; for a folder of shards, see [`Output`].
+    ///
+    /// The output appears when the run succeeds, in place of an older one; otherwise there is no
+    /// trace of it. The same rows give the same bytes, for any number of threads.
+    ///
+    /// ```
+    /// use nexus_data::{Format, Output, Pipeline, RunOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// std::fs::write(folder.join("a.txt"), "A document.")?;
+    /// let pipeline = Pipeline::read(folder.join("a.txt"));
+    /// pipeline.clone().write(folder.join("a.parquet")).run(&RunOptions::default())?;
+    ///
+    /// let shards = Output::new(folder.join("shards")).format(Format::Mds);
+    /// pipeline.write(shards).run(&RunOptions::default())?;
+    /// assert!(folder.join("shards/index.json").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write(mut self, output: impl Into<Output>) -> Self {
+        self.output = Some(output.into());
         self
+    }
+
+    /// Lets [`run`](Self::run) write the result as one file of JSON Lines, one object a row with the
+    /// columns as keys: [`write`](Self::write) for a path of any ending. The file is compressed when
+    /// that is `.gz` or `.zst`.
+    pub fn write_jsonl(self, path: impl Into<PathBuf>) -> Self {
+        self.write(Output::jsonl_file(path.into()))
     }
 
     /// Lets each run write what it rejects as JSON Lines: `{"file": .., "line": .., "reason": ..}`.
@@ -229,7 +257,7 @@ impl Pipeline {
     /// # Panics
     /// When a function panics.
     pub fn run(&self, options: &RunOptions) -> Result<Report, Error> {
-        let sink = |output: Option<AtomicFile>| output.map_or(Sink::Nothing, Sink::JsonLines);
+        let sink = |output: Option<Writer>| output.map_or(Sink::Nothing, Sink::Write);
         self.start(options, self.output.as_ref(), sink)
     }
 
@@ -272,12 +300,13 @@ impl Pipeline {
     fn start<'a>(
         &self,
         options: &RunOptions,
-        output: Option<&PathBuf>,
-        sink: impl FnOnce(Option<AtomicFile>) -> Sink<'a>,
+        output: Option<&Output>,
+        sink: impl FnOnce(Option<Writer>) -> Sink<'a>,
     ) -> Result<Report, Error> {
         let threads = options.threads()?;
         let limit = options.batch_limit()?;
-        let operators = self.operators()?;
+        let target = output.map(Output::target).transpose()?;
+        let (operators, trial) = self.operators()?;
         let reader = match &self.source {
             Source::Path(path) => Reader::files(path, limit)?,
             Source::Batches(batches) => {
@@ -287,11 +316,18 @@ impl Pipeline {
             }
         };
         let create = |path: &PathBuf| AtomicFile::create(path);
+        let write = |target: Target| {
+            let schema = trial.as_ref().map(RecordBatch::schema);
+            let writer = Writer::create(target, schema)?;
+            // A column without a form in the format is known before the first file is read.
+            trial.map_or(Ok(()), |batch| writer.encoder().encode(batch).map(drop))?;
+            Ok::<_, Error>(writer)
+        };
         engine::run(Job {
             reader,
             operators,
             rejects: self.rejects.as_ref().map(create).transpose()?,
-            sink: sink(output.map(create).transpose()?),
+            sink: sink(target.map(write).transpose()?),
             threads,
             cancel: options.cancel.clone(),
             progress: options.progress.clone(),
@@ -301,7 +337,7 @@ impl Pipeline {
     /// The steps, ready to run. Batch 0, which has no rows, has passed them: so steps that do not fit
     /// together are found before the first file is read. What comes out of a user's function is not
     /// known beforehand, so the trial ends there.
-    fn operators(&self) -> Result<Vec<Box<dyn Operator>>, Error> {
+    fn operators(&self) -> Result<(Vec<Box<dyn Operator>>, Option<RecordBatch>), Error> {
         let operators: Vec<_> = self
             .steps
             .iter()
@@ -326,7 +362,7 @@ impl Pipeline {
                 }
             };
         }
-        Ok(operators)
+        Ok((operators, trial))
     }
 }
 

@@ -9,12 +9,13 @@
 //! chars = 20
 //!
 //! [sink]
-//! write_jsonl = "clean.jsonl"
+//! write = "clean.parquet"
 //! rejects = "rejects.jsonl"
 //! ```
 
 use crate::Error;
 use crate::limits::PLAN_SIZE_MAX;
+use crate::output::{Format, Output, TokenType};
 use crate::pipeline::{Pipeline, Source, Step};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -64,8 +65,7 @@ impl Pipeline {
             pipeline.steps.push(read_step(&step)?);
         }
         if let Some(sink) = root.table("sink")? {
-            sink.allow(&["write_jsonl", "rejects"])?;
-            pipeline.output = sink.string("write_jsonl")?.map(PathBuf::from);
+            pipeline.output = read_output(&sink)?;
             pipeline.rejects = sink.string("rejects")?.map(PathBuf::from);
         }
         Ok(pipeline)
@@ -89,8 +89,8 @@ impl Pipeline {
         if self.output.is_some() || self.rejects.is_some() {
             plan.push_str("\n[sink]\n");
         }
-        if let Some(path) = &self.output {
-            entry(&mut plan, "write_jsonl", path)?;
+        if let Some(output) = &self.output {
+            write_output(&mut plan, output)?;
         }
         if let Some(path) = &self.rejects {
             entry(&mut plan, "rejects", path)?;
@@ -127,6 +127,60 @@ fn read_step(step: &Table<'_>) -> Result<Step, Error> {
         ),
         _ => Step::Cut(step.count("max_tokens")?),
     })
+}
+
+fn read_output(sink: &Table<'_>) -> Result<Option<Output>, Error> {
+    sink.allow(&[
+        "write",
+        "write_jsonl",
+        "format",
+        "shard_size_bytes",
+        "token_type",
+        "rejects",
+    ])?;
+    let one_file = sink.string("write_jsonl")?;
+    let Some(path) = sink.string("write")? else {
+        for key in ["format", "shard_size_bytes", "token_type"] {
+            if sink.value(key).is_some() {
+                return Err(sink.lacks("write"));
+            }
+        }
+        return Ok(one_file.map(|path| Output::jsonl_file(path.into())));
+    };
+    if one_file.is_some() {
+        return Err(sink.error(
+            sink.at,
+            "sink has `write` and `write_jsonl`, it takes one of them",
+        ));
+    }
+    let mut output = Output::new(path);
+    if let Some(format) = sink.named("format", Format::from_name)? {
+        output = output.format(format);
+    }
+    if sink.value("shard_size_bytes").is_some() {
+        output = output.shard_size_bytes(sink.count("shard_size_bytes")? as u64);
+    }
+    if let Some(token_type) = sink.named("token_type", TokenType::from_name)? {
+        output = output.token_type(token_type);
+    }
+    Ok(Some(output))
+}
+
+fn write_output(plan: &mut String, output: &Output) -> Result<(), Error> {
+    if output.is_file {
+        return entry(plan, "write_jsonl", &output.path);
+    }
+    entry(plan, "write", &output.path)?;
+    if let Some(format) = output.format {
+        let _ = writeln!(plan, "format = \"{}\"", format.name());
+    }
+    if let Some(size) = output.shard_size_bytes {
+        let _ = writeln!(plan, "shard_size_bytes = {size}");
+    }
+    if let Some(token_type) = output.token_type {
+        let _ = writeln!(plan, "token_type = \"{}\"", token_type.name());
+    }
+    Ok(())
 }
 
 fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
@@ -206,6 +260,22 @@ impl<'a> Table<'a> {
             .as_str()
             .map(Some)
             .ok_or_else(|| self.wrong(key, value, "a string"))
+    }
+
+    /// The value that a name stands for.
+    fn named<T>(
+        &self,
+        key: &str,
+        from_name: impl Fn(&str) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let Some((name, value)) = self.string(key)?.zip(self.value(key)) else {
+            return Ok(None);
+        };
+        from_name(name).map(Some).map_err(|error| {
+            let hint = error.hint().unwrap_or_default().to_owned();
+            self.error(value.span().start, &error.to_string())
+                .with_hint(hint)
+        })
     }
 
     fn count(&self, key: &str) -> Result<usize, Error> {

@@ -64,17 +64,48 @@ fn parse(line: &[u8]) -> Result<Record, String> {
         None => None,
         Some(id) => Some(id_text(id)?),
     };
-    let mut fields = String::from("{");
-    for (name, value) in entries.others {
-        if fields.len() > 1 {
-            fields.push(',');
-        }
-        fields.push_str(&serde_json::Value::from(name).to_string());
-        fields.push(':');
-        fields.push_str(value.get());
-    }
-    fields.push('}');
+    let fields = object(&entries.others);
     Ok(Record { id, text, fields })
+}
+
+fn object(entries: &[(Cow<'_, str>, &RawValue)]) -> String {
+    let mut object = String::from("{");
+    for (name, value) in entries {
+        if object.len() > 1 {
+            object.push(',');
+        }
+        object.push_str(&serde_json::Value::from(name.as_ref()).to_string());
+        object.push(':');
+        object.push_str(value.get());
+    }
+    object.push('}');
+    object
+}
+
+/// What a JSON object that need not be a whole record holds.
+pub(crate) struct Parts {
+    pub(crate) id: Option<String>,
+    pub(crate) text: Option<String>,
+    /// All other keys, and those of an object `fields`.
+    pub(crate) fields: String,
+}
+
+/// Reads a JSON object as part of a record.
+pub(crate) fn parts(json: &str) -> Result<Parts, String> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let entries = deserializer
+        .deserialize_map(Entries::default())
+        .and_then(|entries| deserializer.end().map(|()| entries))
+        .map_err(|error| format!("bad JSON: {error}"))?;
+    let text = |text: &RawValue| {
+        serde_json::from_str(text.get())
+            .map_err(|_| format!("`text` is no string but {}", kind(text)))
+    };
+    Ok(Parts {
+        id: entries.id.map(id_text).transpose()?,
+        text: entries.text.map(text).transpose()?,
+        fields: object(&entries.others),
+    })
 }
 
 /// An id as text: a string's content, a number's digits.

@@ -80,7 +80,7 @@ pub struct StepReport {
 pub struct Reject {
     /// The file, as the column `source` names it.
     pub file: String,
-    /// The line in the file, from 1; `None` where the file as a whole is meant.
+    /// The line, row or record in the file, from 1; `None` where the file as a whole is meant.
     pub line: Option<u64>,
     /// What is wrong with it.
     pub reason: String,

@@ -1,24 +1,34 @@
 //! From files to batches: the part that must run in order hands out chunks of bytes or lists of
 //! files, the part that can run on any thread turns a chunk into rows.
 
+mod arrow;
+mod csv;
 mod documents;
+mod foreign;
+mod http;
 mod lines;
 mod listing;
+mod open;
+mod parquet;
 mod records;
+mod sample;
+mod table;
+mod tar;
+mod warc;
 
 use crate::batch::Rows;
 use crate::report::Counted;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
 use lines::{LineChunk, Lines};
-use listing::{Format, Input, Listing};
+use listing::{Compression, Format, Input, Listing};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use listing::files;
-pub(crate) use listing::list;
+pub(crate) use listing::{MANIFEST, list};
 
 /// Batches from elsewhere, in place of files.
 pub(crate) type Batches = Box<dyn Iterator<Item = RecordBatch> + Send>;
@@ -40,14 +50,25 @@ pub(crate) struct Meter {
 /// A piece of work for one thread.
 pub(crate) enum Chunk {
     Lines(LineChunk),
+    Cells(csv::CellChunk),
+    Table(table::TableChunk),
+    Captures(warc::CaptureChunk),
+    Samples(sample::SampleChunk),
     Documents(Vec<Input>),
     Batch(RecordBatch),
+}
+
+/// A file that holds many records, read from its start to its end.
+pub(crate) trait Records: Send {
+    /// The next records, as many as the limit allows but at least one; `None` at the end. What
+    /// cannot be read is rejected.
+    fn next(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<Chunk>;
 }
 
 /// Hands out the source piece by piece. Needs little time, for it holds up all threads.
 pub(crate) struct Reader {
     inputs: VecDeque<Input>,
-    lines: Option<Lines>,
+    records: Option<Box<dyn Records>>,
     batches: Option<Batches>,
     rejects: Vec<Reject>,
     limit: BatchLimit,
@@ -85,7 +106,7 @@ impl Reader {
     fn empty(limit: BatchLimit) -> Self {
         Self {
             inputs: VecDeque::new(),
-            lines: None,
+            records: None,
             batches: None,
             rejects: Vec::new(),
             limit,
@@ -123,21 +144,39 @@ impl Reader {
             return batches.next().map(Chunk::Batch);
         }
         loop {
-            if let Some(lines) = &mut self.lines {
-                if let Some(chunk) = lines.next(self.limit, &mut self.rejects) {
-                    return Some(Chunk::Lines(chunk));
+            if let Some(records) = &mut self.records {
+                if let Some(chunk) = records.next(self.limit, &mut self.rejects) {
+                    return Some(chunk);
                 }
-                self.lines = None;
+                self.records = None;
             }
-            if self.inputs.front()?.format != Format::JsonLines {
+            if self.inputs.front()?.format.is_document() {
                 return Some(Chunk::Documents(self.next_documents()));
             }
             let input = self.inputs.pop_front()?;
-            match lines::open(&input, &self.meter) {
-                Ok(lines) => self.lines = Some(lines),
+            match self.open(&input) {
+                Ok(records) => self.records = Some(records),
                 Err(reason) => self.rejects.push(input.reject(None, reason)),
             }
         }
+    }
+
+    /// Opens a file of many records.
+    fn open(&self, input: &Input) -> Result<Box<dyn Records>, String> {
+        if input.format == Format::Parquet {
+            return Ok(Box::new(parquet::Groups::open(input, &self.meter)?));
+        }
+        if input.format == Format::Arrow {
+            return Ok(Box::new(arrow::Frames::open(input, &self.meter)?));
+        }
+        let reader = open::open(input, &self.meter)?;
+        let input = input.clone();
+        Ok(match input.format {
+            Format::Csv { delimiter } => Box::new(csv::Cells::open(&input, reader, delimiter)?),
+            Format::Warc => Box::new(warc::Captures::new(input, reader)),
+            Format::Tar => Box::new(tar::Samples::new(input, reader)),
+            _ => Box::new(Lines::new(input, reader)),
+        })
     }
 
     /// Whole files up to the batch's limits. A compressed one comes alone: nobody knows its size.
@@ -147,8 +186,9 @@ impl Reader {
         while let Some(next) = self.inputs.front() {
             size += next.size;
             let is_full = documents.len() >= self.limit.rows || size > self.limit.size_bytes as u64;
-            let is_alone = next.is_gzip || documents.last().is_some_and(|last| last.is_gzip);
-            if next.format == Format::JsonLines || !documents.is_empty() && (is_full || is_alone) {
+            let is_packed = |input: &Input| input.compression != Compression::None;
+            let is_alone = is_packed(next) || documents.last().is_some_and(is_packed);
+            if !next.format.is_document() || !documents.is_empty() && (is_full || is_alone) {
                 break;
             }
             documents.extend(self.inputs.pop_front());
@@ -166,7 +206,11 @@ pub(crate) fn decode(
     let mut rows = Rows::default();
     match chunk {
         Chunk::Batch(batch) => return Ok(batch),
+        Chunk::Table(chunk) => return chunk.decode(rejects),
         Chunk::Lines(chunk) => records::decode(&chunk, &mut rows, rejects),
+        Chunk::Cells(chunk) => chunk.decode(&mut rows, rejects),
+        Chunk::Captures(chunk) => chunk.decode(&mut rows, rejects),
+        Chunk::Samples(chunk) => chunk.decode(&mut rows, rejects),
         Chunk::Documents(inputs) => {
             for input in inputs {
                 if let Err(reason) = documents::decode(&input, meter, &mut rows) {

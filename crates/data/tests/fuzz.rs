@@ -2,6 +2,10 @@
 
 #![expect(unreachable_pub, reason = "fuzz targets are crates of their own")]
 
+#[path = "../../../fuzz/targets/arrow_file.rs"]
+mod arrow_file;
+#[path = "../../../fuzz/targets/csv.rs"]
+mod csv;
 #[path = "../../../fuzz/targets/html.rs"]
 mod html;
 #[path = "../../../fuzz/targets/jsonl.rs"]
@@ -10,8 +14,14 @@ mod jsonl;
 mod markdown;
 #[path = "../../../fuzz/mutate.rs"]
 mod mutate;
+#[path = "../../../fuzz/targets/parquet_file.rs"]
+mod parquet_file;
 #[path = "../../../fuzz/targets/plan_toml.rs"]
 mod plan_toml;
+#[path = "../../../fuzz/targets/tar.rs"]
+mod tar;
+#[path = "../../../fuzz/targets/warc.rs"]
+mod warc;
 
 #[test]
 fn html_never_panics() {
@@ -31,4 +41,29 @@ fn records_never_panic() {
 #[test]
 fn plans_never_panic() {
     mutate::replay("plan_toml", 4000, plan_toml::run);
+}
+
+#[test]
+fn crawls_never_panic() {
+    mutate::replay("warc", 1500, warc::run);
+}
+
+#[test]
+fn archives_never_panic() {
+    mutate::replay("tar", 1500, tar::run);
+}
+
+#[test]
+fn arrow_files_never_panic() {
+    mutate::replay("arrow_file", 1500, arrow_file::run);
+}
+
+#[test]
+fn tables_of_text_never_panic() {
+    mutate::replay("csv", 1500, csv::run);
+}
+
+#[test]
+fn parquet_files_never_panic() {
+    mutate::replay("parquet_file", 1500, parquet_file::run);
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
-use nexus_data::{BoxError, Error, ErrorKind, Progressed, RunOptions};
+use nexus_data::{BoxError, Error, ErrorKind, Format, Output, Progressed, RunOptions, TokenType};
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -182,6 +182,33 @@ impl Pipeline {
                 &keep.into(),
             )?)
         })
+    }
+
+    /// Lets `run` write the result: one file in the format of its ending, or a folder of shards.
+    #[pyo3(signature = (path, /, *, format = None, shard_size_bytes = None, token_type = None))]
+    fn write(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        format: Option<&str>,
+        shard_size_bytes: Option<u64>,
+        token_type: Option<&str>,
+    ) -> PyResult<Self> {
+        let output = || {
+            let mut output = Output::new(path);
+            if let Some(name) = format {
+                output = output.format(Format::from_name(name)?);
+            }
+            if let Some(name) = token_type {
+                output = output.token_type(TokenType::from_name(name)?);
+            }
+            Ok(match shard_size_bytes {
+                Some(size) => output.shard_size_bytes(size),
+                None => output,
+            })
+        };
+        let output = output().map_err(|error| exception(py, error))?;
+        Ok(self.then(|pipeline| pipeline.write(output)))
     }
 
     /// Lets `run` write the result as JSON Lines.

@@ -22,11 +22,12 @@ b.jsonl:1 'Good bye.' {'lang': 'en'}
 """
 
 from nexus._native import Encoding, Pipeline, Report, Rows, StepReport, Tokenizer
-from nexus.data._row import JsonValue, Row
+from nexus.data._row import JsonValue, OutputFormat, Row
 
 __all__ = [
     "Encoding",
     "JsonValue",
+    "OutputFormat",
     "Pipeline",
     "Report",
     "Row",

@@ -14,6 +14,28 @@ pub(crate) enum Format {
     Markdown,
     Html,
     JsonLines,
+    Csv { delimiter: u8 },
+    Parquet,
+    Arrow,
+    Warc,
+    Tar,
+}
+
+impl Format {
+    /// Whether a file is one document, and not a series of records.
+    pub(crate) fn is_document(self) -> bool {
+        matches!(self, Self::Text | Self::Markdown | Self::Html)
+    }
+}
+
+/// How a file is compressed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
 }
 
 /// A file to read.
@@ -25,7 +47,7 @@ pub(crate) struct Input {
     /// The path below the root, with `/` between names.
     pub(crate) id: String,
     pub(crate) format: Format,
-    pub(crate) is_gzip: bool,
+    pub(crate) compression: Compression,
     /// Bytes on disk when it was found.
     pub(crate) size: u64,
 }
@@ -47,7 +69,8 @@ pub(crate) struct Listing {
     pub(crate) rejects: Vec<Reject>,
 }
 
-const KNOWN: &str = ".txt, .md, .markdown, .html, .htm, .jsonl and .ndjson, each also with .gz";
+const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and .arrow, each also \
+                     with .gz, .zst, .bz2 or .xz, and .parquet";
 
 /// The files that [`Pipeline::read`](crate::Pipeline::read) reads below `root`, in its order.
 ///
@@ -58,6 +81,9 @@ pub fn files(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
     let listing = list(root.as_ref())?;
     Ok(listing.inputs.into_iter().map(|input| input.path).collect())
 }
+
+/// What a pipeline writes beside its shards.
+pub(crate) const MANIFEST: &str = "_manifest.json";
 
 /// Lists a file, or a folder and what is below it, sorted by name at each level.
 ///
@@ -114,7 +140,7 @@ impl Listing {
         for name in names {
             let path = folder.join(&name);
             let name = name.to_string_lossy();
-            if name.starts_with('.') {
+            if name.starts_with('.') || name == MANIFEST {
                 continue;
             }
             let id = if id.is_empty() {
@@ -139,7 +165,7 @@ impl Listing {
 
     fn add_file(&mut self, path: &Path, id: String, metadata: &Metadata) -> Result<(), Error> {
         match kind(&id) {
-            Some((format, is_gzip)) if metadata.is_file() => {
+            Some((format, compression)) if metadata.is_file() => {
                 if self.inputs.len() == FILES_MAX {
                     return Err(Error::limit(format!(
                         "the source has more files than FILES_MAX = {FILES_MAX}"
@@ -152,7 +178,7 @@ impl Listing {
                     source,
                     id,
                     format,
-                    is_gzip,
+                    compression,
                     size,
                 });
             }
@@ -177,18 +203,33 @@ impl Listing {
     }
 }
 
-fn kind(name: &str) -> Option<(Format, bool)> {
+fn kind(name: &str) -> Option<(Format, Compression)> {
     let name = name.to_ascii_lowercase();
-    let (name, is_gzip) = match name.strip_suffix(".gz") {
-        Some(name) => (name, true),
-        None => (name.as_str(), false),
+    let (stem, ending) = name.rsplit_once('.')?;
+    let compression = match ending {
+        "gz" => Compression::Gzip,
+        "zst" | "zstd" => Compression::Zstd,
+        "bz2" => Compression::Bzip2,
+        "xz" => Compression::Xz,
+        "tgz" => return Some((Format::Tar, Compression::Gzip)),
+        "parquet" | "pq" => return Some((Format::Parquet, Compression::None)),
+        _ => Compression::None,
     };
-    let format = match name.rsplit_once('.')?.1 {
+    let ending = match compression {
+        Compression::None => ending,
+        _ => stem.rsplit_once('.')?.1,
+    };
+    let format = match ending {
         "txt" => Format::Text,
         "md" | "markdown" => Format::Markdown,
         "html" | "htm" => Format::Html,
         "jsonl" | "ndjson" => Format::JsonLines,
+        "csv" => Format::Csv { delimiter: b',' },
+        "tsv" => Format::Csv { delimiter: b'\t' },
+        "arrow" | "arrows" | "feather" | "ipc" => Format::Arrow,
+        "warc" | "wet" => Format::Warc,
+        "tar" => Format::Tar,
         _ => return None,
     };
-    Some((format, is_gzip))
+    Some((format, compression))
 }

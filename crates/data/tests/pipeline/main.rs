@@ -2,6 +2,8 @@
 
 mod harness;
 mod passages;
+mod peers;
 mod plan;
 mod read;
 mod run;
+mod write;

@@ -219,3 +219,147 @@ fn an_empty_file_is_a_document_or_no_record() {
     let (found, _) = rows(Pipeline::read(folder.path()), &options(1, 9));
     assert_eq!(values(&found, "text"), [""]);
 }
+
+#[test]
+fn csv_records_know_the_line_on_which_they_begin() {
+    for (text, expected) in [
+        ("text\na\nb", vec![("a", 2), ("b", 3)]),
+        ("text\r\na\r\nb\r\n", vec![("a", 2), ("b", 3)]),
+        ("text\n\"a\nb\"\nc\n", vec![("a\nb", 2), ("c", 4)]),
+        ("text\r\n\"a\r\nb\"\r\nc", vec![("a\r\nb", 2), ("c", 4)]),
+        ("text\n\n\na\nb\n", vec![("a", 4), ("b", 5)]),
+        ("\"te\nxt\",text\n1,a\n", vec![("a", 3)]),
+        ("text\n", vec![]),
+    ] {
+        let folder = folder(&[("a.csv", text.as_bytes())]);
+        let (found, report) = rows(Pipeline::read(folder.path()), &options(1, 2));
+        let found: Vec<_> = found
+            .iter()
+            .map(|row| (row["text"].as_str().unwrap(), row["line"].as_u64().unwrap()))
+            .collect();
+        assert_eq!(found, expected, "{text:?}: {report:?}");
+    }
+}
+
+#[test]
+fn broken_files_of_each_kind_are_set_aside_with_their_place() {
+    let long = "x".repeat(nexus_data::limits::LINE_SIZE_MAX + 1);
+    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+    let open_quote = format!("text\na\n\"{long}\n");
+    let long_line = zstd(format!("{{\"text\":\"a\"}}\n{long}\n{{\"text\":\"b\"}}\n").as_bytes());
+    let lines = zstd(&b"{\"text\":\"a\"}\n".repeat(3));
+    let mut flipped = zstd(&b"{\"text\":\"a\"}\n".repeat(3));
+    *flipped.last_mut().unwrap() ^= 1;
+    let warc = |size: &str, block: &str| {
+        format!(
+            "WARC/1.0\r\nWARC-Type: conversion\r\nContent-Type: text/plain\r\nContent-Length: {size}\r\n\r\n{block}\r\n\r\n"
+        )
+    };
+    let cut_warc = warc("1", "a") + &warc("9", "b");
+    let huge_warc = warc("99999999999", "a");
+    let cases: [(&str, &[u8], &[&str], Option<u64>, &str); 21] = [
+        (
+            "a.jsonl.zst",
+            &long_line,
+            &["a", "b"],
+            Some(2),
+            "LINE_SIZE_MAX",
+        ),
+        (
+            "a.jsonl.zst",
+            &lines[..lines.len() - 1],
+            &[],
+            Some(1),
+            "incomplete frame",
+        ),
+        (
+            "a.jsonl.zst",
+            b"no zstd at all",
+            &[],
+            Some(1),
+            "Unknown frame descriptor",
+        ),
+        (
+            "a.txt.zst",
+            &lines[..5],
+            &[],
+            None,
+            "cannot read: incomplete frame",
+        ),
+        ("a.jsonl.bz2", b"BZh9 no", &[], Some(1), "cannot be read"),
+        (
+            "a.jsonl.xz",
+            b"\xfd7zXZ\0 no",
+            &[],
+            Some(1),
+            "cannot be read",
+        ),
+        (
+            "a.csv",
+            open_quote.as_bytes(),
+            &["a"],
+            Some(3),
+            "LINE_SIZE_MAX",
+        ),
+        (
+            "a.csv",
+            b"text,k\na,1\nb\nc,3\n",
+            &["a", "c"],
+            Some(3),
+            "1 cells, the header 2",
+        ),
+        (
+            "a.csv",
+            b"text\na\n\xff\nb\n",
+            &["a", "b"],
+            Some(3),
+            "invalid UTF-8",
+        ),
+        (
+            "a.tsv",
+            b"a,text\n",
+            &[],
+            None,
+            "no column `text` among a,text",
+        ),
+        ("a.csv", b"\xff\n", &[], None, "invalid UTF-8 in the header"),
+        ("a.csv", b"", &[], None, "no column `text`"),
+        ("a.parquet", b"PAR1", &[], None, "Parquet footer"),
+        ("a.parquet", b"", &[], None, "Parquet footer"),
+        ("a.arrow", b"ARROW1\0\0", &[], None, "Arrow schema"),
+        ("a.arrows", &[0; 64], &[], None, "before version 0.15"),
+        (
+            "a.warc",
+            cut_warc.as_bytes(),
+            &["a"],
+            Some(2),
+            "the data ends at byte 5 of a block of 9",
+        ),
+        (
+            "a.warc",
+            huge_warc.as_bytes(),
+            &[],
+            Some(1),
+            "of a block of 99999999999",
+        ),
+        (
+            "a.warc",
+            b"GET / HTTP/1.1\r\n",
+            &[],
+            Some(1),
+            "no record begins with `GET",
+        ),
+        ("a.tar", b"no archive", &[], Some(1), "within a header"),
+        ("a.tar", &[7; 512], &[], Some(1), "checksum"),
+    ];
+    for (name, bytes, texts, line, reason) in cases {
+        let folder = folder(&[(name, bytes)]);
+        let (found, report) = rows(Pipeline::read(folder.path()), &options(1, 9));
+        assert_eq!(values(&found, "text"), texts, "{name}: {report:?}");
+        let [reject] = report.rejected.samples.as_slice() else {
+            panic!("{name} {reason}: {report:?}");
+        };
+        assert_eq!(reject.line, line, "{reject}");
+        assert!(reject.reason.contains(reason), "{reject} lacks {reason}");
+    }
+}
