@@ -11,17 +11,21 @@ use arrow_array::types::{
 use arrow_array::{Array, OffsetSizeTrait};
 use arrow_schema::{DataType, TimeUnit};
 use serde::Serialize;
+use std::fmt::Write;
 use std::ops::Range;
 
 /// Writes the cell of a row, which is not null.
-type Write<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
+type WriteCell<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
+
+/// Gives the text of a row.
+type Texts<'a> = Box<dyn Fn(usize) -> &'a str + 'a>;
 
 /// A column, its type found out once.
 pub(crate) struct Cells<'a> {
     array: &'a dyn Array,
     /// The text itself, where the column holds text.
-    text: Option<Box<dyn Fn(usize) -> &'a str + 'a>>,
-    write: Write<'a>,
+    text: Option<Texts<'a>>,
+    write: WriteCell<'a>,
 }
 
 impl<'a> Cells<'a> {
@@ -40,7 +44,7 @@ impl<'a> Cells<'a> {
     /// The cells of a column whose type has been checked.
     fn known(array: &'a dyn Array) -> Self {
         let text = text(array);
-        let write: Write<'a> = match array.data_type() {
+        let write: WriteCell<'a> = match array.data_type() {
             DataType::Boolean => {
                 let booleans = array.as_boolean();
                 Box::new(|row, out| write_json(&booleans.value(row), out))
@@ -60,12 +64,9 @@ impl<'a> Cells<'a> {
                 Box::new(move |row, out| entries.write_list(range(offsets, row), out))
             }
             DataType::Dictionary(_, _) => dictionary(array),
-            _ => match text.is_some() {
-                true => {
-                    let text = self::text(array).expect("asked above");
-                    Box::new(move |row, out| write_json(text(row), out))
-                }
-                false => numbers(array),
+            _ => match self::text(array) {
+                Some(text) => Box::new(move |row, out| write_json(text(row), out)),
+                None => numbers(array),
             },
         };
         Self { array, text, write }
@@ -146,7 +147,7 @@ fn check(data_type: &DataType, depth: usize) -> Result<(), &DataType> {
 }
 
 /// The texts of a column of text.
-fn text<'a>(array: &'a dyn Array) -> Option<Box<dyn Fn(usize) -> &'a str + 'a>> {
+fn text(array: &dyn Array) -> Option<Texts<'_>> {
     Some(match array.data_type() {
         DataType::Utf8 => {
             let strings = array.as_string::<i32>();
@@ -164,7 +165,7 @@ fn text<'a>(array: &'a dyn Array) -> Option<Box<dyn Fn(usize) -> &'a str + 'a>> 
     })
 }
 
-fn numbers(array: &dyn Array) -> Write<'_> {
+fn numbers(array: &dyn Array) -> WriteCell<'_> {
     match array.data_type() {
         DataType::Int8 => plain::<Int8Type>(array),
         DataType::Int16 => plain::<Int16Type>(array),
@@ -199,7 +200,7 @@ fn numbers(array: &dyn Array) -> Write<'_> {
     }
 }
 
-fn plain<T>(array: &dyn Array) -> Write<'_>
+fn plain<T>(array: &dyn Array) -> WriteCell<'_>
 where
     T: ArrowPrimitiveType,
     T::Native: Serialize,
@@ -208,7 +209,7 @@ where
     Box::new(|row, out| write_json(&numbers.value(row), out))
 }
 
-fn lists<O: OffsetSizeTrait>(array: &dyn Array) -> Write<'_> {
+fn lists<O: OffsetSizeTrait>(array: &dyn Array) -> WriteCell<'_> {
     let list = array.as_list::<O>();
     let items = Cells::known(list.values());
     let offsets = list.value_offsets();
@@ -219,7 +220,7 @@ fn range<O: OffsetSizeTrait>(offsets: &[O], row: usize) -> Range<usize> {
     offsets[row].as_usize()..offsets[row + 1].as_usize()
 }
 
-fn structs(array: &dyn Array) -> Write<'_> {
+fn structs(array: &dyn Array) -> WriteCell<'_> {
     let fields = array.as_struct();
     let columns: Vec<_> = fields
         .fields()
@@ -240,7 +241,7 @@ fn structs(array: &dyn Array) -> Write<'_> {
     })
 }
 
-fn dictionary(array: &dyn Array) -> Write<'_> {
+fn dictionary(array: &dyn Array) -> WriteCell<'_> {
     let dictionary = array.as_any_dictionary();
     let values = Cells::known(dictionary.values());
     if dictionary.values().is_empty() {
@@ -250,7 +251,7 @@ fn dictionary(array: &dyn Array) -> Write<'_> {
     Box::new(move |row, out| values.write(keys[row], out))
 }
 
-fn timestamps(array: &dyn Array, unit: TimeUnit, is_utc: bool) -> Write<'_> {
+fn timestamps(array: &dyn Array, unit: TimeUnit, is_utc: bool) -> WriteCell<'_> {
     use arrow_array::types::{
         TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
         TimestampSecondType,
@@ -273,7 +274,8 @@ fn timestamp(ticks: i64, digits: u32, is_utc: bool) -> String {
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     let mut text = format!("{}T{hour:02}:{minute:02}:{second:02}", date(days));
     if fraction > 0 {
-        text.push_str(&format!(".{fraction:0width$}", width = digits as usize));
+        let width = digits as usize;
+        let _ = write!(text, ".{fraction:0width$}");
     }
     if is_utc {
         text.push('Z');

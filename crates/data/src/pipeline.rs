@@ -107,6 +107,8 @@ pub(crate) enum Step {
     },
 }
 
+type Operators = Vec<Box<dyn Operator>>;
+
 impl Pipeline {
     /// Reads a file, or all files below a folder in the order of their names.
     ///
@@ -318,7 +320,7 @@ impl Pipeline {
         let create = |path: &PathBuf| AtomicFile::create(path);
         let write = |target: Target| {
             let schema = trial.as_ref().map(RecordBatch::schema);
-            let writer = Writer::create(target, schema)?;
+            let writer = Writer::create(target, schema.as_ref())?;
             // A column without a form in the format is known before the first file is read.
             trial.map_or(Ok(()), |batch| writer.encoder().encode(batch).map(drop))?;
             Ok::<_, Error>(writer)
@@ -336,8 +338,8 @@ impl Pipeline {
 
     /// The steps, ready to run. Batch 0, which has no rows, has passed them: so steps that do not fit
     /// together are found before the first file is read. What comes out of a user's function is not
-    /// known beforehand, so the trial ends there.
-    fn operators(&self) -> Result<(Vec<Box<dyn Operator>>, Option<RecordBatch>), Error> {
+    /// known beforehand, so the trial ends there; else the batch that came out is given too.
+    fn operators(&self) -> Result<(Operators, Option<RecordBatch>), Error> {
         let operators: Vec<_> = self
             .steps
             .iter()

@@ -77,7 +77,7 @@ struct Manifest<'a> {
 
 impl Writer {
     /// Nothing is at the output's path yet, but that something can be there is known.
-    pub(crate) fn create(target: Target, schema: Option<SchemaRef>) -> Result<Self, Error> {
+    pub(crate) fn create(target: Target, schema: Option<&SchemaRef>) -> Result<Self, Error> {
         let folder = match target.shard_size_bytes {
             Some(_) => Some(AtomicFolder::create(&target.path, MANIFEST)?),
             None => None,
@@ -85,7 +85,7 @@ impl Writer {
         let mut writer = Self {
             target,
             folder,
-            schema: schema.as_ref().map(schema::nullable),
+            schema: schema.map(schema::nullable),
             shard: None,
             shard_rows: 0,
             finished: Vec::new(),

@@ -2,10 +2,8 @@
 
 #![expect(unreachable_pub, reason = "fuzz targets are crates of their own")]
 
-#[path = "../../../fuzz/targets/arrow_file.rs"]
-mod arrow_file;
-#[path = "../../../fuzz/targets/csv.rs"]
-mod csv;
+#[path = "../../../fuzz/targets/files.rs"]
+mod files;
 #[path = "../../../fuzz/targets/html.rs"]
 mod html;
 #[path = "../../../fuzz/targets/jsonl.rs"]
@@ -14,14 +12,8 @@ mod jsonl;
 mod markdown;
 #[path = "../../../fuzz/mutate.rs"]
 mod mutate;
-#[path = "../../../fuzz/targets/parquet_file.rs"]
-mod parquet_file;
 #[path = "../../../fuzz/targets/plan_toml.rs"]
 mod plan_toml;
-#[path = "../../../fuzz/targets/tar.rs"]
-mod tar;
-#[path = "../../../fuzz/targets/warc.rs"]
-mod warc;
 
 #[test]
 fn html_never_panics() {
@@ -45,25 +37,25 @@ fn plans_never_panic() {
 
 #[test]
 fn crawls_never_panic() {
-    mutate::replay("warc", 1500, warc::run);
+    mutate::replay("warc", 1500, files::warc);
 }
 
 #[test]
 fn archives_never_panic() {
-    mutate::replay("tar", 1500, tar::run);
+    mutate::replay("tar", 1500, files::tar);
 }
 
 #[test]
 fn arrow_files_never_panic() {
-    mutate::replay("arrow_file", 1500, arrow_file::run);
+    mutate::replay("arrow_file", 1500, files::arrow);
 }
 
 #[test]
 fn tables_of_text_never_panic() {
-    mutate::replay("csv", 1500, csv::run);
+    mutate::replay("csv", 1500, files::csv);
 }
 
 #[test]
 fn parquet_files_never_panic() {
-    mutate::replay("parquet_file", 1500, parquet_file::run);
+    mutate::replay("parquet_file", 1500, files::parquet);
 }

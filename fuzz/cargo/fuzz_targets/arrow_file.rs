@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../targets/arrow_file.rs"]
+#[path = "../../targets/files.rs"]
 mod target;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::arrow(data));

@@ -202,7 +202,7 @@ pub(super) fn write_index(
 pub(super) struct Samples {
     file: AtomicFile,
     /// The samples, until their number is known: it stands before them.
-    samples: Spool,
+    spool: Spool,
     description: Vec<u8>,
     /// Where each sample ends among them.
     ends: Vec<u64>,
@@ -210,13 +210,13 @@ pub(super) struct Samples {
 
 impl Samples {
     pub(super) fn new(file: AtomicFile, schema: &SchemaRef) -> Result<Self, Error> {
-        let samples = Spool::create(file.path())?;
+        let spool = Spool::create(file.path())?;
         let columns = columns_of(schema);
         let description = serde_json::to_vec(&Description::new(&columns));
         let description = description.expect("plain values have a form");
         Ok(Self {
             file,
-            samples,
+            spool,
             description,
             ends: Vec::new(),
         })
@@ -233,7 +233,7 @@ impl Shard for Samples {
             unreachable!("samples are rows");
         };
         let (bytes, next) = samples.fitting(from, limit.saturating_sub(self.size()));
-        self.samples.append(bytes)?;
+        self.spool.append(bytes)?;
         let mut end = self.samples_size();
         for row in from..next {
             end += samples.get(row).len() as u64;
@@ -251,7 +251,7 @@ impl Shard for Samples {
         let start = self.size() - self.samples_size();
         let Self {
             mut file,
-            samples,
+            spool,
             description,
             ends,
         } = *self;
@@ -261,7 +261,7 @@ impl Shard for Samples {
             file.append(&place.to_le_bytes())?;
         }
         file.append(&description)?;
-        let mut reader = samples.into_reader()?;
+        let mut reader = spool.into_reader()?;
         let mut buffer = vec![0; 1 << 20];
         loop {
             let size = reader

@@ -203,7 +203,7 @@ impl CaptureChunk {
             block,
         } in captures
         {
-            match page(&head, block) {
+            match page(&head, &block) {
                 Ok(page) => {
                     let place = || format!("{}:{number}", input.id);
                     rows.fields.push(fields(&head, &page));
@@ -218,13 +218,13 @@ impl CaptureChunk {
     }
 }
 
-fn page(head: &Head, block: Vec<u8>) -> Result<Page, String> {
+fn page(head: &Head, block: &[u8]) -> Result<Page, String> {
     let media_type = head.media_type.as_deref();
     if head.kind == "response" && media_type.is_none_or(|name| name.starts_with("application/http"))
     {
-        http::response(&block)
+        http::response(block)
     } else {
-        http::document(&block, media_type, None)
+        http::document(block, media_type, None)
     }
 }
 

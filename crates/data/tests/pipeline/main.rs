@@ -1,5 +1,6 @@
 //! Pipelines from files to rows.
 
+mod broken;
 mod harness;
 mod passages;
 mod peers;

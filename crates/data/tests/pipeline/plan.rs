@@ -155,6 +155,28 @@ fn wrong_plans_are_refused_with_line_and_hint() {
             "line 4: sink has no key `writ`",
             "`write`",
         ),
+        (with("[sink]\npath = 'x'\npath = 'y'"), "line 5: ", ""),
+    ] {
+        let error = Pipeline::from_toml(&plan).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(
+            error.to_string().contains(message),
+            "{plan:?}: {error} lacks {message:?}"
+        );
+        let found = error.hint().unwrap_or_default();
+        assert!(found.contains(hint), "{plan:?}: {found:?} lacks {hint:?}");
+    }
+    let long = " ".repeat(nexus_data::limits::PLAN_SIZE_MAX + 1);
+    assert_eq!(
+        Pipeline::from_toml(&long).unwrap_err().kind(),
+        ErrorKind::LimitReached
+    );
+}
+
+#[test]
+fn wrong_sinks_are_refused_with_line_and_hint() {
+    let with = |rest: &str| format!("[source]\npath = 'x'\n{rest}");
+    for (plan, message, hint) in [
         (
             with("[sink]\nwrite = 'x'\nformat = 'xml'"),
             "line 5: there is no format `xml`",
@@ -175,22 +197,15 @@ fn wrong_plans_are_refused_with_line_and_hint() {
             "line 3: sink has `write` and `write_jsonl`",
             "",
         ),
-        (with("[sink]\npath = 'x'\npath = 'y'"), "line 5: ", ""),
     ] {
         let error = Pipeline::from_toml(&plan).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(
             error.to_string().contains(message),
-            "{plan:?}: {error} lacks {message:?}"
+            "{error} lacks {message:?}"
         );
         let found = error.hint().unwrap_or_default();
         assert!(found.contains(hint), "{plan:?}: {found:?} lacks {hint:?}");
     }
-    let long = " ".repeat(nexus_data::limits::PLAN_SIZE_MAX + 1);
-    assert_eq!(
-        Pipeline::from_toml(&long).unwrap_err().kind(),
-        ErrorKind::LimitReached
-    );
 }
 
 #[test]

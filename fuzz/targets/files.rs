@@ -1,4 +1,4 @@
-//! Bytes as a file of a kind that a pipeline reads.
+//! Any bytes as a file of a kind that a pipeline reads: a function for each kind.
 
 use nexus_data::{Pipeline, RunOptions};
 
@@ -7,7 +7,7 @@ use nexus_data::{Pipeline, RunOptions};
 ///
 /// # Panics
 /// When a run fails, or when two runs differ.
-pub fn read(data: &[u8], ending: &str) {
+fn read(data: &[u8], ending: &str) {
     let id = std::thread::current().id();
     let name = format!("nexus-fuzz-{}-{id:?}.{ending}", std::process::id());
     let path = std::env::temp_dir().join(name.replace(['(', ')'], ""));
@@ -33,4 +33,29 @@ pub fn read(data: &[u8], ending: &str) {
         seen[0], seen[1],
         "rows and rejects by batches of 1 and of 1024 rows"
     );
+}
+
+/// Reads `data` as a WARC file.
+pub fn warc(data: &[u8]) {
+    read(data, "warc");
+}
+
+/// Reads `data` as a tar archive of samples.
+pub fn tar(data: &[u8]) {
+    read(data, "tar");
+}
+
+/// Reads `data` as an Arrow file or stream.
+pub fn arrow(data: &[u8]) {
+    read(data, "arrow");
+}
+
+/// Reads `data` as a CSV file.
+pub fn csv(data: &[u8]) {
+    read(data, "csv");
+}
+
+/// Reads `data` as a Parquet file.
+pub fn parquet(data: &[u8]) {
+    read(data, "parquet");
 }
