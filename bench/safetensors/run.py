@@ -1,6 +1,7 @@
 """Measure nexus.safetensors against its peers: load, save, header, slices, bytes.
 
-    ./x bench safetensors [--rounds N] [--only NAME,...] [--exclusive] [--folder F] [--out F]
+    ./x bench safetensors [--rounds N] [--add] [--only NAME,...] [--exclusive]
+                          [--folder F] [--out F]
 
 Every measurement is a process of its own (contestants.py); contestants take turns in every round,
 in another order each time; Ctrl-C ends with the round. A figure is the median over the rounds, its
@@ -8,7 +9,8 @@ spread the least and the greatest. ``total`` is the call and one byte of every p
 loaders are compared with eager ones; limits.py measures what the machine allows, in the same
 rounds. The last column is the ratio to the contestant of ours that does the same (``AGAINST``).
 Tables are printed, written to a folder and put into docs/safetensors.md between the lines
-``<!-- bench:safetensors -->`` and ``<!-- /bench:safetensors -->``. ``--exclusive`` asks for the CPU
+``<!-- bench:safetensors -->`` and ``<!-- /bench:safetensors -->``. ``--add`` adds rounds to those
+of the run before, which must have had the same arguments. ``--exclusive`` asks for the CPU
 (``chrt -f 1``).
 """
 
@@ -28,6 +30,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 import checkpoint
 from contestants import huge
 
@@ -36,8 +40,9 @@ ROOT = HERE.parents[1]
 PAGE = ROOT / "docs/safetensors.md"
 BEGIN, END = "<!-- bench:safetensors -->\n", "<!-- /bench:safetensors -->"
 PACKAGES = ("safetensors", "fastsafetensors", "runai-model-streamer", "torch", "numpy", "zipnn")
-#: More than the largest contestant takes.
-HELD = 3 << 30
+#: Held ready: more than the largest contestant takes; no more than thrice the files and this much
+#: for the interpreter and its libraries.
+HELD, HELD_APART = 3 << 30, 256 << 20
 
 Figures = dict[str, float]
 
@@ -183,6 +188,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.folder: Path = arguments.folder
         self.prefix = ["chrt", "-f", "1"] if arguments.exclusive else []
+        self.nowhere = os.open(os.devnull, os.O_WRONLY)
 
     def run(self, group: Group, number: int) -> None:
         """One round: every contestant once, each round beginning with another one."""
@@ -199,7 +205,7 @@ class Bench:
                 command = [str(HERE / "limits.py"), str(group.limit), *files]
             if group.writes:
                 command.append(str(target))
-            figures = self.measure(command)
+            figures = self.measure(command, sum(map(os.path.getsize, files)))
             target.unlink(missing_ok=True)
             if figures:
                 group.figures.setdefault(name, []).append(figures)
@@ -213,13 +219,14 @@ class Bench:
             if cold:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             else:
-                while os.read(descriptor, 8 << 20):
-                    pass
+                at = 0
+                while sent := os.sendfile(self.nowhere, descriptor, at, 1 << 30):
+                    at += sent
             os.close(descriptor)
 
-    def measure(self, command: list[str]) -> Figures | None:
+    def measure(self, command: list[str], size: int) -> Figures | None:
         """Runs one process; a contestant that is not installed has no figures, and says so."""
-        held = self.hold()
+        held = self.hold(min(HELD, 3 * size + HELD_APART))
         with subprocess.Popen(
             [*self.prefix, sys.executable, *command],
             stdin=subprocess.PIPE,
@@ -240,12 +247,10 @@ class Bench:
         figures: Figures = json.loads(printed.splitlines()[-1])
         return figures
 
-    def hold(self) -> mmap.mmap:
+    def hold(self, size: int) -> mmap.mmap:
         """Memory that is there, in huge pages: what a contestant will need at most."""
-        pages = huge(HELD)
-        with memoryview(pages) as view:
-            for start in range(0, HELD, mmap.PAGESIZE):
-                view[start] = 1
+        pages = huge(size)
+        np.frombuffer(pages, np.uint8)[:: mmap.PAGESIZE] = 1
         return pages
 
 
@@ -349,9 +354,17 @@ def version(package: str) -> str:
         return "not installed"
 
 
+def earlier(groups: list[Group], folder: Path) -> int:
+    """Takes over the figures of the run before; gives the number of its rounds."""
+    for group in groups:
+        group.figures = json.loads((folder / f"{group.name}.json").read_text())
+    return min(len(rounds) for group in groups for rounds in group.figures.values())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--add", action="store_true")
     parser.add_argument("--only", help="names of tables: " + ",".join(g.name for g in GROUPS))
     parser.add_argument("--exclusive", action="store_true")
     parser.add_argument("--folder", type=Path, default=ROOT / "target/bench/safetensors/files")
@@ -370,12 +383,12 @@ def main() -> None:
     if unknown := wanted - {group.name for group in GROUPS}:
         sys.exit(f"error: no table is called {', '.join(sorted(unknown))}\nhint: see --help")
     groups, bench = [group for group in GROUPS if group.name in wanted], Bench(arguments)
-    rounds = 0
+    rounds = before = earlier(groups, arguments.out) if arguments.add else 0
     stopped: list[int] = []
     signal.signal(signal.SIGINT, lambda number, _frame: stopped.append(number))
-    while rounds < arguments.rounds and not stopped:
+    while rounds < before + arguments.rounds and not stopped:
         for group in groups:
-            print(f"round {rounds + 1} of {arguments.rounds}: {group.name}", file=sys.stderr)
+            print(f"round {rounds + 1}: {group.name}", file=sys.stderr)
             bench.run(group, rounds)
         rounds += 1
     for group in groups:
@@ -387,9 +400,9 @@ def main() -> None:
     (arguments.out / "conditions.md").write_text(line)
     if len(groups) == len(GROUPS):
         tables = [(arguments.out / f"{group.name}.md").read_text() for group in groups]
-        before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        PAGE.write_text(before + BEGIN + "\n".join([*tables, line]) + END + after, "utf-8")
+        above, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+        below = rest.partition(END)[2]
+        PAGE.write_text(above + BEGIN + "\n".join([*tables, line]) + END + below, "utf-8")
         print(f"written to {arguments.out} and {PAGE}")
 
 

@@ -14,11 +14,14 @@ import tensorflow as tf  # type: ignore[import-not-found, import-untyped, unused
 import torch  # type: ignore[import-not-found, unused-ignore]
 from typing_extensions import Buffer, CapsuleType, disjoint_base
 
+from nexus.data._loader import LoaderState
 from nexus.data._row import OutputFormat, Row
 
 __all__ = [
+    "Batch",
     "Checkpoint",
     "Encoding",
+    "Loader",
     "Pipeline",
     "Plan",
     "PySafeSlice",
@@ -453,7 +456,11 @@ class SafeAppender:
 @final
 class Snapshot:
     def __new__(
-        cls, tensors: Mapping[str, _Writable], metadata: dict[str, str] | None = None
+        cls,
+        tensors: Mapping[str, _Writable],
+        metadata: dict[str, str] | None = None,
+        *,
+        checksum: str | None = None,
     ) -> Snapshot: ...
     def save(self, path: str | os.PathLike[str], *, fsync: bool = False) -> None: ...
 
@@ -465,10 +472,13 @@ def save_sharded(
     metadata: dict[str, str] | None = None,
     *,
     fsync: bool = False,
+    checksum: str | None = None,
 ) -> list[pathlib.Path]: ...
 def verify(
     path: str | os.PathLike[str], *, threads: int | None = None
-) -> tuple[str | None, int, list[tuple[str, int, int, str, str]], list[str], list[str]]: ...
+) -> tuple[
+    str | None, int, list[tuple[str, pathlib.Path, int, int, str, str]], list[str], list[str]
+]: ...
 def pack_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
@@ -493,6 +503,77 @@ def load_packed(
 ) -> _AnyTensors: ...
 
 # nexus.data
+
+@final
+class Batch:
+    @property
+    def tokens(self) -> Tensor: ...
+    @property
+    def position_ids(self) -> Tensor | None: ...
+    @property
+    def cu_seqlens(self) -> Tensor | None: ...
+    @property
+    def max_seqlen(self) -> int | None: ...
+    @property
+    def rows(self) -> list[int]: ...
+    @property
+    def epoch(self) -> int: ...
+    def __len__(self) -> int: ...
+
+@final
+class Loader:
+    def __new__(
+        cls,
+        source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        /,
+        *,
+        row_len: int,
+        batch_size: int = 1,
+        kind: Literal["windows", "documents", "packed"] = "windows",
+        stride: int | None = None,
+        shuffle: bool = True,
+        block: int | None = None,
+        window: int = 16,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        worker: int = 0,
+        workers: int = 1,
+        tail: Literal["drop", "keep", "pad"] = "drop",
+        dtype: Literal["uint16", "uint32", "int32", "int64"] | None = None,
+        stored: str | None = None,
+        field: str | None = None,
+        format: Literal["megatron", "safetensors", "mds", "litdata", "tar", "npy", "plain"]
+        | None = None,
+        access: Literal["map", "read"] = "map",
+        position_ids: bool = False,
+        cu_seqlens: bool = False,
+        pad_id: int = 0,
+        threads: int = 2,
+        prefetch: int = 16,
+    ) -> Loader: ...
+    def __iter__(self) -> Loader: ...
+    def __next__(self) -> Batch: ...
+    def __len__(self) -> int: ...
+    @property
+    def batches_left(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def documents(self) -> int: ...
+    @property
+    def padding_share(self) -> float | None: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def epoch(self) -> int: ...
+    def state_dict(self) -> LoaderState: ...
+    def state_at(self, epoch: int, steps: int, /) -> LoaderState: ...
+    def load_state_dict(self, state: LoaderState, /) -> None: ...
+    def set_epoch(self, epoch: int, /) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Loader: ...
+    def __exit__(self, *_exception: object) -> None: ...
 
 @final
 class Tokenizer:

@@ -19,7 +19,7 @@ OWNERS = {
     "object_store": {"nexus-remote"},
     "zip": {"nexus-convert"},
     "gemm-f32": {"nexus-linalg"},
-    "memmap2": {"nexus-safetensors"},
+    "memmap2": {"nexus-safetensors", "nexus-loader"},
     "arrow-array": {"nexus-data", "nexus-search", "nexus-py-native"},
     "parquet": {"nexus-data"},
     "clap": {"nexus-cli"},

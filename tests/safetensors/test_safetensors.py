@@ -135,6 +135,7 @@ def test_a_tensor_speaks_every_protocol() -> None:
     assert tensor.__dlpack_device__() == (1, 0)
     assert "dltensor_versioned" in repr(tensor.__dlpack__(max_version=(1, 0)))
     assert '"dltensor"' in repr(tensor.__dlpack__())
+    assert memoryview(Tensor(np.zeros((0, 3), "f4"), dtype="F32", shape=(0, 3))).shape == (0, 3)
     brain = Tensor(bytes(4), dtype="BF16", shape=(2,))
     assert memoryview(brain).format == "B" and memoryview(brain).nbytes == 4
     assert brain.readonly and not hasattr(brain, "__array_interface__")
@@ -155,6 +156,7 @@ class Interface:
         (lambda: Tensor(b"abcd", dtype="f32", shape=(1,)), ValueError, "`f32` as an element type"),
         (lambda: Tensor(b"", dtype="U8", shape=(2**63, 2)), ValueError, "overflow"),
         (lambda: Tensor("abc", dtype="U8", shape=(3,)), TypeError, "bytes-like"),
+        (lambda: Tensor(np.ones(1, ">f4"), dtype="F32", shape=(1,)), TypeError, "big-endian"),
         (lambda: Tensor(b"a", dtype="U8", shape=(1,)).__dlpack__(), BufferError, "read-only"),
         (lambda: Tensor(b"a", dtype="U8", shape=(1,)).__dlpack__(copy=True), BufferError, "copy"),
         (lambda: Tensor(b"", dtype="U8", shape=(0,)).__dlpack__(stream=1), BufferError, "device"),

@@ -269,6 +269,18 @@ def test_a_stream_that_is_closed_ends(path: Path) -> None:
     assert list(tensors) == []
 
 
+def test_a_stream_is_read_by_one_thread(path: Path) -> None:
+    tensors = stream(path, progress=lambda done, total: next(tensors, None))
+    with pytest.raises(ValueError, match="another thread waits for the next tensor"):
+        list(tensors)
+    assert list(tensors) == [], "an error ends it"
+
+
+def test_a_stream_that_is_closed_while_it_reads_ends(path: Path) -> None:
+    tensors = stream(path, budget_bytes=1, progress=lambda done, total: tensors.close())
+    assert len(list(tensors)) < len(ARRAYS)
+
+
 def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SafetensorError, match=r"no \*.safetensors file") as caught:
         load_checkpoint(tmp_path)
@@ -289,8 +301,11 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SafetensorError, match="blanks"):
         load_checkpoint(tmp_path, rules="strict")
     (tmp_path / "short.safetensors").write_bytes(b"version")
-    with pytest.raises(SafetensorError, match=r"cannot load `.*`: header too small"):
+    with pytest.raises(SafetensorError) as caught:
         load_checkpoint(tmp_path)
+    file = tmp_path / "short.safetensors"
+    assert str(caught.value) == f"cannot load `{file}`: header too small"
+    assert caught.value.offset == 7 and caught.value.hint is not None
 
 
 def test_a_module_is_filled_where_it_is(tmp_path: Path) -> None:
@@ -323,6 +338,10 @@ def test_a_module_is_filled_where_it_is(tmp_path: Path) -> None:
     assert [sorted(line) for line in lines(ours.value)] == [
         sorted(line) for line in lines(theirs.value)
     ]
+
+    empty = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).to("meta")
+    with pytest.raises(RuntimeError, match=r"0\.weight is on the device meta: give it memory"):
+        load_checkpoint(tmp_path, into=empty)
 
     class Tied(torch.nn.Module):
         def __init__(self) -> None:

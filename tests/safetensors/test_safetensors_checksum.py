@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import nexus.safetensors as room
-from nexus.safetensors import SafetensorError, Tensor, safe_open, verify
+from nexus.safetensors import (
+    SafetensorError,
+    Tensor,
+    safe_open,
+    save_async,
+    save_sharded,
+    verify,
+)
 from nexus.safetensors import numpy as nst
 
 KEY = "nexus.checksums"
@@ -94,6 +101,42 @@ def test_checksums_that_are_not_there_are_missed(tmp_path: Path) -> None:
     nst.save_file({}, path, {KEY: "no json"})
     with pytest.raises(SafetensorError, match=KEY):
         verify(path)
+
+
+@pytest.mark.parametrize("algorithm", SUMS)
+def test_all_files_of_a_checkpoint_are_compared(tmp_path: Path, algorithm: str) -> None:
+    *shards, index = save_sharded(ARRAYS, tmp_path, max_shard_size=100, checksum=algorithm)
+    assert len(shards) == 2
+    for path in [tmp_path, index]:
+        report = verify(path)
+        assert report.ok and report.verified == 3 and report.algorithm == algorithm
+    # What is written again keeps what it had.
+    with safe_open(shards[0], framework="np") as file:
+        text, arrays = file.metadata(), file.get_tensors()
+    save_sharded(arrays, tmp_path / "again", max_shard_size=1, metadata=text)
+    assert verify(tmp_path / "again").ok
+    for shard in shards:
+        with safe_open(shard, framework=None) as file:
+            names = file.keys()
+        if "b" in names:
+            spoil(shard, "b")
+            changed = shard
+    (mismatch,) = verify(tmp_path).mismatches
+    assert (mismatch.name, mismatch.file, mismatch.end - mismatch.start) == ("b", changed, 5)
+    nst.save_file({"new": np.zeros(3)}, changed)
+    with pytest.raises(SafetensorError, match=r"cannot verify .*does not have it"):
+        verify(tmp_path)
+    changed.write_bytes(b"version")
+    with pytest.raises(SafetensorError) as caught:
+        verify(tmp_path)
+    assert str(caught.value) == f"cannot verify `{changed}`: header too small"
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_a_save_that_goes_on_writes_checksums(tmp_path: Path, snapshot: bool) -> None:
+    save_async(ARRAYS, tmp_path / "x", {"k": "v"}, snapshot=snapshot, checksum="xxh3").result()
+    nst.save_file(ARRAYS, tmp_path / "y", {"k": "v"}, checksum="xxh3")
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
 
 
 def test_what_is_no_file_or_algorithm_is_refused(tmp_path: Path) -> None:

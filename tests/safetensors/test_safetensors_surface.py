@@ -73,6 +73,10 @@ def spec(room: types.ModuleType, dtype: str, shape: list[int], size: int) -> obj
     return room.TensorSpec(dtype=dtype, shape=shape, data_ptr=0, data_len=size)
 
 
+HEADER = b'{"a":{"dtype":"U8","shape":[10,5],"data_offsets":[0,50]}}'
+TWO = struct.pack("<Q", len(HEADER)) + HEADER + bytes(50)
+
+
 def sliced(room: types.ModuleType, index: object) -> object:
     return room.safe_open("two", "np").get_slice("a")[index]
 
@@ -125,8 +129,7 @@ def test_what_is_refused_is_refused_in_the_same_words(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    header = b'{"a":{"dtype":"U8","shape":[10,5],"data_offsets":[0,50]}}'
-    Path("two").write_bytes(struct.pack("<Q", len(header)) + header + bytes(50))
+    Path("two").write_bytes(TWO)
     with pytest.raises(Exception, match=None) as their_error:
         REFUSED[case](theirs)
     with pytest.raises(Exception, match=None) as our_error:
@@ -138,6 +141,66 @@ def test_what_is_refused_is_refused_in_the_same_words(
         assert isinstance(our_error.value, type(their_error.value))
     else:
         assert isinstance(our_error.value, ours.SafetensorError)
+
+
+def numpy_of(room: types.ModuleType) -> types.ModuleType:
+    return importlib.import_module(f"{room.__name__}.numpy")
+
+
+SPEC = {"dtype": "uint8", "shape": [1], "data_ptr": 0, "data_len": 0}
+#: Functions of one argument, which is to be of a wrong type.
+ARGUMENTS: dict[str, Callable[[types.ModuleType, object], object]] = {
+    **{
+        f"TensorSpec, {key}": lambda room, value, key=key: room.TensorSpec(**SPEC | {key: value})
+        for key in SPEC
+    },
+    "serialize": lambda room, value: room.serialize(value),
+    "serialize, a tensor": lambda room, value: room.serialize({"x": value}),
+    "serialize, metadata": lambda room, value: room.serialize({}, value),
+    "serialize, a text": lambda room, value: room.serialize({}, metadata={"x": value}),
+    "serialize_file": lambda room, value: room.serialize_file(value, "out"),
+    "serialize_file, filename": lambda room, value: room.serialize_file({}, value),
+    "serialize_file, metadata": lambda room, value: room.serialize_file({}, "out", value),
+    "deserialize": lambda room, value: room.deserialize(value),
+    "safe_open, filename": lambda room, value: room.safe_open(value, "np"),
+    "safe_open, framework": lambda room, value: room.safe_open("two", value),
+    "safe_open, device": lambda room, value: room.safe_open("two", "np", value),
+    "safe_open, backend": lambda room, value: room.safe_open("two", "np", backend=value),
+    "_safe_open_handle": lambda room, value: room._safe_open_handle(value, "np"),
+    "get_tensor": lambda room, value: room.safe_open("two", "np").get_tensor(value),
+    "get_slice": lambda room, value: room.safe_open("two", "np").get_slice(value),
+    "a tuple of indices": lambda room, value: sliced(room, (0, value)),
+    "numpy.save": lambda room, value: numpy_of(room).save(value),
+    "numpy.save, metadata": lambda room, value: numpy_of(room).save({}, value),
+    "numpy.save_file, filename": lambda room, value: numpy_of(room).save_file({}, value),
+    "numpy.load": lambda room, value: numpy_of(room).load(value),
+    "numpy.load_file": lambda room, value: numpy_of(room).load_file(value),
+    "numpy.load_file, backend": lambda room, value: numpy_of(room).load_file("two", backend=value),
+}
+VALUES = [None, 1, -1, 2**70, 1.5, "x", b"x", [1], {}, {1: 2}, ("a",), object]
+#: What is no mistake here: no framework, and a new axis.
+OURS = [("safe_open, framework", None), ("a tuple of indices", None)]
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_a_wrong_type_is_refused_in_the_same_words(
+    argument: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two").write_bytes(TWO)
+
+    def outcome(room: types.ModuleType, value: object) -> tuple[str, str] | None:
+        try:
+            ARGUMENTS[argument](room, value)
+        except Exception as error:
+            return type(error).__name__, str(error)
+        return None
+
+    wanted = {repr(value): outcome(theirs, value) for value in VALUES}
+    assert any(wanted.values())
+    for value in VALUES:
+        if (argument, value) not in OURS:
+            assert outcome(ours, value) == wanted[repr(value)], value
 
 
 def test_serialize_takes_addresses() -> None:

@@ -108,10 +108,13 @@ def test_what_was_not_declared_so_is_refused(tmp_path: Path) -> None:
         ({"a": ("F33", (2,))}, SafetensorError),
         ({"__metadata__": ("F32", (2,))}, SafetensorError),
         ({"a": "F32"}, TypeError),
+        ({"a": ("F32", (-1,))}, OverflowError),
         ({"a": ("F32", (1 << 62, 1 << 62))}, SafetensorError),
     ]:
-        with pytest.raises(error):
+        with pytest.raises(error) as refused:
             SafeWriter(tmp_path / "y", declared)
+        if not isinstance(refused.value, SafetensorError):
+            assert refused.value.__notes__ == ["in the declaration of tensor `a`"]
     with pytest.raises(FileNotFoundError):
         SafeWriter(tmp_path / "gone" / "y", {})
 
@@ -176,6 +179,31 @@ def test_a_file_grows(tmp_path: Path) -> None:
         appender.push("c", ARRAYS["a"])
     with pytest.raises(FileNotFoundError):
         SafeAppender.open(tmp_path / "gone")
+    path.write_bytes(b"version")
+    with pytest.raises(SafetensorError) as caught:
+        SafeAppender.open(path)
+    assert str(caught.value) == f"cannot append to `{path}`: header too small"
+    assert caught.value.offset == 7
+
+
+def test_a_header_that_is_too_large_to_write_is_not_called_a_damaged_file(tmp_path: Path) -> None:
+    with pytest.raises(SafetensorError, match="header too large") as caught:
+        SafeAppender.create(tmp_path / "x", header_capacity=10**12)
+    assert caught.value.hint == "write fewer tensors or less metadata to one file"
+    assert caught.value.offset is None
+
+
+def test_pieces_are_bytes_as_the_file_has_them(tmp_path: Path) -> None:
+    with SafeWriter(tmp_path / "x", {"a": ("F32", (2,)), "none": ("F32", (0, 2))}) as writer:
+        writer.write_at("none", 0, np.zeros((0, 2), "f4"))
+        for piece, text in [
+            (np.zeros(4, "f4")[::2], "not C-contiguous"),
+            (np.zeros(2, ">f4"), "big-endian"),
+        ]:
+            with pytest.raises(TypeError, match=text):
+                writer.write_at("a", 0, piece)
+        writer.write_at("a", 0, np.ones(2, "f4"))
+    assert nst.load_file(tmp_path / "x")["a"].tolist() == [1.0, 1.0]
 
 
 def test_a_growing_file_that_is_left_is_as_it_was(tmp_path: Path) -> None:
@@ -221,8 +249,8 @@ def test_sizes_and_patterns_that_are_none_are_refused(tmp_path: Path) -> None:
     for size in ["5", "GB", "5 bytes", "-", "infGB"]:
         with pytest.raises(ValueError, match="is invalid: give a number of bytes"):
             save_sharded(ARRAYS, tmp_path, max_shard_size=size)
-    for size in [-1, "-5GB"]:
-        with pytest.raises((ValueError, OverflowError)):
+    for size in [-1, "-5GB", 1.5]:
+        with pytest.raises((TypeError, ValueError, OverflowError)):
             save_sharded(ARRAYS, tmp_path, max_shard_size=size)
     for pattern in ["model.safetensors", "../{suffix}"]:
         with pytest.raises(SafetensorError) as caught:

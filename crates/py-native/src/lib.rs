@@ -2,6 +2,7 @@
 
 mod data;
 mod interrupt;
+mod loader;
 mod raw;
 mod safetensors;
 
@@ -14,6 +15,9 @@ mod _native {
 
     #[pymodule_export]
     use super::data::{Encoding, Pipeline, Report, Rows, StepReport, Tokenizer};
+
+    #[pymodule_export]
+    use super::loader::{Batch, Loader};
 
     #[pymodule_export]
     use super::raw::Tensor;

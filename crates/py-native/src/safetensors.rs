@@ -3,6 +3,7 @@
 //! A tensor goes one way: [`source`] gives its memory, [`index`] the part of it that is asked for,
 //! and [`framework`] makes the framework's own object of it.
 
+mod argument;
 mod checkpoint;
 mod checksum;
 mod device;

@@ -31,15 +31,18 @@ fn file() -> Vec<u8> {
     serialize(tensors, None).unwrap()
 }
 
-fn options() -> RemoteOptions {
+/// So long that only a server that never answers fails by it, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn options(timeout: Duration) -> RemoteOptions {
     let mut options = RemoteOptions::default();
-    options.timeout = Duration::from_millis(300);
+    options.timeout = timeout;
     options.attempts = NonZero::new(2).unwrap();
     options
 }
 
 fn open(server: &Server) -> Result<RemoteFile, nexus_remote::Error> {
-    RemoteFile::open_with(&server.url(), &options())
+    RemoteFile::open_with(&server.url(), &options(PATIENCE))
 }
 
 #[test]
@@ -62,7 +65,7 @@ fn one_request_opens_a_file_and_tensors_are_what_the_file_holds() {
 fn a_header_larger_than_the_first_answer_costs_a_second_request() {
     for head_size in [1, 8, 9, 100] {
         let server = Server::start(file(), Behaviour::default());
-        let mut options = options();
+        let mut options = options(PATIENCE);
         options.head_size = NonZero::new(head_size).unwrap();
         let remote = RemoteFile::open_with(&server.url(), &options).unwrap();
         assert_eq!(remote.header().len(), 3);
@@ -95,7 +98,11 @@ fn runs_close_together_are_one_request() {
 #[test]
 fn a_query_in_the_address_is_kept() {
     let server = Server::start(file(), Behaviour::default());
-    RemoteFile::open_with(&format!("{}?signature=a%2Fb", server.url()), &options()).unwrap();
+    RemoteFile::open_with(
+        &format!("{}?signature=a%2Fb", server.url()),
+        &options(PATIENCE),
+    )
+    .unwrap();
     assert_eq!(
         server.paths(),
         ["/models/a%20b.safetensors?signature=a%2Fb"]
@@ -178,7 +185,12 @@ fn what_goes_wrong_has_its_kind_and_words() {
     ];
     for (behaviour, bytes, kind, words) in cases {
         let server = Server::start(bytes, behaviour);
-        let error = open(&server).expect_err(words);
+        let patience = match behaviour {
+            Behaviour::Silent => Duration::from_millis(300),
+            _ => PATIENCE,
+        };
+        let opened = RemoteFile::open_with(&server.url(), &options(patience));
+        let error = opened.expect_err(words);
         assert_eq!(error.kind(), kind, "{behaviour:?}: {error}");
         let text = error.to_string();
         assert!(text.contains(words), "{behaviour:?}: {error}");
@@ -196,7 +208,7 @@ fn what_goes_wrong_has_its_kind_and_words() {
 #[test]
 fn an_address_that_is_none_is_invalid() {
     for url in ["", "model.safetensors", "ftp://127.0.0.1/a", "http://"] {
-        let error = RemoteFile::open_with(url, &options()).unwrap_err();
+        let error = RemoteFile::open_with(url, &options(PATIENCE)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}: {error}");
     }
 }
@@ -215,7 +227,7 @@ fn a_missing_tensor_is_not_found() {
 #[test]
 fn a_server_that_does_not_listen_is_unavailable() {
     let url = Server::start(Vec::new(), Behaviour::default()).stop();
-    let error = RemoteFile::open_with(&url, &options()).unwrap_err();
+    let error = RemoteFile::open_with(&url, &options(PATIENCE)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.hint().unwrap().contains("network"));
 }
@@ -224,7 +236,7 @@ fn a_server_that_does_not_listen_is_unavailable() {
 fn tls_to_a_server_without_it_is_an_error_and_no_panic() {
     let server = Server::start(file(), Behaviour::default());
     let url = server.url().replace("http:", "https:");
-    let error = RemoteFile::open_with(&url, &options()).unwrap_err();
+    let error = RemoteFile::open_with(&url, &options(PATIENCE)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
 }
 

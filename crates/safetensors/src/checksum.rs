@@ -155,6 +155,17 @@ impl Checksums {
         self.tensors.get(name).map(String::as_str)
     }
 
+    /// Those of some tensors alone.
+    pub(crate) fn of_tensors<'a>(&self, names: impl Iterator<Item = &'a str>) -> Self {
+        let found = names.filter_map(|name| self.tensors.get_key_value(name));
+        Self {
+            algorithm: self.algorithm,
+            tensors: found
+                .map(|(name, sum)| (name.clone(), sum.clone()))
+                .collect(),
+        }
+    }
+
     /// The text of the entry in `__metadata__`.
     ///
     /// # Errors

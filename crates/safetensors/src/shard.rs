@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::atomic::{Closed, Replacement, sync_folder};
+use crate::checksum::{CHECKSUM_KEY, Checksums};
 use crate::io::{each, processors};
 use crate::sink::{choose, write_all_at};
 use crate::{Prepared, SafeTensorError, View, WriteMode, WriteOptions};
@@ -53,10 +54,14 @@ pub struct Sharded {
 /// shards and no new index. Shards and index of an earlier save under the same pattern that are not
 /// part of this one are removed at the end.
 ///
+/// `data_info` goes into every file. [Checksums](crate::checksum) in it are shared out: each file gets
+/// those of its own tensors.
+///
 /// [`serialize_to_file_with`]: crate::serialize_to_file_with
 ///
 /// # Errors
-/// As [`serialize_to_file_with`]; `InvalidPattern`; `DuplicateName` also across shards.
+/// As [`serialize_to_file_with`]; `InvalidPattern`; `DuplicateName` also across shards; `Checksums`
+/// for an entry that is none.
 #[expect(
     clippy::implicit_hasher,
     reason = "as the signatures of the `safetensors` crate"
@@ -82,9 +87,18 @@ where
     let index = Index::new(&shards, &file_names)?;
     let (index, total_size) = (index.to_json()?, index.metadata.total_size);
     let files: Vec<_> = file_names.iter().map(|name| folder.join(name)).collect();
+    let checksums = Checksums::from_metadata(data_info)?;
     let prepared: Result<Vec<_>, _> = shards
         .into_iter()
-        .map(|shard| Prepared::aligned(shard, data_info.cloned(), options.align))
+        .map(|shard| {
+            let mut info = data_info.cloned();
+            if let (Some(info), Some(checksums)) = (&mut info, &checksums) {
+                let names = shard.iter().map(|(name, _)| name.as_ref());
+                let text = checksums.of_tensors(names).to_text()?;
+                info.insert(CHECKSUM_KEY.to_owned(), text);
+            }
+            Prepared::aligned(shard, info, options.align)
+        })
         .collect();
     let mut closed = write_all(&prepared?, &files, options)?;
     let index_path = (files.len() > 1).then(|| folder.join(names.index()));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use nexus_safetensors::checksum::{Checksum, add_checksums, verify};
 use nexus_safetensors::{
     Dtype, ErrorKind, SHARD_PATTERN, SafeTensorError, SafeTensorsFile, TensorView, WriteOptions,
     serialize_sharded,
@@ -151,6 +152,21 @@ fn what_an_earlier_save_left_is_removed_and_nothing_else() {
             "model.safetensors.index.json"
         ])
     );
+}
+
+#[test]
+fn each_shard_gets_the_checksums_of_its_tensors() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = tensors(&[("a", 6), ("b", 6), ("c", 2)]);
+    let info = add_checksums(&data, None, Checksum::Xxh3, None).unwrap();
+    let options = WriteOptions::default();
+    let sharded =
+        serialize_sharded(data, folder.path(), SHARD_PATTERN, 10, Some(&info), options).unwrap();
+    assert_eq!(sharded.files.len(), 2);
+    for file in sharded.files {
+        let report = verify(&SafeTensorsFile::open(file).unwrap(), None).unwrap();
+        assert!(report.is_sound() && report.verified > 0, "{report:?}");
+    }
 }
 
 #[test]

@@ -38,14 +38,15 @@ fn indexer() -> impl Strategy<Value = TensorIndexer> {
     ]
 }
 
-/// The published crate underflows on a start behind its stop.
-fn is_backwards(slices: &[TensorIndexer], shape: &[usize]) -> bool {
+/// The published crate underflows on a start behind its stop, and forgets that it has sliced at all
+/// after an empty slice with a step.
+fn is_beyond_the_published_crate(slices: &[TensorIndexer], shape: &[usize]) -> bool {
     slices
         .iter()
         .zip(shape)
         .any(|(slice, &length)| match slice {
             TensorIndexer::Select(_) => false,
-            TensorIndexer::Narrow(start, stop, _) => {
+            TensorIndexer::Narrow(start, stop, step) => {
                 let start = match start {
                     Bound::Unbounded => 0,
                     Bound::Included(at) => *at,
@@ -56,7 +57,7 @@ fn is_backwards(slices: &[TensorIndexer], shape: &[usize]) -> bool {
                     Bound::Included(at) => at + 1,
                     Bound::Excluded(at) => *at,
                 };
-                start > stop
+                start > stop || start == stop && step.get() > 1
             }
         })
 }
@@ -70,7 +71,7 @@ proptest! {
         slices in prop::collection::vec(indexer(), 0..6),
     ) {
         let ours = slice_byte_ranges(dtype, &shape, &slices);
-        if is_backwards(&slices, &shape) {
+        if is_beyond_the_published_crate(&slices, &shape) {
             let empty = ours.as_ref().map_or(true, |(ranges, taken)| ranges.is_empty() && taken.contains(&0));
             prop_assert!(empty, "{:?}", ours);
             return Ok(());

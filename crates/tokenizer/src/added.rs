@@ -1,7 +1,7 @@
 //! Added tokens: literals such as `[MASK]` that keep their id wherever they stand in a text.
 
 use crate::Error;
-use crate::parse::AddedToken;
+use crate::file::AddedToken;
 use crate::trie::Trie;
 use std::collections::HashMap;
 

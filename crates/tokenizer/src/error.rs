@@ -47,7 +47,7 @@ impl Error {
     }
 
     pub(crate) fn json(source: serde_json::Error) -> Self {
-        let message = format!("no tokenizer.json of a WordPiece model: {source}");
+        let message = format!("no tokenizer.json: {source}");
         Self {
             source: Some(Box::new(source)),
             ..Self::corrupt(message)

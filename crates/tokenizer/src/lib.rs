@@ -1,8 +1,14 @@
 //! Tokenizers that give the ids of Hugging Face `tokenizers`, without its dependencies.
 //!
-//! A [`WordPiece`] is read from a `tokenizer.json` or a `vocab.txt` and turns text into token ids
-//! with the byte range of each token in the original text. It adds no special tokens, and it
-//! ignores the file's truncation and padding: where a text is cut is the caller's decision.
+//! A [`Tokenizer`] is read from a `tokenizer.json` or a rank file of `tiktoken` and turns text into
+//! token ids: byte-level byte-pair encoding (GPT-2, cl100k, o200k, Llama 3, Qwen), sentence pieces
+//! with byte fallback (Llama 1 and 2, Gemma) and [`WordPiece`] (BERT). It adds no special tokens
+//! around a text, and it ignores the file's truncation and padding: where a text is cut is the
+//! caller's decision. Unigram models, and expressions that are not in use by these families, are
+//! refused.
+//!
+//! No regular expression is run: automata written for the known expressions cut the text, a bounded
+//! cache knows the tokens of words seen before, and what is new is merged in n log n time.
 //!
 //! What a file asks for and this crate lacks is refused with
 //! [`Unsupported`](ErrorKind::Unsupported), never approximated.
@@ -19,15 +25,31 @@
 //! ```
 
 mod added;
+mod alphabet;
+mod batch;
+mod bpe;
+mod byte_pair;
+mod class;
+mod class_tables;
 mod error;
+mod file;
+mod from_file;
 pub mod limits;
+mod normal;
 mod normalize;
 mod parse;
+mod pretoken;
+mod tiktoken;
+mod tokenizer;
 mod trie;
 mod unicode;
 mod unicode_tables;
 mod wordpiece;
 
+pub use batch::Batch;
+pub use byte_pair::Special;
 pub use error::{Error, ErrorKind};
 pub use parse::Case;
+pub use tiktoken::Tiktoken;
+pub use tokenizer::Tokenizer;
 pub use wordpiece::{Encoding, WordPiece};

@@ -17,3 +17,12 @@ pub const WORD_CHARS_MAX: usize = 1024;
 
 /// Largest text for one call, in bytes: offsets are 32 bits wide.
 pub const TEXT_SIZE_MAX: usize = u32::MAX as usize;
+
+/// Most added tokens of a file. The largest published vocabularies have about 1 100.
+pub const ADDED_TOKENS_MAX: usize = 1 << 16;
+
+/// Most entries of the cache of a byte-pair encoder, 32 bytes each.
+pub const CACHE_ENTRIES_MAX: usize = 1 << 18;
+
+/// Most bytes that the cache of a byte-pair encoder holds for pretokens of more than 15 bytes.
+pub const CACHE_ARENA_SIZE_MAX: usize = 16 << 20;

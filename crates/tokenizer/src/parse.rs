@@ -4,6 +4,7 @@
 //! text file is that of BERT, one token a line, the line's number being the id.
 
 use crate::Error;
+use crate::file::{AddedToken, File, Stage, expect_type};
 use crate::limits::{TOKEN_SIZE_MAX, VOCAB_SIZE_MAX, WORD_CHARS_MAX};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -40,21 +41,6 @@ pub(crate) struct Special {
     pub(crate) pad: Option<u32>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the fields of the format")]
-pub(crate) struct AddedToken {
-    pub(crate) id: u32,
-    pub(crate) content: String,
-    #[serde(default)]
-    pub(crate) single_word: bool,
-    #[serde(default)]
-    pub(crate) lstrip: bool,
-    #[serde(default)]
-    pub(crate) rstrip: bool,
-    #[serde(default)]
-    pub(crate) normalized: bool,
-}
-
 /// The settings of `BertNormalizer`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Normalizer {
@@ -79,59 +65,17 @@ fn yes() -> bool {
     true
 }
 
-#[derive(Deserialize)]
-struct File {
-    #[serde(default)]
-    added_tokens: Vec<AddedToken>,
-    normalizer: Option<Stage>,
-    pre_tokenizer: Option<Stage>,
-    post_processor: Option<Stage>,
-    padding: Option<Padding>,
-    model: Model,
-}
-
-/// A pipeline stage: its type now, its settings once the type is known.
-#[derive(Deserialize)]
-struct Stage {
-    r#type: String,
-    #[serde(flatten)]
-    settings: serde_json::Map<String, serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct Padding {
-    pad_id: u32,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    #[serde(default)]
-    r#type: Option<String>,
-    #[serde(default)]
-    vocab: serde_json::Value,
-    #[serde(default = "unk_token")]
-    unk_token: String,
-    #[serde(default = "continuing_prefix")]
-    continuing_subword_prefix: String,
-    #[serde(default = "word_chars_max")]
-    max_input_chars_per_word: usize,
-}
-
-fn unk_token() -> String {
-    "[UNK]".to_owned()
-}
-
-fn continuing_prefix() -> String {
-    "##".to_owned()
-}
-
-fn word_chars_max() -> usize {
-    100
-}
+const UNK_TOKEN: &str = "[UNK]";
+const CONTINUING_PREFIX: &str = "##";
+const WORD_CHARS: usize = 100;
 
 /// Reads a `tokenizer.json`.
 pub(crate) fn tokenizer_json(json: &[u8]) -> Result<Spec, Error> {
-    let file: File = serde_json::from_slice(json).map_err(Error::json)?;
+    of_file(File::parse(json)?)
+}
+
+/// Reads the fields of a `tokenizer.json`.
+pub(crate) fn of_file(file: File<'_>) -> Result<Spec, Error> {
     let model = file.model;
     expect_type("model", model.r#type.as_deref(), "WordPiece")?;
     expect_type(
@@ -149,11 +93,15 @@ pub(crate) fn tokenizer_json(json: &[u8]) -> Result<Spec, Error> {
         .map(|stage| stage.settings)
         .unwrap_or_default();
     let normalizer = serde_json::from_value(normalizer.into()).map_err(Error::json)?;
-    let vocab: HashMap<String, u32> = serde_json::from_value(model.vocab).map_err(Error::json)?;
-    if model.max_input_chars_per_word > WORD_CHARS_MAX {
+    let vocab = model.vocab.map(|vocab| vocab.0).unwrap_or_default();
+    let vocab: HashMap<String, u32> = vocab
+        .into_iter()
+        .map(|(token, id)| (token.into_owned(), id))
+        .collect();
+    let word_chars_max = model.max_input_chars_per_word.unwrap_or(WORD_CHARS);
+    if word_chars_max > WORD_CHARS_MAX {
         return Err(Error::limit(format!(
-            "max_input_chars_per_word is {}, more than WORD_CHARS_MAX = {WORD_CHARS_MAX}",
-            model.max_input_chars_per_word
+            "max_input_chars_per_word is {word_chars_max}, more than WORD_CHARS_MAX = {WORD_CHARS_MAX}"
         )));
     }
     for token in &file.added_tokens {
@@ -170,7 +118,7 @@ pub(crate) fn tokenizer_json(json: &[u8]) -> Result<Spec, Error> {
             .map(|(piece, id)| (piece.as_str(), *id))
             .chain(added),
     )?;
-    let mut special = names.special(&model.unk_token)?;
+    let mut special = names.special(model.unk_token.as_deref().unwrap_or(UNK_TOKEN))?;
     if let Some(stage) = &file.post_processor {
         let (cls, sep) = around(stage)?;
         special = Special {
@@ -184,8 +132,10 @@ pub(crate) fn tokenizer_json(json: &[u8]) -> Result<Spec, Error> {
         pieces,
         tokens: names.tokens,
         added: file.added_tokens,
-        continuing_prefix: model.continuing_subword_prefix,
-        word_chars_max: model.max_input_chars_per_word,
+        continuing_prefix: model
+            .continuing_subword_prefix
+            .unwrap_or_else(|| CONTINUING_PREFIX.to_owned()),
+        word_chars_max,
         normalizer,
         special,
     })
@@ -200,7 +150,7 @@ pub(crate) fn vocab_txt(text: &[u8], case: Case) -> Result<Spec, Error> {
     let pieces: HashMap<String, u32> = lines.collect();
     let pieces: Vec<_> = pieces.into_iter().collect();
     let names = Names::new(pieces.iter().map(|(piece, id)| (piece.as_str(), *id)))?;
-    let special = names.special("[UNK]")?;
+    let special = names.special(UNK_TOKEN)?;
     let literals = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
     let added = literals.into_iter().filter_map(|content| {
         let id = names.id(content)?;
@@ -212,8 +162,8 @@ pub(crate) fn vocab_txt(text: &[u8], case: Case) -> Result<Spec, Error> {
     });
     Ok(Spec {
         added: added.collect(),
-        continuing_prefix: continuing_prefix(),
-        word_chars_max: word_chars_max(),
+        continuing_prefix: CONTINUING_PREFIX.to_owned(),
+        word_chars_max: WORD_CHARS,
         normalizer: Normalizer {
             clean_text: true,
             handle_chinese_chars: true,
@@ -228,16 +178,6 @@ pub(crate) fn vocab_txt(text: &[u8], case: Case) -> Result<Spec, Error> {
 
 fn type_of(stage: Option<&Stage>) -> Option<&str> {
     stage.map(|stage| stage.r#type.as_str())
-}
-
-fn expect_type(part: &str, found: Option<&str>, expected: &str) -> Result<(), Error> {
-    if found == Some(expected) {
-        return Ok(());
-    }
-    let found = found.unwrap_or("null");
-    Err(Error::unsupported(format!(
-        "its {part} is {found}, only {expected} is supported"
-    )))
 }
 
 fn check_added(token: &AddedToken, vocab: &HashMap<String, u32>) -> Result<(), Error> {

@@ -36,6 +36,11 @@ pub(crate) fn decompose(c: char, emit: impl FnMut(char)) {
     }
 }
 
+/// Whether `c` has a decomposition in newer Unicode versions than the peer's only.
+pub(crate) fn is_undecomposed(c: char) -> bool {
+    contains(UNDECOMPOSED, c)
+}
+
 /// The canonical combining class of a character that is fully decomposed.
 pub(crate) fn combining_class(c: char, is_mark: bool) -> u8 {
     if is_mark {

@@ -3,19 +3,36 @@
 
 use crate::Error;
 use crate::added::AddedTokens;
-use crate::limits::{FILE_SIZE_MAX, TEXT_SIZE_MAX};
+use crate::file::{self, check_size};
+use crate::limits::TEXT_SIZE_MAX;
 use crate::normalize::{Ascii, Rules, Word};
 use crate::parse::{self, Case, Spec, Special};
 use crate::trie::Trie;
+use std::borrow::Cow;
 use std::fmt;
-use std::io::Read;
 use std::path::Path;
+
+/// What the decoder removes from the text of each token.
+const CLEANED: [(&str, &str); 11] = [
+    (" .", "."),
+    (" ?", "?"),
+    (" !", "!"),
+    (" ,", ","),
+    (" ' ", "'"),
+    (" n't", "n't"),
+    (" 'm", "'m"),
+    (" do not", " don't"),
+    (" 's", "'s"),
+    (" 've", "'ve"),
+    (" 're", "'re"),
+];
 
 /// A WordPiece tokenizer.
 ///
 /// It is immutable and can be shared between threads. The ids are those of Hugging Face
 /// `tokenizers` with `add_special_tokens=False` and without truncation and padding.
 pub struct WordPiece {
+    continuing_prefix: String,
     tokens: Vec<Option<Box<str>>>,
     /// All tokens, for the start of a word.
     starts: Trie,
@@ -49,11 +66,7 @@ impl WordPiece {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let read = || {
-            let mut bytes = Vec::new();
-            let file = std::fs::File::open(path).map_err(Error::io)?;
-            file.take(FILE_SIZE_MAX + 1)
-                .read_to_end(&mut bytes)
-                .map_err(Error::io)?;
+            let bytes = file::read(path)?;
             if path
                 .extension()
                 .is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
@@ -89,7 +102,7 @@ impl WordPiece {
         Self::from_spec(parse::vocab_txt(text, case)?)
     }
 
-    fn from_spec(spec: Spec) -> Result<Self, Error> {
+    pub(crate) fn from_spec(spec: Spec) -> Result<Self, Error> {
         let prefix = spec.continuing_prefix.as_bytes();
         let keys = || {
             spec.pieces
@@ -105,6 +118,7 @@ impl WordPiece {
             rules: Rules::new(spec.normalizer, spec.word_chars_max),
             word_chars_max: spec.word_chars_max,
             special: spec.special,
+            continuing_prefix: spec.continuing_prefix,
             tokens: spec.tokens,
         })
     }
@@ -139,6 +153,29 @@ impl WordPiece {
             at = found.end;
         }
         self.encode_words(text, at, encoding);
+    }
+
+    /// The text of `ids`: words with a space between them, continuing pieces without their prefix.
+    ///
+    /// What normalisation took away, such as upper case, is lost. Spaces before `.`, `?`, `!` and `,`
+    /// and in English contractions are removed, as the decoder of Hugging Face does.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let mut text = String::new();
+        for (at, token) in ids.iter().filter_map(|&id| self.token(id)).enumerate() {
+            let piece = match token.strip_prefix(self.continuing_prefix.as_str()) {
+                Some(rest) if at > 0 => Cow::Borrowed(rest),
+                _ if at > 0 => Cow::Owned(format!(" {token}")),
+                _ => Cow::Borrowed(token),
+            };
+            text.push_str(
+                &CLEANED
+                    .iter()
+                    .fold(piece.into_owned(), |piece, (from, to)| {
+                        piece.replace(from, to)
+                    }),
+            );
+        }
+        text
     }
 
     /// The token with this id.
@@ -297,13 +334,4 @@ impl Encoding {
         self.ids.truncate(len);
         self.offsets.truncate(len);
     }
-}
-
-fn check_size(bytes: &[u8]) -> Result<(), Error> {
-    if bytes.len() as u64 > FILE_SIZE_MAX {
-        return Err(Error::limit(format!(
-            "it has more than FILE_SIZE_MAX = {FILE_SIZE_MAX} bytes"
-        )));
-    }
-    Ok(())
 }

@@ -21,12 +21,25 @@ b.jsonl:1 'Good bye.' {'lang': 'en'}
 'b.jsonl:2: bad JSON in column 10: expected value'
 """
 
-from nexus._native import Encoding, Pipeline, Report, Rows, StepReport, Tokenizer
+from nexus._native import (
+    Batch,
+    Encoding,
+    Loader,
+    Pipeline,
+    Report,
+    Rows,
+    StepReport,
+    Tokenizer,
+)
+from nexus.data._loader import LoaderState
 from nexus.data._row import JsonValue, OutputFormat, Row
 
 __all__ = [
+    "Batch",
     "Encoding",
     "JsonValue",
+    "Loader",
+    "LoaderState",
     "OutputFormat",
     "Pipeline",
     "Report",

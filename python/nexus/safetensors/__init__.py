@@ -42,6 +42,7 @@ from nexus._native import (
 from nexus._native import load as _load
 from nexus._native import load_file as _load_file
 from nexus.safetensors._checkpoint import load_checkpoint, load_packed, stream
+from nexus.safetensors._describe import text_of
 from nexus.safetensors._install import install, uninstall
 from nexus.safetensors._pending import PendingSave, save_async
 from nexus.safetensors._reports import (
@@ -165,9 +166,14 @@ def save_file(
         ...
     nexus.safetensors.SafetensorError: Error while serializing: cannot replace `.`: ...
     """
-    text = None if metadata is None else dict(metadata)
     serialize_file(
-        dict(tensors), filename, text, fsync=fsync, mode=mode, align=align, checksum=checksum
+        dict(tensors),
+        filename,
+        text_of(metadata),
+        fsync=fsync,
+        mode=mode,
+        align=align,
+        checksum=checksum,
     )
 
 
@@ -177,4 +183,4 @@ def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = Non
     >>> save({}, {"made_by": "hand"})[8:]
     b'{"__metadata__":{"made_by":"hand"}}     '
     """
-    return serialize(dict(tensors), None if metadata is None else dict(metadata))
+    return serialize(dict(tensors), text_of(metadata))

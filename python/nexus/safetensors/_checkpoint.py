@@ -11,7 +11,7 @@ from nexus.safetensors._into import Into
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Literal, TypeVar
+    from typing import Literal, TypedDict, TypeVar, Unpack
 
     import torch  # type: ignore[import-not-found, unused-ignore]
 
@@ -22,96 +22,69 @@ if TYPE_CHECKING:
     _Progress = Callable[[int, int], object]
     _T = TypeVar("_T")
 
+    class _Options(TypedDict, total=False):
+        """What every overload takes alike; the functions themselves list it."""
+
+        names: Iterable[str] | None
+        shard: Mapping[str, int] | None
+        rank: int
+        world: int
+        device: str | int
+        backend: str
+        rules: str
+        threads: int | None
+        progress: _Progress | None
+
 
 @overload
 def load_checkpoint(
     path: _Path,
     *,
     framework: None = None,
-    names: Iterable[str] | None = None,
     dtype: _ElementType | None = None,
-    shard: Mapping[str, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
     into: None = None,
     strict: bool = True,
-    device: str | int = "cpu",
-    backend: str = "auto",
-    rules: str = "compatible",
-    threads: int | None = None,
-    progress: _Progress | None = None,
+    **options: Unpack[_Options],
 ) -> dict[str, Tensor]: ...
 @overload
 def load_checkpoint(
     path: _Path,
     *,
     framework: Literal["np", "numpy"],
-    names: Iterable[str] | None = None,
     dtype: _ElementType | None = None,
-    shard: Mapping[str, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
     into: None = None,
     strict: bool = True,
-    device: str | int = "cpu",
-    backend: str = "auto",
-    rules: str = "compatible",
-    threads: int | None = None,
-    progress: _Progress | None = None,
+    **options: Unpack[_Options],
 ) -> dict[str, _AnyArray]: ...
 @overload
 def load_checkpoint(
     path: _Path,
     *,
     framework: Literal["pt", "torch", "pytorch"],
-    names: Iterable[str] | None = None,
     dtype: _ElementType | None = None,
-    shard: Mapping[str, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
     into: None = None,
     strict: bool = True,
-    device: str | int = "cpu",
-    backend: str = "auto",
-    rules: str = "compatible",
-    threads: int | None = None,
-    progress: _Progress | None = None,
+    **options: Unpack[_Options],
 ) -> dict[str, torch.Tensor]: ...
 @overload
 def load_checkpoint(
     path: _Path,
     *,
     framework: str,
-    names: Iterable[str] | None = None,
     dtype: _ElementType | None = None,
-    shard: Mapping[str, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
     into: None = None,
     strict: bool = True,
-    device: str | int = "cpu",
-    backend: str = "auto",
-    rules: str = "compatible",
-    threads: int | None = None,
-    progress: _Progress | None = None,
+    **options: Unpack[_Options],
 ) -> _AnyTensors: ...
 @overload
 def load_checkpoint(
     path: _Path,
     *,
     framework: str | None = None,
-    names: Iterable[str] | None = None,
     dtype: None = None,
-    shard: Mapping[str, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
     into: Mapping[str, _T] | Module[_T],
     strict: bool = True,
-    device: str | int = "cpu",
-    backend: str = "auto",
-    rules: str = "compatible",
-    threads: int | None = None,
-    progress: _Progress | None = None,
+    **options: Unpack[_Options],
 ) -> dict[str, _T]: ...
 def load_checkpoint(
     path: _Path,
@@ -178,16 +151,8 @@ def stream(
     *,
     framework: None = None,
     budget_bytes: int = 256 << 20,
-    names: Iterable[str] | None = None,
     dtype: _ElementType | None = None,
-    shard: Mapping[str, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
-    device: str | int = "cpu",
-    backend: str = "auto",
-    rules: str = "compatible",
-    threads: int | None = None,
-    progress: _Progress | None = None,
+    **options: Unpack[_Options],
 ) -> TensorStream[Tensor]: ...
 @overload
 def stream(
@@ -195,16 +160,8 @@ def stream(
     *,
     framework: Literal["np", "numpy"],
     budget_bytes: int = 256 << 20,
-    names: Iterable[str] | None = None,
     dtype: _ElementType | None = None,
-    shard: Mapping[str, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
-    device: str | int = "cpu",
-    backend: str = "auto",
-    rules: str = "compatible",
-    threads: int | None = None,
-    progress: _Progress | None = None,
+    **options: Unpack[_Options],
 ) -> TensorStream[_AnyArray]: ...
 @overload
 def stream(
@@ -212,16 +169,8 @@ def stream(
     *,
     framework: Literal["pt", "torch", "pytorch"],
     budget_bytes: int = 256 << 20,
-    names: Iterable[str] | None = None,
     dtype: _ElementType | None = None,
-    shard: Mapping[str, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
-    device: str | int = "cpu",
-    backend: str = "auto",
-    rules: str = "compatible",
-    threads: int | None = None,
-    progress: _Progress | None = None,
+    **options: Unpack[_Options],
 ) -> TensorStream[torch.Tensor]: ...
 @overload
 def stream(
@@ -229,16 +178,8 @@ def stream(
     *,
     framework: str,
     budget_bytes: int = 256 << 20,
-    names: Iterable[str] | None = None,
     dtype: _ElementType | None = None,
-    shard: Mapping[str, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
-    device: str | int = "cpu",
-    backend: str = "auto",
-    rules: str = "compatible",
-    threads: int | None = None,
-    progress: _Progress | None = None,
+    **options: Unpack[_Options],
 ) -> TensorStream[object]: ...
 def stream(
     path: _Path,

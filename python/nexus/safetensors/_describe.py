@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nexus._native import Tensor, TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import TypeGuard
 
     import torch  # type: ignore[import-not-found, unused-ignore]
@@ -61,5 +61,5 @@ def describe_all(
 
 
 def text_of(metadata: Mapping[str, str] | None) -> dict[str, str] | None:
-    """Return free text as the extension module takes it."""
-    return None if metadata is None else dict(metadata)
+    """Return free text as the extension module takes it, which refuses what is none."""
+    return dict(metadata) if isinstance(metadata, Mapping) else metadata

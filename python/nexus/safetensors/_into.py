@@ -95,8 +95,7 @@ class Into(Generic[_T]):
                     quoted = ", ".join(f'"{name}"' for name in names)
                     lines.append(f"{kind} key(s) in state_dict: {quoted}. ")
         chosen = [name for name in self._targets if name in there and name in wanted]
-        if not self._cuts:
-            lines += [line for name in chosen if (line := self._misfit(name))]
+        lines += [line for name in chosen if (line := self._misfit(name))]
         if lines:
             kind = type(self._owner).__name__
             text = f"Error(s) in loading state_dict for {kind}:\n\t" + "\n\t".join(lines)
@@ -113,12 +112,14 @@ class Into(Generic[_T]):
         }
 
     def _misfit(self, name: str) -> str | None:
-        shape, target = self._checkpoint.info(name)[1], _shape(self._targets[name])
-        spec = self._specs[name]
+        target, spec = self._targets[name], self._specs[name]
+        if is_torch(target) and target.is_meta:
+            # Torch would copy nothing, and not say so.
+            return f"{name} is on the device meta: give it memory, by Module.to_empty for example."
+        shape = self._checkpoint.info(name)[1]
         # Types of two elements an item count otherwise.
-        if shape == target or (spec is not None and list(shape) == spec.shape):
-            return None
-        return _mismatch(name, shape, self._targets[name])
+        fits = shape == _shape(target) or (spec is not None and list(shape) == spec.shape)
+        return None if fits or self._cuts else _mismatch(name, shape, target)
 
     def _direct(self, names: list[str]) -> dict[str, TensorSpec]:
         """Return the memory of targets that are as the files are, and no other target's."""
@@ -183,6 +184,9 @@ def _dtype(target: object) -> str | None:
 
 def _spec(target: object) -> TensorSpec | None:
     """Return the memory of a target, if bytes can be read straight into it."""
+    if not _is_dense(target):
+        # To describe it would be to copy it.
+        return None
     try:
         spec, kept = describe(target)
     except (SafetensorError, TypeError, ValueError, RuntimeError):
@@ -192,6 +196,13 @@ def _spec(target: object) -> TensorSpec | None:
     if isinstance(spec, TensorSpec) and isinstance(kept, list) and _is_own(target, kept[0]):
         return spec
     return None
+
+
+def _is_dense(target: object) -> bool:
+    if is_torch(target):
+        return bool(target.device.type == "cpu" and target.is_contiguous())
+    flags = getattr(target, "flags", None)
+    return flags is None or bool(flags.c_contiguous)
 
 
 def _is_own(target: object, described: object) -> bool:

@@ -23,13 +23,14 @@ def save_async(
     *,
     snapshot: bool = True,
     fsync: bool = False,
+    checksum: str | None = None,
 ) -> PendingSave:
     """Write tensors to a file while the caller goes on.
 
     With ``snapshot`` the tensors are copied first, so that they may be changed when this returns:
     that costs the size of the file in memory until the save is done. Without, nothing is copied,
     and the tensors must stay as they are until then. The file is replaced in one step or, when the
-    save fails, not at all.
+    save fails, not at all. ``checksum`` is that of ``save_file``.
 
     >>> from nexus.safetensors import Tensor, load_file, save_async
     >>> weights = bytearray(b"old")
@@ -41,11 +42,11 @@ def save_async(
     described, kept = describe_all(tensors)
     text = text_of(metadata)
     if snapshot:
-        taken = Snapshot(described, text)
+        taken = Snapshot(described, text, checksum=checksum)
         return PendingSave(path, lambda: taken.save(path, fsync=fsync))
 
     def save() -> None:
-        serialize_file(described, path, text, fsync=fsync)
+        serialize_file(described, path, text, fsync=fsync, checksum=checksum)
         # Until here the tensors are needed.
         kept.clear()
 

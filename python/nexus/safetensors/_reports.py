@@ -10,6 +10,7 @@ from nexus._native import verify as _verify
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Mismatch:
     """A tensor whose bytes, ``start`` to ``end`` of the file, are not those it was saved with."""
 
     name: str
+    file: Path
     start: int
     end: int
     expected: str
@@ -27,7 +29,7 @@ class Mismatch:
 class VerifyReport:
     """What :func:`verify` found.
 
-    ``algorithm`` is None where the file has no checksums, ``verified`` the number of sound tensors,
+    ``algorithm`` is None where no file has checksums, ``verified`` the number of sound tensors,
     ``missing`` names tensors without a checksum and ``unknown`` checksums without a tensor.
     """
 
@@ -44,7 +46,9 @@ class VerifyReport:
 
 
 def verify(path: str | os.PathLike[str], *, threads: int | None = None) -> VerifyReport:
-    """Compare every tensor of a file with its checksum. Reads each byte once.
+    """Compare every tensor of a file, of a folder or of an index with its checksum.
+
+    Reads each byte once. The files of a folder are those that :func:`load_checkpoint` reads.
 
     >>> from nexus.safetensors import Tensor, save_file, verify
     >>> save_file({"w": Tensor(b"abc", dtype="U8", shape=(3,))}, "w.safetensors", checksum="xxh3")

@@ -23,12 +23,14 @@ def save_sharded(
     pattern: str = "model{suffix}.safetensors",
     metadata: Mapping[str, str] | None = None,
     fsync: bool = False,
+    checksum: str | None = None,
 ) -> list[Path]:
     """Write tensors to files of at most ``max_shard_size`` bytes each, and an index.
 
     Files are filled in the order of ``tensors``, as ``huggingface_hub`` does; a larger tensor has
     a file of its own. When one file is enough it is ``model.safetensors``, without an index.
-    ``metadata`` goes into every file. Nothing changes in the folder, which is made where there is
+    ``metadata`` goes into every file; with ``checksum``, so do the checksums of its tensors, as
+    ``save_file`` writes them. Nothing changes in the folder, which is made where there is
     none, before all files are written; files of an earlier save under the same pattern are removed
     then. Returns the paths, the index last.
 
@@ -41,11 +43,12 @@ def save_sharded(
     model-00002-of-00002.safetensors
     model.safetensors.index.json
     """
-    size = max_shard_size if isinstance(max_shard_size, int) else _parse(max_shard_size)
+    size = _parse(max_shard_size) if isinstance(max_shard_size, str) else max_shard_size
     described, _kept = describe_all(tensors)
     os.makedirs(folder, exist_ok=True)
     listed = list(described.items())
-    return _save_sharded(listed, folder, pattern, size, text_of(metadata), fsync=fsync)
+    text = text_of(metadata)
+    return _save_sharded(listed, folder, pattern, size, text, fsync=fsync, checksum=checksum)
 
 
 def _parse(size: str) -> int:

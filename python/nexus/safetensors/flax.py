@@ -44,9 +44,18 @@ def save_file(
     fsync: bool = False,
     mode: str | None = None,
     align: int | None = None,
+    checksum: str | None = None,
 ) -> None:
     """Write arrays to a file, which appears or changes at once and only when all went well."""
-    numpy.save_file(_jnp2np(tensors), filename, metadata, fsync=fsync, mode=mode, align=align)
+    numpy.save_file(
+        _jnp2np(tensors),
+        filename,
+        metadata,
+        fsync=fsync,
+        mode=mode,
+        align=align,
+        checksum=checksum,
+    )
 
 
 def load(data: bytes, *, rules: str = "compatible") -> dict[str, Array]:
@@ -59,9 +68,10 @@ def load_file(
     *,
     backend: str = "mmap",
     rules: str = "compatible",
+    verify: bool = False,
 ) -> dict[str, Array]:
     """Return every tensor of a file by name."""
-    return _load_file(filename, "flax", backend=backend, rules=rules)
+    return _load_file(filename, "flax", backend=backend, rules=rules, verify=verify)
 
 
 def _np2jnp(numpy_dict: Mapping[str, AnyArray]) -> dict[str, Array]:

@@ -43,9 +43,18 @@ def save_file(
     fsync: bool = False,
     mode: str | None = None,
     align: int | None = None,
+    checksum: str | None = None,
 ) -> None:
     """Write arrays to a file, which appears or changes at once and only when all went well."""
-    numpy.save_file(_mx2np(tensors), filename, metadata, fsync=fsync, mode=mode, align=align)
+    numpy.save_file(
+        _mx2np(tensors),
+        filename,
+        metadata,
+        fsync=fsync,
+        mode=mode,
+        align=align,
+        checksum=checksum,
+    )
 
 
 def load(data: bytes, *, rules: str = "compatible") -> dict[str, mx.array]:
@@ -58,9 +67,10 @@ def load_file(
     *,
     backend: str = "mmap",
     rules: str = "compatible",
+    verify: bool = False,
 ) -> dict[str, mx.array]:
     """Return every tensor of a file by name."""
-    return _load_file(filename, "mlx", backend=backend, rules=rules)
+    return _load_file(filename, "mlx", backend=backend, rules=rules, verify=verify)
 
 
 def _np2mx(numpy_dict: Mapping[str, AnyArray]) -> dict[str, mx.array]:

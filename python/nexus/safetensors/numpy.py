@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nexus._native import load as _load
 from nexus._native import load_file as _load_file
 from nexus.safetensors import TensorSpec, deserialize, safe_open, serialize, serialize_file
+from nexus.safetensors._describe import text_of
 
 try:
     import numpy as np
@@ -50,7 +51,7 @@ def save(tensor_dict: Mapping[str, AnyArray], metadata: Mapping[str, str] | None
     68
     """
     kept: list[AnyArray] = []
-    return serialize(_flatten(tensor_dict, kept), _text(metadata))
+    return serialize(_flatten(tensor_dict, kept), text_of(metadata))
 
 
 def save_file(
@@ -74,7 +75,7 @@ def save_file(
     serialize_file(
         _flatten(tensor_dict, kept),
         filename,
-        _text(metadata),
+        text_of(metadata),
         fsync=fsync,
         mode=mode,
         align=align,
@@ -126,10 +127,6 @@ _TYPES: dict[str, type] = {
     "I64": np.int64,
     "F64": np.float64,
 }
-
-
-def _text(metadata: Mapping[str, str] | None) -> dict[str, str] | None:
-    return None if metadata is None else dict(metadata)
 
 
 def _getdtype(dtype_str: str) -> type:

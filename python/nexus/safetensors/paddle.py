@@ -21,6 +21,7 @@ from nexus.safetensors import (
     serialize,
     serialize_file,
 )
+from nexus.safetensors._describe import text_of
 
 try:
     import numpy as np
@@ -54,7 +55,7 @@ __all__ = [
 def save(tensors: dict[str, paddle.Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
     """Return the bytes of a file with these tensors."""
     kept: list[paddle.Tensor] = []
-    return serialize(_flatten(tensors, kept), _text(metadata))
+    return serialize(_flatten(tensors, kept), text_of(metadata))
 
 
 def save_file(
@@ -65,11 +66,18 @@ def save_file(
     fsync: bool = False,
     mode: str | None = None,
     align: int | None = None,
+    checksum: str | None = None,
 ) -> None:
     """Write tensors to a file, which appears or changes at once and only when all went well."""
     kept: list[paddle.Tensor] = []
     serialize_file(
-        _flatten(tensors, kept), filename, _text(metadata), fsync=fsync, mode=mode, align=align
+        _flatten(tensors, kept),
+        filename,
+        text_of(metadata),
+        fsync=fsync,
+        mode=mode,
+        align=align,
+        checksum=checksum,
     )
 
 
@@ -88,9 +96,10 @@ def load_file(
     *,
     backend: str = "mmap",
     rules: str = "compatible",
+    verify: bool = False,
 ) -> dict[str, paddle.Tensor]:
     """Return every tensor of a file by name: views of one private map, or copies on a device."""
-    return _load_file(filename, "paddle", device, backend=backend, rules=rules)
+    return _load_file(filename, "paddle", device, backend=backend, rules=rules, verify=verify)
 
 
 #: Bytes of an item.
@@ -138,10 +147,6 @@ NPDTYPES = {
     paddle.int64: np.int64,
     paddle.float64: np.float64,
 }
-
-
-def _text(metadata: Mapping[str, str] | None) -> dict[str, str] | None:
-    return None if metadata is None else dict(metadata)
 
 
 def _moved(tensor: paddle.Tensor, device: str) -> paddle.Tensor:

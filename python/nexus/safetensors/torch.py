@@ -20,6 +20,7 @@ from nexus.safetensors import (
     serialize,
     serialize_file,
 )
+from nexus.safetensors._describe import text_of
 from nexus.safetensors._torch_sharing import (
     _SIZE,
     _end_ptr,
@@ -92,16 +93,16 @@ def save_model(
     >>> load_model(model, "linear.safetensors")
     (set(), [])
     """
-    tensors = model.state_dict()
+    tensors, text = model.state_dict(), text_of(metadata)
     for kept, left_out in _remove_duplicate_names(tensors).items():
         for name in left_out:
-            metadata = {} if metadata is None else metadata
-            metadata.setdefault(name, kept)
+            text = {} if text is None else text
+            text.setdefault(name, kept)
             del tensors[name]
     if force_contiguous:
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(tensors, filename, metadata)
+        save_file(tensors, filename, text)
     except ValueError as error:
         hint = "Or use save_model(..., force_contiguous=True), read the docs for potential caveats."
         raise ValueError(f"{error} {hint}") from error
@@ -146,7 +147,7 @@ def save(tensors: dict[str, torch.Tensor], metadata: Mapping[str, str] | None = 
     68
     """
     kept: list[torch.Tensor] = []
-    return serialize(_flatten_as_ptr(tensors, kept), _text(metadata))
+    return serialize(_flatten_as_ptr(tensors, kept), text_of(metadata))
 
 
 def save_file(
@@ -171,7 +172,7 @@ def save_file(
     serialize_file(
         _flatten_as_ptr(tensors, kept),
         filename,
-        _text(metadata),
+        text_of(metadata),
         fsync=fsync,
         mode=mode,
         align=align,
@@ -231,10 +232,6 @@ _TYPES: dict[str, torch.dtype] = {
 
 def _getdtype(dtype_str: str) -> torch.dtype:
     return _TYPES[dtype_str]
-
-
-def _text(metadata: Mapping[str, str] | None) -> dict[str, str] | None:
-    return None if metadata is None else dict(metadata)
 
 
 def _flatten_as_ptr(

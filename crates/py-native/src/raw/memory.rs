@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
+use nexus_loader::Batch;
 use nexus_safetensors::Region;
 use nexus_tensor::DType;
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyMemoryView;
 
 /// Bytes that Python may read and write, and their owner. Clones share the bytes.
 #[derive(Clone)]
@@ -36,14 +37,53 @@ impl Memory {
         }
     }
 
+    /// The tokens of a batch. Nobody borrows from a batch that Python has.
+    pub(crate) fn of_tokens(batch: Arc<Batch>) -> Self {
+        Self {
+            start: batch.tokens_start(),
+            len: batch.tokens_size(),
+            read_only: false,
+            _owner: batch,
+        }
+    }
+
+    /// The positions of a batch, if it has them.
+    pub(crate) fn of_positions(batch: Arc<Batch>) -> Option<Self> {
+        Some(Self {
+            start: batch.positions_start()?,
+            len: batch.len() * batch.row_len() * 4,
+            read_only: false,
+            _owner: batch,
+        })
+    }
+
+    /// Integers that nobody else has.
+    pub(crate) fn of_ints(mut ints: Vec<i32>) -> Self {
+        Self {
+            start: ints.as_mut_ptr().cast(),
+            len: size_of_val(ints.as_slice()),
+            read_only: false,
+            _owner: Arc::new(ints),
+        }
+    }
+
     /// The memory of an object with the buffer protocol, whose items lie densely.
     ///
     /// # Errors
-    /// `TypeError` when it is no such object, or its items do not lie so.
+    /// `TypeError` when it is no such object, or its items do not lie so, or their bytes lie in the
+    /// other order.
     pub(crate) fn of_object(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        // Its items may be of any type; bytes are what all of them share.
-        let view = PyMemoryView::from(object)?.call_method1("cast", ("B",))?;
-        let buffer = PyBuffer::<u8>::get(&view)?;
+        let buffer = PyUntypedBuffer::get(object)?;
+        if !buffer.is_c_contiguous() {
+            return Err(PyTypeError::new_err(
+                "cannot take the bytes of a buffer that is not C-contiguous: copy it first",
+            ));
+        }
+        if matches!(buffer.format().to_bytes(), [b'>' | b'!', ..]) {
+            return Err(PyTypeError::new_err(
+                "cannot take the bytes of a big-endian buffer: convert it first",
+            ));
+        }
         Ok(Self {
             start: buffer.buf_ptr().cast(),
             len: buffer.len_bytes(),

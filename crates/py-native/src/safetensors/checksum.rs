@@ -4,11 +4,14 @@
     reason = "arguments come from Python as values"
 )]
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use nexus_safetensors::checksum::{Checksum, VerifyOptions, VerifyReport, verify_with};
-use nexus_safetensors::{Backend, SafeTensorsFile};
+use nexus_safetensors::checksum::{
+    Checksum, VerifyOptions, VerifyReport, add_checksums, verify_with,
+};
+use nexus_safetensors::{Backend, Checkpoint, SafeTensorError, SafeTensorsFile, View};
 use pyo3::prelude::*;
 
 use super::error::{Doing, hinted, plain, set, to_exception};
@@ -31,8 +34,23 @@ impl<'py> FromPyObject<'_, 'py> for ChecksumName {
     }
 }
 
-/// Name, first byte and one past the last, checksum in the file, checksum of the bytes.
-type Mismatch = (String, usize, usize, String, String);
+/// The free text of a file with the checksums that were asked for.
+///
+/// # Errors
+/// As [`add_checksums`].
+pub(super) fn add<S: AsRef<str> + Sync, V: View + Sync>(
+    checksum: Option<ChecksumName>,
+    tensors: &[(S, V)],
+    metadata: Option<HashMap<String, String>>,
+) -> Result<Option<HashMap<String, String>>, SafeTensorError> {
+    match checksum {
+        None => Ok(metadata),
+        Some(ChecksumName(name)) => add_checksums(tensors, metadata, name, None).map(Some),
+    }
+}
+
+/// Name, file, first byte and one past the last, checksum in the file, checksum of the bytes.
+type Mismatch = (String, PathBuf, usize, usize, String, String);
 
 /// What is in a report: algorithm, number of sound tensors, mismatches, names of tensors without a
 /// checksum, names of checksums without a tensor.
@@ -44,7 +62,7 @@ type Report = (
     Vec<String>,
 );
 
-/// Compare every tensor of a file with its checksum.
+/// Compare every tensor of a file, of a folder or of an index with its checksum.
 #[pyfunction]
 #[pyo3(signature = (path, *, threads = None))]
 pub(crate) fn verify(
@@ -52,24 +70,29 @@ pub(crate) fn verify(
     path: PathBuf,
     threads: Option<NonZeroUsize>,
 ) -> PyResult<Report> {
-    let report = until_signal(py, |stop| {
-        let file = SafeTensorsFile::open_with(&path, &Backend::Read.into())?;
-        let options = VerifyOptions::default().threads(threads);
-        verify_with(&file, &options.cancelled_by(stop))
-    })?;
-    let report = report.map_err(|error| to_exception(py, Doing::Other("verify", &path), &error))?;
-    let mismatches = report.mismatches.into_iter().map(|mismatch| {
-        let range = mismatch.range;
-        let (expected, found) = (mismatch.expected, mismatch.found);
-        (mismatch.name, range.start, range.end, expected, found)
-    });
-    Ok((
-        report.algorithm.map(Checksum::name),
-        report.verified,
-        mismatches.collect(),
-        report.missing,
-        report.unknown,
-    ))
+    let refusal = |path: &Path, error| to_exception(py, Doing::Other("verify", path), &error);
+    let checkpoint = py.detach(|| Checkpoint::open_with(&path, &Backend::Read.into()));
+    let checkpoint = checkpoint.map_err(|error| refusal(&path, error))?;
+    let mut whole = Report::default();
+    let (algorithm, verified, mismatches, missing, unknown) = &mut whole;
+    for file in checkpoint.files() {
+        let path = file.path().unwrap_or(&path);
+        let report = until_signal(py, |stop| {
+            let options = VerifyOptions::default().threads(threads);
+            verify_with(file, &options.cancelled_by(stop))
+        })?;
+        let report = report.map_err(|error| refusal(path, error))?;
+        *algorithm = algorithm.or(report.algorithm.map(Checksum::name));
+        *verified += report.verified;
+        mismatches.extend(report.mismatches.into_iter().map(|mismatch| {
+            let (file, range) = (path.to_owned(), mismatch.range);
+            let (expected, found) = (mismatch.expected, mismatch.found);
+            (mismatch.name, file, range.start, range.end, expected, found)
+        }));
+        missing.extend(report.missing);
+        unknown.extend(report.unknown);
+    }
+    Ok(whole)
 }
 
 /// Refuses a file in memory whose tensors are not those that the checksums were made of.

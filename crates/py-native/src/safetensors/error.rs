@@ -75,6 +75,12 @@ pub(crate) fn to_exception(py: Python<'_>, doing: Doing<'_>, error: &SafeTensorE
         Doing::Other(verb, path) => format!("cannot {verb} `{}`: {error}", path.display()),
     };
     let exception = plain(text);
+    if let (Doing::Writing, SafeTensorError::HeaderTooLarge) = (doing, error) {
+        // There is no file that could be wrong.
+        let hint = "write fewer tensors or less metadata to one file";
+        describe(py, &exception, &Location::default(), Some(hint));
+        return exception;
+    }
     let location = match doing {
         Doing::ReadingBytes(bytes) => py.detach(|| locate(bytes, error)),
         Doing::ReadingFile(path) | Doing::Other(_, path) if error.kind() == ErrorKind::Corrupt => {
@@ -141,17 +147,19 @@ fn describe(py: Python<'_>, exception: &PyErr, location: &Location, hint: Option
     if let Some(offset) = location.offset {
         set(py, exception, "offset", offset);
     }
-    let note = |text: String| {
-        // What cannot be added must not hide the error itself.
-        let _ = exception.value(py).call_method1("add_note", (text,));
-    };
     if let Some(hint) = hint {
         set(py, exception, "hint", hint);
-        note(format!("hint: {hint}"));
+        note(py, exception, format!("hint: {hint}"));
     }
     if location.offset.is_some() {
-        note(format!("at {location}"));
+        note(py, exception, format!("at {location}"));
     }
+}
+
+/// Adds a line to an exception.
+pub(crate) fn note(py: Python<'_>, exception: &PyErr, text: String) {
+    // What cannot be added must not hide the error itself.
+    let _ = exception.value(py).call_method1("add_note", (text,));
 }
 
 /// Gives an exception an attribute.

@@ -65,7 +65,8 @@ impl Indices {
                 step,
             }
         } else if index.hasattr("__index__")? && !index.hasattr("__len__")? {
-            Index::At(number_of(index)?)
+            // A number that is too large for an address is none, as in `safetensors`.
+            Index::At(index.extract().map_err(|_| unsupported(position))?)
         } else {
             return Err(unsupported(position));
         };

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nexus_safetensors::{SafeTensorError, TensorInfo};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyMemoryView, PyTuple, PyType};
 
+use super::argument;
 use super::checksum;
 use super::device::Device;
 use super::error::{Doing, missing, plain, to_exception};
@@ -115,10 +116,10 @@ impl SafeOpen {
     #[pyo3(signature = (filename, framework, device = Some(Device::Cpu), *, backend = Way::DEFAULT_BACKEND, rules = Way::DEFAULT_RULES))]
     fn new(
         py: Python<'_>,
-        filename: PathBuf,
-        framework: Framework,
-        device: Option<Device>,
-        backend: BackendName,
+        #[pyo3(from_py_with = argument::filename)] filename: PathBuf,
+        #[pyo3(from_py_with = argument::framework)] framework: Framework,
+        #[pyo3(from_py_with = argument::device)] device: Option<Device>,
+        #[pyo3(from_py_with = argument::backend)] backend: BackendName,
         rules: RulesName,
     ) -> PyResult<Self> {
         let open = Open::new(
@@ -151,7 +152,11 @@ impl SafeOpen {
     }
 
     /// Return one tensor.
-    fn get_tensor<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    fn get_tensor<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = argument::name)] name: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let open = self.opened()?;
         open.tensor(py, name, open.info(py, name)?)
     }
@@ -162,7 +167,11 @@ impl SafeOpen {
     }
 
     /// Return a tensor to be: index it to get a part.
-    fn get_slice(&self, py: Python<'_>, name: &str) -> PyResult<PySafeSlice> {
+    fn get_slice(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = argument::name)] name: &str,
+    ) -> PyResult<PySafeSlice> {
         let open = self.opened()?;
         let info = open.info(py, name)?.clone();
         let name = name.to_owned();
@@ -261,9 +270,9 @@ impl SafeOpenHandle {
     #[pyo3(signature = (f, framework, device = Some(Device::Cpu), *, backend = Way::DEFAULT_BACKEND, rules = Way::DEFAULT_RULES))]
     fn new(
         f: &Bound<'_, PyAny>,
-        framework: Framework,
-        device: Option<Device>,
-        backend: BackendName,
+        #[pyo3(from_py_with = argument::framework)] framework: Framework,
+        #[pyo3(from_py_with = argument::device)] device: Option<Device>,
+        #[pyo3(from_py_with = argument::backend)] backend: BackendName,
         rules: RulesName,
     ) -> PyResult<PyClassInitializer<Self>> {
         f.getattr("fileno")?;
@@ -283,11 +292,16 @@ pub(crate) fn load<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = data.py();
     let buffer;
-    let bytes = if let Ok(bytes) = data.cast::<PyBytes>() {
-        bytes.as_bytes()
-    } else {
-        buffer = Memory::of_object(data)?;
-        buffer.bytes()
+    let bytes = match data.cast::<PyBytes>() {
+        Ok(bytes) => bytes.as_bytes(),
+        // `safetensors` takes nothing else, and says so.
+        Err(error) if PyMemoryView::from(data).is_err() => {
+            return Err(argument::named(py, "bytes", error.into()));
+        }
+        Err(_) => {
+            buffer = Memory::of_object(data)?;
+            buffer.bytes()
+        }
     };
     let source = py.detach(|| Source::copy_of(bytes, rules.0));
     let source = source.map_err(|error| to_exception(py, Doing::ReadingBytes(bytes), &error))?;
@@ -296,7 +310,8 @@ pub(crate) fn load<'py>(
 }
 
 /// Every tensor of a file by name, in the order of the data. With the backend "mmap" they are views
-/// of a private map of the file; else the whole file is read at once. With `verify` each is compared with its checksum before.
+/// of a private map of the file; else the whole file is read at once. With `verify` each is compared
+/// with its checksum before.
 #[pyfunction]
 #[pyo3(signature = (
     filename, framework, device = Some(Device::Cpu), *,
@@ -308,10 +323,10 @@ pub(crate) fn load<'py>(
 )]
 pub(crate) fn load_file(
     py: Python<'_>,
-    filename: PathBuf,
-    framework: Framework,
-    device: Option<Device>,
-    backend: BackendName,
+    #[pyo3(from_py_with = argument::filename)] filename: PathBuf,
+    #[pyo3(from_py_with = argument::framework)] framework: Framework,
+    #[pyo3(from_py_with = argument::device)] device: Option<Device>,
+    #[pyo3(from_py_with = argument::backend)] backend: BackendName,
     rules: RulesName,
     verify: bool,
 ) -> PyResult<Bound<'_, PyDict>> {

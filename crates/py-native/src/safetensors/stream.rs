@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_safetensors::{Checkpoint, Loaded, Plan, Stream};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -94,22 +95,33 @@ impl Drop for Reading {
 /// Leaving it as a context manager, `close` and dropping it stop the thread.
 #[pyclass(frozen, module = "nexus.safetensors")]
 pub(crate) struct TensorStream {
-    reading: Mutex<Option<Reading>>,
+    state: Mutex<State>,
     importer: Importer,
+}
+
+enum State {
+    Ready(Reading),
+    /// A thread waits for the next tensor.
+    Busy,
+    Closed,
 }
 
 impl TensorStream {
     pub(super) fn new(reading: Reading, importer: Importer) -> Self {
         Self {
-            reading: Mutex::new(Some(reading)),
+            state: Mutex::new(State::Ready(reading)),
             importer,
         }
     }
 
-    /// Takes the reading out, so that nobody waits for a lock with the interpreter in hand.
-    fn take(&self) -> Option<Reading> {
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        reading.take()
+    /// Changes the state at once, so that nobody waits for the lock with the interpreter in hand.
+    /// A stream that was closed stays so.
+    fn replace(&self, new: State) -> State {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match *state {
+            State::Closed => State::Closed,
+            _ => std::mem::replace(&mut state, new),
+        }
     }
 }
 
@@ -120,14 +132,24 @@ impl TensorStream {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<(String, Bound<'py, PyAny>)>> {
-        // A second thread that asks meanwhile finds the end: an iterator has one consumer.
-        let Some(mut reading) = self.take() else {
+        let mut reading = match self.replace(State::Busy) {
+            State::Ready(reading) => reading,
+            State::Busy => {
+                return Err(PyValueError::new_err(
+                    "another thread waits for the next tensor: give each thread its own stream",
+                ));
+            }
+            State::Closed => return Ok(None),
+        };
+        let next = reading.next(py);
+        let state = match &next {
+            Ok(Some(_)) => State::Ready(reading),
+            _ => State::Closed,
+        };
+        self.replace(state);
+        let Some(loaded) = next? else {
             return Ok(None);
         };
-        let Some(loaded) = reading.next(py)? else {
-            return Ok(None);
-        };
-        *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
         let memory = Memory::of_region(loaded.region);
         let tensor = self
             .importer
@@ -137,7 +159,7 @@ impl TensorStream {
 
     /// Stop reading. Tensors that were handed out stay.
     fn close(&self) {
-        drop(self.take());
+        self.replace(State::Closed);
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use nexus_safetensors::checksum::add_checksums;
 use nexus_safetensors::{Dtype, Prepared, SafeTensors, View, WriteMode, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList};
 
-use super::checksum::ChecksumName;
+use super::argument;
+use super::checksum::{self, ChecksumName};
 use super::error::{Doing, plain, to_exception};
 use super::framework::NAMES;
 use super::given::interruptible_save;
@@ -38,7 +38,12 @@ pub(crate) struct TensorSpec {
 impl TensorSpec {
     #[new]
     #[pyo3(signature = (*, dtype, shape, data_ptr, data_len))]
-    fn new(dtype: &str, mut shape: Vec<usize>, data_ptr: usize, data_len: usize) -> PyResult<Self> {
+    fn new(
+        #[pyo3(from_py_with = argument::dtype)] dtype: &str,
+        #[pyo3(from_py_with = argument::shape)] mut shape: Vec<usize>,
+        #[pyo3(from_py_with = argument::data_ptr)] data_ptr: usize,
+        #[pyo3(from_py_with = argument::data_len)] data_len: usize,
+    ) -> PyResult<Self> {
         let dtype = parse(dtype)?;
         if dtype == Dtype::F4
             && let Some(last) = shape.last_mut()
@@ -156,8 +161,8 @@ impl<'py> FromPyObject<'_, 'py> for ModeName {
 #[pyo3(signature = (tensor_dict, metadata = None))]
 pub(crate) fn serialize(
     py: Python<'_>,
-    tensor_dict: HashMap<String, Writable>,
-    metadata: Option<HashMap<String, String>>,
+    #[pyo3(from_py_with = argument::tensor_dict)] tensor_dict: HashMap<String, Writable>,
+    #[pyo3(from_py_with = argument::metadata)] metadata: Option<HashMap<String, String>>,
 ) -> PyResult<Bound<'_, PyBytes>> {
     let refused = |error| to_exception(py, Doing::Writing, &error);
     let prepared = py.detach(|| Prepared::new(&tensor_dict, metadata));
@@ -181,9 +186,9 @@ pub(crate) fn serialize(
 #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
 pub(crate) fn serialize_file(
     py: Python<'_>,
-    tensor_dict: HashMap<String, Writable>,
-    filename: PathBuf,
-    metadata: Option<HashMap<String, String>>,
+    #[pyo3(from_py_with = argument::tensor_dict)] tensor_dict: HashMap<String, Writable>,
+    #[pyo3(from_py_with = argument::filename)] filename: PathBuf,
+    #[pyo3(from_py_with = argument::metadata)] metadata: Option<HashMap<String, String>>,
     fsync: bool,
     mode: Option<ModeName>,
     align: Option<usize>,
@@ -195,10 +200,7 @@ pub(crate) fn serialize_file(
         .align(align);
     let tensors: Vec<_> = tensor_dict.into_iter().collect();
     let saved = interruptible_save(py, &tensors, |tensors| {
-        let metadata = match checksum {
-            None => metadata,
-            Some(ChecksumName(name)) => Some(add_checksums(&tensors, metadata, name, None)?),
-        };
+        let metadata = checksum::add(checksum, &tensors, metadata)?;
         Prepared::aligned(tensors, metadata, align)?.save(&filename, options)
     });
     saved?
@@ -211,7 +213,7 @@ pub(crate) fn serialize_file(
 #[pyo3(signature = (bytes))]
 pub(crate) fn deserialize<'py>(
     py: Python<'py>,
-    bytes: &Bound<'py, PyBytes>,
+    #[pyo3(from_py_with = argument::bytes)] bytes: Bound<'py, PyBytes>,
 ) -> PyResult<Vec<(String, Bound<'py, PyDict>)>> {
     let source = bytes.as_bytes();
     let tensors = py.detach(|| SafeTensors::deserialize(source));

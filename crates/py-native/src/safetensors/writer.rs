@@ -5,14 +5,14 @@
 )]
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use nexus_safetensors::{Dtype, SafeTensorError, View, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyType};
 
-use super::error::{Doing, hinted, to_exception};
+use super::error::{Doing, hinted, note, to_exception};
 use super::given::Given;
 use super::plan::ElementType;
 use crate::raw::Memory;
@@ -96,8 +96,10 @@ impl SafeWriter {
         let items = tensors.items()?;
         let declared = items.iter().map(|item| {
             let (name, what): (String, Bound<'_, PyAny>) = item.extract()?;
-            let (dtype, shape) = declaration(&what)?;
-            Ok((name, dtype, shape))
+            let declared = declaration(&what).inspect_err(|error| {
+                note(py, error, format!("in the declaration of tensor `{name}`"));
+            });
+            declared.map(|(dtype, shape)| (name, dtype, shape))
         });
         let declared: Vec<_> = declared.collect::<PyResult<_>>()?;
         let options = WriteOptions::default().fsync(fsync).align(align);
@@ -205,10 +207,11 @@ impl SafeAppender {
     fn begin(
         py: Python<'_>,
         path: PathBuf,
-        begin: impl FnOnce(&PathBuf) -> Result<nexus_safetensors::SafeAppender, SafeTensorError> + Send,
+        doing: fn(&Path) -> Doing<'_>,
+        begin: impl FnOnce(&Path) -> Result<nexus_safetensors::SafeAppender, SafeTensorError> + Send,
     ) -> PyResult<Self> {
         let appender = py.detach(|| begin(&path));
-        let appender = appender.map_err(|error| to_exception(py, Doing::Writing, &error))?;
+        let appender = appender.map_err(|error| to_exception(py, doing(&path), &error))?;
         Ok(Self {
             path,
             appender: Mutex::new(Some(appender)),
@@ -244,9 +247,14 @@ impl SafeAppender {
         fsync: bool,
     ) -> PyResult<Self> {
         let options = WriteOptions::default().fsync(fsync);
-        Self::begin(cls.py(), path, |path| {
-            nexus_safetensors::SafeAppender::create(path, header_capacity, metadata, options)
-        })
+        Self::begin(
+            cls.py(),
+            path,
+            |_| Doing::Writing,
+            |path| {
+                nexus_safetensors::SafeAppender::create(path, header_capacity, metadata, options)
+            },
+        )
     }
 
     /// Open a file to add tensors to it in place; no other appender may have it. What a crash of an
@@ -255,9 +263,12 @@ impl SafeAppender {
     #[pyo3(signature = (path, *, fsync = false))]
     fn open(cls: &Bound<'_, PyType>, path: PathBuf, fsync: bool) -> PyResult<Self> {
         let options = WriteOptions::default().fsync(fsync);
-        Self::begin(cls.py(), path, |path| {
-            nexus_safetensors::SafeAppender::open(path, options)
-        })
+        Self::begin(
+            cls.py(),
+            path,
+            |path| Doing::Other("append to", path),
+            |path| nexus_safetensors::SafeAppender::open(path, options),
+        )
     }
 
     /// Write a tensor behind the last one.
@@ -309,7 +320,7 @@ impl SafeAppender {
     }
 }
 
-fn finished(py: Python<'_>, path: &std::path::Path) -> PyErr {
+fn finished(py: Python<'_>, path: &Path) -> PyErr {
     let text = format!(
         "cannot write to `{}`: it is finished or discarded",
         path.display()

@@ -1,0 +1,3 @@
+module specv1
+
+go 1.19

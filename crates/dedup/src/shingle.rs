@@ -1,0 +1,225 @@
+//! Shingles: what two documents have in common is counted in runs of `n` tokens.
+//!
+//! A token is a run of letters, digits (Unicode Alphabetic and Numeric) and `_`, in lower case. A
+//! shingle is `n` tokens in a row, joined by one space, as the 64-bit xxh3 of that text. So any
+//! program with xxhash can make the same numbers.
+
+use std::sync::OnceLock;
+use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh64::xxh64;
+
+/// The hash of a shingle's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextHash {
+    Xxh3,
+    Xxh64,
+}
+
+/// The scratch memory of one thread that shingles documents: some four times the longest text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shingler {
+    /// Tokens in lower case with one space after each, then what an earlier text left.
+    normal: Vec<u8>,
+    /// Where each token starts in `normal`, and where the next would; then what was left.
+    starts: Vec<u32>,
+    /// How many tokens there are.
+    tokens: usize,
+}
+
+impl Shingler {
+    /// Puts the hash of each shingle of `text` in `out`, in order and with repeats. A text of fewer
+    /// than `n` tokens has none.
+    pub(crate) fn text(&mut self, text: &str, n: usize, hash: TextHash, out: &mut Vec<u64>) {
+        // Lower case takes at most three bytes for two, and a token at least a byte and a break.
+        self.normal
+            .resize(self.normal.len().max(text.len() / 2 * 3 + 16), 0);
+        self.starts
+            .resize(self.starts.len().max(text.len() / 2 + 16), 0);
+        let mut state = State::default();
+        let bytes = text.as_bytes();
+        let mut from = 0;
+        while from < bytes.len() {
+            if let Some(chunk) = bytes[from..].first_chunk::<8>()
+                && u64::from_ne_bytes(*chunk) & 0x8080_8080_8080_8080 == 0
+            {
+                for &byte in chunk {
+                    self.ascii(&mut state, byte);
+                }
+                from += 8;
+            } else if bytes[from] < 0x80 {
+                self.ascii(&mut state, bytes[from]);
+                from += 1;
+            } else {
+                let c = text[from..]
+                    .chars()
+                    .next()
+                    .expect("a character starts here");
+                self.other(&mut state, c);
+                from += c.len_utf8();
+            }
+        }
+        self.ascii(&mut state, b' ');
+        self.starts[state.token] = state.at as u32;
+        self.tokens = state.token;
+        self.hash(n, hash, out);
+    }
+
+    /// The same for tokens that the caller has made; they are taken as they are.
+    pub(crate) fn tokens<'a>(
+        &mut self,
+        tokens: impl Iterator<Item = &'a str>,
+        n: usize,
+        hash: TextHash,
+        out: &mut Vec<u64>,
+    ) {
+        self.normal.clear();
+        self.starts.clear();
+        for token in tokens {
+            self.starts.push(self.normal.len() as u32);
+            self.normal.extend_from_slice(token.as_bytes());
+            self.normal.push(b' ');
+        }
+        self.tokens = self.starts.len();
+        self.starts.push(self.normal.len() as u32);
+        self.hash(n, hash, out);
+    }
+
+    /// Takes a byte of a token, or a break, without a branch: what is not wanted is overwritten.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch here is mispredicted at each token"
+    )]
+    #[inline]
+    fn ascii(&mut self, state: &mut State, byte: u8) {
+        let lower = LOWER[usize::from(byte)];
+        let is_token = lower != b' ';
+        self.normal[state.at] = lower;
+        state.start = if state.in_token {
+            state.start
+        } else {
+            state.at
+        };
+        self.starts[state.token] = state.start as u32;
+        state.token += usize::from(state.in_token & !is_token);
+        state.at += usize::from(state.in_token | is_token);
+        state.in_token = is_token;
+    }
+
+    fn other(&mut self, state: &mut State, c: char) {
+        let plain = PLANE.get_or_init(plane).get(c as usize).copied();
+        match plain.unwrap_or(SLOW) {
+            BREAK => self.ascii(state, b' '),
+            SLOW if !c.is_alphanumeric() => self.ascii(state, b' '),
+            SLOW => c.to_lowercase().for_each(|lower| self.append(state, lower)),
+            lower => self.append(state, char::from_u32(lower.into()).unwrap_or(c)),
+        }
+    }
+
+    fn append(&mut self, state: &mut State, lower: char) {
+        state.start = if state.in_token {
+            state.start
+        } else {
+            state.at
+        };
+        state.at += lower.encode_utf8(&mut self.normal[state.at..]).len();
+        state.in_token = true;
+    }
+
+    fn hash(&self, n: usize, hash: TextHash, out: &mut Vec<u64>) {
+        out.clear();
+        let windows = self.starts[..=self.tokens].windows(n + 1);
+        out.extend(windows.map(|window| {
+            // Without the space after the last token.
+            let text = &self.normal[window[0] as usize..window[n] as usize - 1];
+            match hash {
+                TextHash::Xxh3 => xxh3_64(text),
+                TextHash::Xxh64 => xxh64(text, 0),
+            }
+        }));
+    }
+}
+
+/// Where the next byte goes, where the token began that it is in, if it is in one, and its number.
+#[derive(Default)]
+struct State {
+    at: usize,
+    start: usize,
+    token: usize,
+    in_token: bool,
+}
+
+/// An ASCII byte of a token in lower case, or a space for a break.
+const LOWER: [u8; 256] = {
+    let mut lower = [b' '; 256];
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            lower[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    lower
+};
+
+/// The characters of the Basic Multilingual Plane in lower case, or `BREAK`, or `SLOW`: a letter
+/// that becomes several or leaves the plane. 128 KiB, made in a millisecond.
+static PLANE: OnceLock<Vec<u16>> = OnceLock::new();
+const BREAK: u16 = 0;
+const SLOW: u16 = 1;
+
+fn plane() -> Vec<u16> {
+    let entry = |code: u32| {
+        let Some(c) = char::from_u32(code).filter(|c| c.is_alphanumeric()) else {
+            return BREAK;
+        };
+        let mut lower = c.to_lowercase();
+        match (lower.next(), lower.next()) {
+            (Some(lower), None) => u16::try_from(lower as u32).unwrap_or(SLOW),
+            _ => SLOW,
+        }
+    };
+    (0..0x1_0000).map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shingles(text: &str, n: usize) -> Vec<u64> {
+        let mut out = Vec::new();
+        Shingler::default().text(text, n, TextHash::Xxh3, &mut out);
+        out
+    }
+
+    /// The definition, slowly.
+    fn twin(text: &str, n: usize) -> Vec<u64> {
+        let tokens: Vec<String> = text
+            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .filter(|token| !token.is_empty())
+            .map(|token| token.chars().flat_map(char::to_lowercase).collect())
+            .collect();
+        let join = |window: &[String]| xxh3_64(window.join(" ").as_bytes());
+        tokens.windows(n).map(join).collect()
+    }
+
+    #[test]
+    fn a_shingle_is_the_xxh3_of_its_joined_tokens() {
+        let expected = vec![xxh3_64("it_s a ÄÖ 1".to_lowercase().as_bytes())];
+        assert_eq!(shingles("  It_s -- A\tÄÖ…1\n", 4), expected);
+    }
+
+    #[test]
+    fn a_text_with_fewer_than_n_tokens_has_no_shingles() {
+        for text in ["", "…", "one two", "a b c d"] {
+            assert_eq!(shingles(text, 5), [], "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_way_is_the_definition(text in "\\PC*|[a-cA-C _ßİΣ…\u{301}語\u{2028}]{0,80}", n in 1usize..6) {
+            prop_assert_eq!(shingles(&text, n), twin(&text, n));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Quality filters for text corpora, with the verdicts of datatrove 0.10.1.
+//!
+//! A [`Profiler`] makes a [`Profile`] of a document; filters judge it and share what it knows. For
+//! each document a filter gives datatrove's verdict and reason, byte for byte: words are split as
+//! spaCy's English tokenizer splits them, lines and letters are those of Python.
+//!
+//! ```
+//! use nexus_text::{C4Quality, Filter, FineWebQuality, GopherQuality, Profiler, Verdict};
+//!
+//! let few = GopherQuality { min_doc_words: Some(3), ..GopherQuality::default() };
+//! let lines = C4Quality { min_num_sentences: Some(1), ..C4Quality::default() };
+//!
+//! let mut profiler = Profiler::new();
+//! let mut profile = profiler.profile("It is the end of the story.[1]\nHome | About")?;
+//! assert_eq!(few.judge(&mut profile), Verdict::Keep);
+//! assert_eq!(
+//!     lines.judge(&mut profile),
+//!     Verdict::KeepAs("It is the end of the story.".to_owned())
+//! );
+//! let verdict = FineWebQuality::default().judge(&mut profile);
+//! assert_eq!(verdict.reason().map(|reason| reason.to_string()).as_deref(), Some("line_punct_ratio"));
+//! # Ok::<(), nexus_text::Error>(())
+//! ```
+//!
+//! # How exact
+//! Letters, digits and punctuation are those of Unicode 14.0, which Python 3.11 has; other versions of
+//! Python differ in the characters that Unicode added since. Words are those of datatrove for English,
+//! its default, for texts of any language; its tokenizers for other languages are not here. Where
+//! datatrove raises an error (a division by zero, in texts without words) the verdict is to drop.
+
+mod affix;
+mod basic;
+mod c4;
+mod c4_badwords;
+mod duplicates;
+mod error;
+mod filter;
+mod fineweb;
+mod gopher_quality;
+mod gopher_repetition;
+mod hash;
+pub mod limits;
+mod lines;
+mod merge;
+mod ngrams;
+mod piece;
+mod pieces;
+mod profile;
+mod sentences;
+#[cfg(target_arch = "x86_64")]
+mod simd;
+mod special;
+mod unicode;
+mod unicode_tables;
+mod url;
+mod verdict;
+mod word;
+mod words;
+
+pub use basic::Basic;
+pub use c4::{C4Lines, C4Paragraphs, C4Quality};
+pub use c4_badwords::C4BadWords;
+pub use error::{Error, ErrorKind};
+pub use filter::Filter;
+pub use fineweb::FineWebQuality;
+pub use gopher_quality::GopherQuality;
+pub use gopher_repetition::GopherRepetition;
+pub use profile::{Profile, Profiler, WordSummary};
+pub use unicode_tables::UNICODE_VERSION;
+pub use verdict::{Reason, Verdict};
+pub use word::Word;

@@ -1,0 +1,273 @@
+//! What pretokens became before. Most of a text's pretokens are few words again and again.
+//!
+//! Short ones, with up to four tokens, stand in a table of self-contained entries, two in a cache
+//! line. Long ones stand in an arena. Both are bounded: the first overwrites, the second starts anew.
+
+mod raw;
+
+use super::{Piece, Scratch};
+use crate::limits::{CACHE_ARENA_SIZE_MAX, CACHE_ENTRIES_MAX};
+
+/// Longest pretoken of the table of short ones, in bytes.
+pub(crate) const SHORT_SIZE_MAX: usize = 15;
+
+/// Longest pretoken that is kept at all, in bytes.
+pub(crate) const LONG_SIZE_MAX: usize = 256;
+
+const FIRST_ENTRIES: usize = 1 << 12;
+
+/// Places where a long piece may stand, a cache line.
+const PROBES: usize = 4;
+
+/// Most tokens of an entry.
+const TOKENS_MAX: usize = 4;
+
+/// Ids use the lower bits of an entry's words, the number of tokens the upper ones of the first.
+const COUNT_SHIFT: u32 = 28;
+
+/// Pretokens and their tokens, for one encoder.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    entries: Vec<Entry>,
+    used: usize,
+    long: Vec<Long>,
+    long_used: usize,
+    arena: Vec<u8>,
+    ids: Vec<u32>,
+    pub(crate) scratch: Scratch,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
+struct Entry {
+    key: Key,
+    ids: [u32; TOKENS_MAX],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Long {
+    tag: u32,
+    start: u32,
+    first_id: u32,
+    size: u16,
+    count: u16,
+}
+
+const NO_LONG: Long = Long {
+    tag: 0,
+    start: 0,
+    first_id: 0,
+    size: 0,
+    count: 0,
+};
+
+/// The bytes of a short piece and, in the last byte, its size and kind; never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(u128);
+
+impl Key {
+    /// The key of no piece.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// The key of `text[start..start + size]`, where `size` is 1 to [`SHORT_SIZE_MAX`].
+    #[inline]
+    pub(crate) fn new(text: &[u8], start: usize, size: usize, kind: Piece) -> Self {
+        let bytes = if let Some(bytes) = text.get(start..start + 16) {
+            u128::from_le_bytes(bytes.try_into().expect("sixteen bytes"))
+        } else {
+            let mut bytes = [0; 16];
+            bytes[..size].copy_from_slice(&text[start..start + size]);
+            u128::from_le_bytes(bytes)
+        };
+        let kind = u128::from(kind == Piece::Part) << 127;
+        Self(bytes & ((1 << (8 * size)) - 1) | (size as u128) << 120 | kind)
+    }
+
+    /// The size of the piece, in bytes.
+    pub(crate) fn size(self) -> usize {
+        (self.0 >> 120) as usize & 0xF
+    }
+
+    /// The kind of the piece.
+    pub(crate) fn kind(self) -> Piece {
+        if self.0 >> 127 == 0 {
+            Piece::Pretoken
+        } else {
+            Piece::Part
+        }
+    }
+
+    #[inline]
+    fn hash(self) -> u64 {
+        let (low, high) = (
+            self.0 as u64 ^ 0x9E37_79B9_7F4A_7C15,
+            (self.0 >> 64) as u64 ^ 0xE703_7ED1_A0B4_28DB,
+        );
+        let product = low as u128 * high as u128;
+        product as u64 ^ (product >> 64) as u64
+    }
+}
+
+impl Cache {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: vec![
+                Entry {
+                    key: Key::NONE,
+                    ids: [0; TOKENS_MAX]
+                };
+                FIRST_ENTRIES
+            ],
+            used: 0,
+            long: vec![NO_LONG; FIRST_ENTRIES],
+            long_used: 0,
+            arena: Vec::new(),
+            ids: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Brings the entries for `key` near, to be read soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, key: Key) {
+        raw::prefetch(
+            &self.entries,
+            key.hash() as usize & (self.entries.len() - 2),
+        );
+    }
+
+    /// Appends the tokens of the pretoken with this key; tells whether it is there.
+    #[inline]
+    pub(crate) fn short(&self, key: Key, out: &mut Vec<u32>) -> bool {
+        let at = key.hash() as usize & (self.entries.len() - 2);
+        let [first, second] = &self.entries[at..at + 2] else {
+            return false;
+        };
+        let entry = if first.key == key {
+            first
+        } else if second.key == key {
+            second
+        } else {
+            return false;
+        };
+        let id = entry.ids[0] & ((1 << COUNT_SHIFT) - 1);
+        out.push(id);
+        let count = entry.ids[0] >> COUNT_SHIFT;
+        if count > 1 {
+            out.extend_from_slice(&entry.ids[1..count as usize]);
+        }
+        true
+    }
+
+    /// Keeps the tokens of a piece, if they are few; tells whether they are.
+    pub(crate) fn put_short(&mut self, key: Key, ids: &[u32]) -> bool {
+        if ids.is_empty() || ids.len() > TOKENS_MAX {
+            return false;
+        }
+        if self.used * 2 > self.entries.len() && self.entries.len() < CACHE_ENTRIES_MAX {
+            self.grow();
+        }
+        let mut entry = Entry {
+            key,
+            ids: [0; TOKENS_MAX],
+        };
+        entry.ids[..ids.len()].copy_from_slice(ids);
+        entry.ids[0] |= (ids.len() as u32) << COUNT_SHIFT;
+        self.place(entry);
+        true
+    }
+
+    fn place(&mut self, entry: Entry) {
+        let hash = entry.key.hash();
+        let at = hash as usize & (self.entries.len() - 2);
+        let free = (at..at + 2).find(|&at| self.entries[at].key == Key::NONE);
+        self.used += usize::from(free.is_some());
+        // Without a free place, one bit of the hash says which entry goes.
+        let at = free.unwrap_or(at + (hash >> 60 & 1) as usize);
+        self.entries[at] = entry;
+    }
+
+    fn grow(&mut self) {
+        let bigger = vec![
+            Entry {
+                key: Key::NONE,
+                ids: [0; TOKENS_MAX]
+            };
+            self.entries.len() * 4
+        ];
+        let old = std::mem::replace(&mut self.entries, bigger);
+        self.used = 0;
+        for entry in old {
+            if entry.key != Key::NONE {
+                self.place(entry);
+            }
+        }
+    }
+
+    /// [`short`](Self::short) for a pretoken of any size.
+    pub(crate) fn long(&self, hash: u64, piece: &[u8], out: &mut Vec<u32>) -> bool {
+        let tag = (hash >> 32) as u32;
+        let mut slots = (0..PROBES).map(|probe| &self.long[self.long_slot(hash, probe)]);
+        let found = slots.find(|found| {
+            let start = found.start as usize;
+            found.tag == tag && self.arena[start..start + found.size as usize] == *piece
+        });
+        let Some(found) = found else { return false };
+        let first = found.first_id as usize;
+        out.extend_from_slice(&self.ids[first..first + found.count as usize]);
+        true
+    }
+
+    /// Keeps the tokens of a pretoken of at most [`LONG_SIZE_MAX`] bytes.
+    pub(crate) fn put_long(&mut self, hash: u64, piece: &[u8], ids: &[u32]) {
+        if self.arena.len() + piece.len() + 4 * (self.ids.len() + ids.len()) > CACHE_ARENA_SIZE_MAX
+        {
+            self.arena.clear();
+            self.ids.clear();
+            self.long.fill(NO_LONG);
+            self.long_used = 0;
+        }
+        if self.long_used * 2 > self.long.len() && self.long.len() < CACHE_ENTRIES_MAX {
+            self.grow_long();
+        }
+        let entry = Long {
+            tag: (hash >> 32) as u32,
+            start: self.arena.len() as u32,
+            first_id: self.ids.len() as u32,
+            size: piece.len() as u16,
+            count: ids.len() as u16,
+        };
+        self.arena.extend_from_slice(piece);
+        self.ids.extend_from_slice(ids);
+        self.place_long(hash, entry);
+    }
+
+    fn place_long(&mut self, hash: u64, entry: Long) {
+        let mut slots = (0..PROBES).map(|probe| self.long_slot(hash, probe));
+        let free = slots.find(|&at| self.long[at].size == 0);
+        self.long_used += usize::from(free.is_some());
+        let at = free.unwrap_or_else(|| self.long_slot(hash, (hash >> 60) as usize % PROBES));
+        self.long[at] = entry;
+    }
+
+    #[inline]
+    fn long_slot(&self, hash: u64, probe: usize) -> usize {
+        (hash as usize + probe) & (self.long.len() - 1)
+    }
+
+    fn grow_long(&mut self) {
+        let bigger = vec![NO_LONG; self.long.len() * 4];
+        let old = std::mem::replace(&mut self.long, bigger);
+        self.long_used = 0;
+        for entry in old.into_iter().filter(|entry| entry.size > 0) {
+            let start = entry.start as usize;
+            let hash = super::vocab::hash(&self.arena[start..start + entry.size as usize]);
+            let hash = if (hash >> 32) as u32 == entry.tag {
+                hash
+            } else {
+                !hash
+            };
+            self.place_long(hash, entry);
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Builds a byte-pair encoder from a `tokenizer.json`: byte-level models (GPT-2 and its successors)
+//! and sentence pieces with byte fallback (Llama 1 and 2, Gemma).
+
+use crate::Error;
+use crate::alphabet::Alphabet;
+use crate::bpe::{Bpe, Merges, NO_TOKEN, Pairs, Seams, Symbols, Vocab};
+use crate::byte_pair::BytePair;
+use crate::file::{AddedToken, File, Model, Stage};
+use crate::limits::ADDED_TOKENS_MAX;
+use crate::normal::{Normalization, Prefix};
+use crate::pretoken::Pattern;
+
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+/// Builds the encoder that `file` describes.
+pub(crate) fn byte_pair(file: File<'_>) -> Result<BytePair, Error> {
+    check_model(&file.model)?;
+    check_added(&file.added_tokens)?;
+    let normalizers = Stage::flatten(file.normalizer.as_ref(), "normalizers")?;
+    let pre_tokenizers = Stage::flatten(file.pre_tokenizer.as_ref(), "pretokenizers")?;
+    if file.model.byte_fallback {
+        let normalization = spaces(&normalizers, &pre_tokenizers)?;
+        let (bpe, pattern) = sentence_pieces(&file.model)?;
+        return BytePair::new(bpe, pattern, normalization, file.added_tokens);
+    }
+    let composes = match normalizers.as_slice() {
+        [] => false,
+        [one] if one.r#type == "NFC" => true,
+        [other, ..] => {
+            return Err(refuse(
+                "normalizer",
+                &other.r#type,
+                "NFC or none for a byte-level BPE",
+            ));
+        }
+    };
+    let (pattern, prefix) = byte_level(&pre_tokenizers)?;
+    let normalization = Normalization {
+        composes,
+        unifies_spaces: false,
+        prefix,
+    };
+    BytePair::new(
+        bytes(&file.model)?,
+        pattern,
+        normalization,
+        file.added_tokens,
+    )
+}
+
+fn refuse(part: &str, found: &str, supported: &str) -> Error {
+    Error::unsupported(format!("its {part} is {found}; supported is {supported}"))
+}
+
+fn check_model(model: &Model<'_>) -> Result<(), Error> {
+    let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    if model.dropout.is_some_and(|dropout| dropout > 0.0) {
+        return Err(refuse(
+            "model.dropout",
+            "more than 0",
+            "a BPE without chance",
+        ));
+    }
+    if is_set(&model.continuing_subword_prefix) || is_set(&model.end_of_word_suffix) {
+        return Err(refuse(
+            "model",
+            "a BPE with prefixes or suffixes of words",
+            "a BPE without them",
+        ));
+    }
+    Ok(())
+}
+
+fn check_added(tokens: &[AddedToken]) -> Result<(), Error> {
+    if tokens.len() > ADDED_TOKENS_MAX {
+        return Err(Error::limit(format!(
+            "it has {} added tokens, ADDED_TOKENS_MAX is {ADDED_TOKENS_MAX}",
+            tokens.len()
+        )));
+    }
+    match tokens.iter().find(|token| token.single_word) {
+        Some(AddedToken { content, .. }) => Err(Error::unsupported(format!(
+            "added token `{content}` is `single_word`"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The pattern of a byte-level pre-tokeniser and its space before a text.
+fn byte_level(stages: &[Stage]) -> Result<(Pattern, Prefix), Error> {
+    let (split, last) = match stages {
+        [last] => (None, last),
+        [split, last] if split.r#type == "Split" => (Some(split), last),
+        _ => {
+            let types: Vec<_> = stages.iter().map(|stage| stage.r#type.as_str()).collect();
+            return Err(refuse(
+                "pre_tokenizer",
+                &format!("[{}]", types.join(", ")),
+                "ByteLevel, or Split and ByteLevel",
+            ));
+        }
+    };
+    if last.r#type != "ByteLevel" {
+        return Err(refuse(
+            "pre_tokenizer",
+            &last.r#type,
+            "ByteLevel, or Split and ByteLevel",
+        ));
+    }
+    let prefix = if last.flag("add_prefix_space", true) {
+        Prefix::WhereMissing
+    } else {
+        Prefix::Never
+    };
+    let cuts = last.flag("use_regex", true);
+    let regex = match split {
+        None if cuts => GPT2,
+        None => return Ok((Pattern::Whole, prefix)),
+        Some(_) if cuts || prefix != Prefix::Never => {
+            return Err(refuse(
+                "pre_tokenizer",
+                "Split and a ByteLevel that cuts or adds a space",
+                "one that does neither",
+            ));
+        }
+        Some(split) => {
+            let is_plain =
+                split.text("behavior") == Some("Isolated") && !split.flag("invert", false);
+            let regex = split
+                .settings
+                .get("pattern")
+                .and_then(|pattern| pattern.get("Regex")?.as_str());
+            match regex {
+                Some(regex) if is_plain => regex,
+                _ => {
+                    return Err(refuse(
+                        "pre_tokenizer",
+                        "another Split",
+                        "a Regex, Isolated and not inverted",
+                    ));
+                }
+            }
+        }
+    };
+    let pattern = Pattern::of(regex).ok_or_else(|| {
+        Error::unsupported(format!(
+            "its pre_tokenizer splits by the unknown expression `{regex}`; known are those of GPT-2, cl100k, Llama 3, Qwen, o200k and Tekken"
+        ))
+    })?;
+    Ok((pattern, prefix))
+}
+
+/// The tables of a byte-level model.
+fn bytes(model: &Model<'_>) -> Result<Bpe, Error> {
+    let alphabet = Alphabet::new();
+    let tokens = model.vocab.as_ref().map_or(&[][..], |vocab| &vocab.0);
+    let mut arena = Vec::with_capacity(tokens.len() * 8);
+    let mut ranges = Vec::with_capacity(tokens.len());
+    for (token, id) in tokens {
+        let start = arena.len();
+        // Tokens beyond the alphabet cannot come out of merges.
+        if alphabet.append(token, &mut arena) {
+            ranges.push((start..arena.len(), *id));
+        }
+    }
+    let pairs = ranges.into_iter().map(|(range, id)| (&arena[range], id));
+    let vocab = Vocab::new(tokens.len(), pairs)?;
+    let mut symbols = Box::new([NO_TOKEN; 256]);
+    for byte in 0..=255u8 {
+        symbols[byte as usize] = vocab.id(&[byte]).ok_or_else(|| {
+            Error::unsupported(format!(
+                "its vocabulary has no token for byte 0x{byte:02X}; a byte-level BPE needs all 256"
+            ))
+        })?;
+    }
+    let merges = merges(model, &vocab, |token, out| alphabet.append(token, out))?;
+    Ok(Bpe {
+        seams: Seams::new(&vocab),
+        vocab,
+        merges,
+        symbols: Symbols::Bytes(symbols),
+        takes_whole_tokens: model.ignore_merges,
+    })
+}
+
+/// The table of a model's merges. `append` turns a token of the file into the vocabulary's bytes.
+fn merges(
+    model: &Model<'_>,
+    vocab: &Vocab,
+    append: impl Fn(&str, &mut Vec<u8>) -> bool,
+) -> Result<Merges, Error> {
+    let list = model.merges.as_deref().unwrap_or_default();
+    let mut pairs = Pairs::new(list.len());
+    let mut bytes = Vec::new();
+    for (pair, rank) in list.iter().zip(0..) {
+        bytes.clear();
+        let mut is_known = append(&pair.left, &mut bytes);
+        let middle = bytes.len();
+        is_known &= append(&pair.right, &mut bytes);
+        let ids = (
+            vocab.id(&bytes[..middle]),
+            vocab.id(&bytes[middle..]),
+            vocab.id(&bytes),
+        );
+        match ids {
+            (Some(left), Some(right), Some(merged)) if is_known => {
+                pairs.put(left, right, rank, merged);
+            }
+            _ => {
+                let (left, right) = (&pair.left, &pair.right);
+                return Err(Error::corrupt(format!(
+                    "merge {rank}, `{left}` and `{right}`, is not of tokens of the vocabulary"
+                )));
+            }
+        }
+    }
+    Ok(Merges::Pairs(pairs))
+}
+
+/// What sentence-piece models do to a text, said by normalisers or by the Metaspace pre-tokeniser.
+fn spaces(normalizers: &[Stage], pre_tokenizers: &[Stage]) -> Result<Normalization, Error> {
+    let is_space = |stage: &Stage| {
+        let from = stage
+            .settings
+            .get("pattern")
+            .and_then(|pattern| pattern.get("String")?.as_str());
+        stage.r#type == "Replace" && from == Some(" ") && stage.text("content") == Some("\u{2581}")
+    };
+    let is_prefix =
+        |stage: &Stage| stage.r#type == "Prepend" && stage.text("prepend") == Some("\u{2581}");
+    let prefix = match (normalizers, pre_tokenizers) {
+        ([space], []) if is_space(space) => Prefix::Never,
+        ([prefix, space], []) if is_prefix(prefix) && is_space(space) => Prefix::Always,
+        ([], [metaspace])
+            if metaspace.r#type == "Metaspace"
+                && metaspace.text("replacement") == Some("\u{2581}") =>
+        {
+            if metaspace.flag("split", true) {
+                return Err(refuse(
+                    "pre_tokenizer",
+                    "a Metaspace that splits",
+                    "`split` false",
+                ));
+            }
+            match metaspace.text("prepend_scheme") {
+                Some("never") => Prefix::Never,
+                Some("first") => Prefix::AtStart,
+                _ => Prefix::WhereMissing,
+            }
+        }
+        _ => {
+            let stages = normalizers.iter().chain(pre_tokenizers);
+            let types: Vec<_> = stages.map(|stage| stage.r#type.as_str()).collect();
+            return Err(refuse(
+                "normalizer",
+                &format!("[{}]", types.join(", ")),
+                "Prepend and Replace of spaces, or Metaspace, for a BPE with byte fallback",
+            ));
+        }
+    };
+    Ok(Normalization {
+        composes: false,
+        unifies_spaces: true,
+        prefix,
+    })
+}
+
+/// The tables of a sentence-piece model, and how a text may be cut before its merges.
+fn sentence_pieces(model: &Model<'_>) -> Result<(Bpe, Pattern), Error> {
+    let append = |token: &str, out: &mut Vec<u8>| {
+        // A literal space never reaches the merges.
+        let is_known = !token.contains(' ');
+        out.extend_from_slice(token.replace('\u{2581}', " ").as_bytes());
+        is_known
+    };
+    let mut tokens = Vec::new();
+    for (token, id) in model.vocab.iter().flat_map(|vocab| &vocab.0) {
+        let mut bytes = Vec::new();
+        if append(token, &mut bytes) {
+            tokens.push((bytes, *id));
+        }
+    }
+    let vocab = Vocab::new(
+        tokens.len(),
+        tokens.iter().map(|(token, id)| (token.as_slice(), *id)),
+    )?;
+    let mut fallback = Box::new([NO_TOKEN; 256]);
+    for byte in 0..=255u8 {
+        let name = format!("<0x{byte:02X}>");
+        // A character with a token of its own never falls back, and some bytes are in no character.
+        let is_needless = matches!(byte, 0xC0 | 0xC1 | 0xF5..) || vocab.id(&[byte]).is_some();
+        fallback[byte as usize] = match vocab.id(name.as_bytes()) {
+            Some(id) => id,
+            None if is_needless => NO_TOKEN,
+            None => {
+                return Err(Error::unsupported(format!(
+                    "its vocabulary lacks the fallback `{name}`"
+                )));
+            }
+        };
+    }
+    if vocab.id(b" ").is_none() {
+        return Err(Error::unsupported(
+            "its vocabulary lacks U+2581, which stands for a space",
+        ));
+    }
+    let crosses = |pair: &crate::file::Pair<'_>| {
+        pair.right.starts_with('\u{2581}') && !pair.left.ends_with('\u{2581}')
+    };
+    // Where no merge joins a space to what stands before it, words are independent of each other.
+    let is_cut = !model.merges.iter().flatten().any(crosses);
+    let pattern = if is_cut {
+        Pattern::Spaces
+    } else {
+        Pattern::Whole
+    };
+    let is_fallback = |token: &str| {
+        vocab
+            .id(token.as_bytes())
+            .is_some_and(|id| fallback.contains(&id))
+    };
+    if let Some(pair) = model
+        .merges
+        .iter()
+        .flatten()
+        .find(|pair| is_fallback(&pair.left) || is_fallback(&pair.right))
+    {
+        let (left, right) = (&pair.left, &pair.right);
+        return Err(Error::unsupported(format!(
+            "it merges a fallback byte, `{left}` and `{right}`"
+        )));
+    }
+    let merges = merges(model, &vocab, append)?;
+    let takes_whole_tokens = model.ignore_merges && !is_cut;
+    if model.ignore_merges && is_cut {
+        return Err(refuse(
+            "model",
+            "a BPE with byte fallback and `ignore_merges`",
+            "one of the two",
+        ));
+    }
+    Ok((
+        Bpe {
+            seams: Seams::new(&vocab),
+            vocab,
+            merges,
+            symbols: Symbols::Chars(fallback),
+            takes_whole_tokens,
+        },
+        pattern,
+    ))
+}

@@ -1,0 +1,27 @@
+//! `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+
+use super::scan::Scan;
+use crate::class::{LETTER, NUMBER, SYMBOL, WHITE};
+
+/// The end of the pretoken at `at`.
+#[inline]
+pub(super) fn end(scan: Scan<'_>, at: usize) -> usize {
+    let first = scan.text[at];
+    let from = at + usize::from(first == b' ');
+    let (class, size) = scan.class(from);
+    if class & LETTER != 0 {
+        return scan.letters(from + size);
+    }
+    if class & (WHITE | NUMBER) == 0 && class != 0 {
+        if first == b'\''
+            && let Some(end) = scan.contraction(at, false)
+        {
+            return end;
+        }
+        return scan.run(from + size, SYMBOL);
+    }
+    if class == NUMBER {
+        return scan.run(from + size, NUMBER);
+    }
+    scan.white(at)
+}

@@ -1,0 +1,196 @@
+//! Rank files of `tiktoken`: a line for each token, its bytes in base 64 and its rank, which is its
+//! id too. What is not in the file, expression and special tokens, is known by the encoding's name.
+
+use crate::Error;
+use crate::bpe::{Bpe, Merges, NO_TOKEN, Seams, Symbols, Vocab};
+use crate::byte_pair::{BytePair, Special};
+use crate::file::AddedToken;
+use crate::normal::Normalization;
+use crate::pretoken::{Cl100k, O200k, Pattern};
+
+/// An encoding of `tiktoken`, of which the rank file gives the tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Tiktoken {
+    /// `r50k_base`, the encoding of GPT-2.
+    R50k,
+    /// `p50k_base`.
+    P50k,
+    /// `p50k_edit`, of the same file as `p50k_base`.
+    P50kEdit,
+    /// `cl100k_base`.
+    Cl100k,
+    /// `o200k_base`.
+    O200k,
+}
+
+const END_OF_TEXT: &str = "<|endoftext|>";
+const END_OF_PROMPT: &str = "<|endofprompt|>";
+const FILL: [&str; 3] = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"];
+
+impl Tiktoken {
+    /// The encoding that a file's name names, such as `cl100k_base.tiktoken`.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let known = [
+            ("gpt2", Self::R50k),
+            ("r50k_base", Self::R50k),
+            ("p50k_base", Self::P50k),
+            ("p50k_edit", Self::P50kEdit),
+            ("cl100k_base", Self::Cl100k),
+            ("o200k_base", Self::O200k),
+        ];
+        let stem = name.strip_suffix(".tiktoken").unwrap_or(name);
+        known
+            .into_iter()
+            .find(|(known, _)| *known == stem)
+            .map(|(_, encoding)| encoding)
+    }
+
+    fn pattern(self) -> Pattern {
+        match self {
+            Self::R50k | Self::P50k | Self::P50kEdit => Pattern::Gpt2,
+            Self::Cl100k => Pattern::Cl100k(Cl100k {
+                digits: 3,
+                joins_trailing_white: true,
+            }),
+            Self::O200k => Pattern::O200k(O200k {
+                digits: 3,
+                contractions: true,
+            }),
+        }
+    }
+
+    fn special(self) -> Vec<(&'static str, u32)> {
+        match self {
+            Self::R50k | Self::P50k => vec![(END_OF_TEXT, 50256)],
+            Self::P50kEdit => std::iter::once((END_OF_TEXT, 50256))
+                .chain(FILL.into_iter().zip(50281..))
+                .collect(),
+            Self::Cl100k => [END_OF_TEXT]
+                .into_iter()
+                .chain(FILL)
+                .zip(100_257..)
+                .chain([(END_OF_PROMPT, 100_276)])
+                .collect(),
+            Self::O200k => vec![(END_OF_TEXT, 199_999), (END_OF_PROMPT, 200_018)],
+        }
+    }
+}
+
+/// Builds the encoder of a rank file. Special tokens in a text are text, until told otherwise.
+pub(crate) fn byte_pair(file: &[u8], encoding: Tiktoken) -> Result<BytePair, Error> {
+    let mut arena = Vec::with_capacity(file.len());
+    let mut tokens = Vec::with_capacity(file.len() / 16);
+    for (line, number) in file.split(|&byte| byte == b'\n').zip(1u32..) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            continue;
+        }
+        let start = arena.len();
+        let id = parse_line(line, &mut arena).ok_or_else(|| {
+            Error::corrupt(format!(
+                "line {number} of the rank file is not a token in base 64, a space and a rank"
+            ))
+        })?;
+        tokens.push((start..arena.len(), id));
+    }
+    let pairs = tokens
+        .iter()
+        .map(|(range, id)| (&arena[range.clone()], *id));
+    let vocab = Vocab::new(tokens.len(), pairs)?;
+    let mut symbols = Box::new([NO_TOKEN; 256]);
+    for byte in 0..=255u8 {
+        symbols[byte as usize] = vocab.id(&[byte]).ok_or_else(|| {
+            Error::corrupt(format!("the rank file has no token for byte 0x{byte:02X}"))
+        })?;
+    }
+    let added = encoding
+        .special()
+        .into_iter()
+        .map(|(content, id)| AddedToken {
+            id,
+            content: content.to_owned(),
+            special: true,
+            ..AddedToken::default()
+        });
+    let bpe = Bpe {
+        seams: Seams::new(&vocab),
+        vocab,
+        merges: Merges::Ranks,
+        symbols: Symbols::Bytes(symbols),
+        takes_whole_tokens: true,
+    };
+    let mut tokenizer = BytePair::new(
+        bpe,
+        encoding.pattern(),
+        Normalization::NONE,
+        added.collect(),
+    )?;
+    tokenizer.set_special(Special::Text)?;
+    Ok(tokenizer)
+}
+
+/// Appends the token of a line to `out` and gives its rank.
+fn parse_line(line: &[u8], out: &mut Vec<u8>) -> Option<u32> {
+    let space = line.iter().position(|&byte| byte == b' ')?;
+    let (token, rank) = (&line[..space], &line[space + 1..]);
+    decode_base64(token, out)?;
+    std::str::from_utf8(rank).ok()?.parse().ok()
+}
+
+/// RFC 4648, section 4, with padding.
+fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    if text.is_empty() || !text.len().is_multiple_of(4) {
+        return None;
+    }
+    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
+    if padding > 2 {
+        return None;
+    }
+    let digits = &text[..text.len() - padding];
+    for group in digits.chunks(4) {
+        let mut bits = 0u32;
+        for &digit in group {
+            let value = match digit {
+                b'A'..=b'Z' => digit - b'A',
+                b'a'..=b'z' => digit - b'a' + 26,
+                b'0'..=b'9' => digit - b'0' + 52,
+                b'+' => 62,
+                b'/' => 63,
+                _ => return None,
+            };
+            bits = bits << 6 | value as u32;
+        }
+        bits <<= 6 * (4 - group.len());
+        out.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_give_tokens_and_ranks() {
+        for (line, expected) in [
+            ("IQ== 0", Some(("!", 0))),
+            ("IHRoZQ== 262", Some((" the", 262))),
+            ("YWJj 7", Some(("abc", 7))),
+            ("IQ==", None),
+            ("IQ= 0", None),
+            ("I=== 0", None),
+            ("I?== 0", None),
+            (" 0", None),
+            ("IQ== -1", None),
+        ] {
+            let mut out = Vec::new();
+            let rank = parse_line(line.as_bytes(), &mut out);
+            assert_eq!(
+                rank.map(|rank| (std::str::from_utf8(&out).unwrap(), rank)),
+                expected,
+                "{line}"
+            );
+        }
+    }
+}
