@@ -8,15 +8,21 @@ use arrow_array::cast::AsArray;
 
 /// One JSON object a row, with the columns as keys in their order. The column `fields` is copied
 /// verbatim; numbers that JSON has no form for are `null`.
-pub(crate) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, Error> {
-    encode_rows(batch).map(|(bytes, _)| bytes)
-}
-
-/// As [`encode`], with the place behind each row.
-pub(crate) fn encode_rows(batch: &RecordBatch) -> Result<(Vec<u8>, Vec<usize>), Error> {
+///
+/// As records they have the keys that they were read with: those of `fields` stand beside the others,
+/// and where the record was read is left out.
+///
+/// The places behind each row are given too.
+pub(crate) fn encode(
+    batch: &RecordBatch,
+    as_records: bool,
+) -> Result<(Vec<u8>, Vec<usize>), Error> {
     let schema = batch.schema();
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (field, array) in schema.fields().iter().zip(batch.columns()) {
+        if as_records && [columns::SOURCE, columns::LINE].contains(&field.name().as_str()) {
+            continue;
+        }
         let key = serde_json::Value::from(field.name().as_str());
         let verbatim = array
             .as_string_opt::<i32>()
@@ -27,12 +33,23 @@ pub(crate) fn encode_rows(batch: &RecordBatch) -> Result<(Vec<u8>, Vec<usize>), 
     let (mut out, mut ends) = (Vec::new(), Vec::with_capacity(batch.num_rows()));
     for row in 0..batch.num_rows() {
         out.push(b'{');
-        for (at, (key, cells, verbatim)) in columns.iter().enumerate() {
-            if at > 0 {
+        for (key, cells, verbatim) in &columns {
+            let json = verbatim.filter(|_| !cells.is_null(row));
+            let inner = json
+                .filter(|_| as_records)
+                .map(|json| inside(json.value(row)));
+            if inner == Some("") {
+                continue;
+            }
+            if out.last() != Some(&b'{') {
                 out.push(b',');
             }
+            if let Some(entries) = inner {
+                out.extend_from_slice(entries.as_bytes());
+                continue;
+            }
             out.extend_from_slice(key.as_bytes());
-            match verbatim.filter(|_| !cells.is_null(row)) {
+            match json {
                 Some(json) => out.extend_from_slice(json.value(row).as_bytes()),
                 None => cells.write(row, &mut out),
             }
@@ -41,6 +58,15 @@ pub(crate) fn encode_rows(batch: &RecordBatch) -> Result<(Vec<u8>, Vec<usize>), 
         ends.push(out.len());
     }
     Ok((out, ends))
+}
+
+/// The entries of an object.
+fn inside(object: &str) -> &str {
+    let entries = object
+        .trim()
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    entries.unwrap_or_default().trim()
 }
 
 /// A line of a file of rejects.
@@ -73,8 +99,12 @@ mod tests {
             r#"{"te\"xt":null,"fields":null,"line":null}"#,
             "",
         ];
-        let written = |batch| String::from_utf8(encode(batch).unwrap()).unwrap();
+        let written = |batch| String::from_utf8(encode(batch, false).unwrap().0).unwrap();
         assert_eq!(written(&batch), expected.join("\n"));
         assert_eq!(written(&batch.slice(1, 1)), expected[1..].join("\n"));
+        let (records, ends) = encode(&batch, true).unwrap();
+        let expected = "{\"te\\\"xt\":\"a\",\"n\":1e400}\n{\"te\\\"xt\":null,\"fields\":null}\n";
+        assert_eq!(String::from_utf8(records).unwrap(), expected);
+        assert_eq!(ends, [25, expected.len()]);
     }
 }

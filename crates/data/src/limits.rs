@@ -1,6 +1,38 @@
 //! What foreign data and plans may ask for at most. Reaching a limit rejects the record, or is an
 //! error that names the limit.
 
+/// Reads a size in bytes, which may have a unit: `4096`, `512MiB`, `1GiB`.
+///
+/// ```
+/// assert_eq!(nexus_data::parse_size("1GiB"), Ok(1 << 30));
+/// assert!(nexus_data::parse_size("1 ell").is_err());
+/// ```
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        unit => {
+            return Err(format!(
+                "there is no unit `{unit}` of size; known are KiB, MiB, GiB and TiB"
+            ));
+        }
+    };
+    let number: u64 = digits
+        .trim_end()
+        .parse()
+        .map_err(|_| format!("`{text}` is no size such as 512MiB"))?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| format!("`{text}` is more than there can be"))
+}
+
 /// Longest JSONL line or CSV record, in bytes.
 pub const LINE_SIZE_MAX: usize = 64 << 20;
 
@@ -76,3 +108,9 @@ pub const PLAN_SIZE_MAX: usize = 1 << 20;
 
 /// How many rejected records and skipped files a report shows; all are counted.
 pub const SAMPLES_MAX: usize = 10;
+
+/// Bytes with which a part of the rows that are put aside is complete.
+pub const PART_SIZE: u64 = 256 << 20;
+
+/// Most bytes of one batch that is put aside.
+pub const FRAME_SIZE_MAX: u64 = 16 << 30;

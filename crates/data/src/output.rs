@@ -182,6 +182,7 @@ pub struct Output {
     pub(crate) format: Option<Format>,
     pub(crate) shard_size_bytes: Option<u64>,
     pub(crate) token_type: Option<TokenType>,
+    pub(crate) as_records: bool,
     /// Said by `write_jsonl`, which makes one file whatever its name.
     pub(crate) is_file: bool,
 }
@@ -194,6 +195,7 @@ pub(crate) struct Target {
     /// `None` for one file.
     pub(crate) shard_size_bytes: Option<u64>,
     pub(crate) token_type: TokenType,
+    pub(crate) as_records: bool,
 }
 
 impl Output {
@@ -204,6 +206,7 @@ impl Output {
             format: None,
             shard_size_bytes: None,
             token_type: None,
+            as_records: false,
             is_file: false,
         }
     }
@@ -231,6 +234,14 @@ impl Output {
     pub fn token_type(self, token_type: TokenType) -> Self {
         let token_type = Some(token_type);
         Self { token_type, ..self }
+    }
+
+    /// Writes JSON Lines as they were read, by their keys: those that the readers do not know stand
+    /// beside `id` and `text`, not in `fields`, and `source` and `line` are left out.
+    #[must_use]
+    pub fn records(self) -> Self {
+        let as_records = true;
+        Self { as_records, ..self }
     }
 
     pub(crate) fn jsonl_file(path: PathBuf) -> Self {
@@ -263,6 +274,13 @@ impl Output {
                 format.name()
             )));
         }
+        let is_jsonl = matches!(format, Format::Jsonl | Format::JsonlGz | Format::JsonlZst);
+        if self.as_records && !is_jsonl {
+            return Err(Error::invalid(format!(
+                "records are written as JSON Lines, not as `{}`",
+                format.name()
+            )));
+        }
         let is_file = self.is_file || format != Format::Mds && format.ends(path);
         let shard_size_bytes = match (is_file, self.shard_size_bytes) {
             (true, None) => None,
@@ -279,6 +297,7 @@ impl Output {
             format,
             shard_size_bytes,
             token_type: self.token_type.unwrap_or_default(),
+            as_records: self.as_records,
         })
     }
 }

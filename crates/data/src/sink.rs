@@ -102,7 +102,7 @@ impl Writer {
 
     /// What makes bytes of batches, on any thread.
     pub(crate) fn encoder(&self) -> Encoder {
-        Encoder::new(self.target.format, self.target.token_type)
+        Encoder::new(&self.target)
     }
 
     pub(crate) fn step(&self) -> &'static str {

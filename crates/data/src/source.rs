@@ -2,6 +2,7 @@
 //! files, the part that can run on any thread turns a chunk into rows.
 
 mod arrow;
+mod aside;
 mod csv;
 mod documents;
 mod foreign;
@@ -17,7 +18,9 @@ mod tar;
 mod warc;
 
 use crate::batch::Rows;
-use crate::report::Counted;
+use crate::report::{Counted, Progressed};
+use crate::stages::Removed;
+use crate::turnstile::Turn;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
 use lines::{LineChunk, Lines};
@@ -26,6 +29,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use xxhash_rust::xxh3::Xxh3;
 
 pub use listing::files;
 pub(crate) use listing::{MANIFEST, list};
@@ -55,6 +59,7 @@ pub(crate) enum Chunk {
     Captures(warc::CaptureChunk),
     Samples(sample::SampleChunk),
     Documents(Vec<Input>),
+    Aside(aside::AsideChunk),
     Batch(RecordBatch),
 }
 
@@ -101,6 +106,31 @@ impl Reader {
             batches: Some(batches),
             ..Self::empty(limit)
         }
+    }
+
+    /// What an earlier stage has put aside, but for what was removed. `before` read the files.
+    pub(crate) fn aside(removed: Arc<Removed>, limit: BatchLimit, before: &Progressed) -> Self {
+        let reader = Self {
+            records: Some(Box::new(aside::Aside::new(removed))),
+            bytes_total: before.bytes_total,
+            ..Self::empty(limit)
+        };
+        reader.meter.bytes.store(before.bytes, Ordering::Relaxed);
+        reader
+    }
+
+    /// What decides on the batches that are read, and `steps`, as a short text: paths, sizes and times
+    /// of change of all files, and where batches are cut.
+    pub(crate) fn fingerprint(&self, steps: &str) -> String {
+        let mut hash = Xxh3::new();
+        hash.update(steps.as_bytes());
+        hash.update(format!("{:?} {}", self.limit, env!("CARGO_PKG_VERSION")).as_bytes());
+        for input in &self.inputs {
+            let changed = std::fs::metadata(&input.path).and_then(|metadata| metadata.modified());
+            let line = format!("\n{:?} {} {:?}", input.path, input.size, changed.ok());
+            hash.update(line.as_bytes());
+        }
+        format!("{:032x}", hash.digest128())
     }
 
     fn empty(limit: BatchLimit) -> Self {
@@ -150,6 +180,7 @@ impl Reader {
                 }
                 self.records = None;
             }
+            // What is read when all files are read has no inputs.
             if self.inputs.front()?.format.is_document() {
                 return Some(Chunk::Documents(self.next_documents()));
             }
@@ -202,10 +233,12 @@ pub(crate) fn decode(
     chunk: Chunk,
     meter: &Meter,
     rejects: &mut Vec<Reject>,
+    turn: &mut Turn,
 ) -> Result<RecordBatch, Error> {
     let mut rows = Rows::default();
     match chunk {
         Chunk::Batch(batch) => return Ok(batch),
+        Chunk::Aside(chunk) => return chunk.decode(turn),
         Chunk::Table(chunk) => return chunk.decode(rejects),
         Chunk::Lines(chunk) => records::decode(&chunk, &mut rows, rejects),
         Chunk::Cells(chunk) => chunk.decode(&mut rows, rejects),

@@ -2,7 +2,7 @@
 
 use super::{mds, tar};
 use crate::batch::{columns, lists};
-use crate::output::{Format, TokenType};
+use crate::output::{Format, Target, TokenType};
 use crate::{Error, jsonl};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
@@ -15,6 +15,7 @@ use std::io::Write;
 pub(crate) struct Encoder {
     format: Format,
     token_type: TokenType,
+    as_records: bool,
 }
 
 /// The rows of a batch.
@@ -65,8 +66,12 @@ impl Rows {
 }
 
 impl Encoder {
-    pub(super) fn new(format: Format, token_type: TokenType) -> Self {
-        Self { format, token_type }
+    pub(super) fn new(target: &Target) -> Self {
+        Self {
+            format: target.format,
+            token_type: target.token_type,
+            as_records: target.as_records,
+        }
     }
 
     /// Makes bytes of a batch, or says which column has no form in the format.
@@ -74,10 +79,10 @@ impl Encoder {
         let (schema, rows) = (batch.schema(), batch.num_rows());
         let form = match self.format {
             Format::Jsonl | Format::JsonlZst => {
-                let (bytes, ends) = jsonl::encode_rows(&batch)?;
+                let (bytes, ends) = jsonl::encode(&batch, self.as_records)?;
                 Form::Rows(Rows { bytes, ends })
             }
-            Format::JsonlGz => Form::Whole(gzip(&jsonl::encode(&batch)?)),
+            Format::JsonlGz => Form::Whole(gzip(&jsonl::encode(&batch, self.as_records)?.0)),
             Format::Parquet | Format::Arrow | Format::ArrowStream => Form::Batch(batch),
             Format::Mds => Form::Rows(mds::encode(&batch)?),
             Format::WebDataset => Form::Members(tar::encode(&batch)?),

@@ -58,7 +58,7 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Members, Error> {
         let others = batch
             .project(&others)
             .map_err(|error| Error::arrow("choose columns", error))?;
-        let (bytes, ends) = jsonl::encode_rows(&others)?;
+        let (bytes, ends) = jsonl::encode(&others, false)?;
         members.push(("json".to_owned(), Rows { bytes, ends }));
     }
     Ok(members)

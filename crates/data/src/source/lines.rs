@@ -98,11 +98,8 @@ impl Lines {
     /// The size and number of the whole lines at hand, up to the limit.
     fn whole_lines(&self, limit: BatchLimit) -> Option<(usize, u64)> {
         let mut found = None;
-        let ends = self.buffer[self.start..]
-            .iter()
-            .enumerate()
-            .filter(|&(_, &byte)| byte == b'\n');
-        for ((at, _), lines) in ends.zip(1..=limit.rows as u64) {
+        let ends = memchr::memchr_iter(b'\n', &self.buffer[self.start..]);
+        for (at, lines) in ends.zip(1..=limit.rows as u64) {
             if lines > 1 && at >= limit.size_bytes {
                 break;
             }
@@ -132,7 +129,7 @@ impl Lines {
             self.buffer.clear();
             self.start = 0;
             self.fill(1 << 20);
-            if let Some(at) = self.buffer.iter().position(|&byte| byte == b'\n') {
+            if let Some(at) = memchr::memchr(b'\n', &self.buffer) {
                 self.start = at + 1;
                 return;
             }

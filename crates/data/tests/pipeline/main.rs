@@ -7,4 +7,5 @@ mod peers;
 mod plan;
 mod read;
 mod run;
+mod stages;
 mod write;
