@@ -65,12 +65,22 @@ impl AtomicFile {
     }
 
     /// Brings the file to the disk and gives it its name.
-    pub(crate) fn commit(mut self) -> Result<(), Error> {
+    pub(crate) fn commit(self) -> Result<(), Error> {
+        self.finish(File::sync_all)
+    }
+
+    /// Gives the file its name, and leaves it to the system when it is brought to the disk: it is whole
+    /// for all processes, but not after a loss of power.
+    pub(crate) fn commit_unsynced(self) -> Result<(), Error> {
+        self.finish(|_| Ok(()))
+    }
+
+    fn finish(mut self, sync: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Error> {
         let file = self.file.take().expect("committed once");
         let result = file
             .into_inner()
             .map_err(std::io::IntoInnerError::into_error)
-            .and_then(|file| file.sync_all())
+            .and_then(|file| sync(&file))
             .and_then(|()| std::fs::rename(&self.temporary, &self.path));
         if result.is_err() {
             remove(&self.temporary);

@@ -130,7 +130,8 @@ pub(crate) enum Step {
 }
 
 impl Pipeline {
-    /// Reads a file, or all files below a folder in the order of their names.
+    /// Reads a file, all files below a folder in the order of their names, or what a pattern of paths
+    /// matches (`*`, `?`, `[..]`, `**`).
     ///
     /// `.txt`, `.md`, `.markdown`, `.html` and `.htm` files are one document each; `.jsonl` and
     /// `.ndjson` files have one in the key `text` of each line; `.csv`, `.tsv`, `.parquet`, `.arrow`,

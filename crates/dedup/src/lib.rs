@@ -18,6 +18,7 @@ mod exact;
 mod file;
 mod index;
 pub mod limits;
+mod marks;
 mod mersenne;
 mod minhash;
 mod part;

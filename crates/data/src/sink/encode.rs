@@ -6,9 +6,8 @@ use crate::output::{Format, Target, TokenType};
 use crate::{Error, jsonl};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use std::io::Write;
+use libdeflater::{CompressionLvl, Compressor};
+use std::cell::RefCell;
 
 /// What makes bytes of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -153,9 +152,24 @@ impl Encoded {
     }
 }
 
+/// The level that the `gzip` program has as its default.
+const GZIP_LEVEL: i32 = 6;
+
+thread_local! {
+    /// Its tables take a third of a megabyte.
+    static COMPRESSOR: RefCell<Compressor> = RefCell::new(Compressor::new(
+        CompressionLvl::new(GZIP_LEVEL).expect("there is such a level"),
+    ));
+}
+
 /// A member of a gzip file, without a name or a time.
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
-    written.expect("writing into memory cannot fail")
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        let mut member = vec![0; compressor.gzip_compress_bound(bytes.len())];
+        let size = compressor
+            .gzip_compress(bytes, &mut member)
+            .expect("there is room for the worst case");
+        member.truncate(size);
+        member
+    })
 }

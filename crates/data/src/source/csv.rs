@@ -158,7 +158,7 @@ impl CellChunk {
                 Ok((id, text, fields)) => {
                     rows.ids
                         .push(id.unwrap_or_else(|| format!("{}:{line}", input.id)));
-                    rows.texts.push(text);
+                    rows.texts.push(&text);
                     rows.sources.push(input.source.clone());
                     rows.lines.push(Some(line));
                     rows.fields.push(fields);

@@ -25,7 +25,7 @@ pub(crate) fn decode(input: &Input, meter: &Meter, rows: &mut Rows) -> Result<()
         _ => Document { text, title: None },
     };
     rows.ids.push(input.id.clone());
-    rows.texts.push(document.text);
+    rows.texts.push(&document.text);
     rows.sources.push(input.source.clone());
     rows.lines.push(None);
     rows.fields.push(match document.title {

@@ -109,9 +109,17 @@ impl Lines {
     }
 
     fn take(&mut self, size: usize, lines: u64) -> LineChunk {
-        let bytes = self.buffer[self.start..self.start + size].to_vec();
         let first_line = self.line;
-        self.start += size;
+        let end = self.start + size;
+        let bytes = if self.start == 0 && size * 2 > self.buffer.len() {
+            // What is left is less than what goes.
+            let rest = self.buffer.split_off(end);
+            std::mem::replace(&mut self.buffer, rest)
+        } else {
+            let bytes = self.buffer[self.start..end].to_vec();
+            self.start = end;
+            bytes
+        };
         self.line += lines;
         LineChunk {
             input: self.input.clone(),

@@ -89,19 +89,30 @@ pub(crate) const MANIFEST: &str = "_manifest.json";
 ///
 /// Hidden files and folders are left out, and so are links to folders. Files of unknown kinds are
 /// counted as skipped; what cannot be listed is rejected.
+///
+/// A path that is not there and has `*`, `?`, `[..]` or `**` in it is a pattern: what it matches is
+/// listed.
 pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
-    let metadata = std::fs::metadata(root).map_err(|error| {
-        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
-        let error = Error::io("read the source", root, error);
-        if is_missing {
-            error.with_hint("give a file or a folder that exists")
-        } else {
-            error
+    let metadata = match std::fs::metadata(root) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_pattern(root) => None,
+        Err(error) => {
+            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+            let error = Error::io("read the source", root, error);
+            return Err(if is_missing {
+                error.with_hint("give a file or a folder that exists")
+            } else {
+                error
+            });
         }
-    })?;
+    };
     let mut listing = Listing::default();
-    if metadata.is_dir() {
-        listing.add_folder(root, "", 0)?;
+    let Some(metadata) = metadata.filter(|metadata| !metadata.is_dir()) else {
+        if is_pattern(root) && !root.exists() {
+            listing.add_pattern(root)?;
+        } else {
+            listing.add_folder(root, "", 0)?;
+        }
         if listing.inputs.is_empty() && listing.rejects.is_empty() {
             let skipped = listing.skipped.count;
             let message = format!(
@@ -112,7 +123,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
                 .with_hint(format!("files that are read end in {KNOWN}")));
         }
         return Ok(listing);
-    }
+    };
     let name = root
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
@@ -125,7 +136,46 @@ pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
     Ok(listing)
 }
 
+/// Whether a path may be a pattern.
+fn is_pattern(path: &Path) -> bool {
+    path.to_str()
+        .is_some_and(|path| path.contains(['*', '?', '[']))
+}
+
 impl Listing {
+    /// Ids are places below the last folder that the pattern names.
+    fn add_pattern(&mut self, pattern: &Path) -> Result<(), Error> {
+        let text = pattern.to_str().unwrap_or_default();
+        let wrong = |error: glob::PatternError| {
+            Error::invalid(format!("the source `{text}` is no pattern: {error}"))
+        };
+        let named = pattern.components();
+        let named: PathBuf = named
+            .take_while(|part| !is_pattern(Path::new(part)))
+            .collect();
+        let options = glob::MatchOptions {
+            require_literal_leading_dot: true,
+            ..glob::MatchOptions::new()
+        };
+        for found in glob::glob_with(text, options).map_err(wrong)? {
+            let path = match found {
+                Ok(path) => path,
+                Err(error) => {
+                    self.reject(error.path(), &format!("cannot list: {}", error.error()))?;
+                    continue;
+                }
+            };
+            let id = path.strip_prefix(&named).unwrap_or(&path);
+            let id = id.to_string_lossy().into_owned();
+            match std::fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => self.add_folder(&path, &id, 1)?,
+                Ok(metadata) => self.add_file(&path, id, &metadata)?,
+                Err(error) => self.reject(&path, &format!("cannot examine: {error}"))?,
+            }
+        }
+        Ok(())
+    }
+
     fn add_folder(&mut self, folder: &Path, id: &str, depth: usize) -> Result<(), Error> {
         let read = || -> std::io::Result<Vec<_>> {
             std::fs::read_dir(folder)?

@@ -132,7 +132,7 @@ impl SampleChunk {
             match sample.row() {
                 Ok((id, text, fields)) => {
                     rows.ids.push(id.unwrap_or(place));
-                    rows.texts.push(text);
+                    rows.texts.push(&text);
                     rows.sources.push(input.source.clone());
                     rows.lines.push(Some(number));
                     rows.fields.push(fields);

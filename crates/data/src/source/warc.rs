@@ -208,7 +208,7 @@ impl CaptureChunk {
                     let place = || format!("{}:{number}", input.id);
                     rows.fields.push(fields(&head, &page));
                     rows.ids.push(head.id.unwrap_or_else(place));
-                    rows.texts.push(page.document.text);
+                    rows.texts.push(&page.document.text);
                     rows.sources.push(input.source.clone());
                     rows.lines.push(Some(number));
                 }

@@ -70,8 +70,9 @@ impl PartWriter {
         self.0.size()
     }
 
+    /// A part that does not survive a loss of power is found out by its checksums.
     pub(super) fn commit(self) -> Result<(), Error> {
-        self.0.commit()
+        self.0.commit_unsynced()
     }
 }
 

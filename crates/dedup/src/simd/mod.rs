@@ -3,6 +3,8 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod sieve;
 
 /// Functions that are handled together; the table of multipliers is padded to it.
 const TILE: usize = 56;
