@@ -21,6 +21,7 @@ OWNERS = {
     "gemm-f32": {"nexus-linalg"},
     "memmap2": {"nexus-safetensors", "nexus-loader"},
     "arrow-array": {"nexus-data", "nexus-search", "nexus-py-native"},
+    "parquet": {"nexus-data"},
     "clap": {"nexus-cli"},
 }
 

@@ -20,6 +20,20 @@ pub(crate) enum Command {
         /// Worker threads [default: one a core].
         #[arg(long, default_value_t = 0, hide_default_value = true)]
         threads: usize,
+        /// Most memory of steps that compare all documents, such as 1GiB [default: 256MiB].
+        #[arg(long, value_name = "SIZE", value_parser = nexus_data::parse_size)]
+        memory: Option<u64>,
+        /// Where what must wait for all documents is put [default: beside the output].
+        #[arg(long, value_name = "FOLDER")]
+        work: Option<PathBuf>,
+        /// Go on where an earlier run of the plan was killed or failed.
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Say what a plan would do, and do nothing.
+    Explain {
+        /// The plan, a TOML file.
+        plan: PathBuf,
     },
 }
 
@@ -31,8 +45,16 @@ struct Summary {
     rejects: Vec<String>,
     skipped: u64,
     steps: Vec<Step>,
+    dropped: Vec<Dropped>,
     seconds: f64,
     threads: usize,
+}
+
+#[derive(Serialize)]
+struct Dropped {
+    step: String,
+    reason: String,
+    count: u64,
 }
 
 #[derive(Serialize)]
@@ -46,14 +68,20 @@ struct Step {
 }
 
 pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Result<(), Failure> {
-    let Command::Run { plan, threads } = command;
-    let text = std::fs::read_to_string(&plan).map_err(|error| {
-        Failure::new(
-            format!("cannot read the plan {}: {error}", plan.display()),
-            "check the path",
-        )
-    })?;
-    let pipeline = Pipeline::from_toml(&text)?;
+    let (plan, threads, memory_size_bytes, work, resume) = match command {
+        Command::Run {
+            plan,
+            threads,
+            memory,
+            work,
+            resume,
+        } => (plan, threads, memory, work, resume),
+        Command::Explain { plan } => {
+            let steps = read(&plan)?.explain(&RunOptions::default())?;
+            return output.print(&steps, |steps| steps.join("\n"));
+        }
+    };
+    let pipeline = read(&plan)?;
     let progress = Arc::new(Progress::new(mode));
     let shown = Arc::clone(&progress);
     let watch = move |now: Progressed| shown.update("run", now.bytes, now.bytes_total);
@@ -61,11 +89,24 @@ pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Resul
         threads,
         cancel: Cancel::from_flag(interrupt::flag()?),
         progress: Some(Arc::new(watch)),
+        memory_size_bytes,
+        work,
+        resume,
         ..RunOptions::default()
     };
     let report = pipeline.run(&options)?;
     progress.finish();
     output.print(&summary(&report), show)
+}
+
+fn read(plan: &std::path::Path) -> Result<Pipeline, Failure> {
+    let text = std::fs::read_to_string(plan).map_err(|error| {
+        Failure::new(
+            format!("cannot read the plan {}: {error}", plan.display()),
+            "check the path",
+        )
+    })?;
+    Ok(Pipeline::from_toml(&text)?)
 }
 
 fn summary(report: &Report) -> Summary {
@@ -88,6 +129,15 @@ fn summary(report: &Report) -> Summary {
             .collect(),
         skipped: report.skipped.count,
         steps: steps.collect(),
+        dropped: report
+            .dropped
+            .iter()
+            .map(|dropped| Dropped {
+                step: dropped.step.clone(),
+                reason: dropped.reason.clone(),
+                count: dropped.count,
+            })
+            .collect(),
         seconds: report.seconds,
         threads: report.threads,
     }
@@ -108,6 +158,14 @@ fn show(summary: &Summary) -> String {
             text,
             "{name:<14} {rows_in:>9} -> {rows_out:<9} {size:>9} {seconds:>8.2} s"
         );
+    }
+    for Dropped {
+        step,
+        reason,
+        count,
+    } in &summary.dropped
+    {
+        let _ = writeln!(text, "{step}: {reason}: {count}");
     }
     for reject in &summary.rejects {
         let _ = writeln!(text, "set aside: {reject}");

@@ -2,6 +2,7 @@
 
 use crate::limits::COLUMN_SIZE_MAX;
 use crate::{Error, ErrorKind};
+use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
@@ -17,7 +18,7 @@ pub mod columns {
     pub const TEXT: &str = "text";
     /// `Utf8`: the path of the file that the document was read from.
     pub const SOURCE: &str = "source";
-    /// `UInt64`: the line of a JSONL record, from 1; null for other files.
+    /// `UInt64`: the line, row or record in the file, from 1; null where the file is one document.
     pub const LINE: &str = "line";
     /// `Utf8`: a JSON object of what else the record holds, verbatim.
     pub const FIELDS: &str = "fields";
@@ -32,6 +33,9 @@ pub mod columns {
     /// `Utf8`: a passage of a document.
     pub const PASSAGE: &str = "passage";
 }
+
+/// The columns that readers give.
+pub(crate) type Columns = [ArrayRef; 5];
 
 /// The schema that readers give: `id`, `text`, `source`, `line`, `fields`.
 pub(crate) fn read_schema() -> SchemaRef {
@@ -131,13 +135,17 @@ fn wrong_type(column: &ArrayRef, name: &str, step: &str, expected: &str) -> Erro
 
 /// A `Utf8` column without nulls.
 pub(crate) fn string_array(values: &[impl AsRef<str>]) -> Result<StringArray, Error> {
-    let size: usize = values.iter().map(|value| value.as_ref().len()).sum();
+    check_size(values.iter().map(|value| value.as_ref().len()).sum())?;
+    Ok(StringArray::from_iter_values(values))
+}
+
+fn check_size(size: usize) -> Result<(), Error> {
     if size > COLUMN_SIZE_MAX {
         return Err(Error::limit(format!(
             "a batch has {size} bytes of text, COLUMN_SIZE_MAX is {COLUMN_SIZE_MAX}"
         )));
     }
-    Ok(StringArray::from_iter_values(values))
+    Ok(())
 }
 
 /// A `List<UInt32>` column from its values and the lengths of its lists.
@@ -189,11 +197,33 @@ pub(crate) fn assemble(schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<Reco
     RecordBatch::try_new(schema, columns).map_err(|error| Error::arrow("make a batch", error))
 }
 
+/// Strings under construction, one behind the other.
+#[derive(Default)]
+pub(crate) struct Strings {
+    builder: StringBuilder,
+    size: usize,
+}
+
+impl Strings {
+    pub(crate) fn push(&mut self, value: &str) {
+        self.size += value.len();
+        // What is too much is an error at the end, where the builder would panic.
+        if self.size <= COLUMN_SIZE_MAX {
+            self.builder.append_value(value);
+        }
+    }
+
+    fn finish(mut self) -> Result<StringArray, Error> {
+        check_size(self.size)?;
+        Ok(self.builder.finish())
+    }
+}
+
 /// The rows of a reader under construction.
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) ids: Vec<String>,
-    pub(crate) texts: Vec<String>,
+    pub(crate) texts: Strings,
     pub(crate) sources: Vec<Arc<str>>,
     pub(crate) lines: Vec<Option<u64>>,
     pub(crate) fields: Vec<String>,
@@ -203,7 +233,7 @@ impl Rows {
     pub(crate) fn finish(self) -> Result<RecordBatch, Error> {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(string_array(&self.ids)?),
-            Arc::new(string_array(&self.texts)?),
+            Arc::new(self.texts.finish()?),
             Arc::new(string_array(&self.sources)?),
             Arc::new(UInt64Array::from(self.lines)),
             Arc::new(string_array(&self.fields)?),

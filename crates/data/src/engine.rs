@@ -9,7 +9,9 @@
 use crate::atomic::AtomicFile;
 use crate::operators::{Operator, Stop};
 use crate::report::{Counted, Progressed, Report, StepReport, Ticker};
+use crate::sink::{Encoded, Encoder, Writer};
 use crate::source::{self, Chunk, Meter, Reader};
+use crate::stages::{Gather, Gathered, Gatherer};
 use crate::turnstile::{Closed, Turn, Turnstile};
 use crate::{BoxError, Cancel, Error, Progress, Reject, jsonl};
 use arrow_array::RecordBatch;
@@ -22,7 +24,9 @@ pub(crate) enum Sink<'a> {
     /// They are counted.
     Nothing,
     /// They are written.
-    JsonLines(AtomicFile),
+    Write(Writer),
+    /// They are put aside until all of them are known.
+    Gather(&'a mut Gather),
     /// They are handed to a function.
     Each(&'a mut (dyn FnMut(RecordBatch) -> Result<(), BoxError> + Send)),
 }
@@ -33,6 +37,7 @@ pub(crate) struct Job<'a> {
     pub(crate) operators: Vec<Box<dyn Operator>>,
     pub(crate) sink: Sink<'a>,
     pub(crate) rejects: Option<AtomicFile>,
+    pub(crate) audit: Option<AtomicFile>,
     pub(crate) threads: usize,
     pub(crate) cancel: Cancel,
     pub(crate) progress: Option<Arc<dyn Progress>>,
@@ -46,6 +51,7 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         operators,
         sink,
         rejects,
+        audit,
         threads,
         cancel,
         progress,
@@ -61,16 +67,22 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         source: Mutex::new(Tickets { reader, next: 1 }),
         operators,
         sink_name: match sink {
-            Sink::Nothing => None,
-            Sink::JsonLines(_) => Some("write_jsonl"),
+            Sink::Nothing | Sink::Gather(_) => None,
+            Sink::Write(ref writer) => Some(writer.step()),
             Sink::Each(_) => Some("for_each"),
         },
-        encodes: matches!(sink, Sink::JsonLines(_)),
+        prepare: match sink {
+            Sink::Write(ref writer) => Prepare::Encode(writer.encoder()),
+            Sink::Gather(ref gather) => Prepare::Gather(gather.gatherer()),
+            Sink::Nothing | Sink::Each(_) => Prepare::Nothing,
+        },
+        is_audited: audit.is_some(),
         end: Turnstile::starting_at(
             1,
             End {
                 sink,
                 rejects,
+                audit,
                 rejected: Counted::default(),
                 error: None,
             },
@@ -97,11 +109,13 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         return Err(Error::cancelled());
     }
     // The rejects first: whoever sees the output can look them up.
-    if let Some(file) = end.rejects {
+    for file in [end.rejects, end.audit].into_iter().flatten() {
         file.commit()?;
     }
-    if let Sink::JsonLines(file) = end.sink {
-        file.commit()?;
+    match end.sink {
+        Sink::Write(writer) => writer.commit()?,
+        Sink::Gather(gather) => gather.finish()?,
+        Sink::Nothing | Sink::Each(_) => {}
     }
     report.rejected = end.rejected;
     report.seconds = start.elapsed().as_secs_f64();
@@ -113,7 +127,8 @@ struct Run<'a> {
     source: Mutex<Tickets>,
     operators: Vec<Box<dyn Operator>>,
     end: Turnstile<End<'a>>,
-    encodes: bool,
+    prepare: Prepare,
+    is_audited: bool,
     sink_name: Option<&'static str>,
     read: StepMeter,
     steps: Vec<StepMeter>,
@@ -135,8 +150,23 @@ struct Tickets {
 struct End<'a> {
     sink: Sink<'a>,
     rejects: Option<AtomicFile>,
+    audit: Option<AtomicFile>,
     rejected: Counted<Reject>,
     error: Option<Error>,
+}
+
+/// What makes of a batch what the sink takes, on any thread.
+enum Prepare {
+    Nothing,
+    Encode(Encoder),
+    Gather(Arc<Gatherer>),
+}
+
+/// What comes out of the last step, as the sink takes it.
+enum Product {
+    Batch(RecordBatch),
+    Encoded(Encoded),
+    Gathered(Gathered),
 }
 
 /// A piece of the source on its way.
@@ -162,9 +192,10 @@ impl Run<'_> {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let start = Instant::now();
         let (chunk, rejects) = source.reader.next()?;
-        let turn = Turn::new(source.next);
+        let mut turn = Turn::new(source.next);
         source.next += 1;
         drop(source);
+        turn.audit = self.is_audited.then(Vec::new);
         self.read.add_time(start.elapsed());
         Some(Piece {
             chunk,
@@ -181,7 +212,7 @@ impl Run<'_> {
             mut turn,
         } = piece;
         let start = Instant::now();
-        let decoded = source::decode(chunk, &self.meter, &mut rejects);
+        let decoded = source::decode(chunk, &self.meter, &mut rejects, &mut turn);
         let rows = decoded.as_ref().map_or(0, RecordBatch::num_rows);
         self.read
             .add(rows + rejects.len(), rows, 0, start.elapsed());
@@ -200,16 +231,12 @@ impl Run<'_> {
         let start = Instant::now();
         let rows = state.as_ref().map_or(0, RecordBatch::num_rows);
         let size = state.as_ref().map_or(0, RecordBatch::get_array_memory_size);
-        let state = state.and_then(|batch| {
-            let lines = if self.encodes {
-                jsonl::encode(&batch)?
-            } else {
-                Vec::new()
-            };
-            Ok((batch, lines))
-        });
         turn.waited = Duration::ZERO;
-        let ended = self.end.pass(&mut turn, |end| end.accept(state, rejects))?;
+        let state = self.prepare(state, &mut turn)?;
+        let audit = turn.audit.take().unwrap_or_default();
+        let ended = self
+            .end
+            .pass(&mut turn, |end| end.accept(state, rejects, &audit))?;
         self.written.add(
             rows,
             rows,
@@ -217,6 +244,34 @@ impl Run<'_> {
             start.elapsed().saturating_sub(turn.waited),
         );
         ended
+    }
+
+    fn prepare(
+        &self,
+        state: Result<RecordBatch, Error>,
+        turn: &mut Turn,
+    ) -> Result<Result<Product, Error>, Closed> {
+        let result = match (&self.prepare, state) {
+            (Prepare::Gather(gatherer), Ok(batch)) => {
+                gatherer.apply(batch, turn).map(Product::Gathered)
+            }
+            (_, Err(error)) => Err(Stop::Failed(error)),
+            (Prepare::Encode(encoder), Ok(batch)) => encoder
+                .encode(batch)
+                .map(Product::Encoded)
+                .map_err(Stop::Failed),
+            (Prepare::Nothing, Ok(batch)) => Ok(Product::Batch(batch)),
+        };
+        match result {
+            Ok(product) => Ok(Ok(product)),
+            Err(Stop::Closed) => Err(Closed),
+            Err(Stop::Failed(error)) => {
+                if let Prepare::Gather(gatherer) = &self.prepare {
+                    gatherer.skip(turn)?;
+                }
+                Ok(Err(error))
+            }
+        }
     }
 
     fn check_cancelled(&self) -> Result<(), Closed> {
@@ -230,6 +285,9 @@ impl Run<'_> {
 
     fn close(&self) {
         self.operators.iter().for_each(|operator| operator.close());
+        if let Prepare::Gather(gatherer) = &self.prepare {
+            gatherer.close();
+        }
         self.end.close();
     }
 
@@ -247,9 +305,15 @@ impl Run<'_> {
         read.bytes_in = self.meter.bytes.load(Relaxed);
         let steps = self.operators.iter().zip(&self.steps);
         let mut reports = vec![read];
-        reports.extend(steps.map(|(operator, meter)| meter.report(operator.name())));
+        for (operator, meter) in steps {
+            let own = operator.reports();
+            if own.is_empty() {
+                reports.push(meter.report(operator.name()));
+            }
+            reports.extend(own);
+        }
         reports.extend(self.sink_name.map(|name| self.written.report(name)));
-        let is_dedup = |step: &&StepReport| step.name == crate::operators::DEDUP_EXACT;
+        let is_dedup = |step: &&StepReport| step.name == "dedup_exact";
         Report {
             duplicates: reports
                 .iter()
@@ -257,6 +321,11 @@ impl Run<'_> {
                 .map(|s| s.rows_in - s.rows_out)
                 .sum(),
             steps: reports,
+            dropped: self
+                .operators
+                .iter()
+                .flat_map(|each| each.dropped())
+                .collect(),
             skipped,
             files: self.meter.files.load(Relaxed),
             threads,
@@ -270,23 +339,27 @@ impl End<'_> {
     /// batches that were waiting may come before the turnstile is shut.
     fn accept(
         &mut self,
-        state: Result<(RecordBatch, Vec<u8>), Error>,
+        state: Result<Product, Error>,
         rejects: Vec<Reject>,
+        audit: &[u8],
     ) -> Result<(), Closed> {
         if self.error.is_some() {
             return Err(Closed);
         }
-        let result = self.reject(rejects).and_then(|()| {
-            let (batch, lines) = state?;
-            match &mut self.sink {
-                Sink::Nothing => Ok(()),
-                Sink::JsonLines(file) => file.write(&lines),
-                Sink::Each(_) if batch.num_rows() == 0 => Ok(()),
-                Sink::Each(function) => {
+        let result = self
+            .reject(rejects)
+            .and_then(|()| match &mut self.audit {
+                Some(file) => file.append(audit),
+                None => Ok(()),
+            })
+            .and_then(|()| match (&mut self.sink, state?) {
+                (Sink::Write(writer), Product::Encoded(rows)) => writer.write(&rows),
+                (Sink::Gather(gather), Product::Gathered(rows)) => gather.write(rows),
+                (Sink::Each(function), Product::Batch(batch)) if batch.num_rows() > 0 => {
                     function(batch).map_err(|error| Error::function("for_each", error))
                 }
-            }
-        });
+                _ => Ok(()),
+            });
         result.map_err(|error| {
             self.error = Some(error);
             Closed
@@ -296,7 +369,7 @@ impl End<'_> {
     fn reject(&mut self, rejects: Vec<Reject>) -> Result<(), Error> {
         for reject in rejects {
             if let Some(file) = &mut self.rejects {
-                file.write(&jsonl::encode_reject(&reject))?;
+                file.append(&jsonl::encode_reject(&reject))?;
             }
             self.rejected.add(reject);
         }
@@ -317,7 +390,7 @@ impl Drop for CloseOnPanic<'_, '_> {
 
 /// What a step did so far.
 #[derive(Default)]
-struct StepMeter {
+pub(crate) struct StepMeter {
     rows_in: AtomicU64,
     rows_out: AtomicU64,
     bytes_in: AtomicU64,
@@ -349,7 +422,7 @@ impl StepMeter {
         }
     }
 
-    fn add(&self, rows_in: usize, rows_out: usize, bytes_in: usize, time: Duration) {
+    pub(crate) fn add(&self, rows_in: usize, rows_out: usize, bytes_in: usize, time: Duration) {
         self.rows_in.fetch_add(rows_in as u64, Relaxed);
         self.rows_out.fetch_add(rows_out as u64, Relaxed);
         self.bytes_in.fetch_add(bytes_in as u64, Relaxed);
@@ -360,7 +433,7 @@ impl StepMeter {
         self.nanoseconds.fetch_add(time.as_nanos() as u64, Relaxed);
     }
 
-    fn report(&self, name: &str) -> StepReport {
+    pub(crate) fn report(&self, name: &str) -> StepReport {
         StepReport {
             name: name.to_owned(),
             rows_in: self.rows_in.load(Relaxed),

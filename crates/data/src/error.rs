@@ -12,7 +12,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub enum ErrorKind {
     /// The pipeline or its plan makes no sense; the message says where.
     InvalidInput,
-    /// A tokenizer file is broken.
+    /// A tokenizer file, or what an earlier stage has put aside, is broken.
     Corrupt,
     /// A kind of file, model or column that no step handles.
     Unsupported,
@@ -107,6 +107,35 @@ impl Error {
         Self {
             source: Some(Box::new(source)),
             ..Self::new(kind, "")
+        }
+    }
+
+    pub(crate) fn dedup(step: &str, source: nexus_dedup::Error) -> Self {
+        use nexus_dedup::ErrorKind as Kind;
+        let kind = match source.kind() {
+            Kind::InvalidInput => ErrorKind::InvalidInput,
+            Kind::Corrupt => ErrorKind::Corrupt,
+            Kind::LimitReached => ErrorKind::LimitReached,
+            Kind::Io => ErrorKind::Io,
+            _ => ErrorKind::Unsupported,
+        };
+        let hint = source.hint().map(str::to_owned);
+        let message = format!("step `{step}`: {source}");
+        let error = Self {
+            source: Some(Box::new(source)),
+            ..Self::new(kind, message)
+        };
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    pub(crate) fn safetensors(path: &Path, source: nexus_safetensors::SafeTensorError) -> Self {
+        let message = format!("cannot write `{}`: {source}", path.display());
+        Self {
+            source: Some(Box::new(source)),
+            ..Self::new(ErrorKind::Io, message)
         }
     }
 

@@ -25,9 +25,13 @@
 //! ```
 
 mod atomic;
+mod audit;
 mod batch;
 mod cancel;
+mod cells;
+mod copies;
 mod document;
+mod duplicates;
 mod engine;
 mod error;
 pub mod html;
@@ -35,21 +39,32 @@ mod jsonl;
 pub mod limits;
 pub mod markdown;
 mod operators;
+mod output;
 mod pipeline;
 mod plan;
+mod quality;
 mod record;
 mod report;
+mod settings;
+mod sink;
 mod source;
+mod stages;
+mod tokenization;
 mod turnstile;
 
 pub use batch::{Row, columns};
 pub use cancel::Cancel;
 pub use document::Document;
+pub use duplicates::{ExactCopies, Keep, NearCopies};
 pub use error::{BoxError, Error, ErrorKind};
+pub use limits::parse_size;
+pub use output::{Format, Output, TokenType};
 pub use pipeline::{Pipeline, RunOptions};
+pub use quality::{BadWords, Quality};
 pub use record::Record;
-pub use report::{Counted, Progress, Progressed, Reject, Report, StepReport};
+pub use report::{Counted, Dropped, Progress, Progressed, Reject, Report, StepReport};
 pub use source::files;
+pub use tokenization::{AnyTokenizer, Tokenization};
 
 /// The page of the documentation, whose Rust examples are tests.
 #[cfg(doctest)]

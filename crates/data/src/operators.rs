@@ -3,17 +3,20 @@
 mod clean;
 mod cut;
 mod dedup;
+mod judge;
 mod rows;
 mod tokenize;
 
 use crate::Error;
+use crate::report::{Dropped, StepReport};
 use crate::turnstile::{Closed, Turn};
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 
 pub(crate) use clean::Clean;
 pub(crate) use cut::{Cut, SPECIAL_TOKENS};
-pub(crate) use dedup::{DedupExact, NAME as DEDUP_EXACT};
+pub(crate) use dedup::DedupExact;
+pub(crate) use judge::Judge;
 pub(crate) use rows::{BatchFn, Filter, FilterFn, Map, MapBatches, MapFn, MinChars};
 pub(crate) use tokenize::Tokenize;
 
@@ -33,6 +36,30 @@ pub(crate) trait Operator: Send + Sync {
 
     /// Lets nobody wait any longer: the run ends early.
     fn close(&self) {}
+
+    /// Its name for people: those of its parts, where it has several.
+    fn title(&self) -> String {
+        let parts: Vec<_> = self.reports().into_iter().map(|part| part.name).collect();
+        match parts[..] {
+            [] => self.name().to_owned(),
+            _ => parts.join(", "),
+        }
+    }
+
+    /// Whether nobody knows what it does before it is done: a function of the user.
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
+    /// A report for each part of a step that has several; empty for others.
+    fn reports(&self) -> Vec<StepReport> {
+        Vec::new()
+    }
+
+    /// How many documents it has dropped for which reason.
+    fn dropped(&self) -> Vec<Dropped> {
+        Vec::new()
+    }
 }
 
 /// Why a step gave no batch.
@@ -55,7 +82,7 @@ impl From<Closed> for Stop {
 }
 
 /// The rows of `batch` for which `keep` holds.
-fn filter(batch: RecordBatch, keep: Vec<bool>) -> Result<RecordBatch, Error> {
+pub(crate) fn filter(batch: RecordBatch, keep: Vec<bool>) -> Result<RecordBatch, Error> {
     let keep = BooleanArray::from(keep);
     if keep.true_count() == keep.len() {
         return Ok(batch);

@@ -1,22 +1,30 @@
 //! Building and running a pipeline.
 
-use crate::atomic::AtomicFile;
 use crate::batch::Row;
-use crate::engine::{self, Job, Sink};
+use crate::engine::Sink;
 use crate::limits::{BATCH_ROWS_MAX, BATCH_SIZE_MAX, PASSAGE_TOKENS_MAX, THREADS_MAX};
 use crate::operators::{
-    BatchFn, Clean, Cut, DedupExact, Filter, FilterFn, Map, MapBatches, MapFn, MinChars, Operator,
-    SPECIAL_TOKENS, Stop, Tokenize,
+    BatchFn, Clean, Cut, DedupExact, Filter, FilterFn, Judge, Map, MapBatches, MapFn, MinChars,
+    Operator, SPECIAL_TOKENS, Stop, Tokenize,
 };
+use crate::output::{Output, Target};
+use crate::sink::Writer;
 use crate::source::{BatchLimit, Batches, Reader};
+use crate::stages::{self, Decision, Shared, Stage, Work};
 use crate::turnstile::{Closed, Turn};
-use crate::{BoxError, Cancel, Error, Progress, Report, batch};
+use crate::{
+    AnyTokenizer, BoxError, Cancel, Error, ExactCopies, Keep, NearCopies, Progress, Quality,
+    Report, Tokenization, batch,
+};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use nexus_tokenizer::WordPiece;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// Bytes that steps may hold which compare all documents.
+const MEMORY_SIZE: u64 = 256 << 20;
 
 /// A source, steps, and what becomes of the result.
 ///
@@ -49,8 +57,9 @@ use std::sync::{Arc, Mutex};
 pub struct Pipeline {
     pub(crate) source: Source,
     pub(crate) steps: Vec<Step>,
-    pub(crate) output: Option<PathBuf>,
+    pub(crate) output: Option<Output>,
     pub(crate) rejects: Option<PathBuf>,
+    pub(crate) audit: Option<PathBuf>,
 }
 
 /// How a pipeline is run.
@@ -68,6 +77,16 @@ pub struct RunOptions {
     /// Most bytes of a batch as it is read, 1 MiB by default; a longer document is a batch of its
     /// own. A run holds about this much for each thread, times what the steps make of it.
     pub batch_size_bytes: usize,
+    /// Most bytes that steps may hold which compare all documents, 256 MiB by default; what is more
+    /// goes to the work folder. With a number here `dedup_exact` works there too, and not in memory.
+    pub memory_size_bytes: Option<u64>,
+    /// Where what must wait for all documents is put: by default a hidden folder beside the output,
+    /// else below the system's folder for temporary files. It is gone when the run is over.
+    pub work: Option<PathBuf>,
+    /// Goes on where an earlier run of the same plan was killed or failed: a stage that was complete
+    /// is not run again. Leaves the work folder when this run fails. The output is the same, byte by
+    /// byte, as that of a run that was not interrupted.
+    pub resume: bool,
 }
 
 impl Default for RunOptions {
@@ -78,6 +97,9 @@ impl Default for RunOptions {
             progress: None,
             batch_rows: 1024,
             batch_size_bytes: 1 << 20,
+            memory_size_bytes: None,
+            work: None,
+            resume: false,
         }
     }
 }
@@ -93,9 +115,11 @@ pub(crate) enum Source {
 pub(crate) enum Step {
     Clean,
     MinChars(usize),
-    DedupExact,
-    TokenizeFile(PathBuf),
-    Tokenize(Arc<WordPiece>),
+    Quality(Quality),
+    DedupExact(ExactCopies),
+    DedupNear(NearCopies),
+    TokenizeFile(Tokenization),
+    Tokenize(AnyTokenizer),
     Cut(usize),
     Map(Arc<MapFn>),
     Filter(Arc<FilterFn>),
@@ -106,11 +130,14 @@ pub(crate) enum Step {
 }
 
 impl Pipeline {
-    /// Reads a file, or all files below a folder in the order of their names.
+    /// Reads a file, all files below a folder in the order of their names, or what a pattern of paths
+    /// matches (`*`, `?`, `[..]`, `**`).
     ///
     /// `.txt`, `.md`, `.markdown`, `.html` and `.htm` files are one document each; `.jsonl` and
-    /// `.ndjson` files have one in the key `text` of each line. All of them may be compressed
-    /// (`.gz`, any number of members). Hidden files are left out, others are counted as skipped.
+    /// `.ndjson` files have one in the key `text` of each line; `.csv`, `.tsv`, `.parquet`, `.arrow`,
+    /// `.feather` and `.arrows` files have one in the column `text` of each row; `.warc`, `.wet` and
+    /// `.tar` files are archives of documents. All but Parquet may be compressed (`.gz`, `.zst`,
+    /// `.bz2`, `.xz`, any number of members). Hidden files are left out, others are counted as skipped.
     /// The batches have the [`columns`](crate::columns) `id`, `text`, `source`, `line` and `fields`.
     pub fn read(path: impl Into<PathBuf>) -> Self {
         Self::new(Source::Path(path.into()))
@@ -132,6 +159,7 @@ impl Pipeline {
             steps: Vec::new(),
             output: None,
             rejects: None,
+            audit: None,
         }
     }
 
@@ -146,21 +174,56 @@ impl Pipeline {
         self.with(Step::MinChars(chars))
     }
 
+    /// Keeps the documents that a quality filter keeps, with the text that it leaves of them.
+    /// [`Report::dropped`] counts the others by reason.
+    pub fn quality(self, filter: impl Into<Quality>) -> Self {
+        self.with(Step::Quality(filter.into()))
+    }
+
     /// Keeps the first of all documents that differ in white space at most.
     ///
-    /// Holds 16 bytes for each distinct document, plus the set's overhead.
+    /// Holds 16 bytes for each distinct document, plus the set's overhead, in memory, or in the work
+    /// folder where [`memory_size_bytes`](RunOptions::memory_size_bytes) is given.
     pub fn dedup_exact(self) -> Self {
-        self.with(Step::DedupExact)
+        self.dedup_exact_with(ExactCopies::default())
+    }
+
+    /// Keeps one of all documents that are equal.
+    pub fn dedup_exact_with(self, settings: ExactCopies) -> Self {
+        self.with(Step::DedupExact(settings))
+    }
+
+    /// Keeps one of all documents that say nearly the same.
+    ///
+    /// All that comes before is done for all documents first, and what is left of them waits in the
+    /// work folder, uncompressed.
+    ///
+    /// ```
+    /// use nexus_data::{NearCopies, Pipeline, RunOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// let text: Vec<_> = (0..99).map(|number| number.to_string()).collect();
+    /// std::fs::write(folder.join("a.txt"), text.join(" "))?;
+    /// std::fs::write(folder.join("b.txt"), text[1..].join(" "))?;
+    /// let near = NearCopies { threshold: Some(0.9), ..NearCopies::default() };
+    /// let report = Pipeline::read(folder).dedup_near(near).run(&RunOptions::default())?;
+    /// assert_eq!((report.rows(), report.duplicates), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn dedup_near(self, settings: NearCopies) -> Self {
+        self.with(Step::DedupNear(settings))
     }
 
     /// Adds the columns `ids`, `starts` and `ends`: each document's tokens, without special ones.
-    pub fn tokenize(self, tokenizer: impl Into<Arc<WordPiece>>) -> Self {
+    pub fn tokenize(self, tokenizer: impl Into<AnyTokenizer>) -> Self {
         self.with(Step::Tokenize(tokenizer.into()))
     }
 
-    /// [Tokenizes](Self::tokenize) with a `tokenizer.json` or `vocab.txt` that each run reads.
-    pub fn tokenize_file(self, path: impl Into<PathBuf>) -> Self {
-        self.with(Step::TokenizeFile(path.into()))
+    /// [Tokenizes](Self::tokenize) with a `tokenizer.json`, a `vocab.txt` or a `tiktoken` file that
+    /// each run reads, and with the settings beside it.
+    pub fn tokenize_file(self, settings: impl Into<Tokenization>) -> Self {
+        self.with(Step::TokenizeFile(settings.into()))
     }
 
     /// Cuts tokenized documents into passages of at most `max_tokens` tokens, `[CLS]` and `[SEP]`
@@ -197,17 +260,49 @@ impl Pipeline {
         })
     }
 
-    /// Lets [`run`](Self::run) write the result as JSON Lines, one object a row with the columns as
-    /// keys. The file appears when the run succeeds, in place of an older one; otherwise there is no
-    /// trace of it.
-    pub fn write_jsonl(mut self, path: impl Into<PathBuf>) -> Self {
-        self.output = Some(path.into());
+    /// Lets [`run`](Self::run) write the result. A path with the ending of a [`Format`](crate::Format)
+    /// is one file; for a folder of shards, see [`Output`].
+    ///
+    /// The output appears when the run succeeds, in place of an older one; otherwise there is no
+    /// trace of it. The same rows give the same bytes, for any number of threads.
+    ///
+    /// ```
+    /// use nexus_data::{Format, Output, Pipeline, RunOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// std::fs::write(folder.join("a.txt"), "A document.")?;
+    /// let pipeline = Pipeline::read(folder.join("a.txt"));
+    /// pipeline.clone().write(folder.join("a.parquet")).run(&RunOptions::default())?;
+    ///
+    /// let shards = Output::new(folder.join("shards")).format(Format::Mds);
+    /// pipeline.write(shards).run(&RunOptions::default())?;
+    /// assert!(folder.join("shards/index.json").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write(mut self, output: impl Into<Output>) -> Self {
+        self.output = Some(output.into());
         self
+    }
+
+    /// Lets [`run`](Self::run) write the result as one file of JSON Lines, one object a row with the
+    /// columns as keys: [`write`](Self::write) for a path of any ending. The file is compressed when
+    /// that is `.gz` or `.zst`.
+    pub fn write_jsonl(self, path: impl Into<PathBuf>) -> Self {
+        self.write(Output::jsonl_file(path.into()))
     }
 
     /// Lets each run write what it rejects as JSON Lines: `{"file": .., "line": .., "reason": ..}`.
     pub fn write_rejects(mut self, path: impl Into<PathBuf>) -> Self {
         self.rejects = Some(path.into());
+        self
+    }
+
+    /// Lets each run write down as JSON Lines which documents its steps drop, and why: `{"id": ..,
+    /// "source": .., "line": .., "step": .., "reason": ..}`, for a copy with `duplicate_of` and
+    /// `similarity` where they are known.
+    pub fn write_audit(mut self, path: impl Into<PathBuf>) -> Self {
+        self.audit = Some(path.into());
         self
     }
 
@@ -229,7 +324,7 @@ impl Pipeline {
     /// # Panics
     /// When a function panics.
     pub fn run(&self, options: &RunOptions) -> Result<Report, Error> {
-        let sink = |output: Option<AtomicFile>| output.map_or(Sink::Nothing, Sink::JsonLines);
+        let sink = |output: Option<Writer>| output.map_or(Sink::Nothing, Sink::Write);
         self.start(options, self.output.as_ref(), sink)
     }
 
@@ -259,8 +354,9 @@ impl Pipeline {
             return Ok(None);
         };
         let mut batch = RecordBatch::new_empty(batch::read_schema());
-        for step in &self.steps {
-            batch = match step.operator()?.apply(batch, &mut Turn::new(0)) {
+        let stages = self.stages(&RunOptions::default())?;
+        for operator in stages.iter().flat_map(|stage| &stage.operators) {
+            batch = match operator.apply(batch, &mut Turn::new(0)) {
                 Ok(batch) => batch,
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::Closed) => return Ok(None),
@@ -269,15 +365,63 @@ impl Pipeline {
         Ok(Some(batch.schema()))
     }
 
+    /// Says in a line each what a run would do: where it reads, the steps of each stage, what is decided
+    /// when all documents are known, where it writes.
+    ///
+    /// ```
+    /// use nexus_data::{NearCopies, Pipeline, RunOptions};
+    ///
+    /// let pipeline = Pipeline::read("docs").clean().dedup_near(NearCopies::default());
+    /// let lines = pipeline.write("out.jsonl.zst").explain(&RunOptions::default())?;
+    /// assert_eq!(lines[0], "read docs");
+    /// assert_eq!(lines[1], "stage 1: clean");
+    /// assert!(lines[2].starts_with("all documents: dedup_near"));
+    /// assert_eq!(lines.last().unwrap(), "write out.jsonl.zst as jsonl.zst, one file");
+    /// # Ok::<(), nexus_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run) that concern the steps and the output's path.
+    pub fn explain(&self, options: &RunOptions) -> Result<Vec<String>, Error> {
+        let mut lines = vec![format!("read {:?}", self.source)];
+        let stages = self.stages(options)?;
+        self.trial(&stages)?;
+        for (number, stage) in (1..).zip(&stages) {
+            if !stage.operators.is_empty() {
+                let names = stage.operators.iter().map(|operator| operator.title());
+                let names = names.collect::<Vec<_>>().join(", ");
+                lines.push(format!("stage {number}: {names}"));
+            }
+            lines.extend(stage.decision.iter().flat_map(Decision::lines));
+        }
+        if let Some(output) = &self.output {
+            let target = output.target()?;
+            let (path, format) = (target.path.display(), target.format.name());
+            lines.push(match target.shard_size_bytes {
+                None => format!("write {path} as {format}, one file"),
+                Some(size) => format!("write {path} as {format}, shards of {size} bytes"),
+            });
+        }
+        for (what, path) in [("rejects", &self.rejects), ("audit", &self.audit)] {
+            lines.extend(
+                path.iter()
+                    .map(|path| format!("write {what} to {}", path.display())),
+            );
+        }
+        Ok(lines)
+    }
+
     fn start<'a>(
         &self,
         options: &RunOptions,
-        output: Option<&PathBuf>,
-        sink: impl FnOnce(Option<AtomicFile>) -> Sink<'a>,
+        output: Option<&Output>,
+        sink: impl FnOnce(Option<Writer>) -> Sink<'a>,
     ) -> Result<Report, Error> {
         let threads = options.threads()?;
         let limit = options.batch_limit()?;
-        let operators = self.operators()?;
+        let target = output.map(Output::target).transpose()?;
+        let mut all = self.stages(options)?;
+        let trial = self.trial(&all)?;
         let reader = match &self.source {
             Source::Path(path) => Reader::files(path, limit)?,
             Source::Batches(batches) => {
@@ -286,36 +430,124 @@ impl Pipeline {
                 Reader::batches(taken.ok_or_else(used_up)?, limit)
             }
         };
-        let create = |path: &PathBuf| AtomicFile::create(path);
-        engine::run(Job {
-            reader,
-            operators,
-            rejects: self.rejects.as_ref().map(create).transpose()?,
-            sink: sink(output.map(create).transpose()?),
+        let shared = Shared {
             threads,
+            limit,
+            memory_size: options.memory_size_bytes.unwrap_or(MEMORY_SIZE),
+            rejects: self.rejects.clone(),
+            audit: self.audit.clone(),
             cancel: options.cancel.clone(),
             progress: options.progress.clone(),
-        })
+        };
+        let work = match all.len() {
+            1 => None,
+            _ => Some(self.work(options, &reader, target.as_ref())?),
+        };
+        let write = |target: Target| {
+            let schema = trial.as_ref().map(RecordBatch::schema);
+            let writer = Writer::create(target, schema.as_ref())?;
+            // A column without a form in the format is known before the first file is read.
+            trial.map_or(Ok(()), |batch| writer.encoder().encode(batch).map(drop))?;
+            Ok::<_, Error>(writer)
+        };
+        let sink = sink(target.map(write).transpose()?);
+        let start = Instant::now();
+        let mut report = match work {
+            None => stages::run_one(reader, all.remove(0), sink, &shared)?,
+            Some(work) => stages::run(reader, all, sink, &shared, work)?,
+        };
+        report.threads = threads;
+        report.seconds = start.elapsed().as_secs_f64();
+        Ok(report)
     }
 
-    /// The steps, ready to run. Batch 0, which has no rows, has passed them: so steps that do not fit
-    /// together are found before the first file is read. What comes out of a user's function is not
-    /// known beforehand, so the trial ends there.
-    fn operators(&self) -> Result<Vec<Box<dyn Operator>>, Error> {
-        let operators: Vec<_> = self
-            .steps
-            .iter()
-            .map(Step::operator)
-            .collect::<Result<_, _>>()?;
+    /// The folder of this run.
+    fn work(
+        &self,
+        options: &RunOptions,
+        reader: &Reader,
+        target: Option<&Target>,
+    ) -> Result<Work, Error> {
+        let plan = match &self.source {
+            Source::Path(_) => reader.fingerprint(&format!("{:?}", self.steps)),
+            Source::Batches(_) if options.resume => {
+                return Err(Error::invalid("a run over batches cannot be resumed")
+                    .with_hint("read files, or run without resume"));
+            }
+            Source::Batches(_) => String::new(),
+        };
+        let default = || match target {
+            Some(target) => {
+                let name = target
+                    .path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy();
+                target.path.with_file_name(format!(".{name}.work"))
+            }
+            None => std::env::temp_dir().join(format!("nexus-data-{}-{plan}", std::process::id())),
+        };
+        let path = options.work.clone().unwrap_or_else(default);
+        Work::open(&path, &plan, options.resume)
+    }
+
+    /// The steps, ready to run, up to each decision and from there on.
+    fn stages(&self, options: &RunOptions) -> Result<Vec<Stage>, Error> {
+        let mut stages = vec![Stage::default()];
+        let mut steps = self.steps.iter().peekable();
+        while let Some(step) = steps.next() {
+            let stage = stages.last_mut().expect("there is one");
+            let decision = match step {
+                Step::Quality(first) => {
+                    let mut filters = vec![first];
+                    while let Some(Step::Quality(next)) = steps.peek() {
+                        filters.push(next);
+                        steps.next();
+                    }
+                    stage.operators.push(Box::new(Judge::new(filters)?));
+                    continue;
+                }
+                Step::DedupExact(exact) if exact.is_decided_late(options) => {
+                    let near = steps.peek().and_then(|step| match step {
+                        Step::DedupNear(near) => Some(*near),
+                        _ => None,
+                    });
+                    if near.is_some() {
+                        steps.next();
+                    }
+                    let exact = Some(*exact);
+                    Decision { exact, near }
+                }
+                Step::DedupNear(near) => Decision {
+                    exact: None,
+                    near: Some(*near),
+                },
+                other => {
+                    stage.operators.push(other.operator()?);
+                    continue;
+                }
+            };
+            if let Some(near) = decision.near {
+                near.check()?;
+            }
+            stage.decision = Some(decision);
+            stages.push(Stage::default());
+        }
+        Ok(stages)
+    }
+
+    /// Brings batch 0, which has no rows, through the steps: so steps that do not fit together are
+    /// found before the first file is read. What comes out of a user's function is not known
+    /// beforehand, so the trial ends there; else the batch that came out is given.
+    fn trial(&self, stages: &[Stage]) -> Result<Option<RecordBatch>, Error> {
         let mut trial = match self.source {
             Source::Path(_) => Some(RecordBatch::new_empty(batch::read_schema())),
             Source::Batches(_) => None,
         };
         let turn = &mut Turn::new(0);
-        for (step, operator) in self.steps.iter().zip(&operators) {
-            let is_known = !matches!(step, Step::MapBatches { .. });
+        for operator in stages.iter().flat_map(|stage| &stage.operators) {
             trial = match trial
-                .filter(|_| is_known)
+                .filter(|_| !operator.is_foreign())
                 .map(|batch| operator.apply(batch, turn))
             {
                 Some(Ok(batch)) => Some(batch),
@@ -326,7 +558,7 @@ impl Pipeline {
                 }
             };
         }
-        Ok(operators)
+        Ok(trial)
     }
 }
 
@@ -335,12 +567,11 @@ impl Step {
         Ok(match self {
             Self::Clean => Box::new(Clean),
             Self::MinChars(chars) => Box::new(MinChars(*chars)),
-            Self::DedupExact => Box::new(DedupExact::new()),
-            Self::Tokenize(tokenizer) => Box::new(Tokenize(tokenizer.clone())),
-            Self::TokenizeFile(path) => {
-                let tokenizer = WordPiece::from_file(path).map_err(Error::tokenizer)?;
-                Box::new(Tokenize(Arc::new(tokenizer)))
-            }
+            Self::Quality(filter) => Box::new(Judge::new([filter])?),
+            Self::DedupExact(settings) => Box::new(DedupExact::new(settings.ignore_space)),
+            Self::DedupNear(_) => unreachable!("a decision is no operator"),
+            Self::Tokenize(tokenizer) => Box::new(Tokenize::new(tokenizer.clone())),
+            Self::TokenizeFile(settings) => Box::new(Tokenize::from_file(settings)?),
             Self::Cut(tokens) => {
                 if !(SPECIAL_TOKENS + 1..=PASSAGE_TOKENS_MAX).contains(tokens) {
                     return Err(Error::invalid(format!(
@@ -357,6 +588,13 @@ impl Step {
                 function: function.clone(),
             }),
         })
+    }
+}
+
+impl ExactCopies {
+    /// Whether all documents must be known before it is decided which of them stay.
+    fn is_decided_late(&self, options: &RunOptions) -> bool {
+        self.keep == Keep::LeastId || options.memory_size_bytes.is_some()
     }
 }
 
@@ -416,8 +654,10 @@ impl fmt::Debug for Step {
         match self {
             Self::Clean => f.write_str("clean"),
             Self::MinChars(chars) => write!(f, "min_chars({chars})"),
-            Self::DedupExact => f.write_str("dedup_exact"),
-            Self::TokenizeFile(path) => write!(f, "tokenize({})", path.display()),
+            Self::Quality(filter) => filter.fmt(f),
+            Self::DedupExact(settings) => write!(f, "dedup_exact({settings:?})"),
+            Self::DedupNear(settings) => write!(f, "dedup_near({settings:?})"),
+            Self::TokenizeFile(settings) => write!(f, "tokenize({settings:?})"),
             Self::Tokenize(tokenizer) => write!(f, "tokenize({tokenizer:?})"),
             Self::Cut(tokens) => write!(f, "cut({tokens})"),
             Self::Map(_) => f.write_str("map"),

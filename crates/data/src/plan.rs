@@ -9,13 +9,17 @@
 //! chars = 20
 //!
 //! [sink]
-//! write_jsonl = "clean.jsonl"
+//! write = "clean.parquet"
 //! rejects = "rejects.jsonl"
 //! ```
 
 use crate::Error;
 use crate::limits::PLAN_SIZE_MAX;
+use crate::output::{Format, Output, TokenType};
 use crate::pipeline::{Pipeline, Source, Step};
+use crate::settings::{Setting, Settings, Visit, quote};
+use crate::{BadWords, ExactCopies, NearCopies, Quality, Tokenization};
+use nexus_text::{C4Paragraphs, C4Quality, FineWebQuality, GopherQuality, GopherRepetition};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -40,15 +44,7 @@ impl Pipeline {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput), with the line, when the plan is no TOML, or
     /// has a key, a step or a value that it should not have, or lacks one.
     pub fn from_toml(plan: &str) -> Result<Self, Error> {
-        if plan.len() > PLAN_SIZE_MAX {
-            return Err(Error::limit(format!(
-                "a plan has at most {PLAN_SIZE_MAX} bytes"
-            )));
-        }
-        let root = DeTable::parse(plan).map_err(|error| {
-            let line = error.span().map_or(1, |span| line(plan, span.start));
-            Error::invalid(format!("plan, line {line}: {}", error.message()))
-        })?;
+        let root = parse(plan)?;
         let root = Table {
             plan,
             at: 0,
@@ -64,11 +60,33 @@ impl Pipeline {
             pipeline.steps.push(read_step(&step)?);
         }
         if let Some(sink) = root.table("sink")? {
-            sink.allow(&["write_jsonl", "rejects"])?;
-            pipeline.output = sink.string("write_jsonl")?.map(PathBuf::from);
+            pipeline.output = read_output(&sink)?;
             pipeline.rejects = sink.string("rejects")?.map(PathBuf::from);
+            pipeline.audit = sink.string("audit")?.map(PathBuf::from);
         }
         Ok(pipeline)
+    }
+
+    /// Adds a step, as a plan has it in `[[steps]]`.
+    ///
+    /// ```
+    /// let pipeline = nexus_data::Pipeline::read("docs").step("op = \"min_chars\"\nchars = 20")?;
+    /// # drop(pipeline);
+    /// # Ok::<(), nexus_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`from_toml`](Self::from_toml).
+    pub fn step(mut self, step: &str) -> Result<Self, Error> {
+        let root = parse(step)?;
+        let table = Table {
+            plan: step,
+            at: 0,
+            name: "a step",
+            entries: root.get_ref(),
+        };
+        self.steps.push(read_step(&table)?);
+        Ok(self)
     }
 
     /// Writes the plan that [`from_toml`](Self::from_toml) reads.
@@ -86,56 +104,178 @@ impl Pipeline {
             plan.push_str("\n[[steps]]\n");
             write_step(&mut plan, step)?;
         }
-        if self.output.is_some() || self.rejects.is_some() {
+        if self.output.is_some() || self.rejects.is_some() || self.audit.is_some() {
             plan.push_str("\n[sink]\n");
         }
-        if let Some(path) = &self.output {
-            entry(&mut plan, "write_jsonl", path)?;
+        if let Some(output) = &self.output {
+            write_output(&mut plan, output)?;
         }
         if let Some(path) = &self.rejects {
             entry(&mut plan, "rejects", path)?;
+        }
+        if let Some(path) = &self.audit {
+            entry(&mut plan, "audit", path)?;
         }
         Ok(plan)
     }
 }
 
-/// The steps that plans may have, with their keys.
-const STEPS: [(&str, &[&str]); 5] = [
-    ("clean", &["op"]),
-    ("min_chars", &["op", "chars"]),
-    ("dedup_exact", &["op"]),
-    ("tokenize", &["op", "path"]),
-    ("cut", &["op", "max_tokens"]),
+fn parse(plan: &str) -> Result<Spanned<DeTable<'_>>, Error> {
+    if plan.len() > PLAN_SIZE_MAX {
+        return Err(Error::limit(format!(
+            "a plan has at most {PLAN_SIZE_MAX} bytes"
+        )));
+    }
+    DeTable::parse(plan).map_err(|error| {
+        let line = error.span().map_or(1, |span| line(plan, span.start));
+        Error::invalid(format!("plan, line {line}: {}", error.message()))
+    })
+}
+
+/// The steps that plans may have.
+const STEPS: [&str; 13] = [
+    "clean",
+    "min_chars",
+    GopherQuality::OP,
+    GopherRepetition::OP,
+    C4Quality::OP,
+    C4Paragraphs::OP,
+    BadWords::OP,
+    FineWebQuality::OP,
+    "basic",
+    ExactCopies::OP,
+    NearCopies::OP,
+    Tokenization::OP,
+    "cut",
 ];
 
 fn read_step(step: &Table<'_>) -> Result<Step, Error> {
     let op = step.string("op")?.ok_or_else(|| step.lacks("op"))?;
-    let Some((name, keys)) = STEPS.into_iter().find(|(name, _)| *name == op) else {
-        let at = step.value("op").map_or(step.at, |value| value.span().start);
-        let error = step.error(at, &format!("there is no step `{op}`"));
-        return Err(suggest(error, op, STEPS.map(|(name, _)| name)));
-    };
-    step.allow(keys)?;
-    Ok(match name {
-        "clean" => Step::Clean,
-        "min_chars" => Step::MinChars(step.count("chars")?),
-        "dedup_exact" => Step::DedupExact,
-        "tokenize" => Step::TokenizeFile(
-            step.string("path")?
-                .ok_or_else(|| step.lacks("path"))?
-                .into(),
-        ),
-        _ => Step::Cut(step.count("max_tokens")?),
+    Ok(match op {
+        "clean" | "basic" => {
+            step.allow(&["op"])?;
+            match op {
+                "clean" => Step::Clean,
+                _ => Step::Quality(Quality::Basic),
+            }
+        }
+        "min_chars" => {
+            step.allow(&["op", "chars"])?;
+            Step::MinChars(step.count("chars")?)
+        }
+        "cut" => {
+            step.allow(&["op", "max_tokens"])?;
+            Step::Cut(step.count("max_tokens")?)
+        }
+        GopherQuality::OP => Step::Quality(step.settings::<GopherQuality>()?.into()),
+        GopherRepetition::OP => Step::Quality(step.settings::<GopherRepetition>()?.into()),
+        C4Quality::OP => Step::Quality(step.settings::<C4Quality>()?.into()),
+        C4Paragraphs::OP => Step::Quality(step.settings::<C4Paragraphs>()?.into()),
+        FineWebQuality::OP => Step::Quality(step.settings::<FineWebQuality>()?.into()),
+        BadWords::OP => {
+            step.value("path").ok_or_else(|| step.lacks("path"))?;
+            Step::Quality(step.settings::<BadWords>()?.into())
+        }
+        ExactCopies::OP => Step::DedupExact(step.settings()?),
+        NearCopies::OP => Step::DedupNear(step.settings()?),
+        Tokenization::OP => {
+            step.value("path").ok_or_else(|| step.lacks("path"))?;
+            Step::TokenizeFile(step.settings()?)
+        }
+        _ => {
+            let at = step.value("op").map_or(step.at, |value| value.span().start);
+            let error = step.error(at, &format!("there is no step `{op}`"));
+            return Err(suggest(error, op, STEPS));
+        }
     })
 }
 
+fn read_output(sink: &Table<'_>) -> Result<Option<Output>, Error> {
+    sink.allow(&[
+        "write",
+        "write_jsonl",
+        "format",
+        "shard_size_bytes",
+        "token_type",
+        "records",
+        "rejects",
+        "audit",
+    ])?;
+    let one_file = sink.string("write_jsonl")?;
+    let Some(path) = sink.string("write")? else {
+        for key in ["format", "shard_size_bytes", "token_type", "records"] {
+            if sink.value(key).is_some() {
+                return Err(sink.lacks("write"));
+            }
+        }
+        return Ok(one_file.map(|path| Output::jsonl_file(path.into())));
+    };
+    if one_file.is_some() {
+        return Err(sink.error(
+            sink.at,
+            "sink has `write` and `write_jsonl`, it takes one of them",
+        ));
+    }
+    let mut output = Output::new(path);
+    if let Some(format) = sink.named("format", Format::from_name)? {
+        output = output.format(format);
+    }
+    if sink.value("shard_size_bytes").is_some() {
+        output = output.shard_size_bytes(sink.count("shard_size_bytes")? as u64);
+    }
+    if let Some(token_type) = sink.named("token_type", TokenType::from_name)? {
+        output = output.token_type(token_type);
+    }
+    if let Some(value) = sink.value("records")
+        && bool::read(value.get_ref())
+            .ok_or_else(|| sink.wrong("records", value, bool::EXPECTED))?
+    {
+        output = output.records();
+    }
+    Ok(Some(output))
+}
+
+fn write_output(plan: &mut String, output: &Output) -> Result<(), Error> {
+    if output.is_file {
+        return entry(plan, "write_jsonl", &output.path);
+    }
+    entry(plan, "write", &output.path)?;
+    if let Some(format) = output.format {
+        let _ = writeln!(plan, "format = \"{}\"", format.name());
+    }
+    if let Some(size) = output.shard_size_bytes {
+        let _ = writeln!(plan, "shard_size_bytes = {size}");
+    }
+    if let Some(token_type) = output.token_type {
+        let _ = writeln!(plan, "token_type = \"{}\"", token_type.name());
+    }
+    if output.as_records {
+        plan.push_str("records = true\n");
+    }
+    Ok(())
+}
+
 fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
-    let (op, number) = match step {
-        Step::Clean => ("clean", None),
-        Step::MinChars(chars) => ("min_chars", Some(("chars", *chars))),
-        Step::DedupExact => ("dedup_exact", None),
-        Step::TokenizeFile(_) => ("tokenize", None),
-        Step::Cut(tokens) => ("cut", Some(("max_tokens", *tokens))),
+    match step {
+        Step::Clean => plan.push_str("op = \"clean\"\n"),
+        Step::MinChars(chars) => {
+            let _ = writeln!(plan, "op = \"min_chars\"\nchars = {chars}");
+        }
+        Step::Cut(tokens) => {
+            let _ = writeln!(plan, "op = \"cut\"\nmax_tokens = {tokens}");
+        }
+        Step::Quality(quality) => match quality {
+            Quality::GopherQuality(settings) => write_settings(plan, settings)?,
+            Quality::GopherRepetition(settings) => write_settings(plan, settings)?,
+            Quality::C4Quality(settings) => write_settings(plan, settings)?,
+            Quality::C4Paragraphs(settings) => write_settings(plan, settings)?,
+            Quality::C4BadWords(settings) => write_settings(plan, settings)?,
+            Quality::FineWebQuality(settings) => write_settings(plan, settings)?,
+            Quality::Basic => plan.push_str("op = \"basic\"\n"),
+        },
+        Step::DedupExact(settings) => write_settings(plan, settings)?,
+        Step::DedupNear(settings) => write_settings(plan, settings)?,
+        Step::TokenizeFile(settings) => write_settings(plan, settings)?,
         Step::Tokenize(_) => {
             let error = no_form("a tokenizer in memory");
             return Err(error.with_hint("give `tokenize` the path of the tokenizer's file"));
@@ -145,25 +285,60 @@ fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
         Step::MapBatches { name, .. } => {
             return Err(no_form(&format!("step `{name}`, a function,")));
         }
-    };
-    let _ = writeln!(plan, "op = \"{op}\"");
-    if let Some((key, number)) = number {
-        let _ = writeln!(plan, "{key} = {number}");
-    }
-    if let Step::TokenizeFile(path) = step {
-        entry(plan, "path", path)?;
     }
     Ok(())
+}
+
+/// Writes the settings that are not the default.
+fn write_settings<S: Settings + Clone>(plan: &mut String, settings: &S) -> Result<(), Error> {
+    let _ = writeln!(plan, "op = \"{}\"", S::OP);
+    let (mut own, mut default) = (WriteSettings::default(), WriteSettings::default());
+    settings.clone().visit(&mut own)?;
+    S::default().visit(&mut default)?;
+    for (line, default) in own.0.iter().zip(&default.0) {
+        if line != default {
+            plan.push_str(line);
+        }
+    }
+    Ok(())
+}
+
+/// A line for each setting.
+#[derive(Default)]
+struct WriteSettings(Vec<String>);
+
+impl Visit for WriteSettings {
+    fn field<T: Setting>(&mut self, key: &'static str, value: &mut T) -> Result<(), Error> {
+        let text = value
+            .write()
+            .ok_or_else(|| no_form("a path that is no Unicode"))?;
+        self.0.push(format!("{key} = {text}\n"));
+        Ok(())
+    }
+}
+
+/// Takes settings out of a step's table.
+struct ReadSettings<'a, 'b> {
+    step: &'b Table<'a>,
+    keys: Vec<&'static str>,
+}
+
+impl Visit for ReadSettings<'_, '_> {
+    fn field<T: Setting>(&mut self, key: &'static str, value: &mut T) -> Result<(), Error> {
+        self.keys.push(key);
+        if let Some(given) = self.step.value(key) {
+            *value =
+                T::read(given.get_ref()).ok_or_else(|| self.step.wrong(key, given, T::EXPECTED))?;
+        }
+        Ok(())
+    }
 }
 
 fn entry(plan: &mut String, key: &str, path: &Path) -> Result<(), Error> {
     let path = path
         .to_str()
         .ok_or_else(|| no_form("a path that is no Unicode"))?;
-    // JSON's escapes are TOML's, but for DEL, which JSON leaves as it is.
-    let value = serde_json::Value::from(path)
-        .to_string()
-        .replace('\x7f', "\\u007f");
+    let value = quote(path);
     let _ = writeln!(plan, "{key} = {value}");
     Ok(())
 }
@@ -193,6 +368,15 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
+    /// The settings of a step: what is not given is as by default.
+    fn settings<S: Settings>(&self) -> Result<S, Error> {
+        let (mut settings, keys) = (S::default(), vec!["op"]);
+        let mut read = ReadSettings { step: self, keys };
+        settings.visit(&mut read)?;
+        self.allow(&read.keys)?;
+        Ok(settings)
+    }
+
     fn value(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.entries.get(key)
     }
@@ -206,6 +390,22 @@ impl<'a> Table<'a> {
             .as_str()
             .map(Some)
             .ok_or_else(|| self.wrong(key, value, "a string"))
+    }
+
+    /// The value that a name stands for.
+    fn named<T>(
+        &self,
+        key: &str,
+        from_name: impl Fn(&str) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let Some((name, value)) = self.string(key)?.zip(self.value(key)) else {
+            return Ok(None);
+        };
+        from_name(name).map(Some).map_err(|error| {
+            let hint = error.hint().unwrap_or_default().to_owned();
+            self.error(value.span().start, &error.to_string())
+                .with_hint(hint)
+        })
     }
 
     fn count(&self, key: &str) -> Result<usize, Error> {

@@ -39,42 +39,143 @@ impl Record {
     }
 }
 
-fn parse(line: &[u8]) -> Result<Record, String> {
-    if line.len() > LINE_SIZE_MAX {
-        return Err(format!(
-            "the line is longer than LINE_SIZE_MAX = {LINE_SIZE_MAX} bytes"
-        ));
-    }
-    let line = std::str::from_utf8(line).map_err(|error| format!("invalid UTF-8: {error}"))?;
-    // The line number that serde_json gives is that in this one line.
-    let wrong = |error: serde_json::Error| {
-        let message = error.to_string();
-        let end = message.find(" at line ").unwrap_or(message.len());
-        format!("bad JSON in column {}: {}", error.column(), &message[..end])
-    };
-    let mut json = serde_json::Deserializer::from_str(line);
-    let entries = json.deserialize_map(Entries::default()).map_err(wrong)?;
-    json.end().map_err(wrong)?;
-    let Some(text) = entries.text else {
-        return Err("the record has no `text`".to_owned());
-    };
-    let text = serde_json::from_str(text.get())
-        .map_err(|_| format!("`text` is no string but {}", kind(text)))?;
-    let id = match entries.id {
-        None => None,
-        Some(id) => Some(id_text(id)?),
-    };
-    let mut fields = String::from("{");
-    for (name, value) in entries.others {
-        if fields.len() > 1 {
-            fields.push(',');
+/// A record whose values are still as they are in the line.
+pub(crate) struct RawRecord<'a> {
+    id: Option<&'a RawValue>,
+    text: &'a RawValue,
+    others: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> RawRecord<'a> {
+    pub(crate) fn parse(line: &'a [u8]) -> Result<Self, String> {
+        if line.len() > LINE_SIZE_MAX {
+            return Err(format!(
+                "the line is longer than LINE_SIZE_MAX = {LINE_SIZE_MAX} bytes"
+            ));
         }
-        fields.push_str(&serde_json::Value::from(name).to_string());
-        fields.push(':');
-        fields.push_str(value.get());
+        let line = std::str::from_utf8(line).map_err(|error| format!("invalid UTF-8: {error}"))?;
+        // The line number that serde_json gives is that in this one line.
+        let wrong = |error: serde_json::Error| {
+            let message = error.to_string();
+            let end = message.find(" at line ").unwrap_or(message.len());
+            format!("bad JSON in column {}: {}", error.column(), &message[..end])
+        };
+        let mut json = serde_json::Deserializer::from_str(line);
+        let entries = json.deserialize_map(Entries::default()).map_err(wrong)?;
+        json.end().map_err(wrong)?;
+        let Some(text) = entries.text else {
+            return Err("the record has no `text`".to_owned());
+        };
+        Ok(Self {
+            id: entries.id,
+            text,
+            others: entries.others,
+        })
     }
-    fields.push('}');
-    Ok(Record { id, text, fields })
+
+    pub(crate) fn id(&self) -> Result<Option<String>, String> {
+        self.id.map(id_text).transpose()
+    }
+
+    /// Appends the text.
+    pub(crate) fn text(&self, out: &mut String) -> Result<(), String> {
+        unescape(self.text.get(), out)
+            .ok_or_else(|| format!("`text` is no string but {}", kind(self.text)))
+    }
+
+    pub(crate) fn fields(&self) -> String {
+        object(&self.others)
+    }
+}
+
+fn parse(line: &[u8]) -> Result<Record, String> {
+    let record = RawRecord::parse(line)?;
+    let mut text = String::new();
+    record.text(&mut text)?;
+    Ok(Record {
+        id: record.id()?,
+        text,
+        fields: record.fields(),
+    })
+}
+
+/// Appends the content of a string as it stands in JSON that has been read before; none for another
+/// value, and for a string with half of a surrogate pair.
+fn unescape(json: &str, out: &mut String) -> Option<()> {
+    let mut rest = json.strip_prefix('"')?.strip_suffix('"')?;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        let mut size = 2;
+        out.push(match rest.as_bytes().get(at + 1)? {
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\x08',
+            b'f' => '\x0c',
+            b'u' => {
+                let high = hex(rest, at)?;
+                size = 6;
+                let code = if (0xD800..0xDC00).contains(&high) {
+                    let low = hex(rest, at + 6).filter(|low| (0xDC00..0xE000).contains(low))?;
+                    size = 12;
+                    0x1_0000 + ((high - 0xD800) << 10 | (low - 0xDC00))
+                } else {
+                    high
+                };
+                char::from_u32(code)?
+            }
+            &byte => char::from(byte),
+        });
+        rest = &rest[at + size..];
+    }
+    out.push_str(rest);
+    Some(())
+}
+
+/// The code of an escape `\uXXXX` at a place.
+fn hex(text: &str, at: usize) -> Option<u32> {
+    let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
+fn object(entries: &[(Cow<'_, str>, &RawValue)]) -> String {
+    let mut object = String::from("{");
+    for (name, value) in entries {
+        if object.len() > 1 {
+            object.push(',');
+        }
+        object.push_str(&serde_json::Value::from(name.as_ref()).to_string());
+        object.push(':');
+        object.push_str(value.get());
+    }
+    object.push('}');
+    object
+}
+
+/// What a JSON object that need not be a whole record holds.
+pub(crate) struct Parts {
+    pub(crate) id: Option<String>,
+    pub(crate) text: Option<String>,
+    /// All other keys, and those of an object `fields`.
+    pub(crate) fields: String,
+}
+
+/// Reads a JSON object as part of a record.
+pub(crate) fn parts(json: &str) -> Result<Parts, String> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let entries = deserializer
+        .deserialize_map(Entries::default())
+        .and_then(|entries| deserializer.end().map(|()| entries))
+        .map_err(|error| format!("bad JSON: {error}"))?;
+    let text = |text: &RawValue| {
+        serde_json::from_str(text.get())
+            .map_err(|_| format!("`text` is no string but {}", kind(text)))
+    };
+    Ok(Parts {
+        id: entries.id.map(id_text).transpose()?,
+        text: entries.text.map(text).transpose()?,
+        fields: object(&entries.others),
+    })
 }
 
 /// An id as text: a string's content, a number's digits.
@@ -201,6 +302,28 @@ mod tests {
                 fields: fields.into(),
             };
             assert_eq!(parse(line.as_bytes()), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn strings_are_read_as_serde_json_reads_them() {
+        for json in [
+            r#""""#,
+            r#""plain é""#,
+            r#""\"\\\/\b\f\n\r\t""#,
+            r#""\u00e9\u0000\uFFFF|""#,
+            r#""\ud83d\ude00 \uD83D\uDE00""#,
+            r#""\ud83d""#,
+            r#""\ude00\ud83d""#,
+            r#""\ud83d\n""#,
+            r#""\ud83d\u0041""#,
+            "7",
+            "null",
+        ] {
+            let mut out = String::from("before ");
+            let expected = serde_json::from_str::<String>(json).ok();
+            let found = unescape(json, &mut out).map(|()| out["before ".len()..].to_owned());
+            assert_eq!(found, expected, "{json}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a run tells while it works and when it is done. How that is shown is the caller's matter.
 
 use crate::limits::SAMPLES_MAX;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -42,7 +42,9 @@ pub struct Report {
     pub rejected: Counted<Reject>,
     /// Files of other kinds than the readers know, by path.
     pub skipped: Counted<String>,
-    /// Rows that `dedup_exact` removed.
+    /// Documents that a step dropped, by step and reason.
+    pub dropped: Vec<Dropped>,
+    /// Rows that `dedup_exact` and `dedup_near` removed.
     pub duplicates: u64,
     /// Files that were opened.
     pub files: u64,
@@ -59,8 +61,20 @@ impl Report {
     }
 }
 
+/// How many documents a step dropped for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// The step's name in plans.
+    pub step: String,
+    /// The reason: for filters the name that datatrove has for it.
+    pub reason: String,
+    /// How many documents.
+    pub count: u64,
+}
+
 /// What one step did.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepReport {
     /// Its name in plans.
@@ -76,11 +90,11 @@ pub struct StepReport {
 }
 
 /// A record that was set aside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
     /// The file, as the column `source` names it.
     pub file: String,
-    /// The line in the file, from 1; `None` where the file as a whole is meant.
+    /// The line, row or record in the file, from 1; `None` where the file as a whole is meant.
     pub line: Option<u64>,
     /// What is wrong with it.
     pub reason: String,
@@ -97,7 +111,7 @@ impl fmt::Display for Reject {
 }
 
 /// Things that are all counted, and the first [`SAMPLES_MAX`] of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted<T> {
     /// How many there are.
     pub count: u64,

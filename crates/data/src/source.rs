@@ -1,24 +1,38 @@
 //! From files to batches: the part that must run in order hands out chunks of bytes or lists of
 //! files, the part that can run on any thread turns a chunk into rows.
 
+mod arrow;
+mod aside;
+mod csv;
 mod documents;
+mod foreign;
+mod http;
 mod lines;
 mod listing;
+mod open;
+mod parquet;
 mod records;
+mod sample;
+mod table;
+mod tar;
+mod warc;
 
 use crate::batch::Rows;
-use crate::report::Counted;
+use crate::report::{Counted, Progressed};
+use crate::stages::Removed;
+use crate::turnstile::Turn;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
 use lines::{LineChunk, Lines};
-use listing::{Format, Input, Listing};
+use listing::{Compression, Format, Input, Listing};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use xxhash_rust::xxh3::Xxh3;
 
 pub use listing::files;
-pub(crate) use listing::list;
+pub(crate) use listing::{MANIFEST, list};
 
 /// Batches from elsewhere, in place of files.
 pub(crate) type Batches = Box<dyn Iterator<Item = RecordBatch> + Send>;
@@ -40,14 +54,26 @@ pub(crate) struct Meter {
 /// A piece of work for one thread.
 pub(crate) enum Chunk {
     Lines(LineChunk),
+    Cells(csv::CellChunk),
+    Table(table::TableChunk),
+    Captures(warc::CaptureChunk),
+    Samples(sample::SampleChunk),
     Documents(Vec<Input>),
+    Aside(aside::AsideChunk),
     Batch(RecordBatch),
+}
+
+/// A file that holds many records, read from its start to its end.
+pub(crate) trait Records: Send {
+    /// The next records, as many as the limit allows but at least one; `None` at the end. What
+    /// cannot be read is rejected.
+    fn next(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<Chunk>;
 }
 
 /// Hands out the source piece by piece. Needs little time, for it holds up all threads.
 pub(crate) struct Reader {
     inputs: VecDeque<Input>,
-    lines: Option<Lines>,
+    records: Option<Box<dyn Records>>,
     batches: Option<Batches>,
     rejects: Vec<Reject>,
     limit: BatchLimit,
@@ -82,10 +108,35 @@ impl Reader {
         }
     }
 
+    /// What an earlier stage has put aside, but for what was removed. `before` read the files.
+    pub(crate) fn aside(removed: Arc<Removed>, limit: BatchLimit, before: &Progressed) -> Self {
+        let reader = Self {
+            records: Some(Box::new(aside::Aside::new(removed))),
+            bytes_total: before.bytes_total,
+            ..Self::empty(limit)
+        };
+        reader.meter.bytes.store(before.bytes, Ordering::Relaxed);
+        reader
+    }
+
+    /// What decides on the batches that are read, and `steps`, as a short text: paths, sizes and times
+    /// of change of all files, and where batches are cut.
+    pub(crate) fn fingerprint(&self, steps: &str) -> String {
+        let mut hash = Xxh3::new();
+        hash.update(steps.as_bytes());
+        hash.update(format!("{:?} {}", self.limit, env!("CARGO_PKG_VERSION")).as_bytes());
+        for input in &self.inputs {
+            let changed = std::fs::metadata(&input.path).and_then(|metadata| metadata.modified());
+            let line = format!("\n{:?} {} {:?}", input.path, input.size, changed.ok());
+            hash.update(line.as_bytes());
+        }
+        format!("{:032x}", hash.digest128())
+    }
+
     fn empty(limit: BatchLimit) -> Self {
         Self {
             inputs: VecDeque::new(),
-            lines: None,
+            records: None,
             batches: None,
             rejects: Vec::new(),
             limit,
@@ -123,21 +174,40 @@ impl Reader {
             return batches.next().map(Chunk::Batch);
         }
         loop {
-            if let Some(lines) = &mut self.lines {
-                if let Some(chunk) = lines.next(self.limit, &mut self.rejects) {
-                    return Some(Chunk::Lines(chunk));
+            if let Some(records) = &mut self.records {
+                if let Some(chunk) = records.next(self.limit, &mut self.rejects) {
+                    return Some(chunk);
                 }
-                self.lines = None;
+                self.records = None;
             }
-            if self.inputs.front()?.format != Format::JsonLines {
+            // What is read when all files are read has no inputs.
+            if self.inputs.front()?.format.is_document() {
                 return Some(Chunk::Documents(self.next_documents()));
             }
             let input = self.inputs.pop_front()?;
-            match lines::open(&input, &self.meter) {
-                Ok(lines) => self.lines = Some(lines),
+            match self.open(&input) {
+                Ok(records) => self.records = Some(records),
                 Err(reason) => self.rejects.push(input.reject(None, reason)),
             }
         }
+    }
+
+    /// Opens a file of many records.
+    fn open(&self, input: &Input) -> Result<Box<dyn Records>, String> {
+        if input.format == Format::Parquet {
+            return Ok(Box::new(parquet::Groups::open(input, &self.meter)?));
+        }
+        if input.format == Format::Arrow {
+            return Ok(Box::new(arrow::Frames::open(input, &self.meter)?));
+        }
+        let reader = open::open(input, &self.meter)?;
+        let input = input.clone();
+        Ok(match input.format {
+            Format::Csv { delimiter } => Box::new(csv::Cells::open(&input, reader, delimiter)?),
+            Format::Warc => Box::new(warc::Captures::new(input, reader)),
+            Format::Tar => Box::new(tar::Samples::new(input, reader)),
+            _ => Box::new(Lines::new(input, reader)),
+        })
     }
 
     /// Whole files up to the batch's limits. A compressed one comes alone: nobody knows its size.
@@ -147,8 +217,9 @@ impl Reader {
         while let Some(next) = self.inputs.front() {
             size += next.size;
             let is_full = documents.len() >= self.limit.rows || size > self.limit.size_bytes as u64;
-            let is_alone = next.is_gzip || documents.last().is_some_and(|last| last.is_gzip);
-            if next.format == Format::JsonLines || !documents.is_empty() && (is_full || is_alone) {
+            let is_packed = |input: &Input| input.compression != Compression::None;
+            let is_alone = is_packed(next) || documents.last().is_some_and(is_packed);
+            if !next.format.is_document() || !documents.is_empty() && (is_full || is_alone) {
                 break;
             }
             documents.extend(self.inputs.pop_front());
@@ -162,11 +233,17 @@ pub(crate) fn decode(
     chunk: Chunk,
     meter: &Meter,
     rejects: &mut Vec<Reject>,
+    turn: &mut Turn,
 ) -> Result<RecordBatch, Error> {
     let mut rows = Rows::default();
     match chunk {
         Chunk::Batch(batch) => return Ok(batch),
+        Chunk::Aside(chunk) => return chunk.decode(turn),
+        Chunk::Table(chunk) => return chunk.decode(rejects),
         Chunk::Lines(chunk) => records::decode(&chunk, &mut rows, rejects),
+        Chunk::Cells(chunk) => chunk.decode(&mut rows, rejects),
+        Chunk::Captures(chunk) => chunk.decode(&mut rows, rejects),
+        Chunk::Samples(chunk) => chunk.decode(&mut rows, rejects),
         Chunk::Documents(inputs) => {
             for input in inputs {
                 if let Err(reason) = documents::decode(&input, meter, &mut rows) {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Turn {
     pub(crate) ticket: u64,
     pub(crate) waited: Duration,
+    /// Lines on the documents that were dropped, where somebody wants to know.
+    pub(crate) audit: Option<Vec<u8>>,
 }
 
 impl Turn {
@@ -15,6 +17,7 @@ impl Turn {
         Self {
             ticket,
             waited: Duration::ZERO,
+            audit: None,
         }
     }
 }

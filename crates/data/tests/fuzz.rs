@@ -2,6 +2,8 @@
 
 #![expect(unreachable_pub, reason = "fuzz targets are crates of their own")]
 
+#[path = "../../../fuzz/targets/files.rs"]
+mod files;
 #[path = "../../../fuzz/targets/html.rs"]
 mod html;
 #[path = "../../../fuzz/targets/jsonl.rs"]
@@ -31,4 +33,29 @@ fn records_never_panic() {
 #[test]
 fn plans_never_panic() {
     mutate::replay("plan_toml", 4000, plan_toml::run);
+}
+
+#[test]
+fn crawls_never_panic() {
+    mutate::replay("warc", 1500, files::warc);
+}
+
+#[test]
+fn archives_never_panic() {
+    mutate::replay("tar", 1500, files::tar);
+}
+
+#[test]
+fn arrow_files_never_panic() {
+    mutate::replay("arrow_file", 1500, files::arrow);
+}
+
+#[test]
+fn tables_of_text_never_panic() {
+    mutate::replay("csv", 1500, files::csv);
+}
+
+#[test]
+fn parquet_files_never_panic() {
+    mutate::replay("parquet_file", 1500, files::parquet);
 }

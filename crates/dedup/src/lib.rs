@@ -11,12 +11,14 @@
 //! many machines share the work. Every stage writes files that appear whole or not at all; a run
 //! that was killed is run again and does what is missing, and its output has the same bytes.
 
+mod affine;
 mod cluster;
 mod error;
 mod exact;
 mod file;
 mod index;
 pub mod limits;
+mod marks;
 mod mersenne;
 mod minhash;
 mod part;

@@ -1,5 +1,6 @@
 //! `MinHash` signatures (Broder 1997): the share of equal values estimates the Jaccard similarity.
 
+use crate::affine::Affine;
 use crate::error::Error;
 use crate::limits;
 use crate::mersenne::Mersenne;
@@ -7,6 +8,7 @@ use crate::set::ShingleSet;
 use crate::shingle::{Shingler, TextHash};
 use crate::simd;
 use std::fmt;
+use std::str::FromStr;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// How the values of a signature are made from shingle hashes. Signatures of different families
@@ -24,6 +26,41 @@ pub enum Family {
         /// datatrove's default is 1.
         seed: u32,
     },
+    /// An affine family that is true to the prime: shingles by `XXH64`, value `i` the least
+    /// `(a[i] * (x mod p) + b[i]) mod p` with p = 2^61 - 1, `a` and `b` from `SplitMix64(seed)`:
+    /// `a[0] = 1 + next mod (p - 1)`, `b[0] = next mod p`, and so on.
+    Affine {
+        /// The state of `SplitMix64`.
+        seed: u64,
+    },
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fast1 => f.write_str("fast1"),
+            Self::Mersenne { seed } => write!(f, "mersenne:{seed}"),
+            Self::Affine { seed } => write!(f, "affine:{seed}"),
+        }
+    }
+}
+
+impl FromStr for Family {
+    type Err = Error;
+
+    /// Reads what `Display` writes.
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let family = match name.split_once(':') {
+            None => (name == "fast1").then_some(Self::Fast1),
+            Some(("mersenne", seed)) => seed.parse().ok().map(|seed| Self::Mersenne { seed }),
+            Some(("affine", seed)) => seed.parse().ok().map(|seed| Self::Affine { seed }),
+            Some(_) => None,
+        };
+        family.ok_or_else(|| {
+            Error::invalid(format!("there is no family of signatures `{name}`"))
+                .with_hint("known are fast1, mersenne:SEED and affine:SEED")
+        })
+    }
 }
 
 /// The parameters of signatures. Files made with others are refused.
@@ -86,11 +123,8 @@ impl fmt::Display for Params {
         let Self {
             bands, rows, ngram, ..
         } = self;
-        write!(f, "bands={bands} rows={rows} ngram={ngram} family=")?;
-        match self.family {
-            Family::Fast1 => f.write_str("fast1"),
-            Family::Mersenne { seed } => write!(f, "mersenne:{seed}"),
-        }
+        let family = self.family;
+        write!(f, "bands={bands} rows={rows} ngram={ngram} family={family}")
     }
 }
 
@@ -174,6 +208,7 @@ pub struct MinHasher {
 enum Kernel {
     Fast(simd::Fast),
     Mersenne(Mersenne),
+    Affine(Affine),
 }
 
 impl MinHasher {
@@ -187,6 +222,7 @@ impl MinHasher {
         let kernel = match params.family {
             Family::Fast1 => Kernel::Fast(simd::Fast::new(len)),
             Family::Mersenne { seed } => Kernel::Mersenne(Mersenne::new(seed, len)),
+            Family::Affine { seed } => Kernel::Affine(Affine::new(seed, len)),
         };
         Ok(Self {
             params,
@@ -240,15 +276,17 @@ impl MinHasher {
     fn text_hash(&self) -> TextHash {
         match self.params.family {
             Family::Fast1 => TextHash::Xxh3,
-            Family::Mersenne { .. } => TextHash::Xxh64,
+            Family::Mersenne { .. } | Family::Affine { .. } => TextHash::Xxh64,
         }
     }
 
-    fn of_hashes(&self) -> Signature {
+    fn of_hashes(&mut self) -> Signature {
         let values = match &self.kernel {
             _ if self.hashes.is_empty() => Vec::new(),
             Kernel::Fast(fast) => fast.minima(&self.hashes),
             Kernel::Mersenne(mersenne) => mersenne.minima(&self.hashes),
+            // A set of shingles is one of numbers below the prime then.
+            Kernel::Affine(affine) => affine.minima(&mut self.hashes),
         };
         Signature {
             values,

@@ -1,9 +1,10 @@
 //! Shingles: what two documents have in common is counted in runs of `n` tokens.
 //!
-//! A token is a run of letters, digits (Unicode Alphabetic and Numeric) and `_`, in lower case. A
-//! shingle is `n` tokens in a row, joined by one space, as the 64-bit xxh3 of that text. So any
-//! program with xxhash can make the same numbers.
+//! A token is a run of letters (Unicode's general category L), decimal digits (Nd) and `_`, in lower
+//! case by the simple mapping of one character to one. A shingle is `n` tokens in a row, joined by one
+//! space, as the 64-bit xxh3 of that text. So any program with xxhash can make the same numbers.
 
+use crate::marks::MARKS;
 use std::sync::OnceLock;
 use xxhash_rust::xxh3::xxh3_64;
 use xxhash_rust::xxh64::xxh64;
@@ -109,8 +110,8 @@ impl Shingler {
         let plain = PLANE.get_or_init(plane).get(c as usize).copied();
         match plain.unwrap_or(SLOW) {
             BREAK => self.ascii(state, b' '),
-            SLOW if !c.is_alphanumeric() => self.ascii(state, b' '),
-            SLOW => c.to_lowercase().for_each(|lower| self.append(state, lower)),
+            SLOW if !is_token(c) => self.ascii(state, b' '),
+            SLOW => self.append(state, lower(c)),
             lower => self.append(state, char::from_u32(lower.into()).unwrap_or(c)),
         }
     }
@@ -162,23 +163,35 @@ const LOWER: [u8; 256] = {
 };
 
 /// The characters of the Basic Multilingual Plane in lower case, or `BREAK`, or `SLOW`: a letter
-/// that becomes several or leaves the plane. 128 KiB, made in a millisecond.
+/// that leaves the plane. 128 KiB, made in some milliseconds.
 static PLANE: OnceLock<Vec<u16>> = OnceLock::new();
 const BREAK: u16 = 0;
 const SLOW: u16 = 1;
 
 fn plane() -> Vec<u16> {
     let entry = |code: u32| {
-        let Some(c) = char::from_u32(code).filter(|c| c.is_alphanumeric()) else {
+        let Some(c) = char::from_u32(code).filter(|&c| is_token(c)) else {
             return BREAK;
         };
-        let mut lower = c.to_lowercase();
-        match (lower.next(), lower.next()) {
-            (Some(lower), None) => u16::try_from(lower as u32).unwrap_or(SLOW),
-            _ => SLOW,
-        }
+        u16::try_from(lower(c) as u32).unwrap_or(SLOW)
     };
     (0..0x1_0000).map(entry).collect()
+}
+
+/// Whether a character beyond ASCII belongs to a token.
+fn is_token(c: char) -> bool {
+    let code = c as u32;
+    let is_mark = || {
+        let after = MARKS.partition_point(|&(first, _)| first <= code);
+        after > 0 && code <= MARKS[after - 1].1
+    };
+    c.is_alphanumeric() && !is_mark()
+}
+
+/// The simple mapping. Of the characters that the full one makes of a character, which are several for
+/// `İ` alone, it is the first.
+fn lower(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
 }
 
 #[cfg(test)]
@@ -195,9 +208,9 @@ mod tests {
     /// The definition, slowly.
     fn twin(text: &str, n: usize) -> Vec<u64> {
         let tokens: Vec<String> = text
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .split(|c: char| !(c == '_' || is_token(c)))
             .filter(|token| !token.is_empty())
-            .map(|token| token.chars().flat_map(char::to_lowercase).collect())
+            .map(|token| token.chars().map(lower).collect())
             .collect();
         let join = |window: &[String]| xxh3_64(window.join(" ").as_bytes());
         tokens.windows(n).map(join).collect()
@@ -207,6 +220,24 @@ mod tests {
     fn a_shingle_is_the_xxh3_of_its_joined_tokens() {
         let expected = vec![xxh3_64("it_s a ÄÖ 1".to_lowercase().as_bytes())];
         assert_eq!(shingles("  It_s -- A\tÄÖ…1\n", 4), expected);
+    }
+
+    #[test]
+    fn marks_and_other_numbers_end_a_token() {
+        for (c, expected) in [('é', true), ('語', true), ('٣', true), ('𝟗', true)]
+            .into_iter()
+            .chain([
+                ('ि', false),
+                ('\u{301}', false),
+                ('²', false),
+                ('Ⅷ', false),
+                ('ⓐ', false),
+            ])
+        {
+            assert_eq!(is_token(c), expected, "{c}");
+        }
+        assert_eq!(lower('İ'), 'i');
+        assert_eq!(shingles("a İ²b", 3), [xxh3_64(b"a i b")]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod columns;
 mod report;
+mod settings;
 mod stream;
 mod tokenizer;
 
@@ -13,13 +14,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
-use nexus_data::{BoxError, Error, ErrorKind, Progressed, RunOptions};
+use nexus_data::{BoxError, Error, ErrorKind, Format, Output, Progressed, RunOptions, TokenType};
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
+use pyo3::types::{PyCapsule, PyDict};
 
 use columns::{Columns, with_text};
 pub(crate) use report::{Report, StepReport};
+use settings::{Size, step};
 pub(crate) use stream::Rows;
 pub(crate) use tokenizer::{Encoding, Tokenizer};
 
@@ -65,6 +67,19 @@ impl Pipeline {
             inner,
             calls_python: true,
         }
+    }
+
+    /// The pipeline with another step, as plans have it.
+    fn then_step(&self, op: &str, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let plan = step(op, settings)?;
+        let inner = self.inner.clone().step(&plan);
+        // The one step of this plan has no line worth telling.
+        inner
+            .map(|inner| Self {
+                inner,
+                calls_python: self.calls_python,
+            })
+            .map_err(settings::exception)
     }
 
     fn options(&self) -> RunOptions {
@@ -130,18 +145,49 @@ impl Pipeline {
         self.then(|pipeline| pipeline.min_chars(chars))
     }
 
-    /// Keeps the first of all documents that differ in white space at most.
-    fn dedup_exact(&self) -> Self {
-        self.then(nexus_data::Pipeline::dedup_exact)
+    /// Keeps the documents that a quality filter keeps.
+    #[pyo3(signature = (filter, /, **settings))]
+    fn quality(&self, filter: &str, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step(filter, settings)
+    }
+
+    /// Keeps one of all documents that are equal.
+    #[pyo3(signature = (**settings))]
+    fn dedup_exact(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step("dedup_exact", settings)
+    }
+
+    /// Keeps one of all documents that say nearly the same.
+    #[pyo3(signature = (**settings))]
+    fn dedup_near(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step("dedup_near", settings)
     }
 
     /// Adds token ids and where each token stands in the text, in bytes of UTF-8.
-    #[pyo3(signature = (tokenizer, /))]
-    fn tokenize(&self, tokenizer: TokenizerOrPath) -> Self {
-        self.then(|pipeline| match tokenizer {
-            TokenizerOrPath::Tokenizer(tokenizer) => pipeline.tokenize(tokenizer.get().0.clone()),
-            TokenizerOrPath::Path(path) => pipeline.tokenize_file(path),
-        })
+    #[pyo3(signature = (tokenizer, /, **settings))]
+    fn tokenize(
+        &self,
+        py: Python<'_>,
+        tokenizer: TokenizerOrPath,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let path = match tokenizer {
+            TokenizerOrPath::Path(path) => path,
+            TokenizerOrPath::Tokenizer(tokenizer) => {
+                if settings.is_some_and(|settings| !settings.is_empty()) {
+                    return Err(PyValueError::new_err(
+                        "settings of tokenize() go with the path of a tokenizer's file",
+                    ));
+                }
+                return Ok(self.then(|pipeline| pipeline.tokenize(tokenizer.get().0.clone())));
+            }
+        };
+        let settings = match settings {
+            Some(settings) => settings.copy()?,
+            None => PyDict::new(py),
+        };
+        settings.set_item("path", path)?;
+        self.then_step("tokenize", Some(&settings))
     }
 
     /// Cuts tokenized documents into passages.
@@ -184,6 +230,37 @@ impl Pipeline {
         })
     }
 
+    /// Lets `run` write the result: one file in the format of its ending, or a folder of shards.
+    #[pyo3(signature = (path, /, *, format = None, shard_size_bytes = None, token_type = None, records = false))]
+    fn write(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        format: Option<&str>,
+        shard_size_bytes: Option<u64>,
+        token_type: Option<&str>,
+        records: bool,
+    ) -> PyResult<Self> {
+        let output = || {
+            let mut output = Output::new(path);
+            if let Some(name) = format {
+                output = output.format(Format::from_name(name)?);
+            }
+            if let Some(name) = token_type {
+                output = output.token_type(TokenType::from_name(name)?);
+            }
+            if records {
+                output = output.records();
+            }
+            Ok(match shard_size_bytes {
+                Some(size) => output.shard_size_bytes(size),
+                None => output,
+            })
+        };
+        let output = output().map_err(|error| exception(py, error))?;
+        Ok(self.then(|pipeline| pipeline.write(output)))
+    }
+
     /// Lets `run` write the result as JSON Lines.
     #[pyo3(signature = (path, /))]
     fn write_jsonl(&self, path: PathBuf) -> Self {
@@ -196,17 +273,37 @@ impl Pipeline {
         self.then(|pipeline| pipeline.write_rejects(path))
     }
 
+    /// Lets a run write down which documents its steps drop, and why, as JSON Lines.
+    #[pyo3(signature = (path, /))]
+    fn write_audit(&self, path: PathBuf) -> Self {
+        self.then(|pipeline| pipeline.write_audit(path))
+    }
+
+    /// What a run would do, a line for each part of it.
+    fn explain(&self, py: Python<'_>) -> PyResult<String> {
+        self.inner
+            .explain(&self.options())
+            .map(|lines| lines.join("\n"))
+            .map_err(|error| exception(py, error))
+    }
+
     /// Runs the pipeline into its output file; without one, the rows are only counted.
-    #[pyo3(signature = (*, threads = None, progress = None))]
+    #[pyo3(signature = (*, threads = None, memory = None, work = None, resume = false, progress = None))]
     fn run(
         &self,
         py: Python<'_>,
         threads: Option<usize>,
+        memory: Option<Size>,
+        work: Option<PathBuf>,
+        resume: bool,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Report> {
         let latest = Arc::new(Mutex::new(Progressed::default()));
         let mut options = RunOptions {
             threads: threads.unwrap_or(0),
+            memory_size_bytes: memory.map(|Size(size)| size),
+            work,
+            resume,
             ..self.options()
         };
         if progress.is_some() {

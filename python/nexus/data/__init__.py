@@ -32,7 +32,7 @@ from nexus._native import (
     Tokenizer,
 )
 from nexus.data._loader import LoaderState
-from nexus.data._row import JsonValue, Row
+from nexus.data._row import JsonValue, OutputFormat, Row
 
 __all__ = [
     "Batch",
@@ -40,6 +40,7 @@ __all__ = [
     "JsonValue",
     "Loader",
     "LoaderState",
+    "OutputFormat",
     "Pipeline",
     "Report",
     "Row",

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
 """A value of JSON, as the module :mod:`json` reads it."""
+
+OutputFormat: TypeAlias = Literal[
+    "jsonl",
+    "jsonl.gz",
+    "jsonl.zst",
+    "parquet",
+    "arrow",
+    "arrows",
+    "mds",
+    "webdataset",
+    "megatron",
+    "safetensors",
+]
+"""A format that ``Pipeline.write`` writes."""
 
 
 class Row(TypedDict, total=False):
@@ -18,7 +32,7 @@ class Row(TypedDict, total=False):
     source: str
     """The path of the file that the document was read from."""
     line: int | None
-    """The line of a JSONL record, from 1; ``None`` for other files."""
+    """The line, row or record in the file, from 1; ``None`` where the file is one document."""
     fields: dict[str, JsonValue]
     """What else the record holds."""
     ids: list[int]

@@ -1,6 +1,7 @@
 //! Steps that are functions of a row, and the step that is a function of a batch.
 
 use super::{Operator, Stop, filter};
+use crate::audit::Lines;
 use crate::batch::{Row, columns, string_array, strings, with_columns};
 use crate::turnstile::Turn;
 use crate::{BoxError, Error};
@@ -14,6 +15,14 @@ pub(crate) type FilterFn = dyn Fn(Row<'_>) -> bool + Send + Sync;
 /// A function from batch to batch.
 pub(crate) type BatchFn = dyn Fn(RecordBatch) -> Result<RecordBatch, BoxError> + Send + Sync;
 
+/// Writes down the rows that go.
+fn audit(turn: &mut Turn, batch: &RecordBatch, keep: &[bool], step: &str, reason: &str) {
+    let mut audit = Lines::of(turn, batch);
+    for (row, _) in keep.iter().enumerate().filter(|(_, keep)| !**keep) {
+        audit.dropped(row, step, reason);
+    }
+}
+
 pub(crate) struct MinChars(pub(crate) usize);
 
 impl Operator for MinChars {
@@ -21,13 +30,14 @@ impl Operator for MinChars {
         "min_chars"
     }
 
-    fn apply(&self, batch: RecordBatch, _turn: &mut Turn) -> Result<RecordBatch, Stop> {
+    fn apply(&self, batch: RecordBatch, turn: &mut Turn) -> Result<RecordBatch, Stop> {
         let texts = strings(&batch, columns::TEXT, self.name())?;
         let is_long = |text: &str| text.chars().nth(self.0.saturating_sub(1)).is_some();
-        let keep = texts
+        let keep: Vec<_> = texts
             .iter()
             .map(|text| self.0 == 0 || text.is_some_and(is_long))
             .collect();
+        audit(turn, &batch, &keep, self.name(), "short");
         Ok(filter(batch, keep)?)
     }
 }
@@ -56,10 +66,11 @@ impl Operator for Filter {
         "filter"
     }
 
-    fn apply(&self, batch: RecordBatch, _turn: &mut Turn) -> Result<RecordBatch, Stop> {
-        let keep = (0..batch.num_rows())
+    fn apply(&self, batch: RecordBatch, turn: &mut Turn) -> Result<RecordBatch, Stop> {
+        let keep: Vec<_> = (0..batch.num_rows())
             .map(|index| (self.0)(Row::new(&batch, index)))
             .collect();
+        audit(turn, &batch, &keep, self.name(), "function");
         Ok(filter(batch, keep)?)
     }
 }
@@ -72,6 +83,10 @@ pub(crate) struct MapBatches {
 impl Operator for MapBatches {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn is_foreign(&self) -> bool {
+        true
     }
 
     fn apply(&self, batch: RecordBatch, _turn: &mut Turn) -> Result<RecordBatch, Stop> {

@@ -1,13 +1,12 @@
 //! Text, Markdown and HTML files to rows: one file is one document.
 
-use super::Meter;
-use super::listing::{Format, Input};
+use super::listing::{Compression, Format, Input};
+use super::{Meter, open};
 use crate::batch::Rows;
 use crate::limits::DOCUMENT_SIZE_MAX;
 use crate::{Document, html, markdown};
-use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::sync::atomic::Ordering;
 
 /// Appends the row of a file, or says why it cannot.
@@ -23,10 +22,10 @@ pub(crate) fn decode(input: &Input, meter: &Meter, rows: &mut Rows) -> Result<()
     let document = match input.format {
         Format::Markdown => markdown::to_text(&text),
         Format::Html => html::to_text(&text),
-        Format::Text | Format::JsonLines => Document { text, title: None },
+        _ => Document { text, title: None },
     };
     rows.ids.push(input.id.clone());
-    rows.texts.push(document.text);
+    rows.texts.push(&document.text);
     rows.sources.push(input.source.clone());
     rows.lines.push(None);
     rows.fields.push(match document.title {
@@ -41,19 +40,15 @@ fn read(input: &Input, meter: &Meter) -> Result<Vec<u8>, String> {
     meter.files.fetch_add(1, Ordering::Relaxed);
     let mut bytes = Vec::new();
     // A plain file counted for its size when the batch was made up, so it must not be longer now.
-    let size_max = if input.is_gzip {
-        DOCUMENT_SIZE_MAX as u64
-    } else {
-        input.size
+    let size_max = match input.compression {
+        Compression::None => input.size,
+        _ => DOCUMENT_SIZE_MAX as u64,
     };
     let result = if input.size > DOCUMENT_SIZE_MAX as u64 {
         Ok(usize::MAX)
-    } else if input.is_gzip {
-        MultiGzDecoder::new(BufReader::new(file))
-            .take(size_max + 1)
-            .read_to_end(&mut bytes)
     } else {
-        file.take(size_max + 1).read_to_end(&mut bytes)
+        open::decompress(file, input.compression)
+            .and_then(|reader| reader.take(size_max + 1).read_to_end(&mut bytes))
     };
     match result {
         Err(error) => Err(format!("cannot read: {error}")),

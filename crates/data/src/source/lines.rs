@@ -1,13 +1,10 @@
 //! Cuts a file of lines into chunks of whole lines.
 
 use super::listing::Input;
-use super::{BatchLimit, Meter};
+use super::{BatchLimit, Chunk, Records};
 use crate::Reject;
 use crate::limits::LINE_SIZE_MAX;
-use flate2::bufread::MultiGzDecoder;
-use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::sync::Arc;
+use std::io::{self, Read};
 
 /// Whole lines of a file; the last line of the file may lack its end.
 pub(crate) struct LineChunk {
@@ -29,21 +26,15 @@ pub(crate) struct Lines {
     end: Option<io::Result<()>>,
 }
 
-/// Opens the lines of a file, decompressed.
-pub(crate) fn open(input: &Input, meter: &Arc<Meter>) -> Result<Lines, String> {
-    let file = File::open(&input.path).map_err(|error| format!("cannot open: {error}"))?;
-    meter.add_file();
-    let file = meter.count(file);
-    let reader: Box<dyn Read + Send> = if input.is_gzip {
-        Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file)))
-    } else {
-        Box::new(file)
-    };
-    Ok(Lines::new(input.clone(), reader))
+impl Records for Lines {
+    fn next(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<Chunk> {
+        self.next_lines(limit, rejects).map(Chunk::Lines)
+    }
 }
 
 impl Lines {
-    fn new(input: Input, reader: Box<dyn Read + Send>) -> Self {
+    /// The lines of what `reader` gives.
+    pub(crate) fn new(input: Input, reader: Box<dyn Read + Send>) -> Self {
         Self {
             input,
             reader,
@@ -55,11 +46,7 @@ impl Lines {
     }
 
     /// The next lines, as many as the limit allows but at least one; `None` at the end.
-    pub(crate) fn next(
-        &mut self,
-        limit: BatchLimit,
-        rejects: &mut Vec<Reject>,
-    ) -> Option<LineChunk> {
+    fn next_lines(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<LineChunk> {
         let mut target = limit.size_bytes.min(LINE_SIZE_MAX);
         loop {
             self.fill(target);
@@ -111,11 +98,8 @@ impl Lines {
     /// The size and number of the whole lines at hand, up to the limit.
     fn whole_lines(&self, limit: BatchLimit) -> Option<(usize, u64)> {
         let mut found = None;
-        let ends = self.buffer[self.start..]
-            .iter()
-            .enumerate()
-            .filter(|&(_, &byte)| byte == b'\n');
-        for ((at, _), lines) in ends.zip(1..=limit.rows as u64) {
+        let ends = memchr::memchr_iter(b'\n', &self.buffer[self.start..]);
+        for (at, lines) in ends.zip(1..=limit.rows as u64) {
             if lines > 1 && at >= limit.size_bytes {
                 break;
             }
@@ -125,9 +109,17 @@ impl Lines {
     }
 
     fn take(&mut self, size: usize, lines: u64) -> LineChunk {
-        let bytes = self.buffer[self.start..self.start + size].to_vec();
         let first_line = self.line;
-        self.start += size;
+        let end = self.start + size;
+        let bytes = if self.start == 0 && size * 2 > self.buffer.len() {
+            // What is left is less than what goes.
+            let rest = self.buffer.split_off(end);
+            std::mem::replace(&mut self.buffer, rest)
+        } else {
+            let bytes = self.buffer[self.start..end].to_vec();
+            self.start = end;
+            bytes
+        };
         self.line += lines;
         LineChunk {
             input: self.input.clone(),
@@ -145,7 +137,7 @@ impl Lines {
             self.buffer.clear();
             self.start = 0;
             self.fill(1 << 20);
-            if let Some(at) = self.buffer.iter().position(|&byte| byte == b'\n') {
+            if let Some(at) = memchr::memchr(b'\n', &self.buffer) {
                 self.start = at + 1;
                 return;
             }
@@ -159,7 +151,7 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::super::listing::Format;
+    use super::super::listing::{Compression, Format};
     use super::*;
 
     fn chunks(bytes: Vec<u8>, limit: BatchLimit) -> (Vec<(u64, String)>, Vec<Reject>) {
@@ -168,12 +160,12 @@ mod tests {
             source: "a.jsonl".into(),
             id: "a.jsonl".to_owned(),
             format: Format::JsonLines,
-            is_gzip: false,
+            compression: Compression::None,
             size: 0,
         };
         let mut lines = Lines::new(input, Box::new(io::Cursor::new(bytes)));
         let (mut found, mut rejects) = (Vec::new(), Vec::new());
-        while let Some(chunk) = lines.next(limit, &mut rejects) {
+        while let Some(chunk) = lines.next_lines(limit, &mut rejects) {
             found.push((chunk.first_line, String::from_utf8(chunk.bytes).unwrap()));
         }
         (found, rejects)

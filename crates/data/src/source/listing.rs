@@ -14,6 +14,28 @@ pub(crate) enum Format {
     Markdown,
     Html,
     JsonLines,
+    Csv { delimiter: u8 },
+    Parquet,
+    Arrow,
+    Warc,
+    Tar,
+}
+
+impl Format {
+    /// Whether a file is one document, and not a series of records.
+    pub(crate) fn is_document(self) -> bool {
+        matches!(self, Self::Text | Self::Markdown | Self::Html)
+    }
+}
+
+/// How a file is compressed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
 }
 
 /// A file to read.
@@ -25,7 +47,7 @@ pub(crate) struct Input {
     /// The path below the root, with `/` between names.
     pub(crate) id: String,
     pub(crate) format: Format,
-    pub(crate) is_gzip: bool,
+    pub(crate) compression: Compression,
     /// Bytes on disk when it was found.
     pub(crate) size: u64,
 }
@@ -47,7 +69,8 @@ pub(crate) struct Listing {
     pub(crate) rejects: Vec<Reject>,
 }
 
-const KNOWN: &str = ".txt, .md, .markdown, .html, .htm, .jsonl and .ndjson, each also with .gz";
+const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and .arrow, each also \
+                     with .gz, .zst, .bz2 or .xz, and .parquet";
 
 /// The files that [`Pipeline::read`](crate::Pipeline::read) reads below `root`, in its order.
 ///
@@ -59,23 +82,37 @@ pub fn files(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
     Ok(listing.inputs.into_iter().map(|input| input.path).collect())
 }
 
+/// What a pipeline writes beside its shards.
+pub(crate) const MANIFEST: &str = "_manifest.json";
+
 /// Lists a file, or a folder and what is below it, sorted by name at each level.
 ///
 /// Hidden files and folders are left out, and so are links to folders. Files of unknown kinds are
 /// counted as skipped; what cannot be listed is rejected.
+///
+/// A path that is not there and has `*`, `?`, `[..]` or `**` in it is a pattern: what it matches is
+/// listed.
 pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
-    let metadata = std::fs::metadata(root).map_err(|error| {
-        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
-        let error = Error::io("read the source", root, error);
-        if is_missing {
-            error.with_hint("give a file or a folder that exists")
-        } else {
-            error
+    let metadata = match std::fs::metadata(root) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_pattern(root) => None,
+        Err(error) => {
+            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+            let error = Error::io("read the source", root, error);
+            return Err(if is_missing {
+                error.with_hint("give a file or a folder that exists")
+            } else {
+                error
+            });
         }
-    })?;
+    };
     let mut listing = Listing::default();
-    if metadata.is_dir() {
-        listing.add_folder(root, "", 0)?;
+    let Some(metadata) = metadata.filter(|metadata| !metadata.is_dir()) else {
+        if is_pattern(root) && !root.exists() {
+            listing.add_pattern(root)?;
+        } else {
+            listing.add_folder(root, "", 0)?;
+        }
         if listing.inputs.is_empty() && listing.rejects.is_empty() {
             let skipped = listing.skipped.count;
             let message = format!(
@@ -86,7 +123,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
                 .with_hint(format!("files that are read end in {KNOWN}")));
         }
         return Ok(listing);
-    }
+    };
     let name = root
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
@@ -99,7 +136,46 @@ pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
     Ok(listing)
 }
 
+/// Whether a path may be a pattern.
+fn is_pattern(path: &Path) -> bool {
+    path.to_str()
+        .is_some_and(|path| path.contains(['*', '?', '[']))
+}
+
 impl Listing {
+    /// Ids are places below the last folder that the pattern names.
+    fn add_pattern(&mut self, pattern: &Path) -> Result<(), Error> {
+        let text = pattern.to_str().unwrap_or_default();
+        let wrong = |error: glob::PatternError| {
+            Error::invalid(format!("the source `{text}` is no pattern: {error}"))
+        };
+        let named = pattern.components();
+        let named: PathBuf = named
+            .take_while(|part| !is_pattern(Path::new(part)))
+            .collect();
+        let options = glob::MatchOptions {
+            require_literal_leading_dot: true,
+            ..glob::MatchOptions::new()
+        };
+        for found in glob::glob_with(text, options).map_err(wrong)? {
+            let path = match found {
+                Ok(path) => path,
+                Err(error) => {
+                    self.reject(error.path(), &format!("cannot list: {}", error.error()))?;
+                    continue;
+                }
+            };
+            let id = path.strip_prefix(&named).unwrap_or(&path);
+            let id = id.to_string_lossy().into_owned();
+            match std::fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => self.add_folder(&path, &id, 1)?,
+                Ok(metadata) => self.add_file(&path, id, &metadata)?,
+                Err(error) => self.reject(&path, &format!("cannot examine: {error}"))?,
+            }
+        }
+        Ok(())
+    }
+
     fn add_folder(&mut self, folder: &Path, id: &str, depth: usize) -> Result<(), Error> {
         let read = || -> std::io::Result<Vec<_>> {
             std::fs::read_dir(folder)?
@@ -114,7 +190,7 @@ impl Listing {
         for name in names {
             let path = folder.join(&name);
             let name = name.to_string_lossy();
-            if name.starts_with('.') {
+            if name.starts_with('.') || name == MANIFEST {
                 continue;
             }
             let id = if id.is_empty() {
@@ -139,7 +215,7 @@ impl Listing {
 
     fn add_file(&mut self, path: &Path, id: String, metadata: &Metadata) -> Result<(), Error> {
         match kind(&id) {
-            Some((format, is_gzip)) if metadata.is_file() => {
+            Some((format, compression)) if metadata.is_file() => {
                 if self.inputs.len() == FILES_MAX {
                     return Err(Error::limit(format!(
                         "the source has more files than FILES_MAX = {FILES_MAX}"
@@ -152,7 +228,7 @@ impl Listing {
                     source,
                     id,
                     format,
-                    is_gzip,
+                    compression,
                     size,
                 });
             }
@@ -177,18 +253,33 @@ impl Listing {
     }
 }
 
-fn kind(name: &str) -> Option<(Format, bool)> {
+fn kind(name: &str) -> Option<(Format, Compression)> {
     let name = name.to_ascii_lowercase();
-    let (name, is_gzip) = match name.strip_suffix(".gz") {
-        Some(name) => (name, true),
-        None => (name.as_str(), false),
+    let (stem, ending) = name.rsplit_once('.')?;
+    let compression = match ending {
+        "gz" => Compression::Gzip,
+        "zst" | "zstd" => Compression::Zstd,
+        "bz2" => Compression::Bzip2,
+        "xz" => Compression::Xz,
+        "tgz" => return Some((Format::Tar, Compression::Gzip)),
+        "parquet" | "pq" => return Some((Format::Parquet, Compression::None)),
+        _ => Compression::None,
     };
-    let format = match name.rsplit_once('.')?.1 {
+    let ending = match compression {
+        Compression::None => ending,
+        _ => stem.rsplit_once('.')?.1,
+    };
+    let format = match ending {
         "txt" => Format::Text,
         "md" | "markdown" => Format::Markdown,
         "html" | "htm" => Format::Html,
         "jsonl" | "ndjson" => Format::JsonLines,
+        "csv" => Format::Csv { delimiter: b',' },
+        "tsv" => Format::Csv { delimiter: b'\t' },
+        "arrow" | "arrows" | "feather" | "ipc" => Format::Arrow,
+        "warc" | "wet" => Format::Warc,
+        "tar" => Format::Tar,
         _ => return None,
     };
-    Some((format, is_gzip))
+    Some((format, compression))
 }

@@ -1,17 +1,17 @@
 //! Chunks of JSONL lines to rows.
 
 use super::lines::LineChunk;
+use crate::Reject;
 use crate::batch::Rows;
-use crate::{Record, Reject};
+use crate::record::RawRecord;
 
 /// Appends a row for each record of the chunk. Blank lines are no records.
 pub(crate) fn decode(chunk: &LineChunk, rows: &mut Rows, rejects: &mut Vec<Reject>) {
-    let lines = chunk
-        .bytes
-        .strip_suffix(b"\n")
-        .unwrap_or(&chunk.bytes)
-        .split(|&b| b == b'\n');
-    for (bytes, line) in lines.zip(chunk.first_line..) {
+    let (mut start, mut text) = (0, String::new());
+    let ends = memchr::memchr_iter(b'\n', &chunk.bytes).chain([chunk.bytes.len()]);
+    for (end, line) in ends.zip(chunk.first_line..) {
+        let bytes = &chunk.bytes[start..end];
+        start = end + 1;
         let bytes = match bytes.strip_prefix(BYTE_ORDER_MARK) {
             Some(rest) if line == 1 => rest,
             _ => bytes,
@@ -19,16 +19,19 @@ pub(crate) fn decode(chunk: &LineChunk, rows: &mut Rows, rejects: &mut Vec<Rejec
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        match Record::parse(bytes) {
-            Ok(record) => {
-                let id = record
-                    .id
-                    .unwrap_or_else(|| format!("{}:{line}", chunk.input.id));
+        let parsed = RawRecord::parse(bytes).and_then(|record| {
+            text.clear();
+            record.text(&mut text)?;
+            Ok((record.id()?, record.fields()))
+        });
+        match parsed {
+            Ok((id, fields)) => {
+                let id = id.unwrap_or_else(|| format!("{}:{line}", chunk.input.id));
                 rows.ids.push(id);
-                rows.texts.push(record.text);
+                rows.texts.push(&text);
                 rows.sources.push(chunk.input.source.clone());
                 rows.lines.push(Some(line));
-                rows.fields.push(record.fields);
+                rows.fields.push(fields);
             }
             Err(reason) => rejects.push(chunk.input.reject(Some(line), reason)),
         }

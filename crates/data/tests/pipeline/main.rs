@@ -1,7 +1,11 @@
 //! Pipelines from files to rows.
 
+mod broken;
 mod harness;
 mod passages;
+mod peers;
 mod plan;
 mod read;
 mod run;
+mod stages;
+mod write;

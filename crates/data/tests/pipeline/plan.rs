@@ -1,7 +1,7 @@
 //! Plans: what they say, and what is said about wrong ones.
 
 use crate::harness::{folder, options, read_jsonl, tokenizer};
-use nexus_data::{ErrorKind, Pipeline};
+use nexus_data::{ErrorKind, Format, Output, Pipeline, TokenType};
 
 const PLAN: &str = r#"[source]
 path = "in \"quoted\""
@@ -42,6 +42,15 @@ fn a_plan_is_the_pipeline_it_was_written_from() {
     assert_eq!(built.to_toml().unwrap(), PLAN);
     let read = Pipeline::from_toml(PLAN).unwrap();
     assert_eq!(format!("{read:?}"), format!("{built:?}"));
+    let shards = Output::new("out")
+        .format(Format::Megatron)
+        .shard_size_bytes(1 << 30)
+        .token_type(TokenType::U16);
+    let plan = Pipeline::read("in").write(shards).to_toml().unwrap();
+    let sink = "[sink]\nwrite = \"out\"\nformat = \"megatron\"\nshard_size_bytes = 1073741824\n\
+                token_type = \"uint16\"\n";
+    assert!(plan.ends_with(sink), "{plan}");
+    assert_eq!(Pipeline::from_toml(&plan).unwrap().to_toml().unwrap(), plan);
     for path in ["a\\b", "tab\tline\n", "\u{1}\u{7f}é日"] {
         let plan = Pipeline::read(path).to_toml().unwrap();
         assert_eq!(Pipeline::from_toml(&plan).unwrap().to_toml().unwrap(), plan);
@@ -142,9 +151,9 @@ fn wrong_plans_are_refused_with_line_and_hint() {
             "",
         ),
         (
-            with("[sink]\nwrite = 'x'"),
-            "line 4: sink has no key `write`",
-            "",
+            with("[sink]\nwrit = 'x'"),
+            "line 4: sink has no key `writ`",
+            "`write`",
         ),
         (with("[sink]\npath = 'x'\npath = 'y'"), "line 5: ", ""),
     ] {
@@ -162,6 +171,41 @@ fn wrong_plans_are_refused_with_line_and_hint() {
         Pipeline::from_toml(&long).unwrap_err().kind(),
         ErrorKind::LimitReached
     );
+}
+
+#[test]
+fn wrong_sinks_are_refused_with_line_and_hint() {
+    let with = |rest: &str| format!("[source]\npath = 'x'\n{rest}");
+    for (plan, message, hint) in [
+        (
+            with("[sink]\nwrite = 'x'\nformat = 'xml'"),
+            "line 5: there is no format `xml`",
+            "known are jsonl, ",
+        ),
+        (
+            with("[sink]\nwrite = 'x'\ntoken_type = 'int8'"),
+            "line 5: there is no token type `int8`",
+            "uint16",
+        ),
+        (
+            with("[sink]\nformat = 'parquet'"),
+            "line 3: sink needs the key `write`",
+            "",
+        ),
+        (
+            with("[sink]\nwrite = 'x'\nwrite_jsonl = 'y'"),
+            "line 3: sink has `write` and `write_jsonl`",
+            "",
+        ),
+    ] {
+        let error = Pipeline::from_toml(&plan).unwrap_err();
+        assert!(
+            error.to_string().contains(message),
+            "{error} lacks {message:?}"
+        );
+        let found = error.hint().unwrap_or_default();
+        assert!(found.contains(hint), "{plan:?}: {found:?} lacks {hint:?}");
+    }
 }
 
 #[test]

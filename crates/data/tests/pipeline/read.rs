@@ -219,3 +219,57 @@ fn an_empty_file_is_a_document_or_no_record() {
     let (found, _) = rows(Pipeline::read(folder.path()), &options(1, 9));
     assert_eq!(values(&found, "text"), [""]);
 }
+
+#[test]
+fn csv_records_know_the_line_on_which_they_begin() {
+    for (text, expected) in [
+        ("text\na\nb", vec![("a", 2), ("b", 3)]),
+        ("text\r\na\r\nb\r\n", vec![("a", 2), ("b", 3)]),
+        ("text\n\"a\nb\"\nc\n", vec![("a\nb", 2), ("c", 4)]),
+        ("text\r\n\"a\r\nb\"\r\nc", vec![("a\r\nb", 2), ("c", 4)]),
+        ("text\n\n\na\nb\n", vec![("a", 4), ("b", 5)]),
+        ("\"te\nxt\",text\n1,a\n", vec![("a", 3)]),
+        ("text\n", vec![]),
+    ] {
+        let folder = folder(&[("a.csv", text.as_bytes())]);
+        let (found, report) = rows(Pipeline::read(folder.path()), &options(1, 2));
+        let found: Vec<_> = found
+            .iter()
+            .map(|row| (row["text"].as_str().unwrap(), row["line"].as_u64().unwrap()))
+            .collect();
+        assert_eq!(found, expected, "{text:?}: {report:?}");
+    }
+}
+
+#[test]
+fn a_pattern_of_paths_is_read_in_the_order_of_names() {
+    let folder = folder(&[
+        ("in/b/1.txt", b"b1"),
+        ("in/a/2.txt", b"a2"),
+        ("in/a/1.txt", b"a1"),
+        ("in/a/1.md", b"other"),
+        ("in/.hidden/1.txt", b"hidden"),
+        ("in/[x]/1.txt", b"brackets"),
+    ]);
+    let read = |pattern: &str| {
+        let (rows, _) = rows(Pipeline::read(folder.path().join(pattern)), &options(2, 1));
+        let ids = values(&rows, "id").into_iter().map(str::to_owned);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        read("in/*/*.txt"),
+        ["[x]/1.txt", "a/1.txt", "a/2.txt", "b/1.txt"]
+    );
+    assert_eq!(read("in/a/?.txt"), ["1.txt", "2.txt"]);
+    assert_eq!(
+        read("in/**/1.*"),
+        ["[x]/1.txt", "a/1.md", "a/1.txt", "b/1.txt"]
+    );
+    assert_eq!(read("in/a*"), ["a/1.md", "a/1.txt", "a/2.txt"]);
+    // What is there by this name is no pattern.
+    assert_eq!(read("in/[x]"), ["1.txt"]);
+    let nothing = error(&Pipeline::read(folder.path().join("in/*.jsonl")));
+    assert_eq!(nothing.kind(), ErrorKind::NotFound);
+    let wrong = error(&Pipeline::read(folder.path().join("in/***/a")));
+    assert!(wrong.to_string().contains("is no pattern"), "{wrong}");
+}

@@ -1,7 +1,10 @@
-//! The least value of each function of the fast family, with AVX2 where the machine has it.
+//! The least value of each function of the fast family, with AVX2 where the machine has it; the
+//! affine family has its kernel here too.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod sieve;
 
 /// Functions that are handled together; the table of multipliers is padded to it.
 const TILE: usize = 56;
@@ -57,12 +60,12 @@ impl Fast {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn has_avx2() -> bool {
+pub(crate) fn has_avx2() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn has_avx2() -> bool {
+pub(crate) fn has_avx2() -> bool {
     false
 }
 
@@ -76,10 +79,10 @@ fn portable(multipliers: &[u32; TILE], hashes: &[u64], minima: &mut [u32; TILE])
 }
 
 /// Steele, Lea, Flood 2014.
-struct SplitMix64(u64);
+pub(crate) struct SplitMix64(pub(crate) u64);
 
 impl SplitMix64 {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,5 +1,7 @@
 //! What a run did, for Python.
 
+use std::collections::BTreeMap;
+
 use pyo3::prelude::*;
 
 /// What a run did.
@@ -14,10 +16,21 @@ impl Report {
         self.0.rows()
     }
 
-    /// Rows that `dedup_exact` removed.
+    /// Rows that `dedup_exact` and `dedup_near` removed.
     #[getter]
     fn duplicates(&self) -> u64 {
         self.0.duplicates
+    }
+
+    /// Documents that steps dropped: step, reason, how many.
+    #[getter]
+    fn dropped(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+        let mut steps: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        for dropped in &self.0.dropped {
+            let reasons = steps.entry(dropped.step.clone()).or_default();
+            *reasons.entry(dropped.reason.clone()).or_default() += dropped.count;
+        }
+        steps
     }
 
     /// Records that could not be read.

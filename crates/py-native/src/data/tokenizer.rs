@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nexus_tokenizer::WordPiece;
+use nexus_tokenizer::{Tokenizer as AnyTokenizer, WordPiece};
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 
-/// A `WordPiece` tokenizer with the ids of Hugging Face `tokenizers`.
+/// A tokenizer with the ids of Hugging Face `tokenizers` and of `tiktoken`.
 ///
 /// >>> from pathlib import Path
 /// >>> _ = Path("vocab.txt").write_text("[UNK]\nstream\n##ing\n")
@@ -16,15 +16,15 @@ use pyo3::prelude::*;
 /// >>> encoding.ids, encoding.offsets
 /// ([1, 2], [(0, 6), (6, 9)])
 #[pyclass(frozen, module = "nexus.data")]
-pub(crate) struct Tokenizer(pub(super) Arc<WordPiece>);
+pub(crate) struct Tokenizer(pub(super) Arc<AnyTokenizer>);
 
 #[pymethods]
 impl Tokenizer {
-    /// Reads a `tokenizer.json`, or the `vocab.txt` of an uncased model.
+    /// Reads a `tokenizer.json`, the `vocab.txt` of an uncased model, or a `.tiktoken` file.
     #[staticmethod]
     #[pyo3(signature = (path, /))]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let read = py.detach(|| WordPiece::from_file(path));
+        let read = py.detach(|| AnyTokenizer::from_file(path));
         read.map(|tokenizer| Self(Arc::new(tokenizer)))
             .map_err(|error| {
                 use nexus_tokenizer::ErrorKind as Kind;
@@ -74,8 +74,21 @@ impl Tokenizer {
 
     /// The token with this id.
     #[pyo3(signature = (id, /))]
-    fn token(&self, id: u32) -> Option<&str> {
-        self.0.token(id)
+    fn token(&self, id: u32) -> Option<String> {
+        let token = self.0.token(id)?;
+        Some(String::from_utf8_lossy(&token).into_owned())
+    }
+
+    /// The id of a token.
+    #[pyo3(signature = (token, /))]
+    fn id(&self, token: &str) -> Option<u32> {
+        self.0.id(token.as_bytes())
+    }
+
+    /// The text of ids.
+    #[pyo3(signature = (ids, /))]
+    fn decode(&self, py: Python<'_>, ids: Vec<u32>) -> String {
+        py.detach(|| self.0.decode(&ids))
     }
 
     /// The largest id plus one.
@@ -86,26 +99,26 @@ impl Tokenizer {
 
     /// The id for words that the vocabulary cannot spell.
     #[getter]
-    fn unk_id(&self) -> u32 {
-        self.0.unk_id()
+    fn unk_id(&self) -> Option<u32> {
+        self.0.as_word_piece().map(WordPiece::unk_id)
     }
 
     /// The id that stands before a text.
     #[getter]
     fn cls_id(&self) -> Option<u32> {
-        self.0.cls_id()
+        self.0.as_word_piece()?.cls_id()
     }
 
     /// The id that stands after a text.
     #[getter]
     fn sep_id(&self) -> Option<u32> {
-        self.0.sep_id()
+        self.0.as_word_piece()?.sep_id()
     }
 
     /// The id that fills up short texts.
     #[getter]
     fn pad_id(&self) -> Option<u32> {
-        self.0.pad_id()
+        self.0.as_word_piece()?.pad_id()
     }
 
     fn __repr__(&self) -> String {
@@ -122,8 +135,9 @@ pub(crate) struct Encoding {
 
 impl Encoding {
     /// Python counts characters where Rust counts bytes.
-    fn new(tokenizer: &WordPiece, text: &str) -> Self {
-        let encoding = tokenizer.encode(text);
+    fn new(tokenizer: &AnyTokenizer, text: &str) -> Self {
+        let mut encoding = nexus_tokenizer::Encoding::default();
+        tokenizer.encode_with_offsets(text, &mut encoding);
         let mut offsets = encoding.offsets;
         if !text.is_ascii() {
             let mut positions = vec![0; text.len() + 1];

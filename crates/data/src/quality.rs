@@ -1,0 +1,110 @@
+//! Which quality filters a pipeline may have.
+
+use crate::Error;
+use nexus_text::{
+    Basic, C4BadWords, C4Paragraphs, C4Quality, Filter, FineWebQuality, GopherQuality,
+    GopherRepetition,
+};
+use std::path::PathBuf;
+
+/// A quality filter, with its settings.
+///
+/// Filters that follow each other share one profile of each document. Their verdicts and reasons are
+/// those of datatrove 0.10.1, which has the same names for the settings.
+///
+/// ```
+/// use nexus_data::Pipeline;
+/// use nexus_text::{FineWebQuality, GopherQuality};
+///
+/// let short = GopherQuality { min_doc_words: Some(20), ..GopherQuality::default() };
+/// let pipeline = Pipeline::read("docs").quality(short).quality(FineWebQuality::default());
+/// # drop(pipeline);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Quality {
+    /// `gopher_quality`: the rules of Gopher on words, symbols and lines (Rae et al. 2021).
+    GopherQuality(GopherQuality),
+    /// `gopher_repetition`: those on repeated lines, paragraphs and runs of words.
+    GopherRepetition(GopherRepetition),
+    /// `c4_quality`: the rules of C4 (Raffel et al. 2020), which also drop lines of documents.
+    C4Quality(C4Quality),
+    /// `c4_paragraphs`: at least so many long paragraphs.
+    C4Paragraphs(C4Paragraphs),
+    /// `c4_bad_words`: no word of a list.
+    C4BadWords(BadWords),
+    /// `fineweb_quality`: the rules of `FineWeb` (Penedo et al. 2024) on lines.
+    FineWebQuality(FineWebQuality),
+    /// `basic`: rules with fixed limits that any language can state in a page.
+    Basic,
+}
+
+/// Words that a document must not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BadWords {
+    /// A file with a word on each line, in lower case.
+    pub path: PathBuf,
+    /// Whether words count inside other words too, as in languages without spaces.
+    pub is_substring: bool,
+}
+
+impl Quality {
+    /// The filter that judges. Reads the files that the settings name.
+    pub(crate) fn filter(&self) -> Result<Box<dyn Filter>, Error> {
+        Ok(match self.clone() {
+            Self::GopherQuality(filter) => Box::new(filter),
+            Self::GopherRepetition(filter) => Box::new(filter),
+            Self::C4Quality(filter) => Box::new(filter),
+            Self::C4Paragraphs(filter) => Box::new(filter),
+            Self::FineWebQuality(filter) => Box::new(filter),
+            Self::Basic => Box::new(Basic),
+            Self::C4BadWords(BadWords { path, is_substring }) => {
+                let words = std::fs::read_to_string(&path)
+                    .map_err(|error| Error::io("read", &path, error))?;
+                Box::new(C4BadWords::new(words.lines(), !is_substring))
+            }
+        })
+    }
+}
+
+impl From<GopherQuality> for Quality {
+    fn from(filter: GopherQuality) -> Self {
+        Self::GopherQuality(filter)
+    }
+}
+
+impl From<GopherRepetition> for Quality {
+    fn from(filter: GopherRepetition) -> Self {
+        Self::GopherRepetition(filter)
+    }
+}
+
+impl From<C4Quality> for Quality {
+    fn from(filter: C4Quality) -> Self {
+        Self::C4Quality(filter)
+    }
+}
+
+impl From<C4Paragraphs> for Quality {
+    fn from(filter: C4Paragraphs) -> Self {
+        Self::C4Paragraphs(filter)
+    }
+}
+
+impl From<BadWords> for Quality {
+    fn from(filter: BadWords) -> Self {
+        Self::C4BadWords(filter)
+    }
+}
+
+impl From<FineWebQuality> for Quality {
+    fn from(filter: FineWebQuality) -> Self {
+        Self::FineWebQuality(filter)
+    }
+}
+
+impl From<Basic> for Quality {
+    fn from(Basic: Basic) -> Self {
+        Self::Basic
+    }
+}

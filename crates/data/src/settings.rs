@@ -1,0 +1,284 @@
+//! The settings of steps, by the names that plans have for them. Reading and writing a plan both go
+//! through one list of fields for each step, so that what is written is read.
+
+use crate::Error;
+use crate::duplicates::{ExactCopies, Keep, NearCopies};
+use crate::quality::BadWords;
+use crate::tokenization::Tokenization;
+use nexus_dedup::Family;
+use nexus_text::{C4Paragraphs, C4Quality, FineWebQuality, GopherQuality, GopherRepetition};
+use std::path::PathBuf;
+use toml::de::DeValue;
+
+/// A type of setting.
+pub(crate) trait Setting: Clone + PartialEq {
+    /// What is said to who gives something else.
+    const EXPECTED: &'static str;
+
+    fn read(value: &DeValue<'_>) -> Option<Self>;
+
+    /// Its form in TOML; none for a path that is no Unicode.
+    fn write(&self) -> Option<String>;
+}
+
+/// Goes through the settings of a step.
+pub(crate) trait Visit {
+    fn field<T: Setting>(&mut self, key: &'static str, value: &mut T) -> Result<(), Error>;
+}
+
+/// The settings of a step.
+pub(crate) trait Settings: Default {
+    /// The step's name in plans.
+    const OP: &'static str;
+
+    fn visit(&mut self, visit: &mut impl Visit) -> Result<(), Error>;
+}
+
+macro_rules! settings {
+    ($type:ty, $op:literal, $($field:ident),+) => {
+        impl Settings for $type {
+            const OP: &'static str = $op;
+
+            fn visit(&mut self, visit: &mut impl Visit) -> Result<(), Error> {
+                $(visit.field(stringify!($field), &mut self.$field)?;)+
+                Ok(())
+            }
+        }
+    };
+}
+
+settings!(
+    GopherQuality,
+    "gopher_quality",
+    min_doc_words,
+    max_doc_words,
+    min_avg_word_length,
+    max_avg_word_length,
+    max_symbol_word_ratio,
+    max_bullet_lines_ratio,
+    max_ellipsis_lines_ratio,
+    max_non_alpha_words_ratio,
+    min_stop_words,
+    stop_words
+);
+settings!(
+    GopherRepetition,
+    "gopher_repetition",
+    dup_line_frac,
+    dup_para_frac,
+    dup_line_char_frac,
+    dup_para_char_frac,
+    top_n_grams,
+    dup_n_grams
+);
+settings!(
+    C4Quality,
+    "c4_quality",
+    split_paragraph,
+    remove_citations,
+    filter_no_terminal_punct,
+    min_num_sentences,
+    min_words_per_line,
+    max_word_length,
+    filter_lorem_ipsum,
+    filter_javascript,
+    filter_curly_bracket,
+    filter_policy
+);
+settings!(
+    C4Paragraphs,
+    "c4_paragraphs",
+    min_paragraphs,
+    min_paragraph_len
+);
+settings!(BadWords, "c4_bad_words", path, is_substring);
+settings!(
+    FineWebQuality,
+    "fineweb_quality",
+    line_punct_thr,
+    line_punct_exclude_zero,
+    stop_chars,
+    short_line_thr,
+    short_line_length,
+    char_duplicates_ratio,
+    new_line_ratio
+);
+settings!(ExactCopies, "dedup_exact", keep, ignore_space);
+settings!(
+    NearCopies,
+    "dedup_near",
+    keep,
+    threshold,
+    bands,
+    rows,
+    ngram,
+    family
+);
+settings!(Tokenization, "tokenize", path, offsets, end);
+
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        value.as_bool()
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Setting for u64 {
+    const EXPECTED: &'static str = "a whole number from 0";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let number = value.as_integer()?;
+        Self::from_str_radix(number.as_str(), number.radix()).ok()
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Setting for usize {
+    const EXPECTED: &'static str = u64::EXPECTED;
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        u64::read(value)?.try_into().ok()
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Setting for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        match value.as_float() {
+            Some(number) => number.as_str().parse().ok(),
+            None => u64::read(value).map(|number| number as Self),
+        }
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(format!("{self:?}"))
+    }
+}
+
+/// What can be switched off is `false` then: TOML has no null.
+impl<T: Setting> Setting for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        if value.as_bool() == Some(false) {
+            return Some(None);
+        }
+        T::read(value).map(Some)
+    }
+
+    fn write(&self) -> Option<String> {
+        self.as_ref().map_or(Some("false".to_owned()), T::write)
+    }
+}
+
+impl Setting for String {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        value.as_str().map(str::to_owned)
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(quote(self))
+    }
+}
+
+impl Setting for PathBuf {
+    const EXPECTED: &'static str = "a path";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        value.as_str().map(Self::from)
+    }
+
+    fn write(&self) -> Option<String> {
+        self.to_str().map(quote)
+    }
+}
+
+impl Setting for Vec<String> {
+    const EXPECTED: &'static str = "an array of strings";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let strings = value.as_array()?.iter();
+        strings.map(|each| String::read(each.get_ref())).collect()
+    }
+
+    fn write(&self) -> Option<String> {
+        let strings: Vec<_> = self.iter().map(|each| quote(each)).collect();
+        Some(format!("[{}]", strings.join(", ")))
+    }
+}
+
+/// Lengths of runs of words, each with the share that is allowed.
+impl Setting for Vec<(usize, f64)> {
+    const EXPECTED: &'static str = "an array of pairs such as [2, 0.2]";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let pair = |value: &DeValue<'_>| match value.as_array()?.iter().collect::<Vec<_>>()[..] {
+            [length, share] => Some((usize::read(length.get_ref())?, f64::read(share.get_ref())?)),
+            _ => None,
+        };
+        let pairs = value.as_array()?.iter();
+        pairs.map(|each| pair(each.get_ref())).collect()
+    }
+
+    fn write(&self) -> Option<String> {
+        let pairs: Vec<_> = self
+            .iter()
+            .map(|(length, share)| format!("[{length}, {share:?}]"))
+            .collect();
+        Some(format!("[{}]", pairs.join(", ")))
+    }
+}
+
+impl Setting for Keep {
+    const EXPECTED: &'static str = "\"first\" or \"least_id\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "first" => Some(Self::First),
+            "least_id" => Some(Self::LeastId),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Option<String> {
+        let name = match self {
+            Self::First => "first",
+            Self::LeastId => "least_id",
+        };
+        Some(quote(name))
+    }
+}
+
+impl Setting for Family {
+    const EXPECTED: &'static str = "\"fast1\", \"mersenne:SEED\" or \"affine:SEED\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        value.as_str()?.parse().ok()
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(quote(&self.to_string()))
+    }
+}
+
+/// A string in TOML. JSON's escapes are TOML's, but for DEL, which JSON leaves as it is.
+pub(crate) fn quote(text: &str) -> String {
+    serde_json::Value::from(text)
+        .to_string()
+        .replace('\x7f', "\\u007f")
+}

@@ -1,0 +1,153 @@
+//! Tar archives as `webdataset` reads them: the members of a row have one name and different endings
+//! (POSIX.1-1988, the `ustar` format).
+
+use super::Shard;
+use super::encode::{Encoded, Form, Rows};
+use crate::atomic::AtomicFile;
+use crate::batch::columns;
+use crate::cells::Cells;
+use crate::{Error, jsonl};
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_schema::DataType;
+
+const BLOCK_SIZE: usize = 512;
+/// The largest size that eleven octal digits can say.
+const MEMBER_SIZE_MAX: usize = (8 << 30) - 1;
+
+/// The members of rows: an ending, and the bytes for each row.
+pub(crate) type Members = Vec<(String, Rows)>;
+
+/// The text as `.txt`, lists of token ids as `.NAME.npy`, and all other columns as `.json`.
+pub(super) fn encode(batch: &RecordBatch) -> Result<Members, Error> {
+    let schema = batch.schema();
+    let (mut members, mut others) = (Members::new(), Vec::new());
+    let has_text = batch.column_by_name(columns::TEXT).is_some();
+    let text = if has_text {
+        columns::TEXT
+    } else {
+        columns::PASSAGE
+    };
+    for (at, field) in schema.fields().iter().enumerate() {
+        let column = batch.column(at);
+        match field.data_type() {
+            DataType::Utf8 if field.name() == text => {
+                let cells = Cells::new(column, text)?;
+                members.push((
+                    "txt".to_owned(),
+                    rows(batch, |row, out| {
+                        out.extend_from_slice(cells.text(row).unwrap_or_default().as_bytes());
+                    }),
+                ));
+            }
+            DataType::List(item) if item.data_type() == &DataType::UInt32 => {
+                let list = column.as_list::<i32>();
+                members.push((
+                    format!("{}.npy", field.name()),
+                    rows(batch, |row, out| {
+                        let ids = list.value(row);
+                        npy(ids.as_primitive::<UInt32Type>().values(), out);
+                    }),
+                ));
+            }
+            _ => others.push(at),
+        }
+    }
+    if !others.is_empty() {
+        let others = batch
+            .project(&others)
+            .map_err(|error| Error::arrow("choose columns", error))?;
+        let (bytes, ends) = jsonl::encode(&others, false)?;
+        members.push(("json".to_owned(), Rows { bytes, ends }));
+    }
+    Ok(members)
+}
+
+fn rows(batch: &RecordBatch, mut write: impl FnMut(usize, &mut Vec<u8>)) -> Rows {
+    let mut rows = Rows::default();
+    for row in 0..batch.num_rows() {
+        write(row, &mut rows.bytes);
+        rows.ends.push(rows.bytes.len());
+    }
+    rows
+}
+
+/// An array of NumPy's format 1.0 (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
+fn npy(values: &[u32], out: &mut Vec<u8>) {
+    let header = format!(
+        "{{'descr': '<u4', 'fortran_order': False, 'shape': ({},), }}",
+        values.len()
+    );
+    // The data begins at a multiple of 64 bytes.
+    let size = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    out.extend_from_slice(b"\x93NUMPY\x01\x00");
+    out.extend_from_slice(&(size as u16).to_le_bytes());
+    out.extend_from_slice(format!("{header:<width$}\n", width = size - 1).as_bytes());
+    out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+}
+
+pub(super) struct Archive {
+    file: AtomicFile,
+    /// The number of the next row in the whole output, from 0: its name.
+    row: u64,
+}
+
+impl Archive {
+    pub(super) fn new(file: AtomicFile, row: u64) -> Self {
+        Self { file, row }
+    }
+}
+
+impl Shard for Archive {
+    fn write(&mut self, rows: &Encoded, from: usize, limit: u64) -> Result<usize, Error> {
+        let Form::Members(members) = &rows.form else {
+            unreachable!("archives take members");
+        };
+        let mut next = from;
+        while next < rows.rows() && (next == from || self.file.size() < limit) {
+            for (ending, bytes) in members {
+                let bytes = bytes.get(next);
+                self.file
+                    .append(&header(&format!("{:09}.{ending}", self.row), bytes.len())?)?;
+                self.file.append(bytes)?;
+                let padding = bytes.len().next_multiple_of(BLOCK_SIZE) - bytes.len();
+                self.file.append(&[0; BLOCK_SIZE][..padding])?;
+            }
+            self.row += 1;
+            next += 1;
+        }
+        Ok(next)
+    }
+
+    fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Vec<AtomicFile>, Error> {
+        self.file.append(&[0; 2 * BLOCK_SIZE])?;
+        Ok(vec![self.file])
+    }
+}
+
+/// The block before a member. Owners and times are left at zero: the same rows give the same bytes.
+fn header(name: &str, size: usize) -> Result<[u8; BLOCK_SIZE], Error> {
+    if name.len() > 100 || size > MEMBER_SIZE_MAX {
+        return Err(Error::limit(format!(
+            "cannot put `{name}` of {size} bytes into a tar archive: names have at most 100 bytes \
+             and members {MEMBER_SIZE_MAX}"
+        )));
+    }
+    let mut block = [0; BLOCK_SIZE];
+    let mut put = |at: usize, text: &[u8]| block[at..at + text.len()].copy_from_slice(text);
+    put(0, name.as_bytes());
+    put(100, b"0000644\x000000000\x000000000\0");
+    put(124, format!("{size:011o}\x0000000000000\0").as_bytes());
+    // The sum of all bytes, for which its own place counts as blanks.
+    put(148, b"        ");
+    put(156, b"0");
+    put(257, b"ustar\x0000");
+    let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    Ok(block)
+}

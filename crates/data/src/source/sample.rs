@@ -1,0 +1,144 @@
+//! Samples of tar archives to rows.
+
+use super::listing::Input;
+use crate::batch::Rows;
+use crate::{Document, Reject, html, markdown, record};
+
+/// Members that belong together.
+pub(super) struct Sample {
+    pub(super) key: String,
+    number: u64,
+    members: Vec<(String, Vec<u8>)>,
+    /// Endings of members that are no text.
+    left_out: Vec<String>,
+    size: usize,
+}
+
+/// Some samples of a file.
+pub(crate) struct SampleChunk {
+    pub(super) input: Input,
+    pub(super) samples: Vec<Sample>,
+}
+
+/// The last part of an ending, by which members are told apart.
+fn kind(ending: &str) -> String {
+    ending
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+/// Whether a member is read.
+pub(super) fn is_text(ending: &str) -> bool {
+    matches!(
+        kind(ending).as_str(),
+        "txt" | "text" | "transcript" | "md" | "html" | "htm" | "json" | "cls" | "url" | "id"
+    )
+}
+
+impl Sample {
+    pub(super) fn new(key: &str, number: u64) -> Self {
+        let (members, left_out) = (Vec::new(), Vec::new());
+        let key = key.to_owned();
+        Self {
+            key,
+            number,
+            members,
+            left_out,
+            size: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.members.len() + self.left_out.len()
+    }
+
+    /// Bytes of all members that were read.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    pub(super) fn add(&mut self, ending: &str, bytes: Vec<u8>) {
+        self.size += bytes.len();
+        self.members.push((ending.to_owned(), bytes));
+    }
+
+    pub(super) fn leave_out(&mut self, ending: &str) {
+        self.left_out.push(ending.to_owned());
+    }
+
+    /// Id, text and fields.
+    fn row(self) -> Result<(Option<String>, String, String), String> {
+        let (mut id, mut text, mut fields) = (None, None, serde_json::Map::new());
+        let mut object = None;
+        for (ending, bytes) in self.members {
+            let member = String::from_utf8(bytes)
+                .map_err(|error| format!("invalid UTF-8 in `.{ending}`: {}", error.utf8_error()))?;
+            let plain = |text| Document { text, title: None };
+            let document = match kind(&ending).as_str() {
+                "txt" | "text" | "transcript" => plain(member),
+                "md" => markdown::to_text(&member),
+                "html" | "htm" => html::to_text(&member),
+                "json" if object.is_none() && member.trim_ascii_start().starts_with('{') => {
+                    object = Some(member);
+                    continue;
+                }
+                _ => {
+                    fields.insert(ending, member.into());
+                    continue;
+                }
+            };
+            if let Some(title) = document.title {
+                fields.insert("title".to_owned(), title.into());
+            }
+            if text.is_none() {
+                text = Some(document.text);
+            } else {
+                fields.insert(ending, document.text.into());
+            }
+        }
+        if !self.left_out.is_empty() {
+            fields.insert("members".to_owned(), self.left_out.into());
+        }
+        let mut fields = serde_json::Value::Object(fields).to_string();
+        if let Some(object) = object {
+            let parts = record::parts(&object)?;
+            id = parts.id;
+            text = text.or(parts.text);
+            fields = join(&parts.fields, &fields);
+        }
+        let text = text
+            .ok_or("the sample has no text: no `.txt`, `.md`, `.html` and no `text` in `.json`")?;
+        Ok((id, text, fields))
+    }
+}
+
+/// The keys of two JSON objects in one.
+fn join(left: &str, right: &str) -> String {
+    match (left, right) {
+        (left, "{}") => left.to_owned(),
+        ("{}", right) => right.to_owned(),
+        (left, right) => format!("{},{}", &left[..left.len() - 1], &right[1..]),
+    }
+}
+
+impl SampleChunk {
+    /// Appends a row for each sample that holds a text.
+    pub(super) fn decode(self, rows: &mut Rows, rejects: &mut Vec<Reject>) {
+        let Self { input, samples } = self;
+        for sample in samples {
+            let (number, place) = (sample.number, format!("{}:{}", input.id, sample.key));
+            match sample.row() {
+                Ok((id, text, fields)) => {
+                    rows.ids.push(id.unwrap_or(place));
+                    rows.texts.push(&text);
+                    rows.sources.push(input.source.clone());
+                    rows.lines.push(Some(number));
+                    rows.fields.push(fields);
+                }
+                Err(reason) => rejects.push(input.reject(Some(number), reason)),
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Batches of Parquet and Arrow files to rows.
+
+use super::listing::Input;
+use super::{BatchLimit, Chunk};
+use crate::batch::{Columns, assemble, read_schema, string_array};
+use crate::cells::Cells;
+use crate::limits::{COLUMN_SIZE_MAX, COLUMNS_MAX};
+use crate::{Error, Reject, columns, record};
+use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, UInt64Array};
+use arrow_schema::{DataType, Schema};
+use arrow_select::filter::filter_record_batch;
+use std::sync::Arc;
+
+/// Some rows of a file.
+pub(crate) struct TableChunk {
+    input: Input,
+    /// The number of the first row in its file, from 1.
+    first_row: u64,
+    batch: RecordBatch,
+}
+
+/// Whether the columns of a file can be rows here.
+pub(super) fn check(schema: &Schema) -> Result<(), String> {
+    if schema.fields().len() > COLUMNS_MAX {
+        return Err(format!(
+            "the file has more columns than COLUMNS_MAX = {COLUMNS_MAX}"
+        ));
+    }
+    for field in schema.fields() {
+        Cells::check(field.data_type(), field.name())?;
+    }
+    let names = || {
+        let names: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        names.join(", ")
+    };
+    match schema.column_with_name(columns::TEXT) {
+        None => Err(format!("there is no column `text` among {}", names())),
+        Some((_, field)) if !is_string(field.data_type()) => Err(format!(
+            "the column `text` is no text but {}",
+            field.data_type()
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+fn is_string(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_string(values),
+        _ => false,
+    }
+}
+
+/// A batch of a file that is handed out piece by piece.
+pub(super) struct Pending {
+    batch: RecordBatch,
+    start: usize,
+}
+
+impl Pending {
+    pub(super) fn new(batch: RecordBatch) -> Self {
+        Self { batch, start: 0 }
+    }
+
+    /// The next rows within the limit; `None` when all are handed out.
+    pub(super) fn next(
+        &mut self,
+        input: &Input,
+        first_row: u64,
+        limit: BatchLimit,
+    ) -> Option<(Chunk, u64)> {
+        let rest = self.batch.num_rows() - self.start;
+        if rest == 0 {
+            return None;
+        }
+        let text = self.batch.column_by_name(columns::TEXT)?;
+        let (mut rows, mut size) = (0, 0);
+        while rows < rest.min(limit.rows) && (rows == 0 || size < limit.size_bytes) {
+            size += text_size(text, self.start + rows);
+            rows += 1;
+        }
+        let batch = self.batch.slice(self.start, rows);
+        self.start += rows;
+        let input = input.clone();
+        let chunk = TableChunk {
+            input,
+            first_row,
+            batch,
+        };
+        Some((Chunk::Table(chunk), rows as u64))
+    }
+}
+
+fn text_size(text: &ArrayRef, row: usize) -> usize {
+    match text.data_type() {
+        DataType::Utf8 => text.as_string::<i32>().value_length(row) as usize,
+        DataType::LargeUtf8 => text.as_string::<i64>().value_length(row) as usize,
+        DataType::Utf8View => text.as_string_view().value(row).len(),
+        // What many rows share is short.
+        _ => 64,
+    }
+}
+
+impl TableChunk {
+    /// The rows, but those that have no text or fields that are no JSON.
+    pub(super) fn decode(self, rejects: &mut Vec<Reject>) -> Result<RecordBatch, Error> {
+        let Self {
+            input,
+            first_row,
+            batch,
+        } = self;
+        let rows = batch.num_rows();
+        let text = text(&batch)?;
+        let (fields, reasons) = fields(&batch, &text)?;
+        let ids = ids(&batch, &input, first_row)?;
+        let source: Vec<&str> = vec![&input.source; rows];
+        let columns: Columns = [
+            Arc::new(ids),
+            Arc::new(without_nulls(text)),
+            Arc::new(string_array(&source)?),
+            Arc::new(UInt64Array::from_iter_values(
+                first_row..first_row + rows as u64,
+            )),
+            Arc::new(fields),
+        ];
+        let batch = assemble(read_schema(), columns.into())?;
+        if reasons.is_empty() {
+            return Ok(batch);
+        }
+        let mut keep = vec![true; rows];
+        for (row, reason) in reasons {
+            keep[row] = false;
+            rejects.push(input.reject(Some(first_row + row as u64), reason));
+        }
+        filter_record_batch(&batch, &BooleanArray::from(keep))
+            .map_err(|error| Error::arrow("filter rows", error))
+    }
+}
+
+/// The column `text` as `Utf8`.
+fn text(batch: &RecordBatch) -> Result<StringArray, Error> {
+    let missing = || Error::invalid("there is no column `text`");
+    let text = batch.column_by_name(columns::TEXT).ok_or_else(missing)?;
+    match text.data_type() {
+        DataType::Utf8 => Ok(text.as_string().clone()),
+        DataType::LargeUtf8 => collect(text.as_string::<i64>().iter()),
+        DataType::Utf8View => collect(text.as_string_view().iter()),
+        _ => {
+            let cells = Cells::new(text, columns::TEXT)?;
+            let values = (0..text.len()).map(|row| cells.text(row));
+            collect(values.collect::<Vec<_>>().iter().map(Option::as_deref))
+        }
+    }
+}
+
+fn collect<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Result<StringArray, Error> {
+    let mut builder = StringBuilder::new();
+    for value in values {
+        push(&mut builder, value)?;
+    }
+    Ok(builder.finish())
+}
+
+fn push(builder: &mut StringBuilder, value: Option<&str>) -> Result<(), Error> {
+    let size = value.map_or(0, str::len);
+    if builder.values_slice().len() + size > COLUMN_SIZE_MAX {
+        return Err(Error::limit(format!(
+            "a batch has more bytes of text than COLUMN_SIZE_MAX = {COLUMN_SIZE_MAX}"
+        )));
+    }
+    builder.append_option(value);
+    Ok(())
+}
+
+/// Rows without text are set aside; until then they have an empty one.
+fn without_nulls(text: StringArray) -> StringArray {
+    let (offsets, values, _) = text.into_parts();
+    StringArray::new(offsets, values, None)
+}
+
+/// The ids of the file, or places in it.
+fn ids(batch: &RecordBatch, input: &Input, first_row: u64) -> Result<StringArray, Error> {
+    let column = batch.column_by_name(columns::ID);
+    let cells = column
+        .map(|column| Cells::new(column, columns::ID))
+        .transpose()?;
+    let mut builder = StringBuilder::new();
+    for row in 0..batch.num_rows() {
+        let own = cells.as_ref().and_then(|cells| cells.text(row));
+        let id = own.unwrap_or_else(|| format!("{}:{}", input.id, first_row + row as u64));
+        push(&mut builder, Some(&id))?;
+    }
+    Ok(builder.finish())
+}
+
+/// Rows that cannot be used, with the reasons.
+type Reasons = Vec<(usize, String)>;
+
+/// All other columns as a JSON object; the keys of an object `fields` count as columns.
+fn fields(batch: &RecordBatch, text: &StringArray) -> Result<(StringArray, Reasons), Error> {
+    let schema = batch.schema();
+    let mut others = Vec::new();
+    for (field, array) in schema.fields().iter().zip(batch.columns()) {
+        let name = field.name().as_str();
+        if name != columns::ID && name != columns::TEXT {
+            others.push((name, Cells::new(array, name)?));
+        }
+    }
+    let (mut builder, mut reasons, mut json) = (StringBuilder::new(), Vec::new(), Vec::new());
+    for row in 0..batch.num_rows() {
+        if text.is_null(row) {
+            reasons.push((row, "`text` is null".to_owned()));
+        }
+        match row_fields(&others, row, &mut json) {
+            Ok(fields) => push(&mut builder, Some(&fields))?,
+            Err(reason) => {
+                builder.append_value("{}");
+                if text.is_valid(row) {
+                    reasons.push((row, reason));
+                }
+            }
+        }
+    }
+    Ok((builder.finish(), reasons))
+}
+
+fn row_fields(
+    others: &[(&str, Cells<'_>)],
+    row: usize,
+    json: &mut Vec<u8>,
+) -> Result<String, String> {
+    json.clear();
+    json.push(b'{');
+    let mut is_nested = false;
+    for (name, cells) in others {
+        let text = (*name == columns::FIELDS)
+            .then(|| cells.text(row))
+            .flatten();
+        let nested = text.as_deref().filter(|text| text.starts_with('{'));
+        if nested == Some("{}") {
+            continue;
+        }
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        json.extend_from_slice(serde_json::Value::from(*name).to_string().as_bytes());
+        json.push(b':');
+        match nested {
+            Some(nested) => json.extend_from_slice(nested.as_bytes()),
+            None => cells.write(row, json),
+        }
+        is_nested |= nested.is_some();
+    }
+    json.push(b'}');
+    let text = std::str::from_utf8(json).map_err(|error| format!("invalid UTF-8: {error}"))?;
+    if is_nested {
+        return record::parts(text).map(|parts| parts.fields);
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,141 @@
+//! Batches that were put aside: `part-N.rows`, a file of frames.
+//!
+//! A frame is the size of a batch in bytes, their XXH3-64 with the number of rows as seed, and this
+//! number (8 bytes each, little-endian), then the batch as an Arrow stream.
+
+use crate::atomic::AtomicFile;
+use crate::batch::assemble;
+use crate::limits::FRAME_SIZE_MAX;
+use crate::{Error, ErrorKind};
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+const HEADER_SIZE: usize = 24;
+
+/// The path of a part.
+pub(crate) fn path(folder: &Path, part: u32) -> PathBuf {
+    folder.join(format!("part-{part:05}.rows"))
+}
+
+/// Makes a frame of a batch.
+pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, Error> {
+    let mut out = vec![0; HEADER_SIZE];
+    let write = |out: &mut Vec<u8>| {
+        let mut writer = StreamWriter::try_new(out, &batch.schema())?;
+        writer.write(batch)?;
+        writer.finish()
+    };
+    write(&mut out).map_err(|error| Error::arrow("put a batch aside", error))?;
+    let (header, bytes) = out.split_at_mut(HEADER_SIZE);
+    header[..8].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+    let rows = batch.num_rows() as u64;
+    header[8..16].copy_from_slice(&xxh3_64_with_seed(bytes, rows).to_le_bytes());
+    header[16..].copy_from_slice(&rows.to_le_bytes());
+    Ok(out)
+}
+
+/// Makes the batch of a frame's bytes.
+pub(crate) fn decode(bytes: Vec<u8>) -> Result<RecordBatch, Error> {
+    let read = || {
+        let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
+        let schema = reader.schema();
+        let batch = reader.next().transpose()?;
+        Ok((schema, batch))
+    };
+    let (schema, batch) = read().map_err(|error| Error::arrow("take a batch back", error))?;
+    match batch {
+        Some(batch) => Ok(batch),
+        None => assemble(schema, Vec::new()),
+    }
+}
+
+/// A part under construction.
+pub(super) struct PartWriter(AtomicFile);
+
+impl PartWriter {
+    pub(super) fn create(folder: &Path, part: u32) -> Result<Self, Error> {
+        AtomicFile::create(&path(folder, part)).map(Self)
+    }
+
+    pub(super) fn write(&mut self, frame: &[u8]) -> Result<(), Error> {
+        self.0.append(frame)
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    /// A part that does not survive a loss of power is found out by its checksums.
+    pub(super) fn commit(self) -> Result<(), Error> {
+        self.0.commit_unsynced()
+    }
+}
+
+/// A batch as it lies in a part.
+pub(crate) struct Frame {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) rows: u32,
+}
+
+/// The frames of a part.
+pub(crate) struct PartReader {
+    path: PathBuf,
+    file: BufReader<File>,
+}
+
+impl PartReader {
+    pub(crate) fn open(folder: &Path, part: u32) -> Result<Self, Error> {
+        let path = path(folder, part);
+        let file = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+        let file = BufReader::with_capacity(1 << 16, file);
+        Ok(Self { path, file })
+    }
+
+    /// The next frame; none at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, Error> {
+        match self.read() {
+            Ok(frame) => Ok(frame),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                let path = self.path.display();
+                Err(Error::new(
+                    ErrorKind::Corrupt,
+                    format!("cannot read `{path}`: a batch that was put aside has changed"),
+                )
+                .with_hint("run again without resume"))
+            }
+            Err(error) => Err(Error::io("read", &self.path, error)),
+        }
+    }
+
+    fn read(&mut self) -> io::Result<Option<Frame>> {
+        let mut header = [0; HEADER_SIZE];
+        let mut filled = 0;
+        while filled < HEADER_SIZE {
+            match self.file.read(&mut header[filled..])? {
+                0 if filled == 0 => return Ok(None),
+                0 => return Err(io::ErrorKind::InvalidData.into()),
+                count => filled += count,
+            }
+        }
+        let number =
+            |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("eight bytes"));
+        let (size, sum) = (number(0), number(8));
+        let Some(rows) = u32::try_from(number(16))
+            .ok()
+            .filter(|_| size <= FRAME_SIZE_MAX)
+        else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let mut bytes = Vec::new();
+        self.file.by_ref().take(size).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != size || xxh3_64_with_seed(&bytes, rows.into()) != sum {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(Some(Frame { bytes, rows }))
+    }
+}
