@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Entry<'a> {
     id: Option<&'a str>,
     source: Option<&'a str>,
     line: Option<u64>,
@@ -59,7 +59,7 @@ impl<'a> Lines<'a> {
             return;
         };
         let document = Row::new(self.batch, row);
-        let line = Line {
+        let entry = Entry {
             id: document.get(columns::ID),
             source: document.get(columns::SOURCE),
             line: document.line(),
@@ -68,7 +68,7 @@ impl<'a> Lines<'a> {
             duplicate_of,
             similarity,
         };
-        write_json(&line, out);
+        write_json(&entry, out);
         out.push(b'\n');
     }
 }

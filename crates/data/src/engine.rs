@@ -253,7 +253,7 @@ impl Run<'_> {
     ) -> Result<Result<Product, Error>, Closed> {
         let result = match (&self.prepare, state) {
             (Prepare::Gather(gatherer), Ok(batch)) => {
-                gatherer.apply(batch, turn).map(Product::Gathered)
+                gatherer.apply(&batch, turn).map(Product::Gathered)
             }
             (_, Err(error)) => Err(Stop::Failed(error)),
             (Prepare::Encode(encoder), Ok(batch)) => encoder

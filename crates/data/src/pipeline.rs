@@ -593,7 +593,7 @@ impl Step {
 
 impl ExactCopies {
     /// Whether all documents must be known before it is decided which of them stay.
-    fn is_decided_late(&self, options: &RunOptions) -> bool {
+    fn is_decided_late(self, options: &RunOptions) -> bool {
         self.keep == Keep::LeastId || options.memory_size_bytes.is_some()
     }
 }

@@ -127,7 +127,8 @@ impl Reader {
         hash.update(format!("{:?} {}", self.limit, env!("CARGO_PKG_VERSION")).as_bytes());
         for input in &self.inputs {
             let changed = std::fs::metadata(&input.path).and_then(|metadata| metadata.modified());
-            let line = format!("\n{:?} {} {:?}", input.path, input.size, changed.ok());
+            let path = input.path.display();
+            let line = format!("\n{path} {} {:?}", input.size, changed.ok());
             hash.update(line.as_bytes());
         }
         format!("{:032x}", hash.digest128())

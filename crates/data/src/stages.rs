@@ -111,17 +111,16 @@ pub(crate) fn run(
             add(&mut total, report, is_first);
             continue;
         };
-        let done = match work.done(number)? {
-            Some(done) => done,
-            None => {
-                let folder = work.begin(number)?;
-                let mut gather = gather(&folder, decision, shared)?;
-                let sink = Sink::Gather(&mut gather);
-                let report = engine::run(shared.job(input, stage.operators, sink, files)?)?;
-                let done = done_of(report, gather.rows().to_vec());
-                work.finish(number, &done)?;
-                done
-            }
+        let done = if let Some(done) = work.done(number)? {
+            done
+        } else {
+            let folder = work.begin(number)?;
+            let mut gather = gather(&folder, decision, shared)?;
+            let sink = Sink::Gather(&mut gather);
+            let report = engine::run(shared.job(input, stage.operators, sink, files)?)?;
+            let done = done_of(report, gather.rows().to_vec());
+            work.finish(number, &done)?;
+            done
         };
         let gather = Gather::reopen(gather(&work.stage(number), decision, shared)?, &done.rows);
         add(&mut total, report_of(done), is_first);

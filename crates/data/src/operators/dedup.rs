@@ -45,7 +45,6 @@ impl Operator for DedupExact {
             // Only what it says is known of the first, not which it is.
             audit.duplicate(row, NAME, None, None);
         }
-        drop(audit);
         Ok(filter(batch, is_new)?)
     }
 

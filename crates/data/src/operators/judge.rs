@@ -113,7 +113,6 @@ impl Operator for Judge {
                 }
             });
         }
-        drop(audit);
         let is_changed = changed.iter().any(Option::is_some);
         let text = |(changed, text): (Option<String>, Option<&str>)| {
             changed.unwrap_or_else(|| text.unwrap_or_default().to_owned())

@@ -24,7 +24,6 @@ impl AsideChunk {
         let batch = decode(self.bytes?)?;
         let mut audit = Lines::of(turn, &batch);
         let stay = self.removed.stay(self.part, self.first, &batch, &mut audit);
-        drop(audit);
         filter(batch, stay)
     }
 }

@@ -95,9 +95,9 @@ impl Gatherer {
         }
     }
 
-    pub(crate) fn apply(&self, batch: RecordBatch, turn: &mut Turn) -> Result<Gathered, Stop> {
+    pub(crate) fn apply(&self, batch: &RecordBatch, turn: &mut Turn) -> Result<Gathered, Stop> {
         let Decision { exact, near } = self.decision;
-        let texts = strings(&batch, columns::TEXT, "dedup")?;
+        let texts = strings(batch, columns::TEXT, "dedup")?;
         let hashes = exact.map_or_else(Vec::new, |exact| copies::hashes(texts, exact.ignore_space));
         let is_copy: Vec<bool> = if exact.is_some() && near.is_some() {
             self.seen.pass(turn, |seen| {
@@ -130,7 +130,7 @@ impl Gatherer {
             self.lock().push(hasher);
         }
         Ok(Gathered {
-            frame: parts::encode(&batch)?,
+            frame: parts::encode(batch)?,
             rows: batch.num_rows(),
             hashes,
             signatures,

@@ -79,7 +79,7 @@ impl Removed {
             group.push((self.instead(first), None));
         }
         let members = groups.values().flatten().map(|(document, _)| *document);
-        let names = self.read_names(members.collect())?;
+        let names = self.read_names(&members.collect())?;
         for (first, group) in groups {
             let least = group
                 .iter()
@@ -102,7 +102,7 @@ impl Removed {
     pub(super) fn name_originals(&mut self) -> Result<(), Error> {
         if let Some(details) = &self.details {
             let originals = details.values().map(|detail| detail.duplicate_of);
-            self.names = self.read_names(originals.collect())?;
+            self.names = self.read_names(&originals.collect())?;
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Removed {
     /// The ids of documents. Reads all parts that have one of them.
     fn read_names(
         &self,
-        wanted: HashSet<DocumentId>,
+        wanted: &HashSet<DocumentId>,
     ) -> Result<HashMap<DocumentId, String>, Error> {
         let mut names = HashMap::with_capacity(wanted.len());
         let shards: HashSet<u32> = wanted.iter().map(|document| document.shard).collect();

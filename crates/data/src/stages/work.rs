@@ -61,14 +61,13 @@ impl Work {
         options.read(true).write(true).create(true).truncate(false);
         let mut mark = options.open(&mark_path).map_err(failed)?;
         match mark.try_lock() {
-            Ok(()) => {}
+            // Some file systems have no locks; two runs at once are the user's care there.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
             Err(TryLockError::WouldBlock) => {
                 let message = format!("another run uses the work folder `{}`", path.display());
                 return Err(Error::invalid(message)
                     .with_hint("wait for it, or give this run a work folder of its own"));
             }
-            // Some file systems have no locks; two runs at once are the user's care there.
-            Err(TryLockError::Error(_)) => {}
         }
         let mut text = String::new();
         Read::take(&mark, NOTE_SIZE_MAX)

@@ -21,7 +21,8 @@ fn corpus() -> TempDir {
     let mut lines = vec![String::new(); 3];
     let mut add = |file: usize, id: &str, text: &str| {
         let line = serde_json::json!({"id": id, "text": text, "lang": "en"});
-        lines[file].push_str(&format!("{line}\n"));
+        lines[file] += &line.to_string();
+        lines[file].push('\n');
     };
     for document in 0..60 {
         let text = words(document, 80);
@@ -192,7 +193,7 @@ fn filters_share_a_profile_and_hand_their_text_on() {
         ..GopherQuality::default()
     };
     let pipeline = || Pipeline::read(folder.path().join("in"));
-    let (found, report) = rows(pipeline().quality(lines.clone()), &options(1, 9));
+    let (found, report) = rows(pipeline().quality(lines), &options(1, 9));
     let expected = "The first line of the text has words, and to spare.\n\
                     The second line of the text has words, and to spare.";
     assert_eq!(values(&found, "text"), [expected]);
@@ -270,9 +271,11 @@ fn a_run_goes_on_where_another_one_failed() {
             Ok(batch)
         })
         .dedup_near(near(Keep::First, Some(0.8)))
-        .map_batches("after", move |batch| match broken.load(SeqCst) {
-            true => Err("the second stage fails".into()),
-            false => Ok(batch),
+        .map_batches("after", move |batch| {
+            if broken.load(SeqCst) {
+                return Err("the second stage fails".into());
+            }
+            Ok(batch)
         })
         .write_jsonl(&output);
     let resume = RunOptions {
@@ -337,9 +340,11 @@ fn what_was_put_aside_and_has_changed_is_an_error() {
     let broken = fails.clone();
     let pipeline = Pipeline::read(corpus.path().join("in"))
         .dedup_near(near(Keep::First, Some(0.8)))
-        .map_batches("after", move |batch| match broken.load(SeqCst) {
-            true => Err("no".into()),
-            false => Ok(batch),
+        .map_batches("after", move |batch| {
+            if broken.load(SeqCst) {
+                return Err("no".into());
+            }
+            Ok(batch)
         })
         .write_jsonl(&output);
     let resume = RunOptions {

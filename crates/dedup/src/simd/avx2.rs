@@ -65,8 +65,11 @@ pub(crate) fn affine(
     let lanes = |values: &[u64; affine::TILE]| {
         // SAFETY: eight u64 are two times 32 bytes; the loads need no alignment.
         unsafe {
-            let at = values.as_ptr().cast::<__m256i>();
-            [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))]
+            let at = values.as_ptr();
+            [
+                _mm256_loadu_si256(at.cast()),
+                _mm256_loadu_si256(at.add(4).cast()),
+            ]
         }
     };
     let low_bits = _mm256_set1_epi64x((1 << 31) - 1);
@@ -86,9 +89,9 @@ pub(crate) fn affine(
     }
     // SAFETY: as above.
     unsafe {
-        let at = least.as_mut_ptr().cast::<__m256i>();
-        _mm256_storeu_si256(at, minima[0]);
-        _mm256_storeu_si256(at.add(1), minima[1]);
+        let at = least.as_mut_ptr();
+        _mm256_storeu_si256(at.cast(), minima[0]);
+        _mm256_storeu_si256(at.add(4).cast(), minima[1]);
     }
     for (lane, least) in least.iter_mut().enumerate() {
         let value = *least ^ (1 << 63);

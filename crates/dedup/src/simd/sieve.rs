@@ -112,7 +112,10 @@ fn limit(least: u64) -> u32 {
 fn load(lanes: &[u32; LANES]) -> [__m256i; 2] {
     // SAFETY: sixteen u32 are two times 32 bytes; the loads need no alignment.
     unsafe {
-        let at = lanes.as_ptr().cast::<__m256i>();
-        [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))]
+        let at = lanes.as_ptr();
+        [
+            _mm256_loadu_si256(at.cast()),
+            _mm256_loadu_si256(at.add(8).cast()),
+        ]
     }
 }

@@ -1,5 +1,7 @@
 //! Settings of steps from keyword arguments: they go through the form that plans have.
 
+use std::fmt::Write;
+
 use nexus_data::Error;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -10,7 +12,7 @@ pub(super) fn step(op: &str, settings: Option<&Bound<'_, PyDict>>) -> PyResult<S
     let mut plan = format!("op = {}\n", quote(op));
     for (key, value) in settings.into_iter().flatten() {
         let (key, value) = (key.extract::<String>()?, value_of(&value)?);
-        plan.push_str(&format!("{} = {value}\n", quote(&key)));
+        let _ = writeln!(plan, "{} = {value}", quote(&key));
     }
     Ok(plan)
 }
@@ -75,7 +77,9 @@ fn quote(text: &str) -> String {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
             c => out.push(c),
         }
     }
