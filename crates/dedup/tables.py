@@ -1,7 +1,7 @@
 """Writes src/marks.rs: what Rust calls alphanumeric and is neither a letter nor a decimal digit.
 
-Rust has the properties Alphabetic and Numeric, tokens are made of the general categories L and Nd, which
-other languages know. Run it with the newest Python: `python tables.py > src/marks.rs`, then `cargo fmt`.
+Rust has the properties Alphabetic and Numeric, tokens are made of the general categories L and Nd,
+which other languages know. Run it with the newest Python: `python tables.py > src/marks.rs`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def runs() -> list[tuple[int, int]]:
 
 
 def main() -> None:
-    print("//! Written by `tables.py` from Unicode", f"{unicodedata.unidata_version}; do not edit.\n")
+    """Write the file."""
+    print(
+        "//! Written by `tables.py` from Unicode", f"{unicodedata.unidata_version}; do not edit.\n"
+    )
     print("/// Runs of marks, symbols and numbers that are no decimal digits, first and last.")
     print("#[rustfmt::skip]")
     print("pub(crate) const MARKS: &[(u32, u32)] = &[")

@@ -138,7 +138,9 @@ def compressed(expected: dict[str, object]) -> None:
 
 
 def separated(expected: dict[str, object]) -> None:
-    given = [{"id": "" if n == 2 else f"c{n}", "text": t, "k,1": str(n)} for n, t in enumerate(TEXTS)]
+    given = [
+        {"id": "" if n == 2 else f"c{n}", "text": t, "k,1": str(n)} for n, t in enumerate(TEXTS)
+    ]
     for name, dialect in {"python.csv": "excel", "python.tsv": "excel-tab"}.items():
         with (HERE / name).open("w", newline="", encoding="utf-8-sig") as out:
             writer = csv.DictWriter(out, ["id", "text", "k,1"], dialect=dialect)
@@ -174,7 +176,7 @@ def archives(expected: dict[str, object]) -> None:
 def crawls(expected: dict[str, object]) -> None:
     date = "2024-02-29T12:34:56Z"
     pages = [
-        ("text/html; charset=utf-8", "<title>One</title><p>Crawled &amp; kept.</p>".encode()),
+        ("text/html; charset=utf-8", b"<title>One</title><p>Crawled &amp; kept.</p>"),
         ("image/png", b"\x89PNG"),
         ("text/plain; charset=iso-8859-1", "caf\u00e9".encode("latin-1")),
     ]

@@ -1,11 +1,12 @@
 """What a pipeline writes is read by the libraries that its formats belong to.
 
-Each library that is not installed is skipped by name. `NEXUS_PROGRAM` names a `nexus` program to run
-the plans with, in place of the extension module.
+Each library that is not installed is skipped by name. `NEXUS_PROGRAM` names a `nexus` program to
+run the plans with, in place of the extension module.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -130,7 +131,11 @@ def test_readers_of_zstd_see_all_lines(corpus: Path, expected: list[dict[str, An
 def test_hf_datasets_reads_files(corpus: Path, expected: list[dict[str, Any]]) -> None:
     datasets = pytest.importorskip("datasets")
     cache = str(corpus / "cache")
-    for kind, name in {"parquet": "hf.parquet", "arrow": "hf.arrows", "json": "hf.jsonl.zst"}.items():
+    for kind, name in {
+        "parquet": "hf.parquet",
+        "arrow": "hf.arrows",
+        "json": "hf.jsonl.zst",
+    }.items():
         path = str(write(corpus, name))
         read = datasets.load_dataset(kind, data_files=path, split="train", cache_dir=cache)
         assert read["text"][:] == [row["text"] for row in expected], name
@@ -201,5 +206,5 @@ def test_token_files_agree(corpus: Path, token_type: str) -> None:
     found = safetensors.load_file(path)
     assert str(found["ids"].dtype) == token_type
     ids, offsets = found["ids"].tolist(), found["offsets"].tolist()
-    pairs = zip(offsets, offsets[1:], strict=False)
+    pairs = itertools.pairwise(offsets)
     assert [ids[start:end] for start, end in pairs] == expected

@@ -17,9 +17,8 @@ QualityFilter: TypeAlias = Literal[
 ]
 """A filter of ``Pipeline.quality``. Its settings have the names that datatrove has for them."""
 
-Setting: TypeAlias = (
-    "bool | int | float | str | os.PathLike[str] | Sequence[str] | Sequence[tuple[int, float]] | None"
-)
+Scalar: TypeAlias = "bool | int | float | str | os.PathLike[str]"
+Setting: TypeAlias = "Scalar | Sequence[str] | Sequence[tuple[int, float]] | None"
 """A setting of a filter; ``None`` switches a rule off."""
 
 
