@@ -1,0 +1,64 @@
+//! The two passes of a resize, with AVX2 where the machine has it.
+//!
+//! Sums are of integers, so that the order of additions does not matter and all paths agree.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+pub(crate) mod portable;
+
+use crate::kernel::Taps;
+use crate::kernel::{Kernel, PRECISION};
+
+/// The instructions that passes are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isa {
+    Portable,
+    /// Exists only where [`Isa::detect`] found it.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Isa {
+    pub(crate) fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return Self::Avx2;
+        }
+        Self::Portable
+    }
+
+    /// Two source rows, which may go on behind their end, become two rows of the target's width.
+    pub(crate) fn across<const N: usize>(
+        self,
+        kernel: &Kernel,
+        sources: [&[u8]; 2],
+        targets: [&mut [u8]; 2],
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx2 && N == 3 {
+            // SAFETY: `Avx2` is made only where the machine has it.
+            return unsafe { avx2::across(kernel, sources, targets) };
+        }
+        for (source, target) in sources.into_iter().zip(targets) {
+            portable::across::<N>(kernel, source, target);
+        }
+    }
+
+    /// The weighted sum of rows, which are as long as the target.
+    pub(crate) fn down(self, taps: Taps<'_>, rows: &[&[u8]], target: &mut [u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx2 {
+            // SAFETY: `Avx2` is made only where the machine has it.
+            return unsafe { avx2::down(taps, rows, target) };
+        }
+        portable::down(taps, rows, target);
+    }
+}
+
+/// Half of the last bit that is kept, to round.
+const HALF: i32 = 1 << (PRECISION - 1);
+
+/// A sum as a sample, as Pillow's `clip8` rounds it.
+fn sample(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
+}
