@@ -155,6 +155,7 @@ impl Kernel {
     }
 
     /// The taps of the `at`th place that is kept.
+    #[inline]
     pub(crate) fn taps(&self, at: usize) -> Taps<'_> {
         let span = &self.spans[at];
         let table = at * self.taps;

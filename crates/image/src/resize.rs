@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::image::{Image, View};
 use crate::kernel::{Filter, Kernel, Shape};
 use crate::limits::TARGET_SIDE_MAX;
-use crate::simd::{Isa, portable};
+use crate::simd::Isa;
 use std::ops::Range;
 
 /// Resizes images and keeps its memory and filter weights for the next one. One for each thread.
@@ -153,7 +153,7 @@ impl Resizer {
         let width = self.across.len() * N;
         self.rows.resize(width * needed.len(), 0);
         let sources: Vec<&[u8]> = needed.clone().map(|row| source.row_on(row)).collect();
-        squeeze::<N>(self.isa, &self.across, &sources, &mut self.rows);
+        self.isa.across::<N>(&self.across, &sources, &mut self.rows);
         self.row.resize(width, 0);
         let rows: Vec<&[u8]> = self.rows.chunks_exact(width).collect();
         for at in 0..self.down.len() {
@@ -183,24 +183,10 @@ impl Resizer {
             .collect();
         let narrow = self.across.len() * N;
         self.row.resize(narrow * rows.len(), 0);
-        squeeze::<N>(self.isa, &self.across, &rows, &mut self.row);
+        self.isa.across::<N>(&self.across, &rows, &mut self.row);
         for (at, row) in self.row.chunks_exact(narrow).enumerate() {
             emit(at, row);
         }
-    }
-}
-
-/// Rows, which may go on behind their end, become rows of the target's width.
-fn squeeze<const N: usize>(isa: Isa, kernel: &Kernel, sources: &[&[u8]], target: &mut [u8]) {
-    let width = kernel.len() * N;
-    let (pairs, last) = sources.as_chunks::<2>();
-    let mut targets = target.chunks_exact_mut(width * 2);
-    for (&pair, target) in pairs.iter().zip(&mut targets) {
-        let (first, second) = target.split_at_mut(width);
-        isa.across::<N>(kernel, pair, [first, second]);
-    }
-    if let [source] = last {
-        portable::across::<N>(kernel, source, targets.into_remainder());
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn decode(
 }
 
 fn open(bytes: &[u8]) -> Result<(Jpeg<'_>, (usize, usize)), Error> {
+    check_frame(bytes)?;
     let options = DecoderOptions::default()
         .set_max_width(WIDTH_MAX)
         .set_max_height(HEIGHT_MAX)
@@ -66,7 +67,7 @@ fn failed(bytes: &[u8], part: &str, error: DecodeErrors) -> Error {
 
 /// Refuses a file that is cut off: its decoder would fill the missing rows with grey.
 fn check_end(bytes: &[u8], width: usize, height: usize) -> Result<(), Error> {
-    if has_end(bytes) {
+    if (Markers { bytes, at: 2 }).any(|(_, marker)| marker == 0xD9) {
         return Ok(());
     }
     Err(Error::corrupt(format!(
@@ -75,24 +76,54 @@ fn check_end(bytes: &[u8], width: usize, height: usize) -> Result<(), Error> {
     )))
 }
 
-/// Whether an end marker comes behind all segments; scans are skipped like what is between segments.
-fn has_end(bytes: &[u8]) -> bool {
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    while let Some(at) = memchr::memchr(0xFF, rest) {
-        rest = &rest[at + 1..];
-        match rest.first() {
-            None => return false,
-            Some(0xD9) => return true,
-            // Fill bytes, a stuffed byte of a scan, restarts, and markers without a segment.
-            Some(0xFF | 0x00 | 0x01 | 0xD0..=0xD8) => {}
-            Some(_) => {
-                let Some(&[_, high, low]) = rest.first_chunk::<3>() else {
-                    return false;
-                };
-                let skip = 1 + usize::from(u16::from_be_bytes([high, low]));
-                rest = rest.get(skip..).unwrap_or_default();
+/// Refuses kinds of coding that are rare and not read, by the first frame header.
+fn check_frame(bytes: &[u8]) -> Result<(), Error> {
+    let is_frame =
+        |marker: u8| matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
+    let mut markers = Markers { bytes, at: 2 }.filter(|&(_, marker)| is_frame(marker));
+    let Some((at, marker)) = markers.next() else {
+        return Ok(());
+    };
+    // Behind the marker: the length of 2 bytes, the precision, height and width of 2, components.
+    let (precision, components) = (bytes.get(at + 4), bytes.get(at + 9));
+    let kind = match (marker, precision, components) {
+        (0xC9..=0xCB | 0xCD..=0xCF, ..) => "arithmetic coding",
+        (0xC3, ..) => "lossless coding",
+        (0xC5..=0xC7, ..) => "hierarchical coding",
+        (_, Some(9..), _) => "more than 8 bits a sample",
+        (_, _, Some(2 | 5..)) => "neither 1, 3 nor 4 components",
+        _ => return Ok(()),
+    };
+    let message = format!("cannot decode the JPEG: its frame header at byte {at} tells of {kind}");
+    Err(Error::unsupported(message).with_hint("convert it to a baseline JPEG, or leave it out"))
+}
+
+/// The markers of a file with their places; scans are skipped like what is between segments.
+struct Markers<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Iterator for Markers<'_> {
+    type Item = (usize, u8);
+
+    fn next(&mut self) -> Option<(usize, u8)> {
+        loop {
+            let place = self.at + memchr::memchr(0xFF, self.bytes.get(self.at..)?)?;
+            let marker = *self.bytes.get(place + 1)?;
+            self.at = match marker {
+                // A fill byte: the next byte may be the marker.
+                0xFF => place + 1,
+                // A stuffed byte of a scan, restarts, and markers without a segment.
+                0x00 | 0x01 | 0xD0..=0xD9 => place + 2,
+                _ => {
+                    let size = *self.bytes.get(place + 2..)?.first_chunk::<2>()?;
+                    place + 2 + usize::from(u16::from_be_bytes(size))
+                }
+            };
+            if !matches!(marker, 0x00 | 0xFF) {
+                return Some((place, marker));
             }
         }
     }
-    false
 }

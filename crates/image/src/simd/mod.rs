@@ -4,10 +4,9 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-pub(crate) mod portable;
+mod portable;
 
-use crate::kernel::Taps;
-use crate::kernel::{Kernel, PRECISION};
+use crate::kernel::{Kernel, PRECISION, Taps};
 
 /// The instructions that passes are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,21 +26,20 @@ impl Isa {
         Self::Portable
     }
 
-    /// Two source rows, which may go on behind their end, become two rows of the target's width.
+    /// Source rows, which may go on behind their end, become rows of the target's width. `N` samples
+    /// a pixel.
     pub(crate) fn across<const N: usize>(
         self,
         kernel: &Kernel,
-        sources: [&[u8]; 2],
-        targets: [&mut [u8]; 2],
+        sources: &[&[u8]],
+        target: &mut [u8],
     ) {
         #[cfg(target_arch = "x86_64")]
         if self == Self::Avx2 && N == 3 {
             // SAFETY: `Avx2` is made only where the machine has it.
-            return unsafe { avx2::across(kernel, sources, targets) };
+            return unsafe { avx2::across(kernel, sources, target) };
         }
-        for (source, target) in sources.into_iter().zip(targets) {
-            portable::across::<N>(kernel, source, target);
-        }
+        portable::across::<N>(kernel, sources, target);
     }
 
     /// The weighted sum of rows, which are as long as the target.
@@ -58,7 +56,8 @@ impl Isa {
 /// Half of the last bit that is kept, to round.
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// A sum as a sample, as Pillow's `clip8` rounds it.
+/// A rounded sum as a sample.
+#[inline]
 fn sample(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }

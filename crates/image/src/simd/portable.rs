@@ -6,10 +6,13 @@ use crate::kernel::{Kernel, Taps};
 /// Columns whose sums are kept at once.
 const COLUMNS: usize = 32;
 
-/// One row becomes a row of the target's width.
-pub(crate) fn across<const N: usize>(kernel: &Kernel, source: &[u8], target: &mut [u8]) {
-    for (at, pixel) in target.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-        *pixel = across_one(kernel.taps(at), source);
+/// Rows become rows of the target's width.
+pub(super) fn across<const N: usize>(kernel: &Kernel, sources: &[&[u8]], target: &mut [u8]) {
+    let targets = target.chunks_exact_mut(kernel.len() * N);
+    for (source, target) in sources.iter().zip(targets) {
+        for (at, pixel) in target.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+            *pixel = across_one(kernel.taps(at), source);
+        }
     }
 }
 
