@@ -1,12 +1,15 @@
-//! Images per CPU second: `cargo run --release -p nexus-image --example rate -- FILE...`
+//! Images a second on one thread: `cargo run --release -p nexus-image --example rate -- FILE...`
 
 use nexus_image::{
-    Decoder, Filter, Frame, Hasher, Image, Limits, Resizer, SampleKey, Scratch, Transform,
-    TransformOptions,
+    Decoder, Filter, Frame, Hasher, Image, Limits, NearIndex, Resizer, SampleKey, Scratch,
+    Transform, TransformOptions,
 };
 use std::time::Instant;
 
 const ROUNDS: u32 = 5;
+
+/// Hashes put into an index.
+const HASHES: u32 = 200_000;
 
 fn measure(name: &str, images: usize, mut run: impl FnMut(usize)) {
     (0..images).for_each(&mut run);
@@ -55,11 +58,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .apply(&image, key, &mut resizer, &mut tensor)
             .expect("it fits");
     });
+    let mut bytes = vec![0; transform.len()];
+    measure("resize, crop", files.len(), |_| {
+        transform
+            .apply_bytes(&image, key, &mut resizer, &mut bytes)
+            .expect("it fits");
+    });
     let mut scratch = Scratch::new(Limits::default());
     measure("all", files.len(), |at| {
         transform
             .decode(&files[at], key, &mut scratch, &mut tensor)
             .expect("an image");
     });
+    for distance in [3, 6, 10] {
+        let mut index = NearIndex::new(distance)?;
+        let mut state = 1_u64;
+        let start = Instant::now();
+        for _ in 0..HASHES {
+            // Numerical Recipes' generator, and a multiplication to mix its bits.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            index.insert((state ^ state >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15))?;
+        }
+        let each = start.elapsed().as_secs_f64() / f64::from(HASHES);
+        println!(
+            "insert at distance {distance:<9} {:8.3} us, {} kept",
+            each * 1e6,
+            index.len()
+        );
+    }
     Ok(())
 }

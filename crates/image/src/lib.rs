@@ -28,6 +28,7 @@
 
 mod decode;
 mod error;
+mod frame;
 mod hash;
 mod image;
 mod kernel;
@@ -41,6 +42,7 @@ mod transform;
 
 pub use decode::{Decoder, Format, Info};
 pub use error::{Error, ErrorKind};
+pub use frame::Frame;
 pub use hash::Hasher;
 pub use image::Image;
 pub use kernel::Filter;
@@ -49,4 +51,4 @@ pub use near::{Near, NearIndex};
 pub use normalize::{IMAGENET_MEAN, IMAGENET_STD, Layout};
 pub use random::SampleKey;
 pub use resize::Resizer;
-pub use transform::{Frame, Scratch, Transform, TransformOptions};
+pub use transform::{Scratch, Transform, TransformOptions};

@@ -140,3 +140,20 @@ fn hashes_are_those_of_imagehash() {
         assert_eq!(format!("{:016x}", hasher.dhash(&image)), row[2], "{row:?}");
     }
 }
+
+#[test]
+fn components_without_names_are_rgb_where_adobes_marker_says_so() {
+    let named = file("rgb.jpg");
+    let mut bytes = named.clone();
+    for marker in [[0xFF, 0xC0], [0xFF, 0xDA]] {
+        let at = bytes.windows(2).position(|pair| pair == marker).unwrap();
+        for (number, name) in (1..).zip(b"RGB") {
+            let place = bytes[at..].iter().position(|byte| byte == name).unwrap();
+            bytes[at + place] = number;
+        }
+    }
+    assert_ne!(bytes, named);
+    let mut image = Image::new();
+    Decoder::default().decode(&bytes, &mut image).unwrap();
+    assert_eq!(image, decode("rgb.jpg"));
+}

@@ -36,6 +36,12 @@ pub(super) fn across(kernel: &Kernel, sources: &[&[u8]], target: &mut [u8]) {
     }
 }
 
+/// The portable pass, compiled for AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) fn across_any<const N: usize>(kernel: &Kernel, sources: &[&[u8]], target: &mut [u8]) {
+    portable::across::<N>(kernel, sources, target);
+}
+
 #[target_feature(enable = "avx2")]
 fn across_rows(kernel: &Kernel, sources: [&[u8]; ROWS], target: &mut [u8]) {
     let readable = sources.iter().map(|row| row.len()).min().unwrap_or(0);

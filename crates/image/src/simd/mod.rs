@@ -39,6 +39,11 @@ impl Isa {
             // SAFETY: `Avx2` is made only where the machine has it.
             return unsafe { avx2::across(kernel, sources, target) };
         }
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx2 {
+            // SAFETY: `Avx2` is made only where the machine has it.
+            return unsafe { avx2::across_any::<N>(kernel, sources, target) };
+        }
         portable::across::<N>(kernel, sources, target);
     }
 

@@ -7,6 +7,7 @@ use crate::kernel::{Kernel, Taps};
 const COLUMNS: usize = 32;
 
 /// Rows become rows of the target's width.
+#[inline]
 pub(super) fn across<const N: usize>(kernel: &Kernel, sources: &[&[u8]], target: &mut [u8]) {
     let targets = target.chunks_exact_mut(kernel.len() * N);
     for (source, target) in sources.iter().zip(targets) {
