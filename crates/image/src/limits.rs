@@ -13,8 +13,8 @@ pub const PIXELS_MAX: usize = 89_478_485;
 
 /// How many bytes an image may take while it is decoded, unless [`Limits`] say otherwise.
 ///
-/// Counted are the pixels as the file stores them and as RGB. A decoder's working memory comes on
-/// top: for a progressive JPEG, two bytes for each sample.
+/// Counted are the pixels as the file stores them and as RGB, and the coefficients of a progressive
+/// JPEG. Rows that a decoder works on, tables and metadata come on top.
 pub const DECODED_SIZE_MAX: usize = 768 << 20;
 
 /// How many scans a progressive JPEG may have; common encoders write ten.

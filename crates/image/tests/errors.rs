@@ -145,6 +145,12 @@ fn each_limit_is_named_when_it_is_reached() {
         decoded_size_max: 40 * 27 * 7 - 1,
         ..all
     };
+    let progressive = file("progressive.jpg");
+    let kept = Limits {
+        decoded_size_max: 40 * 27 * 9 - 1,
+        ..all
+    };
+    check_decode(&progressive, kept, ErrorKind::LimitReached, &["9720 bytes"]);
     check_decode(
         &file("rgba.png"),
         stored,

@@ -7,9 +7,10 @@ use nexus_image::{
 };
 use std::path::PathBuf;
 
-/// How far JPEG and lossy WebP may be from Pillow's decoders, in levels: at most, and on average.
-const LOSSY_MAX: u8 = 8;
-const LOSSY_MEAN: f64 = 0.8;
+/// How far JPEG may be from libjpeg-turbo, in levels: at most, and on average. Most of it comes from
+/// colour that is stored with fewer pixels.
+const JPEG_MAX: u8 = 6;
+const JPEG_MEAN: f64 = 0.5;
 
 fn file(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/files");
@@ -65,7 +66,7 @@ fn decoded_images_are_pillows() {
             let sum: f64 = differences.iter().copied().map(f64::from).sum();
             let mean = sum / differences.len() as f64;
             assert!(
-                *most <= LOSSY_MAX && mean <= LOSSY_MEAN,
+                *most <= JPEG_MAX && mean <= JPEG_MEAN,
                 "{name}: {most}, {mean}"
             );
         } else {

@@ -24,6 +24,12 @@ pub(super) fn decode(
 ) -> Result<Orientation, Error> {
     let (mut decoder, (width, height)) = open(bytes)?;
     limits.check("JPEG", width, height)?;
+    // The scans of a progressive file add to coefficients of two bytes, which are all kept.
+    let kept = if is_progressive(bytes) { 2 } else { 0 };
+    let components = decoder
+        .info()
+        .map_or(4, |info| usize::from(info.components));
+    limits.check_size("JPEG", width * height, 3 + kept * components)?;
     check_end(bytes, width, height)?;
     let orientation = decoder
         .exif()
@@ -76,12 +82,20 @@ fn check_end(bytes: &[u8], width: usize, height: usize) -> Result<(), Error> {
     )))
 }
 
-/// Refuses kinds of coding that are rare and not read, by the first frame header.
-fn check_frame(bytes: &[u8]) -> Result<(), Error> {
+/// The place of the first frame header, and its marker.
+fn frame(bytes: &[u8]) -> Option<(usize, u8)> {
     let is_frame =
         |marker: u8| matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
-    let mut markers = Markers { bytes, at: 2 }.filter(|&(_, marker)| is_frame(marker));
-    let Some((at, marker)) = markers.next() else {
+    Markers { bytes, at: 2 }.find(|&(_, marker)| is_frame(marker))
+}
+
+fn is_progressive(bytes: &[u8]) -> bool {
+    frame(bytes).is_some_and(|(_, marker)| marker == 0xC2)
+}
+
+/// Refuses kinds of coding that are rare and not read.
+fn check_frame(bytes: &[u8]) -> Result<(), Error> {
+    let Some((at, marker)) = frame(bytes) else {
         return Ok(());
     };
     // Behind the marker: the length of 2 bytes, the precision, height and width of 2, components.

@@ -119,8 +119,9 @@ impl Decoder {
     ///
     /// The result is that of Pillow's `ImageOps.exif_transpose(Image.open(..)).convert("RGB")`:
     /// grey, palette and CMYK become RGB, alpha is dropped, of 16 bits the high 8 are kept, but
-    /// 16-bit grey without alpha is clipped at 255. PNG gives Pillow's bytes, lossless WebP too; JPEG and lossy WebP
-    /// differ where decoders may differ, by a few levels. After an error, `image` holds any pixels.
+    /// 16-bit grey without alpha is clipped at 255. PNG and WebP give Pillow's bytes. A JPEG with
+    /// subsampled colour differs by half a level on average and 6 at most, others by 2 at most. Colour
+    /// profiles are not applied. After an error, `image` holds any pixels.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) when this is no JPEG, PNG or WebP, or a rare kind,
