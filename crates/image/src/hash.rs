@@ -9,6 +9,10 @@ use crate::resize::{Resizer, Window};
 /// The side of the image that the cosine transform is taken of.
 const SIDE: usize = 32;
 
+/// Frequencies below it are 0 but for rounding: those of flat and of symmetric images, where the
+/// transform of `SciPy` gives 0. Others are far greater.
+const NOISE: f64 = 1e-6;
+
 /// The low frequencies that are kept, along each axis.
 const LOW: usize = 8;
 
@@ -50,9 +54,7 @@ impl Hasher {
 
     /// The hash by cosine transform: whether each low frequency is above their median.
     ///
-    /// Equals `imagehash.phash`. Where an image does not change along an axis, frequencies are 0
-    /// but for rounding, and the bits of both are noise.
-    /// An empty image has the hash 0.
+    /// Equals `imagehash.phash` of the same pixels. An empty image has the hash 0.
     pub fn phash(&mut self, image: &Image) -> u64 {
         let Some(pixels) = self.shrink::<{ SIDE * SIDE }>(image, SIDE) else {
             return 0;
@@ -69,7 +71,8 @@ impl Hasher {
         let mut low = [0.0; LOW * LOW];
         for (at, value) in low.iter_mut().enumerate() {
             let pairs = columns[at / LOW].iter().zip(&self.cosines[at % LOW]);
-            *value = pairs.map(|(value, cosine)| value * cosine).sum();
+            let sum: f64 = pairs.map(|(value, cosine)| value * cosine).sum();
+            *value = if sum.abs() < NOISE { 0.0 } else { sum };
         }
         let mut sorted = low;
         sorted.sort_by(f64::total_cmp);

@@ -59,6 +59,21 @@ def deep(color: int, channels: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
+def symmetric() -> dict[str, Image.Image]:
+    """Images with frequencies that are exactly 0."""
+    y, x = np.mgrid[0:48, 0:64]
+    planes = {
+        "flat": np.full((48, 64), 77),
+        "white": np.full((48, 64), 255),
+        "ramp": x * 4,
+        "stripes": x // 8 % 2 * 255,
+        "mirror": np.minimum(x, 63 - x) * 8,
+        "chess": (x // 8 + y // 8) % 2 * 255,
+        "disc": ((x - 31.5) ** 2 + (y - 23.5) ** 2 < 300) * 255,
+    }
+    return {name: Image.fromarray(plane.astype("uint8")) for name, plane in planes.items()}
+
+
 def with_exif(number: int) -> bytes:
     """An EXIF block with an orientation."""
     exif = Image.Exif()
@@ -72,6 +87,8 @@ def write_files() -> None:
     grey, alpha = small.convert("L"), small.convert("RGBA")
     alpha.putalpha(Image.fromarray(np.tile(np.arange(40, dtype="uint8") * 6, (27, 1))))
     rgb.save(HERE / "rgb.png", optimize=True)
+    for name, image in symmetric().items():
+        image.save(HERE / f"{name}.png", optimize=True)
     for depth in 1, 2, 4:
         grey.quantize(2**depth).save(HERE / f"palette{depth}.png", bits=depth)
     few = small.quantize(60)
