@@ -119,7 +119,7 @@ impl Kernel {
         let mut exact = Vec::with_capacity(self.taps);
         for place in shape.keep.clone() {
             let center = (place as f64 + 0.5) * scale;
-            // Floats are cut off at 0 on their way to `usize`, as the format of the sums asks for.
+            // A negative number becomes 0, as in Pillow.
             let start = (center - support + 0.5) as usize;
             let end = ((center + support + 0.5) as usize).min(shape.source);
             exact.clear();

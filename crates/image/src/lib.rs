@@ -8,6 +8,12 @@
 //! - [`Hasher`] makes 64-bit perceptual hashes, those of the `PyPI` package `imagehash`;
 //!   [`NearIndex`] finds near duplicates among them.
 //!
+//! # Cost
+//! A JPEG of 500x375 as a tensor of 224x224 takes about 1.0 ms of one core, of which 0.7 ms are
+//! decoding; Pillow and NumPy take 3.2 to 4.7 ms, and decode as fast. PNG decodes in a third of
+//! Pillow's time; lossy WebP takes 2.3 times libwebp's. (`examples/rate.rs` and `examples/rate.py`;
+//! Pillow 13.0, AVX2.)
+//!
 //! Random crops and flips are functions of a [`SampleKey`] alone, so that an epoch is the same for
 //! any number of threads. There is no Arrow here and no Python.
 //!

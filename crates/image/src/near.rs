@@ -21,8 +21,9 @@ pub struct Near {
 
 /// Hashes that are kept because none before them was near.
 ///
-/// What is kept depends on the order of insertion alone: the first of near ones is. 24 bytes for
-/// each hash, and a megabyte.
+/// What is kept depends on the order of insertion alone: the first of near ones is. Takes 24 bytes
+/// for each hash, and a megabyte. To go on later, store [`hashes`](Self::hashes) and insert them
+/// again in their order.
 ///
 /// ```
 /// use nexus_image::{Near, NearIndex};

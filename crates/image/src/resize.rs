@@ -65,7 +65,8 @@ impl Window {
     fn is_down_first(&self, source: View<'_>) -> bool {
         let lost = |from: usize, to: usize| from as isize - to as isize;
         let down = lost(source.height, self.height);
-        down > 0 && down > 2 * lost(source.width, self.width)
+        let across = lost(source.width, self.width);
+        across != 0 && down > 0 && down > 2 * across
     }
 }
 
@@ -141,22 +142,35 @@ impl Resizer {
         if window.is_down_first(source) {
             self.down_then_across::<N>(source, emit);
         } else {
-            self.across_then_down::<N>(source, emit);
+            self.across_then_down::<N>(source, window, emit);
         }
     }
 
+    /// A side that keeps its length is passed by: its weights are 1 and 0.
     fn across_then_down<const N: usize>(
         &mut self,
         source: View<'_>,
+        window: &Window,
         mut emit: impl FnMut(usize, &[u8]),
     ) {
         let needed = self.down.source_range();
         let width = self.across.len() * N;
-        self.rows.resize(width * needed.len(), 0);
-        let sources: Vec<&[u8]> = needed.clone().map(|row| source.row_on(row)).collect();
-        self.isa.across::<N>(&self.across, &sources, &mut self.rows);
+        let sources = needed.clone().map(|row| source.row_on(row));
+        let rows: Vec<&[u8]> = if source.width == window.width {
+            let left = window.columns.start * N;
+            sources.map(|row| &row[left..][..width]).collect()
+        } else {
+            self.rows.resize(width * needed.len(), 0);
+            let sources: Vec<&[u8]> = sources.collect();
+            self.isa.across::<N>(&self.across, &sources, &mut self.rows);
+            self.rows.chunks_exact(width).collect()
+        };
+        if source.height == window.height {
+            let kept = &rows[window.rows.start - needed.start..];
+            let kept = kept.iter().take(self.down.len()).enumerate();
+            return kept.for_each(|(at, row)| emit(at, row));
+        }
         self.row.resize(width, 0);
-        let rows: Vec<&[u8]> = self.rows.chunks_exact(width).collect();
         for at in 0..self.down.len() {
             let taps = self.down.taps(at);
             let rows = &rows[taps.start - needed.start..][..taps.weights.len()];

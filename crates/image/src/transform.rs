@@ -118,7 +118,7 @@ impl Transform {
         }
     }
 
-    /// Decodes a file and applies the transform; takes no memory once `scratch` has grown.
+    /// Decodes a file and applies the transform; `scratch` keeps what is large from file to file.
     ///
     /// # Errors
     /// As [`Decoder::decode`] and [`Transform::apply`].

@@ -161,7 +161,14 @@ def write_expected() -> None:
 
     lines = []
     for name, filter in FILTERS.items():
-        for shorter, w, h in (48, 40, 40), (35, 31, 34), (33, 60, 20), (20, 24, 25), (90, 90, 90):
+        for shorter, w, h in (
+            (48, 40, 40),
+            (35, 31, 34),
+            (33, 60, 20),
+            (20, 24, 25),
+            (90, 90, 90),
+            (70, 60, 50),
+        ):
             values = tensor(rgb, shorter, w, h, filter)
             planes = np.ascontiguousarray(values.transpose(2, 0, 1))
             lines.append(
