@@ -88,6 +88,10 @@ pub(crate) struct Shape {
 
 /// The taps of one target place.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "the halves are for AVX2")
+)]
 pub(crate) struct Taps<'a> {
     /// The first source place.
     pub(crate) start: usize,

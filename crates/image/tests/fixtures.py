@@ -18,6 +18,8 @@ from PIL import Image, ImageOps
 HERE = Path(__file__).parent / "files"
 FILTERS = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS}
 SIZES = [(29, 23), (97, 70), (128, 13), (5, 140), (1, 1), (97, 31), (31, 70), (300, 200)]
+# The shorter side, and the width and the height of the crop.
+CROPS = [(48, 40, 40), (35, 31, 34), (33, 60, 20), (20, 24, 25), (90, 90, 90), (70, 60, 50)]
 MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
 
 
@@ -161,14 +163,7 @@ def write_expected() -> None:
 
     lines = []
     for name, filter in FILTERS.items():
-        for shorter, w, h in (
-            (48, 40, 40),
-            (35, 31, 34),
-            (33, 60, 20),
-            (20, 24, 25),
-            (90, 90, 90),
-            (70, 60, 50),
-        ):
+        for shorter, w, h in CROPS:
             values = tensor(rgb, shorter, w, h, filter)
             planes = np.ascontiguousarray(values.transpose(2, 0, 1))
             lines.append(

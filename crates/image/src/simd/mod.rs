@@ -34,27 +34,25 @@ impl Isa {
         sources: &[&[u8]],
         target: &mut [u8],
     ) {
-        #[cfg(target_arch = "x86_64")]
-        if self == Self::Avx2 && N == 3 {
+        match self {
             // SAFETY: `Avx2` is made only where the machine has it.
-            return unsafe { avx2::across(kernel, sources, target) };
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 if N == 3 => unsafe { avx2::across(kernel, sources, target) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { avx2::across_any::<N>(kernel, sources, target) },
+            Self::Portable => portable::across::<N>(kernel, sources, target),
         }
-        #[cfg(target_arch = "x86_64")]
-        if self == Self::Avx2 {
-            // SAFETY: `Avx2` is made only where the machine has it.
-            return unsafe { avx2::across_any::<N>(kernel, sources, target) };
-        }
-        portable::across::<N>(kernel, sources, target);
     }
 
     /// The weighted sum of rows, which are as long as the target.
     pub(crate) fn down(self, taps: Taps<'_>, rows: &[&[u8]], target: &mut [u8]) {
-        #[cfg(target_arch = "x86_64")]
-        if self == Self::Avx2 {
+        match self {
             // SAFETY: `Avx2` is made only where the machine has it.
-            return unsafe { avx2::down(taps, rows, target) };
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { avx2::down(taps, rows, target) },
+            Self::Portable => portable::down(taps, rows, target),
         }
-        portable::down(taps, rows, target);
     }
 }
 
