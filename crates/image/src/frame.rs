@@ -187,8 +187,11 @@ fn rectangle(
 
 #[cfg(test)]
 mod tests {
-    use super::{central_span, rectangle};
+    use super::{Frame, central_span, rectangle};
+    use crate::image::Image;
+    use crate::kernel::Filter;
     use crate::random::{Draws, SampleKey};
+    use crate::resize::Resizer;
 
     #[test]
     fn central_crops_begin_where_python_rounds_to() {
@@ -207,6 +210,35 @@ mod tests {
             let (at, span) = central_span(full, crop);
             assert_eq!((at, span.start), (place, start), "{full} {crop}");
             assert_eq!(span.len(), crop.min(full), "{full} {crop}");
+        }
+    }
+
+    #[test]
+    fn a_drawn_rectangle_is_cut_out_before_it_is_resized() {
+        let pixels = (0..50 * 40 * 3).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8);
+        let image = Image::from_rgb(50, 40, pixels.collect()).unwrap();
+        let frame = Frame::RandomResized {
+            area: (0.1, 0.5),
+            aspect: (0.5, 2.0),
+        };
+        for sample in 0..50 {
+            let key = SampleKey {
+                sample,
+                ..SampleKey::default()
+            };
+            let plan = frame.plan((50, 40), (16, 12), Filter::Lanczos, &mut Draws::new(key));
+            let plan = plan.unwrap();
+            let mut rows: Vec<u8> = Vec::new();
+            Resizer::new().run::<3>(plan.source(&image), &plan.window, |_, row| rows.extend(row));
+            let [left, top, width, height] = plan.part;
+            let part = image.pixels().chunks_exact(150).skip(top).take(height);
+            let part = part.flat_map(|row| &row[left * 3..][..width * 3]);
+            let part = Image::from_rgb(width, height, part.copied().collect()).unwrap();
+            let mut expected = Image::new();
+            Resizer::new()
+                .resize(&part, 16, 12, Filter::Lanczos, &mut expected)
+                .unwrap();
+            assert_eq!(rows, expected.pixels(), "{plan:?}");
         }
     }
 

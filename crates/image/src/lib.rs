@@ -10,7 +10,7 @@
 //!
 //! # Cost
 //! A JPEG of 500x375 as a tensor of 224x224 takes about 1.0 ms of one core, of which 0.7 ms are
-//! decoding; Pillow and NumPy take 3.2 to 4.7 ms, and decode as fast. PNG decodes in a third of
+//! decoding; Pillow and NumPy take 3.2 to 4.9 ms, and decode hardly slower. PNG decodes in a third of
 //! Pillow's time; lossy WebP takes 2.3 times libwebp's. (`examples/rate.rs` and `examples/rate.py`;
 //! Pillow 13.0, AVX2.)
 //!
