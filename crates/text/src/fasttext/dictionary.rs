@@ -1,0 +1,302 @@
+//! The words, labels and n-grams of a model, and the rows of its input matrix that a text stands for.
+
+use super::Settings;
+use super::reader::Reader;
+use crate::error::Error;
+use crate::limits::{MODEL_LABELS_MAX, MODEL_WORDS_MAX};
+
+/// What ends a line, and the last word of every text.
+const LINE_END: &[u8] = b"</s>";
+/// What a label begins with.
+pub(super) const LABEL_PREFIX: &[u8] = b"__label__";
+
+pub(super) struct Dictionary {
+    settings: Settings,
+    /// The bytes of all words and labels, one behind the other.
+    bytes: Vec<u8>,
+    /// Where each one begins, and the end.
+    starts: Vec<u32>,
+    words: usize,
+    /// Words by hash: open addressing; 0 is free, other values are one more than the word's number.
+    slots: Vec<u32>,
+    grams: Grams,
+    /// Names of the labels, less [`LABEL_PREFIX`], and how often each was seen.
+    pub(super) labels: Vec<(String, i64)>,
+}
+
+/// Where the rows of n-grams are.
+enum Grams {
+    /// Nowhere: all were pruned.
+    None,
+    /// An n-gram's row is its hash modulo the number of buckets.
+    All,
+    /// Only these buckets are left, and have these rows.
+    Some(Pruned),
+}
+
+impl Dictionary {
+    pub(super) fn read(reader: &mut Reader<'_>, settings: Settings) -> Result<Self, Error> {
+        let what = "the number of words";
+        let size = reader.count(MODEL_WORDS_MAX, "MODEL_WORDS_MAX", what)?;
+        let words = reader.count(size, what, "the number of words that are no labels")?;
+        let labels = reader.count(MODEL_LABELS_MAX, "MODEL_LABELS_MAX", "the number of labels")?;
+        if words + labels != size {
+            return Err(Error::corrupt(format!(
+                "cannot read a fastText model: {words} words and {labels} labels are not {size}"
+            )));
+        }
+        reader.i64("the number of tokens")?;
+        let pruned = reader.i64("the number of n-grams")?;
+        let mut dictionary = Self {
+            settings,
+            bytes: Vec::new(),
+            starts: vec![0],
+            words,
+            slots: Vec::new(),
+            grams: Grams::All,
+            labels: Vec::new(),
+        };
+        for at in 0..size {
+            dictionary.read_entry(reader, at < words)?;
+        }
+        dictionary.grams = match usize::try_from(pruned) {
+            Err(_) => Grams::All,
+            Ok(0) => Grams::None,
+            Ok(count) => Grams::Some(Pruned::read(reader, count)?),
+        };
+        dictionary.index();
+        Ok(dictionary)
+    }
+
+    /// The number of rows that texts ask for.
+    pub(super) fn rows(&self) -> usize {
+        self.words
+            + match &self.grams {
+                Grams::None => 0,
+                Grams::All if self.settings.has_grams() => self.settings.buckets as usize,
+                Grams::All => 0,
+                Grams::Some(pruned) => pruned.rows,
+            }
+    }
+
+    pub(super) fn is_pruned(&self) -> bool {
+        !matches!(self.grams, Grams::All)
+    }
+
+    /// Gives `found` the row of every word and n-gram of the text, which is one line.
+    pub(super) fn rows_of(&self, text: &[u8], mut found: impl FnMut(usize)) {
+        let mut hashes = Vec::new();
+        let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ' | 0);
+        let mut padded = Vec::new();
+        let words = text.split(is_space).filter(|word| !word.is_empty());
+        for word in words.chain([LINE_END]) {
+            let hash = hash(word);
+            let number = self.find(word, hash);
+            let is_label = match number {
+                Some(number) => number >= self.words,
+                None => word.starts_with(LABEL_PREFIX),
+            };
+            if !is_label {
+                if let Some(number) = number {
+                    found(number);
+                }
+                if self.settings.gram_max > 0 && word != LINE_END {
+                    padded.clear();
+                    padded.push(b'<');
+                    padded.extend_from_slice(word);
+                    padded.push(b'>');
+                    self.grams_of(&padded, &mut found);
+                }
+                if self.settings.word_grams > 1 {
+                    hashes.push(hash);
+                }
+            }
+            if word == LINE_END {
+                break;
+            }
+        }
+        self.word_grams_of(&hashes, &mut found);
+    }
+
+    /// The n-grams of characters of a word between angle brackets.
+    fn grams_of(&self, word: &[u8], found: &mut impl FnMut(usize)) {
+        let is_first = |at: usize| word.get(at).is_none_or(|byte| byte & 0xC0 != 0x80);
+        for start in (0..word.len()).filter(|&at| is_first(at)) {
+            let (mut hash, mut end) = (HASH_START, start);
+            for length in 1..=self.settings.gram_max {
+                if end == word.len() {
+                    break;
+                }
+                hash = hash_byte(hash, word[end]);
+                end += 1;
+                while !is_first(end) {
+                    hash = hash_byte(hash, word[end]);
+                    end += 1;
+                }
+                let is_bracket = length == 1 && (start == 0 || end == word.len());
+                if length >= self.settings.gram_min && !is_bracket {
+                    self.gram(u64::from(hash), found);
+                }
+            }
+        }
+    }
+
+    fn word_grams_of(&self, hashes: &[u32], found: &mut impl FnMut(usize)) {
+        // The hashes are signed where the format is at home, and so are widened with their sign.
+        let wide = |hash: u32| hash as i32 as u64;
+        for (at, &first) in hashes.iter().enumerate() {
+            let mut hash = wide(first);
+            for &next in hashes[at + 1..].iter().take(self.settings.word_grams - 1) {
+                hash = hash.wrapping_mul(116_049_371).wrapping_add(wide(next));
+                self.gram(hash, found);
+            }
+        }
+    }
+
+    #[inline]
+    fn gram(&self, hash: u64, found: &mut impl FnMut(usize)) {
+        let bucket = || {
+            // Most hashes have 32 bits, which are divided several times as fast.
+            u32::try_from(hash).map_or_else(
+                |_| (hash % u64::from(self.settings.buckets)) as u32,
+                |hash| hash % self.settings.buckets,
+            )
+        };
+        let row = match &self.grams {
+            Grams::All => Some(bucket()),
+            Grams::Some(pruned) => pruned.row(bucket()),
+            Grams::None => None,
+        };
+        if let Some(row) = row {
+            found(self.words + row as usize);
+        }
+    }
+
+    fn read_entry(&mut self, reader: &mut Reader<'_>, is_word: bool) -> Result<(), Error> {
+        let word = reader.text("a word")?;
+        let count = reader.i64("how often a word occurs")?;
+        let kind = reader.u8("the kind of a word")?;
+        if kind != u8::from(!is_word) {
+            return Err(Error::corrupt(format!(
+                "cannot read a fastText model: `{}` is of kind {kind} where words come before labels",
+                String::from_utf8_lossy(word)
+            )));
+        }
+        self.bytes.extend_from_slice(word);
+        let end = u32::try_from(self.bytes.len())
+            .map_err(|_| Error::limit("cannot read a fastText model: its words exceed 4 GiB"))?;
+        self.starts.push(end);
+        if !is_word {
+            let name = word.strip_prefix(LABEL_PREFIX).unwrap_or(word);
+            let name = std::str::from_utf8(name).map_err(|_| {
+                Error::corrupt("cannot read a fastText model: the name of a label is not UTF-8")
+            })?;
+            self.labels.push((name.to_owned(), count));
+        }
+        Ok(())
+    }
+
+    fn index(&mut self) {
+        let size = self.starts.len() - 1;
+        self.slots = vec![0; (2 * size).next_power_of_two()];
+        for at in 0..size {
+            let word = self.word(at);
+            let mut slot = self.first_slot(hash(word));
+            // Of equal words the first counts.
+            while self.slots[slot] != 0 && self.word(self.slots[slot] as usize - 1) != word {
+                slot = (slot + 1) & (self.slots.len() - 1);
+            }
+            if self.slots[slot] == 0 {
+                self.slots[slot] = at as u32 + 1;
+            }
+        }
+    }
+
+    fn word(&self, at: usize) -> &[u8] {
+        &self.bytes[self.starts[at] as usize..self.starts[at + 1] as usize]
+    }
+
+    fn first_slot(&self, hash: u32) -> usize {
+        hash as usize & (self.slots.len() - 1)
+    }
+
+    fn find(&self, word: &[u8], hash: u32) -> Option<usize> {
+        let mut slot = self.first_slot(hash);
+        loop {
+            let at = (*self.slots.get(slot)?).checked_sub(1)? as usize;
+            if self.word(at) == word {
+                return Some(at);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+/// A sparse table: at most a quarter of the slots is taken, so that a miss, the usual case, mostly
+/// costs one look.
+struct Pruned {
+    /// Bucket and row; a free slot has [`FREE`] for its bucket.
+    slots: Vec<(u32, u32)>,
+    shift: u32,
+    rows: usize,
+}
+
+const FREE: u32 = u32::MAX;
+
+impl Pruned {
+    fn read(reader: &mut Reader<'_>, count: usize) -> Result<Self, Error> {
+        let pairs = reader.bytes(count.checked_mul(8).unwrap_or(usize::MAX), "the n-grams")?;
+        let (pairs, _) = pairs.as_chunks::<8>();
+        let bits = (4 * count).next_power_of_two().trailing_zeros();
+        let mut table = Self {
+            slots: vec![(FREE, 0); 1 << bits],
+            shift: 64 - bits,
+            rows: 0,
+        };
+        for &[a, b, c, d, e, f, g, h] in pairs {
+            let (bucket, row) = (
+                u32::from_le_bytes([a, b, c, d]),
+                u32::from_le_bytes([e, f, g, h]),
+            );
+            if bucket > i32::MAX as u32 || row > i32::MAX as u32 {
+                return Err(Error::corrupt(format!(
+                    "cannot read a fastText model: n-gram {bucket} is in row {row}"
+                )));
+            }
+            table.rows = table.rows.max(row as usize + 1);
+            let slot = table.slot(bucket);
+            table.slots[slot] = (bucket, row);
+        }
+        Ok(table)
+    }
+
+    #[inline]
+    fn row(&self, bucket: u32) -> Option<u32> {
+        let (found, row) = self.slots[self.slot(bucket)];
+        (found == bucket).then_some(row)
+    }
+
+    /// The slot of a bucket, or the free one where it would be.
+    #[inline]
+    fn slot(&self, bucket: u32) -> usize {
+        let spread = u64::from(bucket).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut slot = (spread >> self.shift) as usize;
+        while self.slots[slot].0 != bucket && self.slots[slot].0 != FREE {
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        slot
+    }
+}
+
+const HASH_START: u32 = 2_166_136_261;
+
+/// FNV-1a, with bytes widened with their sign.
+#[inline]
+fn hash_byte(hash: u32, byte: u8) -> u32 {
+    (hash ^ (byte as i8 as u32)).wrapping_mul(16_777_619)
+}
+
+fn hash(word: &[u8]) -> u32 {
+    word.iter()
+        .fold(HASH_START, |hash, &byte| hash_byte(hash, byte))
+}
