@@ -20,3 +20,9 @@ pub const MODEL_NGRAM_MAX: usize = 32;
 
 /// Longest label of a domain name that is decoded from Punycode, in bytes: DNS allows 63.
 pub const PUNYCODE_SIZE_MAX: usize = 63;
+
+/// Most times that a line is repaired anew; each time takes one layer of wrong decoding away.
+pub const REPAIR_PASSES_MAX: usize = 64;
+
+/// How deep repaired parts of a line may lie in each other.
+pub const REPAIR_DEPTH_MAX: usize = 8;

@@ -102,7 +102,7 @@ impl TextNorm {
         text
     }
 
-    fn blanks(&self, text: &str) -> String {
+    fn blanks(self, text: &str) -> String {
         let (mut new, mut is_after_space) = (String::with_capacity(text.len()), true);
         for c in text.chars() {
             let c = if self.remove_punctuation && is_punctuation(c) {

@@ -75,15 +75,15 @@ impl UrlFilter {
     /// A filter with these rules.
     pub fn new(rules: UrlRules) -> Self {
         let mut banned_subwords = vec![Vec::new(); 128];
-        for part in words(rules.banned_subwords) {
+        for part in words(&rules.banned_subwords) {
             banned_subwords[usize::from(part.as_bytes()[0])].push(part);
         }
         Self {
             soft_word_threshold: rules.soft_word_threshold,
-            domains: names(rules.extra_domains),
-            urls: names(rules.extra_urls),
-            banned_words: words(rules.banned_words),
-            soft_banned_words: words(rules.soft_banned_words),
+            domains: names(&rules.extra_domains),
+            urls: names(&rules.extra_urls),
+            banned_words: words(&rules.banned_words),
+            soft_banned_words: words(&rules.soft_banned_words),
             banned_subwords,
             suffixes: rules.suffixes,
         }
@@ -143,21 +143,23 @@ impl Filter for UrlFilter {
     }
 }
 
-fn names(entries: Vec<String>) -> HashSet<Box<str>> {
+fn names(entries: &[String]) -> HashSet<Box<str>> {
     entries
         .iter()
         .filter(|entry| !entry.starts_with('#'))
-        .map(|entry| entry.trim_matches(is_space).into())
-        .filter(|name: &Box<str>| !name.is_empty())
+        .map(|entry| entry.trim_matches(is_space))
+        .filter(|name| !name.is_empty())
+        .map(Into::into)
         .collect()
 }
 
-fn words(entries: Vec<String>) -> HashSet<Box<str>> {
+fn words(entries: &[String]) -> HashSet<Box<str>> {
     entries
         .iter()
         .filter(|entry| !entry.starts_with('#'))
-        .map(|entry| normalise(entry).into())
-        .filter(|word: &Box<str>| !word.is_empty())
+        .map(|entry| normalise(entry))
+        .filter(|word| !word.is_empty())
+        .map(Into::into)
         .collect()
 }
 

@@ -16,7 +16,7 @@ import fasttext
 from datatrove.data import Document
 from datatrove.pipeline.decont.n_grams import NGramsDecontConfig, NGramsDecontFilter
 from datatrove.pipeline.filters import URLFilter
-from datatrove.pipeline.formatters import PIIFormatter
+from datatrove.pipeline.formatters import FTFYFormatter, PIIFormatter
 from datatrove.utils.text import TextNormConfig, simplify_text
 from tldextract import TLDExtract
 
@@ -207,6 +207,77 @@ MODELS: dict[str, tuple[dict[str, object], dict[str, object] | None]] = {
 }
 
 
+SENTENCES = [
+    "It’s a résumé — “quoted” text… ŠŽ œuvre, 30 °C, £5 €7",
+    "L’été à Paris, où l’on voit Noël; garçon, naïveté, ça et là",
+    "Übergrößenträger über Straßen, ÄÖÜ äöüß",
+    "Привет, мир! Это тест.",
+    "日本語のテキスト、と中国語文本。",
+    "Ελληνικά κείμενο ΑΒΓ",
+    "עברית العربية نص",
+    "Zażółć gęślą jaźń, Příliš žluťoučký kůň",
+    "😀 emoji 👍🏽 and ✓ ★ ™ ® ©",
+    "İstanbul ığüşöç ģīķļņ",
+    "voilà le travail à faire à la maison",
+    "हिन्दी में पाठ",
+]
+ODD_CHARS = (
+    "aZ .,?\n\x1a\x80\x85\x9d\xa0\xad¢£¤¦¨©ª«¬¯°±²³´µ¶·¸¹º»¼½¾¿×÷ÀÂÃÄÅÆÇÉÎÐÑÒÓØÙÞßàâãäåæïðñòóôøüŒœŠšŸŽžƒˆ˜"
+    "–—‘’‚“”„†‡•…‰‹›€™√≈∂∞ΑΒΓαβвВГРСЂЃўā�│╗█ﬁ\uf8ff　"
+)
+OTHER_CHARS = "a\x00\x1b[31m\x1b[;x\ufeff\u206a\ufffb\u200b\u2028\r\nﬁĲŉ‘“ʼＡ　ｶé\u0301\x93\x81\x7f\xad\ufff9"
+
+
+def wrong(text: str, encoding: str) -> str:
+    """Return a text as UTF-8 that is read as another encoding."""
+    return text.encode("utf-8", "replace").decode(encoding, "replace")
+
+
+def repairs() -> list[dict[str, object]]:
+    """Texts and their repairs, with datatrove's settings, and with nearly all fixes."""
+    encodings = ["latin-1", "sloppy-windows-1252", "windows-1252", "sloppy-windows-1251", "sloppy-windows-1250"]
+    encodings += ["sloppy-windows-1253", "sloppy-windows-1254", "sloppy-windows-1257", "iso-8859-2", "macroman", "cp437"]
+    texts = list(SENTENCES)
+    for sentence in SENTENCES:
+        once = [wrong(sentence, encoding) for encoding in encodings]
+        texts += once
+        texts += [wrong(text, "sloppy-windows-1252") for text in once[:3]]
+        texts += [text.replace("\xa0", " ") for text in once[:3]]
+        texts += [text[len(text) // 3 :] for text in once] + [text[1:-1] for text in once[:3]]
+        texts += [f"{RANDOM.choice(SENTENCES)} {text}" for text in once]
+        texts += [f"{once[0]}\n{once[1]}\n{sentence}\n"]
+    texts += mixed(list(ODD_CHARS), 500, 8)
+    texts += mixed(list(OTHER_CHARS), 200, 10)
+    texts += ["\u00ed\u00a0\u00bd\u00ed\u00b8\u0080 Ã©", "Ã© À\x80", "Ã\u00a0 Ã¡", "Â Ã x", "\xed\xa0\xbd Ã©"]
+    default = FTFYFormatter(unescape_html=False)
+    every = FTFYFormatter(
+        unescape_html=False,
+        fix_latin_ligatures=True,
+        fix_character_width=True,
+        uncurl_quotes=True,
+        fix_line_breaks=True,
+        normalization="NFKC",
+    )
+    least = FTFYFormatter(
+        unescape_html=False,
+        restore_byte_a0=False,
+        replace_lossy_sequences=False,
+        decode_inconsistent_utf8=False,
+        fix_c1_controls=False,
+        remove_terminal_escapes=False,
+        remove_control_chars=False,
+    )
+    return [
+        {
+            "text": text,
+            "default": default.format(text),
+            "every": every.format(text),
+            "least": least.format(text),
+        }
+        for text in texts
+    ]
+
+
 def trained(path: Path, settings: dict[str, object]) -> fasttext.FastText._FastText:
     """Train a model; with many seeds the library finds a NaN and gives up."""
     for seed in range(100):
@@ -256,6 +327,7 @@ def main() -> None:
         "urls.jsonl": urls,
         "norms.jsonl": norms,
         "decontamination.jsonl": decontamination,
+        "repairs.jsonl": repairs,
         "languages.jsonl": models,
     }
     for name, make in fixtures.items():

@@ -2,8 +2,8 @@
 //! tldextract 5.4.0, ftfy 6.3.1 and fastText 0.9.2 on Python 3.11.7.
 
 use nexus_text::{
-    FastText, Filter, Formatter, NGramsDecontConfig, NGramsDecontFilter, PiiFormatter, PiiTurn,
-    Profiler, PublicSuffixes, TextNorm, UrlFilter, UrlRules,
+    FastText, Filter, Formatter, FtfyFormatter, NGramsDecontConfig, NGramsDecontFilter,
+    PiiFormatter, PiiTurn, Profiler, PublicSuffixes, TextNorm, UnicodeForm, UrlFilter, UrlRules,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -184,6 +184,41 @@ fn contaminated_documents_are_those_of_datatrove() {
             assert_eq!(filter.judge(&mut profile).is_kept(), found.is_none());
         }
     }
+}
+
+#[test]
+fn texts_are_repaired_as_by_ftfy() {
+    let every = FtfyFormatter {
+        fix_latin_ligatures: true,
+        fix_character_width: true,
+        uncurl_quotes: true,
+        fix_line_breaks: true,
+        normalization: Some(UnicodeForm::Nfkc),
+        ..FtfyFormatter::default()
+    };
+    let least = FtfyFormatter {
+        restore_byte_a0: false,
+        replace_lossy_sequences: false,
+        decode_inconsistent_utf8: false,
+        fix_c1_controls: false,
+        remove_terminal_escapes: false,
+        remove_control_chars: false,
+        ..FtfyFormatter::default()
+    };
+    let mut differing = Vec::new();
+    for row in rows("repairs.jsonl") {
+        for (formatter, key) in [
+            (FtfyFormatter::default(), "default"),
+            (every, "every"),
+            (least, "least"),
+        ] {
+            let fixed = formatter.apply(text(&row, "text")).into_owned();
+            if fixed != text(&row, key) {
+                differing.push(format!("{key}: {row} not {fixed:?}"));
+            }
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
 #[test]

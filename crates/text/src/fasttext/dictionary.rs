@@ -72,9 +72,8 @@ impl Dictionary {
     pub(super) fn rows(&self) -> usize {
         self.words
             + match &self.grams {
-                Grams::None => 0,
                 Grams::All if self.settings.has_grams() => self.settings.buckets as usize,
-                Grams::All => 0,
+                Grams::None | Grams::All => 0,
                 Grams::Some(pruned) => pruned.rows,
             }
     }
@@ -245,7 +244,7 @@ const FREE: u32 = u32::MAX;
 
 impl Pruned {
     fn read(reader: &mut Reader<'_>, count: usize) -> Result<Self, Error> {
-        let pairs = reader.bytes(count.checked_mul(8).unwrap_or(usize::MAX), "the n-grams")?;
+        let pairs = reader.bytes(count.saturating_mul(8), "the n-grams")?;
         let (pairs, _) = pairs.as_chunks::<8>();
         let bits = (4 * count).next_power_of_two().trailing_zeros();
         let mut table = Self {

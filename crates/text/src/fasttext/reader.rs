@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
 
     /// `count` numbers of single precision.
     pub(super) fn floats(&mut self, count: usize, what: &str) -> Result<Vec<f32>, Error> {
-        let size = count.checked_mul(4).unwrap_or(usize::MAX);
+        let size = count.saturating_mul(4);
         let (numbers, _) = self.bytes(size, what)?.as_chunks();
         Ok(numbers
             .iter()
