@@ -54,7 +54,7 @@ def ours(path: Path, *arguments: str) -> list[dict[str, object]]:
         check=True,
         encoding="utf-8",
     )
-    return [json.loads(line) for line in run.stdout.splitlines()]
+    return [json.loads(line) for line in run.stdout.rstrip("\n").split("\n")]
 
 
 def need(*packages: str) -> None:

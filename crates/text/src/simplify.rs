@@ -2,7 +2,8 @@
 
 use crate::mark_tables::MARKS;
 use crate::unicode::{Classes, DIGIT, is_space};
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfd_quick};
+use crate::unicode_form::{UnicodeForm, is_in_form};
+use unicode_normalization::UnicodeNormalization;
 
 /// What becomes a blank beside the control characters.
 const PUNCTUATION: &str =
@@ -73,28 +74,37 @@ impl Default for TextNorm {
 }
 
 impl TextNorm {
-    /// The text in this form. Time is linear; a few copies are made.
+    /// The text in this form. Time is linear; most texts are gone through once or twice.
     pub fn apply(&self, text: &str) -> String {
-        let mut text = if self.lowercase {
-            text.to_lowercase()
+        // Whether a sigma is final depends on what is around it.
+        if self.lowercase && text.contains('Σ') {
+            let lower = text.to_lowercase();
+            return self.finish(lower.chars(), lower.len());
+        }
+        if self.lowercase {
+            return self.finish(Lower::new(text), text.len());
+        }
+        self.finish(text.chars(), text.len())
+    }
+
+    fn finish(self, chars: impl Iterator<Item = char>, size: usize) -> String {
+        let text = if self.norm_weekdays || self.norm_monthnames {
+            let mut text: String = Numbers::new(chars, self.norm_numbers).collect();
+            if self.norm_weekdays {
+                text = names(&text, &WEEKDAYS, "WEEKDAY");
+            }
+            if self.norm_monthnames {
+                text = names(&text, &MONTHS, "MONTH");
+            }
+            self.blanks(text.chars(), size)
         } else {
-            text.to_owned()
+            self.blanks(Numbers::new(chars, self.norm_numbers), size)
         };
-        if self.norm_numbers {
-            text = numbers(&text);
-        }
-        if self.norm_weekdays {
-            text = names(&text, &WEEKDAYS, "WEEKDAY");
-        }
-        if self.norm_monthnames {
-            text = names(&text, &MONTHS, "MONTH");
-        }
-        if self.remove_punctuation || self.norm_whitespace {
-            text = self.blanks(&text);
-        }
-        if self.norm_unicode_diacritics && !text.is_ascii() {
-            text = without_marks(&text);
-        }
+        let text = if self.norm_unicode_diacritics && !text.is_ascii() {
+            without_marks(&text)
+        } else {
+            text
+        };
         let stripped = text.trim_matches(is_space);
         if stripped.len() < text.len() {
             return stripped.to_owned();
@@ -102,9 +112,9 @@ impl TextNorm {
         text
     }
 
-    fn blanks(self, text: &str) -> String {
-        let (mut new, mut is_after_space) = (String::with_capacity(text.len()), true);
-        for c in text.chars() {
+    fn blanks(self, chars: impl Iterator<Item = char>, size: usize) -> String {
+        let (mut new, mut is_after_space) = (String::with_capacity(size), true);
+        for c in chars {
             let c = if self.remove_punctuation && is_punctuation(c) {
                 ' '
             } else {
@@ -125,39 +135,133 @@ impl TextNorm {
     }
 }
 
+/// The characters of a text in lower case.
+struct Lower<'a> {
+    chars: std::str::Chars<'a>,
+    /// What is left of a character that becomes several.
+    more: Option<std::char::ToLowercase>,
+}
+
+impl<'a> Lower<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            chars: text.chars(),
+            more: None,
+        }
+    }
+}
+
+impl Iterator for Lower<'_> {
+    type Item = char;
+
+    #[inline]
+    fn next(&mut self) -> Option<char> {
+        if let Some(more) = &mut self.more {
+            if let Some(c) = more.next() {
+                return Some(c);
+            }
+            self.more = None;
+        }
+        let c = self.chars.next()?;
+        if c.is_ascii() {
+            return Some(c.to_ascii_lowercase());
+        }
+        let mut lower = c.to_lowercase();
+        let first = lower.next();
+        self.more = (lower.len() > 0).then_some(lower);
+        first
+    }
+}
+
+/// Characters in which a run of digits, with at most one decimal separator inside, becomes `0`.
+struct Numbers<I> {
+    chars: I,
+    is_on: bool,
+    state: Number,
+    /// What comes before the rest, once a separator turned out to be none.
+    pending: Option<char>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Number {
+    Outside,
+    Whole,
+    Fraction,
+}
+
+impl<I: Iterator<Item = char>> Numbers<I> {
+    fn new(chars: I, is_on: bool) -> Self {
+        Self {
+            chars,
+            is_on,
+            state: Number::Outside,
+            pending: None,
+        }
+    }
+
+    /// Skips the rest of a number, and gives what comes behind it.
+    fn after(&mut self) -> Option<char> {
+        loop {
+            let c = self.chars.next()?;
+            if is_digit(c) {
+                continue;
+            }
+            if self.state == Number::Whole && is_separator(c) {
+                let next = self.chars.next();
+                if next.is_some_and(is_digit) {
+                    self.state = Number::Fraction;
+                    continue;
+                }
+                self.pending = next;
+            }
+            self.state = Number::Outside;
+            return Some(c);
+        }
+    }
+}
+
+impl<I: Iterator<Item = char>> Iterator for Numbers<I> {
+    type Item = char;
+
+    #[inline]
+    fn next(&mut self) -> Option<char> {
+        if !self.is_on {
+            return self.chars.next();
+        }
+        if let Some(c) = self.pending.take() {
+            return Some(c);
+        }
+        if self.state != Number::Outside {
+            return self.after();
+        }
+        let c = self.chars.next()?;
+        if is_digit(c) {
+            self.state = Number::Whole;
+            return Some('0');
+        }
+        Some(c)
+    }
+}
+
+#[inline]
+fn is_digit(c: char) -> bool {
+    if c.is_ascii() {
+        c.is_ascii_digit()
+    } else {
+        Classes::get().of(c) & DIGIT != 0
+    }
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, '.' | ',' | '،' | '٫' | '⎖' | '⎗' | '⎘')
+}
+
 fn is_punctuation(c: char) -> bool {
     if c.is_ascii() {
         c.is_ascii_punctuation() || c.is_ascii_control() && !matches!(c, '\t' | '\n')
     } else {
         c <= '\u{9F}' || PUNCTUATION.contains(c)
     }
-}
-
-/// Runs of digits, with at most one decimal separator inside, become `0`.
-fn numbers(text: &str) -> String {
-    let classes = Classes::get();
-    let is_digit = |c: char| {
-        if c.is_ascii() {
-            c.is_ascii_digit()
-        } else {
-            classes.of(c) & DIGIT != 0
-        }
-    };
-    let is_separator = |c| matches!(c, '.' | ',' | '،' | '٫' | '⎖' | '⎗' | '⎘');
-    let (mut new, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(start) = rest.find(is_digit) {
-        new.push_str(&rest[..start]);
-        new.push('0');
-        rest = rest[start..].trim_start_matches(is_digit);
-        if let Some(after) = rest.strip_prefix(is_separator) {
-            let fraction = after.trim_start_matches(is_digit);
-            if fraction.len() < after.len() {
-                rest = fraction;
-            }
-        }
-    }
-    new.push_str(rest);
-    new
 }
 
 fn names(text: &str, names: &[&str], by: &str) -> String {
@@ -177,10 +281,13 @@ fn names(text: &str, names: &[&str], by: &str) -> String {
 /// The canonical decomposition, without marks that take no space (general category Mn).
 fn without_marks(text: &str) -> String {
     let is_kept = |c: &char| *c < '\u{300}' || !is_mark(*c);
-    if is_nfd_quick(text.chars()) == IsNormalized::Yes {
+    if !is_in_form(text, UnicodeForm::Nfd) {
+        return text.nfd().filter(is_kept).collect();
+    }
+    if text.contains(|c| !is_kept(&c)) {
         return text.chars().filter(is_kept).collect();
     }
-    text.nfd().filter(is_kept).collect()
+    text.to_owned()
 }
 
 fn is_mark(c: char) -> bool {

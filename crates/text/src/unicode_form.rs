@@ -90,13 +90,23 @@ fn is_plain(text: &str) -> bool {
 
 /// Whether a text is surely in a form.
 pub(crate) fn is_in_form(text: &str, form: UnicodeForm) -> bool {
-    let quick = |chars: std::str::Chars<'_>| match form {
+    // Characters below these do not change, and none changes by standing beside them.
+    let plain = match form {
+        UnicodeForm::Nfc => '\u{300}',
+        UnicodeForm::Nfd => '\u{C0}',
+        UnicodeForm::Nfkc | UnicodeForm::Nfkd => '\u{A0}',
+    };
+    if text.is_ascii() {
+        return true;
+    }
+    let chars = text.chars().filter(|&c| c >= plain);
+    let quick = match form {
         UnicodeForm::Nfc => is_nfc_quick(chars),
         UnicodeForm::Nfd => is_nfd_quick(chars),
         UnicodeForm::Nfkc => is_nfkc_quick(chars),
         UnicodeForm::Nfkd => is_nfkd_quick(chars),
     };
-    text.is_ascii() || quick(text.chars()) == IsNormalized::Yes
+    quick == IsNormalized::Yes
 }
 
 pub(crate) fn to_form(text: &str, form: UnicodeForm) -> String {

@@ -20,6 +20,7 @@ pub(super) struct Dictionary {
     /// Words by hash: open addressing; 0 is free, other values are one more than the word's number.
     slots: Vec<u32>,
     grams: Grams,
+    modulus: Modulus,
     /// Names of the labels, less [`LABEL_PREFIX`], and how often each was seen.
     pub(super) labels: Vec<(String, i64)>,
 }
@@ -54,6 +55,7 @@ impl Dictionary {
             words,
             slots: Vec::new(),
             grams: Grams::All,
+            modulus: Modulus::new(settings.buckets),
             labels: Vec::new(),
         };
         for at in 0..size {
@@ -154,13 +156,7 @@ impl Dictionary {
 
     #[inline]
     fn gram(&self, hash: u64, found: &mut impl FnMut(usize)) {
-        let bucket = || {
-            // Most hashes have 32 bits, which are divided several times as fast.
-            u32::try_from(hash).map_or_else(
-                |_| (hash % u64::from(self.settings.buckets)) as u32,
-                |hash| hash % self.settings.buckets,
-            )
-        };
+        let bucket = || self.modulus.of(hash);
         let row = match &self.grams {
             Grams::All => Some(bucket()),
             Grams::Some(pruned) => pruned.row(bucket()),
@@ -231,6 +227,31 @@ impl Dictionary {
     }
 }
 
+/// The remainder by a number that is the same each time, for 32 bits by two multiplications (Lemire,
+/// Kaser, Kurz 2019, <https://arxiv.org/abs/1902.01961>).
+struct Modulus {
+    divisor: u32,
+    inverse: u64,
+}
+
+impl Modulus {
+    fn new(divisor: u32) -> Self {
+        Self {
+            divisor,
+            inverse: (u64::MAX / u64::from(divisor.max(1))).wrapping_add(1),
+        }
+    }
+
+    #[inline]
+    fn of(&self, number: u64) -> u32 {
+        let Ok(number) = u32::try_from(number) else {
+            return (number % u64::from(self.divisor)) as u32;
+        };
+        let fraction = self.inverse.wrapping_mul(u64::from(number));
+        ((u128::from(fraction) * u128::from(self.divisor)) >> 64) as u32
+    }
+}
+
 /// A sparse table: at most a quarter of the slots is taken, so that a miss, the usual case, mostly
 /// costs one look.
 struct Pruned {
@@ -298,4 +319,25 @@ fn hash_byte(hash: u32, byte: u8) -> u32 {
 fn hash(word: &[u8]) -> u32 {
     word.iter()
         .fold(HASH_START, |hash, &byte| hash_byte(hash, byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn remainders_are_those_of_division(number: u64, short: u32, divisor in 1..=u32::MAX) {
+            let modulus = Modulus::new(divisor);
+            for number in [number, u64::from(short), u64::from(u32::MAX), 0] {
+                prop_assert_eq!(u64::from(modulus.of(number)), number % u64::from(divisor));
+            }
+        }
+    }
+
+    #[test]
+    fn remainders_by_one_are_zero() {
+        assert_eq!(Modulus::new(1).of(5), 0);
+    }
 }

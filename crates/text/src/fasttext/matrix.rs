@@ -6,6 +6,9 @@ use super::reader::Reader;
 use crate::error::Error;
 use crate::limits::MODEL_DIM_MAX;
 
+/// A quantised matrix of so many numbers or fewer is made plain, which is quicker: 16 MiB.
+const PLAIN_MAX: usize = 1 << 22;
+
 /// Centroids of a part.
 const CENTROIDS: usize = 256;
 
@@ -38,7 +41,13 @@ struct Quantiser {
 impl Matrix {
     pub(super) fn read(reader: &mut Reader<'_>, is_quantised: bool) -> Result<Self, Error> {
         if is_quantised {
-            return Ok(Self::Quantised(Quantised::read(reader)?));
+            let matrix = Quantised::read(reader)?;
+            let is_small = matrix.rows.saturating_mul(matrix.dim) <= PLAIN_MAX;
+            return Ok(if is_small {
+                matrix.to_dense()
+            } else {
+                Self::Quantised(matrix)
+            });
         }
         let (rows, dim) = shape(reader)?;
         let data = reader.floats(rows.saturating_mul(dim), "a matrix")?;
@@ -121,6 +130,19 @@ impl Quantised {
             parts,
             norms,
         })
+    }
+
+    fn to_dense(&self) -> Matrix {
+        let mut data = Vec::with_capacity(self.rows * self.dim);
+        for row in 0..self.rows {
+            let norm = self.norm(row);
+            data.extend(self.centroids(row).flatten().map(|value| norm * value));
+        }
+        Matrix::Dense {
+            rows: self.rows,
+            dim: self.dim,
+            data,
+        }
     }
 
     #[inline]
