@@ -134,9 +134,9 @@ impl FastText {
     pub fn predict(&self, text: &str) -> Vec<Prediction<'_>> {
         let mut hidden = vec![0.0; self.input.dim()];
         let mut rows = 0_u32;
-        self.dictionary.rows_of(text.as_bytes(), |row| {
-            self.input.add_row(row, &mut hidden);
-            rows = rows.saturating_add(1);
+        self.dictionary.rows_of(text.as_bytes(), |found| {
+            self.input.add_rows(found, &mut hidden);
+            rows = rows.saturating_add(found.len() as u32);
         });
         let mut found = Vec::new();
         if rows == 0 {

@@ -2,12 +2,10 @@
 
 use crate::mark_tables::MARKS;
 use crate::unicode::{Classes, DIGIT, is_space};
-use crate::unicode_form::{UnicodeForm, is_in_form};
 use unicode_normalization::UnicodeNormalization;
-
-/// What becomes a blank beside the control characters.
-const PUNCTUATION: &str =
-    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»–—’“”„…∶━►、。〈〉《》「」【】！％（），．１：；？～";
+use unicode_normalization::char::{
+    canonical_combining_class, decompose_canonical, is_combining_mark,
+};
 
 const WEEKDAYS: [&str; 7] = [
     "monday",
@@ -76,32 +74,31 @@ impl Default for TextNorm {
 impl TextNorm {
     /// The text in this form. Time is linear; most texts are gone through once or twice.
     pub fn apply(&self, text: &str) -> String {
-        // Whether a sigma is final depends on what is around it.
-        if self.lowercase && text.contains('Σ') {
-            let lower = text.to_lowercase();
-            return self.finish(lower.chars(), lower.len());
-        }
-        if self.lowercase {
-            return self.finish(Lower::new(text), text.len());
-        }
-        self.finish(text.chars(), text.len())
-    }
-
-    fn finish(self, chars: impl Iterator<Item = char>, size: usize) -> String {
-        let text = if self.norm_weekdays || self.norm_monthnames {
-            let mut text: String = Numbers::new(chars, self.norm_numbers).collect();
+        let has_names = self.norm_weekdays || self.norm_monthnames;
+        let text = if has_names {
+            let first = Self {
+                remove_punctuation: false,
+                norm_whitespace: false,
+                ..*self
+            };
+            let mut text = first.stream(text);
             if self.norm_weekdays {
                 text = names(&text, &WEEKDAYS, "WEEKDAY");
             }
             if self.norm_monthnames {
                 text = names(&text, &MONTHS, "MONTH");
             }
-            self.blanks(text.chars(), size)
+            let second = Self {
+                lowercase: false,
+                norm_numbers: false,
+                ..*self
+            };
+            second.stream(&text)
         } else {
-            self.blanks(Numbers::new(chars, self.norm_numbers), size)
+            self.stream(text)
         };
         let text = if self.norm_unicode_diacritics && !text.is_ascii() {
-            without_marks(&text)
+            without_marks(text)
         } else {
             text
         };
@@ -112,135 +109,125 @@ impl TextNorm {
         text
     }
 
-    fn blanks(self, chars: impl Iterator<Item = char>, size: usize) -> String {
-        let (mut new, mut is_after_space) = (String::with_capacity(size), true);
-        for c in chars {
-            let c = if self.remove_punctuation && is_punctuation(c) {
-                ' '
-            } else {
-                c
-            };
-            let is_space = self.norm_whitespace && is_space(c);
-            if !is_space {
-                new.push(c);
-            } else if !is_after_space {
-                new.push(' ');
-            }
-            is_after_space = is_space;
+    /// What is done character by character: letters, numbers, punctuation and white space.
+    fn stream(self, text: &str) -> String {
+        let mut stream = Stream {
+            norm: self,
+            out: String::with_capacity(text.len()),
+            number: Number::Outside,
+            is_after_space: true,
+        };
+        // Whether a sigma is final depends on what is around it.
+        if self.lowercase && text.contains('Σ') {
+            stream.norm.lowercase = false;
+            stream.push_text(&text.to_lowercase());
+        } else {
+            stream.push_text(text);
         }
-        if self.norm_whitespace && new.ends_with(' ') {
-            new.pop();
-        }
-        new
+        stream.finish()
     }
 }
 
-/// The characters of a text in lower case.
-struct Lower<'a> {
-    chars: std::str::Chars<'a>,
-    /// What is left of a character that becomes several.
-    more: Option<std::char::ToLowercase>,
+struct Stream {
+    norm: TextNorm,
+    out: String,
+    number: Number,
+    is_after_space: bool,
 }
 
-impl<'a> Lower<'a> {
-    fn new(text: &'a str) -> Self {
-        Self {
-            chars: text.chars(),
-            more: None,
-        }
-    }
-}
-
-impl Iterator for Lower<'_> {
-    type Item = char;
-
-    #[inline]
-    fn next(&mut self) -> Option<char> {
-        if let Some(more) = &mut self.more {
-            if let Some(c) = more.next() {
-                return Some(c);
-            }
-            self.more = None;
-        }
-        let c = self.chars.next()?;
-        if c.is_ascii() {
-            return Some(c.to_ascii_lowercase());
-        }
-        let mut lower = c.to_lowercase();
-        let first = lower.next();
-        self.more = (lower.len() > 0).then_some(lower);
-        first
-    }
-}
-
-/// Characters in which a run of digits, with at most one decimal separator inside, becomes `0`.
-struct Numbers<I> {
-    chars: I,
-    is_on: bool,
-    state: Number,
-    /// What comes before the rest, once a separator turned out to be none.
-    pending: Option<char>,
-}
-
+/// Where in a number the stream is: a run of digits, with at most one decimal separator inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Number {
     Outside,
     Whole,
+    /// Behind a character that is a separator if a digit follows.
+    Separator(char),
     Fraction,
 }
 
-impl<I: Iterator<Item = char>> Numbers<I> {
-    fn new(chars: I, is_on: bool) -> Self {
-        Self {
-            chars,
-            is_on,
-            state: Number::Outside,
-            pending: None,
+impl Stream {
+    fn push_text(&mut self, text: &str) {
+        let mut chars = text.chars();
+        loop {
+            let rest = chars.as_str();
+            let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+            if letters > 0 {
+                self.push_letters(&rest[..letters]);
+                chars = rest[letters..].chars();
+            }
+            let Some(c) = chars.next() else {
+                return;
+            };
+            if !self.norm.lowercase || c.is_ascii() || is_uncased(c) {
+                self.push(c);
+            } else {
+                c.to_lowercase().for_each(|c| self.push(c));
+            }
         }
     }
 
-    /// Skips the rest of a number, and gives what comes behind it.
-    fn after(&mut self) -> Option<char> {
-        loop {
-            let c = self.chars.next()?;
-            if is_digit(c) {
-                continue;
-            }
-            if self.state == Number::Whole && is_separator(c) {
-                let next = self.chars.next();
-                if next.is_some_and(is_digit) {
-                    self.state = Number::Fraction;
-                    continue;
-                }
-                self.pending = next;
-            }
-            self.state = Number::Outside;
-            return Some(c);
+    /// ASCII letters.
+    fn push_letters(&mut self, letters: &str) {
+        self.end_number();
+        let start = self.out.len();
+        self.out.push_str(letters);
+        if self.norm.lowercase {
+            self.out[start..].make_ascii_lowercase();
         }
+        self.is_after_space = false;
+    }
+
+    fn push(&mut self, c: char) {
+        if !self.norm.norm_numbers {
+            return self.emit(c);
+        }
+        self.number = match self.number {
+            Number::Outside if is_digit(c) => {
+                self.emit('0');
+                Number::Whole
+            }
+            Number::Separator(_) if is_digit(c) => Number::Fraction,
+            number if is_digit(c) => number,
+            Number::Whole if is_separator(c) => Number::Separator(c),
+            _ => {
+                self.end_number();
+                self.emit(c);
+                Number::Outside
+            }
+        };
+    }
+
+    fn end_number(&mut self) {
+        if let Number::Separator(c) = self.number {
+            self.emit(c);
+        }
+        self.number = Number::Outside;
+    }
+
+    fn emit(&mut self, c: char) {
+        let is_blank = self.norm.remove_punctuation && is_punctuation(c);
+        let c = if is_blank { ' ' } else { c };
+        let is_space = self.norm.norm_whitespace && is_space(c);
+        if !is_space {
+            self.out.push(c);
+        } else if !self.is_after_space {
+            self.out.push(' ');
+        }
+        self.is_after_space = is_space;
+    }
+
+    fn finish(mut self) -> String {
+        self.end_number();
+        if self.norm.norm_whitespace && self.out.ends_with(' ') {
+            self.out.pop();
+        }
+        self.out
     }
 }
 
-impl<I: Iterator<Item = char>> Iterator for Numbers<I> {
-    type Item = char;
-
-    #[inline]
-    fn next(&mut self) -> Option<char> {
-        if !self.is_on {
-            return self.chars.next();
-        }
-        if let Some(c) = self.pending.take() {
-            return Some(c);
-        }
-        if self.state != Number::Outside {
-            return self.after();
-        }
-        let c = self.chars.next()?;
-        if is_digit(c) {
-            self.state = Number::Whole;
-            return Some('0');
-        }
-        Some(c)
-    }
+/// Whether a character is surely neither in upper case nor in lower case.
+fn is_uncased(c: char) -> bool {
+    matches!(c, '\u{2000}'..='\u{20FF}' | '\u{590}'..='\u{109F}' | '\u{2E80}'..='\u{A63F}' | '\u{AC00}'..='\u{FAFF}')
 }
 
 #[inline]
@@ -256,12 +243,17 @@ fn is_separator(c: char) -> bool {
     matches!(c, '.' | ',' | '،' | '٫' | '⎖' | '⎗' | '⎘')
 }
 
+/// Punctuation of ASCII, of typography and of Chinese, and control characters but tab and line feed.
 fn is_punctuation(c: char) -> bool {
     if c.is_ascii() {
-        c.is_ascii_punctuation() || c.is_ascii_control() && !matches!(c, '\t' | '\n')
-    } else {
-        c <= '\u{9F}' || PUNCTUATION.contains(c)
+        return c.is_ascii_punctuation() || c.is_ascii_control() && !matches!(c, '\t' | '\n');
     }
+    matches!(
+        c,
+        '\u{80}'..='\u{9F}' | '«' | '»' | '´' | '–' | '—' | '’' | '“' | '”' | '„' | '…' | '∶' | '━' | '►'
+            | '、' | '。' | '〈'..='」' | '【' | '】' | '！' | '％' | '（' | '）' | '，' | '．' | '１' | '：'
+            | '；' | '？' | '～'
+    )
 }
 
 fn names(text: &str, names: &[&str], by: &str) -> String {
@@ -279,19 +271,59 @@ fn names(text: &str, names: &[&str], by: &str) -> String {
 }
 
 /// The canonical decomposition, without marks that take no space (general category Mn).
-fn without_marks(text: &str) -> String {
-    let is_kept = |c: &char| *c < '\u{300}' || !is_mark(*c);
-    if !is_in_form(text, UnicodeForm::Nfd) {
-        return text.nfd().filter(is_kept).collect();
+fn without_marks(text: String) -> String {
+    // No mark and no character that is composed lies between these.
+    let is_simple = |c: char| c < '\u{C0}' || ('\u{3100}'..='\u{A63F}').contains(&c);
+    let mut new = String::with_capacity(text.len());
+    let (mut is_changed, mut has_class) = (false, false);
+    for c in text.chars() {
+        if is_simple(c) {
+            new.push(c);
+            continue;
+        }
+        decompose_canonical(c, |part| {
+            if is_mark(part) {
+                is_changed = true;
+                return;
+            }
+            is_changed |= part != c;
+            has_class |= is_combining_mark(part) && canonical_combining_class(part) != 0;
+            new.push(part);
+        });
     }
-    if text.contains(|c| !is_kept(&c)) {
-        return text.chars().filter(is_kept).collect();
+    if has_class {
+        // Some of what is left has an order.
+        return text.nfd().filter(|c| !is_mark(*c)).collect();
     }
-    text.to_owned()
+    if is_changed { new } else { text }
 }
 
 fn is_mark(c: char) -> bool {
     let code = c as u32;
     let at = MARKS.partition_point(|run| run.1 < code);
     MARKS.get(at).is_some_and(|run| run.0 <= code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ranges_without_cases_and_marks_have_none() {
+        for c in ('\0'..=char::MAX).filter(|&c| is_uncased(c)) {
+            assert!(c.to_lowercase().eq([c]), "{c:?}");
+        }
+        for c in '\u{3100}'..='\u{A63F}' {
+            assert!(c.nfd().eq([c]) && !is_mark(c), "{c:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn marks_are_those_of_the_whole_decomposition(text: String) {
+            let expected: String = text.nfd().filter(|c| !is_mark(*c)).collect();
+            prop_assert_eq!(without_marks(text), expected);
+        }
+    }
 }

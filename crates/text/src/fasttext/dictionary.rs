@@ -10,6 +10,12 @@ const LINE_END: &[u8] = b"</s>";
 /// What a label begins with.
 pub(super) const LABEL_PREFIX: &[u8] = b"__label__";
 
+/// Rows of so many words are found beforehand, unless they are too many.
+const KNOWN_WORDS_MAX: usize = 1 << 16;
+const KNOWN_ROWS_MAX: usize = 1 << 22;
+/// Rows of a long word are handed on by about so many.
+const ROWS_AT_ONCE: usize = 1 << 12;
+
 pub(super) struct Dictionary {
     settings: Settings,
     /// The bytes of all words and labels, one behind the other.
@@ -21,6 +27,9 @@ pub(super) struct Dictionary {
     slots: Vec<u32>,
     grams: Grams,
     modulus: Modulus,
+    /// Where the rows of the first words are in `known_rows`.
+    known: Vec<u32>,
+    known_rows: Vec<u32>,
     /// Names of the labels, less [`LABEL_PREFIX`], and how often each was seen.
     pub(super) labels: Vec<(String, i64)>,
 }
@@ -56,6 +65,8 @@ impl Dictionary {
             slots: Vec::new(),
             grams: Grams::All,
             modulus: Modulus::new(settings.buckets),
+            known: Vec::new(),
+            known_rows: Vec::new(),
             labels: Vec::new(),
         };
         for at in 0..size {
@@ -67,6 +78,7 @@ impl Dictionary {
             Ok(count) => Grams::Some(Pruned::read(reader, count)?),
         };
         dictionary.index();
+        dictionary.know();
         Ok(dictionary)
     }
 
@@ -84,11 +96,10 @@ impl Dictionary {
         !matches!(self.grams, Grams::All)
     }
 
-    /// Gives `found` the row of every word and n-gram of the text, which is one line.
-    pub(super) fn rows_of(&self, text: &[u8], mut found: impl FnMut(usize)) {
-        let mut hashes = Vec::new();
+    /// Gives `found` the rows of every word and n-gram of the text, which is one line, in their order.
+    pub(super) fn rows_of(&self, text: &[u8], mut found: impl FnMut(&[u32])) {
+        let (mut hashes, mut rows) = (Vec::new(), Vec::new());
         let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ' | 0);
-        let mut padded = Vec::new();
         let words = text.split(is_space).filter(|word| !word.is_empty());
         for word in words.chain([LINE_END]) {
             let hash = hash(word);
@@ -98,15 +109,9 @@ impl Dictionary {
                 None => word.starts_with(LABEL_PREFIX),
             };
             if !is_label {
-                if let Some(number) = number {
-                    found(number);
-                }
-                if self.settings.gram_max > 0 && word != LINE_END {
-                    padded.clear();
-                    padded.push(b'<');
-                    padded.extend_from_slice(word);
-                    padded.push(b'>');
-                    self.grams_of(&padded, &mut found);
+                match number.and_then(|number| self.rows_of_known(number)) {
+                    Some(rows) => found(rows),
+                    None => self.rows_of_word(word, number, &mut rows, &mut found),
                 }
                 if self.settings.word_grams > 1 {
                     hashes.push(hash);
@@ -116,55 +121,101 @@ impl Dictionary {
                 break;
             }
         }
-        self.word_grams_of(&hashes, &mut found);
+        self.word_grams_of(&hashes, &mut rows, &mut found);
+    }
+
+    fn rows_of_known(&self, number: usize) -> Option<&[u32]> {
+        let (start, end) = (self.known.get(number)?, self.known.get(number + 1)?);
+        Some(&self.known_rows[*start as usize..*end as usize])
+    }
+
+    /// The rows of a word: its own, if it has a number, and those of its n-grams.
+    fn rows_of_word(
+        &self,
+        word: &[u8],
+        number: Option<usize>,
+        rows: &mut Vec<u32>,
+        found: &mut impl FnMut(&[u32]),
+    ) {
+        rows.clear();
+        rows.extend(number.map(|number| number as u32));
+        if self.settings.gram_max > 0 && word != LINE_END {
+            self.grams_of(word, rows, found);
+        }
+        found(rows);
+        rows.clear();
     }
 
     /// The n-grams of characters of a word between angle brackets.
-    fn grams_of(&self, word: &[u8], found: &mut impl FnMut(usize)) {
-        let is_first = |at: usize| word.get(at).is_none_or(|byte| byte & 0xC0 != 0x80);
-        for start in (0..word.len()).filter(|&at| is_first(at)) {
+    fn grams_of(&self, word: &[u8], rows: &mut Vec<u32>, found: &mut impl FnMut(&[u32])) {
+        let size = word.len() + 2;
+        let byte = |at: usize| match at {
+            0 => b'<',
+            at if at + 1 == size => b'>',
+            at => word[at - 1],
+        };
+        let is_first = |at: usize| at >= size || byte(at) & 0xC0 != 0x80;
+        for start in (0..size).filter(|&at| is_first(at)) {
             let (mut hash, mut end) = (HASH_START, start);
             for length in 1..=self.settings.gram_max {
-                if end == word.len() {
+                if end == size {
                     break;
                 }
-                hash = hash_byte(hash, word[end]);
+                hash = hash_byte(hash, byte(end));
                 end += 1;
                 while !is_first(end) {
-                    hash = hash_byte(hash, word[end]);
+                    hash = hash_byte(hash, byte(end));
                     end += 1;
                 }
-                let is_bracket = length == 1 && (start == 0 || end == word.len());
+                let is_bracket = length == 1 && (start == 0 || end == size);
                 if length >= self.settings.gram_min && !is_bracket {
-                    self.gram(u64::from(hash), found);
+                    rows.extend(self.row_of(u64::from(hash)));
                 }
+            }
+            if rows.len() >= ROWS_AT_ONCE {
+                found(rows);
+                rows.clear();
             }
         }
     }
 
-    fn word_grams_of(&self, hashes: &[u32], found: &mut impl FnMut(usize)) {
+    fn word_grams_of(&self, hashes: &[u32], rows: &mut Vec<u32>, found: &mut impl FnMut(&[u32])) {
         // The hashes are signed where the format is at home, and so are widened with their sign.
         let wide = |hash: u32| hash as i32 as u64;
         for (at, &first) in hashes.iter().enumerate() {
             let mut hash = wide(first);
             for &next in hashes[at + 1..].iter().take(self.settings.word_grams - 1) {
                 hash = hash.wrapping_mul(116_049_371).wrapping_add(wide(next));
-                self.gram(hash, found);
+                rows.extend(self.row_of(hash));
             }
+            found(rows);
+            rows.clear();
         }
     }
 
     #[inline]
-    fn gram(&self, hash: u64, found: &mut impl FnMut(usize)) {
+    fn row_of(&self, hash: u64) -> Option<u32> {
         let bucket = || self.modulus.of(hash);
         let row = match &self.grams {
             Grams::All => Some(bucket()),
             Grams::Some(pruned) => pruned.row(bucket()),
             Grams::None => None,
         };
-        if let Some(row) = row {
-            found(self.words + row as usize);
+        row.map(|row| self.words as u32 + row)
+    }
+
+    /// Finds the rows of the first words, which are the most frequent ones.
+    fn know(&mut self) {
+        let (mut ends, mut all, mut rows) = (vec![0], Vec::new(), Vec::new());
+        for number in 0..self.words.min(KNOWN_WORDS_MAX) {
+            let add = &mut |rows: &[u32]| all.extend_from_slice(rows);
+            self.rows_of_word(self.word(number), Some(number), &mut rows, add);
+            if all.len() > KNOWN_ROWS_MAX {
+                break;
+            }
+            ends.push(all.len() as u32);
         }
+        (self.known, self.known_rows) = (ends, all);
     }
 
     fn read_entry(&mut self, reader: &mut Reader<'_>, is_word: bool) -> Result<(), Error> {

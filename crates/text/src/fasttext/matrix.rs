@@ -66,20 +66,26 @@ impl Matrix {
         }
     }
 
-    /// Adds row `at` to `sum`.
-    #[inline]
-    pub(super) fn add_row(&self, at: usize, sum: &mut [f32]) {
+    /// Adds rows to `sum`, in their order.
+    pub(super) fn add_rows(&self, rows: &[u32], sum: &mut [f32]) {
         match self {
-            Self::Dense { dim, data, .. } => {
-                for (sum, value) in sum.iter_mut().zip(&data[at * dim..][..*dim]) {
-                    *sum += value;
+            Self::Dense { data, .. } => {
+                // The vectors of language identifiers are this long: the sum stays in registers.
+                if let Ok(sum) = <&mut [f32; 16]>::try_from(&mut *sum) {
+                    return add_fixed(data, rows, sum);
+                }
+                for &row in rows {
+                    let row = &data[row as usize * sum.len()..][..sum.len()];
+                    for (sum, value) in sum.iter_mut().zip(row) {
+                        *sum += value;
+                    }
                 }
             }
             Self::Quantised(matrix) => {
-                let norm = matrix.norm(at);
-                let mut sum = sum.iter_mut();
-                for centroid in matrix.centroids(at) {
-                    for (value, sum) in centroid.iter().zip(sum.by_ref()) {
+                for &row in rows {
+                    let norm = matrix.norm(row as usize);
+                    let values = matrix.centroids(row as usize).flatten();
+                    for (sum, value) in sum.iter_mut().zip(values) {
                         *sum += norm * value;
                     }
                 }
@@ -100,6 +106,17 @@ impl Matrix {
             }
         }
     }
+}
+
+fn add_fixed<const DIM: usize>(data: &[f32], rows: &[u32], sum: &mut [f32; DIM]) {
+    let (data, _) = data.as_chunks::<DIM>();
+    let mut total = *sum;
+    for &row in rows {
+        for (total, value) in total.iter_mut().zip(&data[row as usize]) {
+            *total += value;
+        }
+    }
+    *sum = total;
 }
 
 impl Quantised {
