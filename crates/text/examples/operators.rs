@@ -3,7 +3,8 @@
 //! `cargo run --release -p nexus-text --example operators -- corpus.jsonl [MODEL] > operators.jsonl`
 //!
 //! MODEL is a file of fastText, such as `lid.176.ftz`; without one, languages are guessed by trigrams.
-//! `... -- corpus.jsonl MODEL --time 2` prints the MB of text that each does in a CPU second instead.
+//! `... -- corpus.jsonl MODEL --time 2` prints the MB of text that each does in a CPU second instead;
+//! the name of one may follow.
 
 use nexus_text::{
     Filter, Formatter, FtfyFormatter, LanguageFilter, LanguageId, LineDedup, NGramsDecontConfig,
@@ -29,7 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => LanguageId::default(),
     };
     match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--time"), Some(seconds)) => time(&rows?, language, seconds.parse()?),
+        (Some("--time"), Some(seconds)) => time(
+            &rows?,
+            language,
+            seconds.parse()?,
+            arguments.next().as_deref(),
+        ),
         _ => write(&rows?, &language),
     }
 }
@@ -62,7 +68,12 @@ fn write(rows: &[Value], language: &LanguageId) -> Result<(), Box<dyn Error>> {
     Ok(out.flush()?)
 }
 
-fn time(rows: &[Value], language: LanguageId, least: f64) -> Result<(), Box<dyn Error>> {
+fn time(
+    rows: &[Value],
+    language: LanguageId,
+    least: f64,
+    only: Option<&str>,
+) -> Result<(), Box<dyn Error>> {
     let texts: Vec<&str> = rows.iter().filter_map(|row| row["text"].as_str()).collect();
     let size: usize = texts.iter().map(|text| text.len()).sum();
     let mut contamination = NGramsDecontFilter::new(NGramsDecontConfig::default());
@@ -82,6 +93,9 @@ fn time(rows: &[Value], language: LanguageId, least: f64) -> Result<(), Box<dyn 
     ];
     let filters: [&dyn Filter; 2] = [&languages, &contamination];
     let print = |name: &str, mut work: Box<dyn FnMut(&str) + '_>| {
+        if only.is_some_and(|only| only != name) {
+            return;
+        }
         let (begun, mut rounds) = (seconds(), 0);
         while rounds == 0 || seconds() - begun < least {
             for text in &texts {

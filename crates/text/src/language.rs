@@ -19,11 +19,11 @@ pub enum LanguageId {
 }
 
 /// A language and how sure the model is of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Language {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Language<'a> {
     /// The label of the model: for `lid.176` and trigrams the ISO 639-1 code, or that of 639-3 where
     /// there is none.
-    pub code: String,
+    pub code: &'a str,
     /// 0 to 1. Trigrams give their confidence in the best language, which is no probability.
     pub score: f32,
 }
@@ -39,11 +39,11 @@ impl LanguageId {
 
     /// The languages of a text, the most likely first; trigrams give at most one. Time is linear in
     /// the text.
-    pub fn predict(&self, text: &str) -> Vec<Language> {
+    pub fn predict(&self, text: &str) -> Vec<Language<'_>> {
         match self {
             Self::Trigrams => whatlang::detect(text)
                 .map(|found| Language {
-                    code: code(found.lang()).to_owned(),
+                    code: code(found.lang()),
                     score: found.confidence() as f32,
                 })
                 .into_iter()
@@ -52,7 +52,7 @@ impl LanguageId {
                 .predict(text)
                 .into_iter()
                 .map(|found| Language {
-                    code: found.label.to_owned(),
+                    code: found.label,
                     score: found.probability,
                 })
                 .collect(),
@@ -96,8 +96,8 @@ impl Default for LanguageFilter {
 
 impl LanguageFilter {
     /// Whether a document with these languages, the most likely first, is kept.
-    pub fn keeps(&self, found: &[Language]) -> bool {
-        let is_sure = |language: &Language| f64::from(language.score) > self.language_threshold;
+    pub fn keeps(&self, found: &[Language<'_>]) -> bool {
+        let is_sure = |language: &Language<'_>| f64::from(language.score) > self.language_threshold;
         match self.languages.as_deref() {
             None => found.first().is_some_and(is_sure),
             // A language that the model does not name scores 0.

@@ -34,6 +34,14 @@ pub(super) struct Dictionary {
     pub(super) labels: Vec<(String, i64)>,
 }
 
+/// What is found of one word.
+#[derive(Default)]
+struct Buffers {
+    rows: Vec<u32>,
+    hashes: Vec<u32>,
+    word: Vec<u8>,
+}
+
 /// Where the rows of n-grams are.
 enum Grams {
     /// Nowhere: all were pruned.
@@ -98,7 +106,7 @@ impl Dictionary {
 
     /// Gives `found` the rows of every word and n-gram of the text, which is one line, in their order.
     pub(super) fn rows_of(&self, text: &[u8], mut found: impl FnMut(&[u32])) {
-        let (mut hashes, mut rows) = (Vec::new(), Vec::new());
+        let (mut hashes, mut buffers) = (Vec::new(), Buffers::default());
         let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ' | 0);
         let words = text.split(is_space).filter(|word| !word.is_empty());
         for word in words.chain([LINE_END]) {
@@ -111,7 +119,7 @@ impl Dictionary {
             if !is_label {
                 match number.and_then(|number| self.rows_of_known(number)) {
                     Some(rows) => found(rows),
-                    None => self.rows_of_word(word, number, &mut rows, &mut found),
+                    None => self.rows_of_word(word, number, &mut buffers, &mut found),
                 }
                 if self.settings.word_grams > 1 {
                     hashes.push(hash);
@@ -121,7 +129,7 @@ impl Dictionary {
                 break;
             }
         }
-        self.word_grams_of(&hashes, &mut rows, &mut found);
+        self.word_grams_of(&hashes, &mut buffers.rows, &mut found);
     }
 
     fn rows_of_known(&self, number: usize) -> Option<&[u32]> {
@@ -134,49 +142,94 @@ impl Dictionary {
         &self,
         word: &[u8],
         number: Option<usize>,
-        rows: &mut Vec<u32>,
+        buffers: &mut Buffers,
         found: &mut impl FnMut(&[u32]),
     ) {
-        rows.clear();
-        rows.extend(number.map(|number| number as u32));
+        buffers.rows.clear();
+        buffers.rows.extend(number.map(|number| number as u32));
         if self.settings.gram_max > 0 && word != LINE_END {
-            self.grams_of(word, rows, found);
+            self.grams_of(word, buffers, found);
         }
-        found(rows);
-        rows.clear();
+        found(&buffers.rows);
+        buffers.rows.clear();
     }
 
     /// The n-grams of characters of a word between angle brackets.
-    fn grams_of(&self, word: &[u8], rows: &mut Vec<u32>, found: &mut impl FnMut(&[u32])) {
-        let size = word.len() + 2;
-        let byte = |at: usize| match at {
-            0 => b'<',
-            at if at + 1 == size => b'>',
-            at => word[at - 1],
-        };
-        let is_first = |at: usize| at >= size || byte(at) & 0xC0 != 0x80;
-        for start in (0..size).filter(|&at| is_first(at)) {
-            let (mut hash, mut end) = (HASH_START, start);
-            for length in 1..=self.settings.gram_max {
-                if end == size {
-                    break;
-                }
-                hash = hash_byte(hash, byte(end));
-                end += 1;
-                while !is_first(end) {
-                    hash = hash_byte(hash, byte(end));
-                    end += 1;
-                }
-                let is_bracket = length == 1 && (start == 0 || end == size);
-                if length >= self.settings.gram_min && !is_bracket {
-                    rows.extend(self.row_of(u64::from(hash)));
-                }
+    fn grams_of(&self, word: &[u8], buffers: &mut Buffers, found: &mut impl FnMut(&[u32])) {
+        let Buffers {
+            rows,
+            hashes,
+            word: padded,
+        } = buffers;
+        padded.clear();
+        padded.push(b'<');
+        padded.extend_from_slice(word);
+        padded.push(b'>');
+        let is_ascii = word.is_ascii();
+        for start in 0..padded.len() {
+            let rest = &padded[start..];
+            if is_ascii {
+                self.grams_at(rest, |_| true, start == 0, hashes);
+            } else if is_first(rest[0]) {
+                let is_end = |at: usize| rest.get(at + 1).is_none_or(|&next| is_first(next));
+                self.grams_at(rest, is_end, start == 0, hashes);
             }
-            if rows.len() >= ROWS_AT_ONCE {
+            if hashes.len() >= ROWS_AT_ONCE {
+                self.rows_of_hashes(hashes, rows);
                 found(rows);
                 rows.clear();
             }
         }
+        self.rows_of_hashes(hashes, rows);
+    }
+
+    /// The n-grams that begin at the front of these bytes, where `is_end` says which of them end a character.
+    #[inline]
+    fn grams_at(
+        &self,
+        bytes: &[u8],
+        is_end: impl Fn(usize) -> bool,
+        is_start: bool,
+        hashes: &mut Vec<u32>,
+    ) {
+        let (mut hash, mut length) = (HASH_START, 0);
+        for (at, &byte) in bytes.iter().enumerate() {
+            hash = hash_byte(hash, byte);
+            if !is_end(at) {
+                continue;
+            }
+            length += 1;
+            let is_bracket = length == 1 && (is_start || at + 1 == bytes.len());
+            if length >= self.settings.gram_min && !is_bracket {
+                hashes.push(hash);
+            }
+            if length == self.settings.gram_max {
+                return;
+            }
+        }
+    }
+
+    /// Adds the rows of n-grams to `rows`, and empties `hashes`.
+    fn rows_of_hashes(&self, hashes: &mut Vec<u32>, rows: &mut Vec<u32>) {
+        if let Grams::Some(pruned) = &self.grams {
+            // First all that are surely not there go, without a branch: nobody could foresee it.
+            let mut kept = 0;
+            for at in 0..hashes.len() {
+                let bucket = self.modulus.of(u64::from(hashes[at]));
+                hashes[kept] = bucket;
+                kept += usize::from(pruned.may_have(bucket));
+            }
+            let found = hashes[..kept]
+                .iter()
+                .filter_map(|&bucket| pruned.row(bucket));
+            rows.extend(found.map(|row| self.words as u32 + row));
+        } else {
+            let found = hashes
+                .iter()
+                .filter_map(|&hash| self.row_of(u64::from(hash)));
+            rows.extend(found);
+        }
+        hashes.clear();
     }
 
     fn word_grams_of(&self, hashes: &[u32], rows: &mut Vec<u32>, found: &mut impl FnMut(&[u32])) {
@@ -206,10 +259,10 @@ impl Dictionary {
 
     /// Finds the rows of the first words, which are the most frequent ones.
     fn know(&mut self) {
-        let (mut ends, mut all, mut rows) = (vec![0], Vec::new(), Vec::new());
+        let (mut ends, mut all, mut buffers) = (vec![0], Vec::new(), Buffers::default());
         for number in 0..self.words.min(KNOWN_WORDS_MAX) {
             let add = &mut |rows: &[u32]| all.extend_from_slice(rows);
-            self.rows_of_word(self.word(number), Some(number), &mut rows, add);
+            self.rows_of_word(self.word(number), Some(number), &mut buffers, add);
             if all.len() > KNOWN_ROWS_MAX {
                 break;
             }
@@ -303,25 +356,27 @@ impl Modulus {
     }
 }
 
-/// A sparse table: at most a quarter of the slots is taken, so that a miss, the usual case, mostly
-/// costs one look.
+/// A table of buckets, and before it a sparse set of bits: nearly all n-grams are not there, and the
+/// bits, which fit into a cache, say so.
 struct Pruned {
-    /// Bucket and row; a free slot has [`FREE`] for its bucket.
+    bits: Vec<u64>,
+    /// Bucket and row; a free slot has [`FREE`] for its bucket. At most half of the slots is taken.
     slots: Vec<(u32, u32)>,
-    shift: u32,
     rows: usize,
 }
 
 const FREE: u32 = u32::MAX;
+/// Bits for each bucket that is there.
+const BITS_EACH: usize = 32;
 
 impl Pruned {
     fn read(reader: &mut Reader<'_>, count: usize) -> Result<Self, Error> {
         let pairs = reader.bytes(count.saturating_mul(8), "the n-grams")?;
         let (pairs, _) = pairs.as_chunks::<8>();
-        let bits = (4 * count).next_power_of_two().trailing_zeros();
+        let size = (2 * count).next_power_of_two();
         let mut table = Self {
-            slots: vec![(FREE, 0); 1 << bits],
-            shift: 64 - bits,
+            bits: vec![0; (size * BITS_EACH / 2).div_ceil(64)],
+            slots: vec![(FREE, 0); size],
             rows: 0,
         };
         for &[a, b, c, d, e, f, g, h] in pairs {
@@ -335,28 +390,44 @@ impl Pruned {
                 )));
             }
             table.rows = table.rows.max(row as usize + 1);
-            let slot = table.slot(bucket);
+            let spread = spread(bucket);
+            let bit = table.bit(spread);
+            table.bits[bit / 64] |= 1 << (bit % 64);
+            let slot = table.slot(bucket, spread);
             table.slots[slot] = (bucket, row);
         }
         Ok(table)
     }
 
     #[inline]
+    fn may_have(&self, bucket: u32) -> bool {
+        let bit = self.bit(spread(bucket));
+        self.bits[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    #[inline]
     fn row(&self, bucket: u32) -> Option<u32> {
-        let (found, row) = self.slots[self.slot(bucket)];
+        let (found, row) = self.slots[self.slot(bucket, spread(bucket))];
         (found == bucket).then_some(row)
     }
 
-    /// The slot of a bucket, or the free one where it would be.
     #[inline]
-    fn slot(&self, bucket: u32) -> usize {
-        let spread = u64::from(bucket).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut slot = (spread >> self.shift) as usize;
+    fn bit(&self, spread: u64) -> usize {
+        (spread >> 32) as usize & (64 * self.bits.len() - 1)
+    }
+
+    /// The slot of a bucket, or the free one where it would be.
+    fn slot(&self, bucket: u32, spread: u64) -> usize {
+        let mut slot = (spread >> 32) as usize & (self.slots.len() - 1);
         while self.slots[slot].0 != bucket && self.slots[slot].0 != FREE {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
         slot
     }
+}
+
+fn spread(bucket: u32) -> u64 {
+    u64::from(bucket).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 const HASH_START: u32 = 2_166_136_261;
@@ -365,6 +436,11 @@ const HASH_START: u32 = 2_166_136_261;
 #[inline]
 fn hash_byte(hash: u32, byte: u8) -> u32 {
     (hash ^ (byte as i8 as u32)).wrapping_mul(16_777_619)
+}
+
+/// Whether a byte begins a character.
+fn is_first(byte: u8) -> bool {
+    byte & 0xC0 != 0x80
 }
 
 fn hash(word: &[u8]) -> u32 {

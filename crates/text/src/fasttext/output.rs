@@ -100,9 +100,10 @@ fn tree(labels: &[(String, i64)]) -> Result<Vec<Node>, Error> {
 /// Walks the tree from its root with a stack of its own, since foreign counts may make it deep.
 fn walk(nodes: &[Node], output: &Matrix, hidden: &[f32], mut found: impl FnMut(usize, f32)) {
     let labels = nodes.len() + 1;
+    let least = log(0.0);
     let mut open = vec![(labels + nodes.len() - 1, 0.0)];
     while let Some((at, score)) = open.pop() {
-        if score < log(0.0) {
+        if score < least {
             continue;
         }
         let Some(decision) = at.checked_sub(labels) else {
