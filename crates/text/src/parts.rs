@@ -140,14 +140,16 @@ impl Formatter for LineDedup {
 fn end(text: &str, unit: Unit) -> usize {
     let (bytes, mut at) = (text.as_bytes(), 0);
     while let Some(feed) = memchr::memchr(b'\n', &bytes[at..]) {
-        let feeds = bytes[at + feed..]
+        at += feed + 1;
+        if unit == Unit::Line {
+            return at;
+        }
+        let more = bytes[at..]
             .iter()
             .take_while(|&&byte| byte == b'\n')
             .count();
-        match unit {
-            Unit::Line => return at + feed + 1,
-            Unit::Paragraph if feeds > 1 => return at + feed + feeds,
-            Unit::Paragraph => at += feed + 1,
+        if more > 0 {
+            return at + more;
         }
     }
     bytes.len()
