@@ -68,7 +68,8 @@ impl LanguageId {
 ///
 /// let english = LanguageFilter { languages: Some(vec!["en".into()]), ..LanguageFilter::default() };
 /// let mut profiler = Profiler::new();
-/// let text = "It was the best of times, it was the worst of times.";
+/// let text = "It was the best of times, it was the worst of times, it was the age of wisdom, it was \
+///     the age of foolishness, it was the season of light, it was the season of darkness.";
 /// assert!(english.judge(&mut profiler.profile(text)?).is_kept());
 /// let text = "Es war die beste Zeit und die schlechteste Zeit, die wir kannten.";
 /// assert!(!english.judge(&mut profiler.profile(text)?).is_kept());

@@ -1,4 +1,4 @@
-//! Quality filters for text corpora, with the verdicts of datatrove 0.10.1.
+//! Quality filters for text corpora, with the verdicts of datatrove 0.10.1, and what changes texts.
 //!
 //! A [`Profiler`] makes a [`Profile`] of a document; filters judge it and share what it knows. For
 //! each document a filter gives datatrove's verdict and reason, byte for byte: words are split as
@@ -21,6 +21,11 @@
 //! assert_eq!(verdict.reason().map(|reason| reason.to_string()).as_deref(), Some("line_punct_ratio"));
 //! # Ok::<(), nexus_text::Error>(())
 //! ```
+//!
+//! A [`Formatter`] changes a text: it replaces e-mail and IP addresses ([`PiiFormatter`]), repairs text
+//! that was decoded wrongly ([`FtfyFormatter`]), gives a Unicode form ([`UnicodeFormatter`]), leaves
+//! repeated lines out ([`LineDedup`], and [`Parts`] across documents). [`UrlFilter`], [`LanguageFilter`]
+//! and [`NGramsDecontFilter`] judge by origin, by language and by what evaluation sets hold.
 //!
 //! # How exact
 //! Letters, digits and punctuation are those of Unicode 14.0, which Python 3.11 has; other versions of

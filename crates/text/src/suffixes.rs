@@ -1,4 +1,5 @@
-//! The public suffix list (<https://publicsuffix.org>), and domain names by it.
+//! The public suffix list (<https://publicsuffix.org>), and domain names by it. The list in `assets` is
+//! under the Mozilla Public License 2.0, which covers that file alone.
 
 use crate::hash::TextMap;
 use crate::limits::PUNYCODE_SIZE_MAX;

@@ -54,8 +54,40 @@ IPS = [
     "v1.2.3.4-beta 1..2.3.4 1.2.3. 1.2.3 .1.2.3.4. 99.99.99.99% ١.2.3.4 1.2.3.٤ 000.1.1.1",
     "8.8.8.8,8.8.4.4,1.1.1.1,9.9.9.9,8.8.8.8,8.8.4.4,1.1.1.1,9.9.9.9",
 ]
-PII_PIECES = ["a", "B", "é", "7", "@", "@", ".", ".", "-", "_", "+", "[", "]", ":", " ", "c.de", "x@y.z"]
-IP_PIECES = [*"0123456789", ".", ".", ".", ".", "25", "24", "199", "01", " ", "٣", "1.2.3.", "8.8.8.8"]
+PII_PIECES = [
+    "a",
+    "B",
+    "é",
+    "7",
+    "@",
+    "@",
+    ".",
+    ".",
+    "-",
+    "_",
+    "+",
+    "[",
+    "]",
+    ":",
+    " ",
+    "c.de",
+    "x@y.z",
+]
+IP_PIECES = [
+    *"0123456789",
+    ".",
+    ".",
+    ".",
+    ".",
+    "25",
+    "24",
+    "199",
+    "01",
+    " ",
+    "٣",
+    "1.2.3.",
+    "8.8.8.8",
+]
 
 
 def pii() -> list[dict[str, object]]:
@@ -74,23 +106,85 @@ def pii() -> list[dict[str, object]]:
 
 
 HOSTS = [
-    "example.com", "www.example.com", "EXAMPLE.com", "a.b.co.uk", "co.uk", "uk", "localhost",
-    "127.0.0.1", "[::1]", "www.ck", "a.www.ck", "a.b.ck", "ck", "b.ck", ".ck", "x.kawasaki.jp",
-    "city.kawasaki.jp", "a.city.kawasaki.jp", "www.bücher.de", "xn--bcher-kva.de", "食狮.中国",
-    "xn--85x722f.xn--fiqs8s", "shop.xn--55qx5d.cn", "shop.公司.cn", "a。b．com", "example.com.", "..example.com",
-    ".example.com", "a..com", "", "blog.blogspot.com", "github.io", "a.github.io", "example.unknown",
-    "xn--.com", "xn--zzzzzzzz.com", "ex_ample.com", " example.com ", "user:pw@example.com", "a@b@example.net",
-    "bad.example.net", "good.example.net",
-]  # fmt: skip
-URLS = [form.format(host) for host in HOSTS for form in ("http://{}/", "{}", "//{}:80/a//b?c#d", "x_y://{}/p")]
+    "example.com",
+    "www.example.com",
+    "EXAMPLE.com",
+    "a.b.co.uk",
+    "co.uk",
+    "uk",
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    "www.ck",
+    "a.www.ck",
+    "a.b.ck",
+    "ck",
+    "b.ck",
+    ".ck",
+    "x.kawasaki.jp",
+    "city.kawasaki.jp",
+    "a.city.kawasaki.jp",
+    "www.bücher.de",
+    "xn--bcher-kva.de",
+    "食狮.中国",
+    "xn--85x722f.xn--fiqs8s",
+    "shop.xn--55qx5d.cn",
+    "shop.公司.cn",
+    "a。b．com",
+    "example.com.",
+    "..example.com",
+    ".example.com",
+    "a..com",
+    "",
+    "blog.blogspot.com",
+    "github.io",
+    "a.github.io",
+    "example.unknown",
+    "xn--.com",
+    "xn--zzzzzzzz.com",
+    "ex_ample.com",
+    " example.com ",
+    "user:pw@example.com",
+    "a@b@example.net",
+    "bad.example.net",
+    "good.example.net",
+]
+URLS = [
+    form.format(host)
+    for host in HOSTS
+    for form in ("http://{}/", "{}", "//{}:80/a//b?c#d", "x_y://{}/p")
+]
 URLS += [
-    "http://ok.org/casino/index", "http://ok.org/Casino", "http://casino.org", "http://ok.org/casinos",
-    "http://ok.org/gamble-bet", "http://ok.org/bet/bet", "http://ok.org/BET/gamble", "http://ok.org/be/t-now",
-    "http://ok.org/page.html", "http://ok.org/page.html#x", "http://ok.org/b-e.t_NOW", "ok", "é", "http://ok.org/éxxé",
-    "http:/ok.org", ":// ok.org", "1://ok.org//casino", "a+b://example.com",
-]  # fmt: skip
+    "http://ok.org/casino/index",
+    "http://ok.org/Casino",
+    "http://casino.org",
+    "http://ok.org/casinos",
+    "http://ok.org/gamble-bet",
+    "http://ok.org/bet/bet",
+    "http://ok.org/BET/gamble",
+    "http://ok.org/be/t-now",
+    "http://ok.org/page.html",
+    "http://ok.org/page.html#x",
+    "http://ok.org/b-e.t_NOW",
+    "ok",
+    "é",
+    "http://ok.org/éxxé",
+    "http:/ok.org",
+    ":// ok.org",
+    "1://ok.org//casino",
+    "a+b://example.com",
+]
 RULES = {
-    "extra_domains": ["example.com\n", "# example.org", "a.b.co.uk", "bücher.de", "b.ck", "bad.example.net", "食狮.中国", " a.com"],
+    "extra_domains": [
+        "example.com\n",
+        "# example.org",
+        "a.b.co.uk",
+        "bücher.de",
+        "b.ck",
+        "bad.example.net",
+        "食狮.中国",
+        " a.com",
+    ],
     "extra_urls": ["http://ok.org/page.html", "#x"],
     "banned_words": ["casino", "Poker!"],
     "banned_subwords": ["betnow", "x x"],
@@ -120,10 +214,54 @@ def urls() -> list[dict[str, object]]:
 
 
 NORM_PIECES = [
-    "a", "B", "É", "e\u0301", "ß", "İ", "Σ", "ΑΣ", "1", "23", ".", ",", "٫", "٣", "½", "²", " ", "\t", "\n", "\x1c", "\x0b",
-    "\x85", "\xa0", "\u3000", "\u200b", "—", "’", "★", "語", "が", "か\u3099", "한", "ﬁ", "ก้", "हि", "monday", "May", "august ",
-    "\\", "\"", "]", "・", "،", "3.14", "1,2.3", "\u05b0", "\U0001d165",
-]  # fmt: skip
+    "a",
+    "B",
+    "É",
+    "e\u0301",
+    "ß",
+    "İ",
+    "Σ",
+    "ΑΣ",
+    "1",
+    "23",
+    ".",
+    ",",
+    "٫",
+    "٣",
+    "½",
+    "²",
+    " ",
+    "\t",
+    "\n",
+    "\x1c",
+    "\x0b",
+    "\x85",
+    "\xa0",
+    "\u3000",
+    "\u200b",
+    "—",
+    "’",
+    "★",
+    "語",
+    "が",
+    "か\u3099",
+    "한",
+    "ﬁ",
+    "ก้",
+    "हि",
+    "monday",
+    "May",
+    "august ",
+    "\\",
+    '"',
+    "]",
+    "・",
+    "،",
+    "3.14",
+    "1,2.3",
+    "\u05b0",
+    "\U0001d165",
+]
 
 
 def norms() -> list[dict[str, object]]:
@@ -168,7 +306,11 @@ def decontamination() -> list[dict[str, object]]:
     for config in settings:
         indexer = object.__new__(NGramsDecontIndexer)
         peer = NGramsDecontFilter(str(FIXTURES), config)
-        indexer.config, indexer.tokenizer, indexer.hash_func = config, peer.tokenizer, peer.hash_func
+        indexer.config, indexer.tokenizer, indexer.hash_func = (
+            config,
+            peer.tokenizer,
+            peer.hash_func,
+        )
         peer._index_hashes = {}
         for task, query, label in ITEMS:
             for found in indexer.compute_hashes(label, query):
@@ -183,7 +325,9 @@ def decontamination() -> list[dict[str, object]]:
         for peer in filters:
             document = Document(text=text, id="")
             peer.filter(document)
-            found.append([document.metadata.get(f"contaminated_{key}") for key in ("task", "ngram")])
+            found.append(
+                [document.metadata.get(f"contaminated_{key}") for key in ("task", "ngram")]
+            )
         rows.append({"text": text, "found": found})
     return rows
 
@@ -200,7 +344,10 @@ MODELS: dict[str, tuple[dict[str, object], dict[str, object] | None]] = {
         {"loss": "hs", "minn": 2, "maxn": 4, "dim": 6, "bucket": 2000},
         {"qnorm": True, "cutoff": 320, "dsub": 4},
     ),
-    "tree.ftz": ({"loss": "hs", "minn": 1, "maxn": 3, "dim": 5, "bucket": 400}, {"qnorm": False, "dsub": 2}),
+    "tree.ftz": (
+        {"loss": "hs", "minn": 1, "maxn": 3, "dim": 5, "bucket": 400},
+        {"qnorm": False, "dsub": 2},
+    ),
     "softmax.bin": ({"loss": "softmax", "wordNgrams": 3, "dim": 4, "bucket": 200}, None),
     "independent.bin": ({"loss": "ova", "minn": 3, "maxn": 3, "dim": 3, "bucket": 100}, None),
     "words.bin": ({"loss": "ns", "dim": 2}, None),
@@ -225,7 +372,9 @@ ODD_CHARS = (
     "aZ .,?\n\x1a\x80\x85\x9d\xa0\xad¢£¤¦¨©ª«¬¯°±²³´µ¶·¸¹º»¼½¾¿×÷ÀÂÃÄÅÆÇÉÎÐÑÒÓØÙÞßàâãäåæïðñòóôøüŒœŠšŸŽžƒˆ˜"
     "–—‘’‚“”„†‡•…‰‹›€™√≈∂∞ΑΒΓαβвВГРСЂЃўā�│╗█ﬁ\uf8ff　"
 )
-OTHER_CHARS = "a\x00\x1b[31m\x1b[;x\ufeff\u206a\ufffb\u200b\u2028\r\nﬁĲŉ‘“ʼＡ　ｶé\u0301\x93\x81\x7f\xad\ufff9"
+OTHER_CHARS = (
+    "a\x00\x1b[31m\x1b[;x\ufeff\u206a\ufffb\u200b\u2028\r\nﬁĲŉ‘“ʼＡ　ｶé\u0301\x93\x81\x7f\xad\ufff9"
+)
 
 
 def wrong(text: str, encoding: str) -> str:
@@ -235,8 +384,21 @@ def wrong(text: str, encoding: str) -> str:
 
 def repairs() -> list[dict[str, object]]:
     """Texts and their repairs, with datatrove's settings, and with nearly all fixes."""
-    encodings = ["latin-1", "sloppy-windows-1252", "windows-1252", "sloppy-windows-1251", "sloppy-windows-1250"]
-    encodings += ["sloppy-windows-1253", "sloppy-windows-1254", "sloppy-windows-1257", "iso-8859-2", "macroman", "cp437"]
+    encodings = [
+        "latin-1",
+        "sloppy-windows-1252",
+        "windows-1252",
+        "sloppy-windows-1251",
+        "sloppy-windows-1250",
+    ]
+    encodings += [
+        "sloppy-windows-1253",
+        "sloppy-windows-1254",
+        "sloppy-windows-1257",
+        "iso-8859-2",
+        "macroman",
+        "cp437",
+    ]
     texts = list(SENTENCES)
     for sentence in SENTENCES:
         once = [wrong(sentence, encoding) for encoding in encodings]
@@ -248,7 +410,13 @@ def repairs() -> list[dict[str, object]]:
         texts += [f"{once[0]}\n{once[1]}\n{sentence}\n"]
     texts += mixed(list(ODD_CHARS), 500, 8)
     texts += mixed(list(OTHER_CHARS), 200, 10)
-    texts += ["\u00ed\u00a0\u00bd\u00ed\u00b8\u0080 Ã©", "Ã© À\x80", "Ã\u00a0 Ã¡", "Â Ã x", "\xed\xa0\xbd Ã©"]
+    texts += [
+        "\u00ed\u00a0\u00bd\u00ed\u00b8\u0080 Ã©",
+        "Ã© À\x80",
+        "Ã\u00a0 Ã¡",
+        "Â Ã x",
+        "\xed\xa0\xbd Ã©",
+    ]
     default = FTFYFormatter(unescape_html=False)
     every = FTFYFormatter(
         unescape_html=False,
@@ -299,10 +467,23 @@ def models() -> list[dict[str, object]]:
             lines.append(f"__label__{label} {' '.join(words[: RANDOM.randint(3, 12)])}\n")
     training.write_text("".join(lines), encoding="utf-8")
     texts = [
-        "", " ", "the cat", "der Hund", "nothing known", "</s>", "a </s> der hund", "__label__en the",
-        "__label__xx the", "le\tchat\x0bet\x0cle\rchien", "кот и собака", "猫 と 犬", "été\x00chat", "\u0301 \U0001f600 x",
-        "the the the katze", "x" * 50,
-    ]  # fmt: skip
+        "",
+        " ",
+        "the cat",
+        "der Hund",
+        "nothing known",
+        "</s>",
+        "a </s> der hund",
+        "__label__en the",
+        "__label__xx the",
+        "le\tchat\x0bet\x0cle\rchien",
+        "кот и собака",
+        "猫 と 犬",
+        "été\x00chat",
+        "\u0301 \U0001f600 x",
+        "the the the katze",
+        "x" * 50,
+    ]
     texts += list(LINES.values())
     rows: list[dict[str, object]] = []
     for name, (settings, quantise) in MODELS.items():
