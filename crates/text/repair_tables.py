@@ -36,9 +36,7 @@ def main() -> None:
         end="",
     )
     print("do not edit.\n")
-    print(
-        "/// What the bytes from 0x80 on stand for; unassigned ones for the control character of their"
-    )
+    print("/// What the bytes from 0x80 on stand for; unassigned ones for the control of their")
     print("/// number.")
     print("#[rustfmt::skip]")
     print(f"pub(super) const ENCODINGS: [(&str, [char; 128]); {len(ENCODINGS)}] = [")
@@ -60,9 +58,7 @@ def main() -> None:
         bits and found.append(f"('\\u{{{code:X}}}', 0x{bits:X}),")
     ascii_bits = [c for c in map(chr, range(0x80)) if any(test(c) for test in tests)]
     assert ascii_bits == [" "], ascii_bits
-    print(
-        "\n/// Characters beyond ASCII that have a class. Of ASCII, the blank is in `UTF8_CONTINUATION`."
-    )
+    print("\n/// Characters beyond ASCII that have a class. The blank is in `UTF8_CONTINUATION`.")
     print("#[rustfmt::skip]\npub(super) const CLASSES: &[(char, u32)] = &[")
     row(found)
     print("];\n\n/// Ligatures and digraphs, and what they are made of.")

@@ -1,8 +1,8 @@
-"""Addresses, repairs, simplified texts, domains and languages are those of the peers, on real text.
+"""Addresses, repairs, simplified texts, domains and languages are the peers', on real text.
 
-The text is the source of this interpreter's standard library, some of it decoded wrongly on purpose,
-or the JSONL file that the environment variable ``NEXUS_TEXT_CORPUS`` names. The Rust side is the
-example ``operators``.
+The text is the source of this interpreter's standard library, some of it decoded wrongly on
+purpose, or the JSONL file that the environment variable ``NEXUS_TEXT_CORPUS`` names. The Rust side
+is the example ``operators``.
 """
 
 from __future__ import annotations

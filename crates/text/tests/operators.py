@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fasttext
+import ftfy.bad_codecs  # noqa: F401, names encodings
 from datatrove.data import Document
 from datatrove.pipeline.decont.n_grams import NGramsDecontConfig, NGramsDecontFilter
 from datatrove.pipeline.filters import URLFilter
@@ -290,11 +291,11 @@ ITEMS = [
     ("short", "a b", "c"),
     ("story|c", "jumps over", "the lazy dog can't sleep."),
 ]
-WORDS = " ".join(f"{query or ''} {label}" for _, query, label in ITEMS).split() + ["x", "\n", "!"]
+WORDS = [*" ".join(f"{query or ''} {label}" for _, query, label in ITEMS).split(), "x", "\n", "!"]
 
 
 def decontamination() -> list[dict[str, object]]:
-    """Verdicts and runs of words for three settings, without the index files and their evaluation sets."""
+    """Verdicts and runs of words for three settings, without index files."""
     from datatrove.pipeline.decont.n_grams import NGramsDecontIndexer
 
     settings = [
@@ -369,7 +370,8 @@ SENTENCES = [
     "हिन्दी में पाठ",
 ]
 ODD_CHARS = (
-    "aZ .,?\n\x1a\x80\x85\x9d\xa0\xad¢£¤¦¨©ª«¬¯°±²³´µ¶·¸¹º»¼½¾¿×÷ÀÂÃÄÅÆÇÉÎÐÑÒÓØÙÞßàâãäåæïðñòóôøüŒœŠšŸŽžƒˆ˜"
+    "aZ .,?\n\x1a\x80\x85\x9d\xa0\xad¢£¤¦¨©ª«¬¯°±²³´µ¶·¸¹º»¼½¾¿×÷"
+    "ÀÂÃÄÅÆÇÉÎÐÑÒÓØÙÞßàâãäåæïðñòóôøüŒœŠšŸŽžƒˆ˜"
     "–—‘’‚“”„†‡•…‰‹›€™√≈∂∞ΑΒΓαβвВГРСЂЃўā�│╗█ﬁ\uf8ff　"
 )
 OTHER_CHARS = (

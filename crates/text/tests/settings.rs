@@ -124,19 +124,22 @@ fn languages_are_kept_as_by_datatrove() {
 
 #[test]
 fn a_filter_uses_its_model() {
-    let filter = LanguageFilter {
-        languages: Some(vec!["de".into()]),
-        language_threshold: 0.5,
-        backend: LanguageId::open(&model("words.bin")).unwrap(),
-    };
+    let backend = LanguageId::open(&model("words.bin")).unwrap();
+    let text = "der hund und die katze";
+    let best = backend.predict(text)[0];
     let mut profiler = Profiler::new();
-    for (text, reason) in [
-        ("der hund und die katze", None),
-        ("the cat", Some("language")),
+    for (threshold, reason) in [
+        (f64::from(best.score) - 1e-6, None),
+        (f64::from(best.score), Some("language")),
     ] {
+        let filter = LanguageFilter {
+            languages: Some(vec![best.code.to_owned()]),
+            language_threshold: threshold,
+            backend: backend.clone(),
+        };
         let verdict = filter.judge(&mut profiler.profile(text).unwrap());
         let found = verdict.reason().map(|reason| reason.name());
-        assert_eq!(found.as_deref(), reason, "{text}");
+        assert_eq!(found.as_deref(), reason, "{best:?} {threshold}");
     }
 }
 

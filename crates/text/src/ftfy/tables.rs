@@ -1,6 +1,6 @@
 //! Written by `repair_tables.py` from ftfy 6.3.1 and CPython's codecs; do not edit.
 
-/// What the bytes from 0x80 on stand for; unassigned ones for the control character of their
+/// What the bytes from 0x80 on stand for; unassigned ones for the control of their
 /// number.
 #[rustfmt::skip]
 pub(super) const ENCODINGS: [(&str, [char; 128]); 9] = [
@@ -207,7 +207,7 @@ pub(super) const UTF8_CONTINUATION: u32 = 1 << 17;
 /// Characters of ftfy's class `utf8_continuation_strict`.
 pub(super) const UTF8_CONTINUATION_STRICT: u32 = 1 << 18;
 
-/// Characters beyond ASCII that have a class. Of ASCII, the blank is in `UTF8_CONTINUATION`.
+/// Characters beyond ASCII that have a class. The blank is in `UTF8_CONTINUATION`.
 #[rustfmt::skip]
 pub(super) const CLASSES: &[(char, u32)] = &[
     ('\u{80}', 0x60002), ('\u{81}', 0x60002), ('\u{82}', 0x60002), ('\u{83}', 0x60002), ('\u{84}', 0x60002), ('\u{85}', 0x60002), ('\u{86}', 0x60002), ('\u{87}', 0x60002),
