@@ -1,5 +1,6 @@
 //! Text classifiers in the format of fastText (Joulin et al. 2016, <https://arxiv.org/abs/1607.01759>).
 
+mod buckets;
 mod dictionary;
 mod matrix;
 mod output;
