@@ -70,6 +70,7 @@ impl Profiler {
         }
         Ok(Profile {
             text,
+            url: None,
             clean: None,
             buffers: &mut self.buffers,
             chars: None,
@@ -84,6 +85,7 @@ impl Profiler {
 /// What the filters know of one document. Filters share it, so each fact is found once.
 pub struct Profile<'a> {
     text: &'a str,
+    url: Option<&'a str>,
     /// The text that was split into words, where it is not `text`.
     clean: Option<String>,
     buffers: &'a mut Buffers,
@@ -111,6 +113,16 @@ impl<'a> Profile<'a> {
     /// The text itself.
     pub fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// Where the document comes from, if it is known.
+    pub fn url(&self) -> Option<&'a str> {
+        self.url
+    }
+
+    /// Says where the document comes from, for filters that ask.
+    pub fn set_url(&mut self, url: Option<&'a str>) {
+        self.url = url;
     }
 
     /// The length of the text in code points.
@@ -215,6 +227,21 @@ impl<'a> Profile<'a> {
         sentence_ends(text, line_words, clean.0.ends_in_gap)
             .len()
             .max(1)
+    }
+
+    /// Gives `found` the words of another text; gives the text that was split.
+    pub(crate) fn words_of(&mut self, text: String, mut found: impl FnMut(&str, &Word)) -> String {
+        let Buffers {
+            splitter,
+            line_words,
+            ..
+        } = &mut *self.buffers;
+        let (_, clean) = split_clean(splitter, &text, line_words);
+        let text = clean.unwrap_or(text);
+        for word in &*line_words {
+            found(&text, word);
+        }
+        text
     }
 
     /// The text with its ASCII letters in lower case.
