@@ -3,7 +3,8 @@
 use crate::Error;
 use crate::file::AddedToken;
 use crate::trie::Trie;
-use std::collections::HashMap;
+use crate::unicode;
+use std::collections::{HashMap, HashSet};
 
 /// Finds added tokens in a text, the leftmost first and the longest of those.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct AddedTokens {
     is_first_byte: Box<[bool; 256]>,
     /// Whether a token takes the white space on its left and on its right.
     strips: HashMap<u32, (bool, bool)>,
+    /// Tokens that are none beside a letter, a mark, a digit or an underscore.
+    single_words: HashSet<u32>,
 }
 
 /// An added token's id and byte range, white space that it takes included.
@@ -41,10 +44,12 @@ impl AddedTokens {
             .filter(|token| token.lstrip || token.rstrip)
             .map(|token| (token.id, (token.lstrip, token.rstrip)))
             .collect();
+        let single_words = tokens.iter().filter(|token| token.single_word);
         Ok(Self {
             trie,
             is_first_byte,
             strips,
+            single_words: single_words.map(|token| token.id).collect(),
         })
     }
 
@@ -57,6 +62,10 @@ impl AddedTokens {
                 .iter()
                 .position(|&byte| self.is_first_byte[byte as usize])?;
             if let Some((id, len)) = self.trie.longest(bytes[at..].iter().copied()) {
+                if self.single_words.contains(&id) && !is_single_word(text, at, at + len) {
+                    at += len;
+                    continue;
+                }
                 return Some(self.strip(
                     text,
                     from,
@@ -86,6 +95,13 @@ impl AddedTokens {
         }
         Match { id, start, end }
     }
+}
+
+/// Whether `text[start..end]` stands between characters that are in no word.
+fn is_single_word(text: &str, start: usize, end: usize) -> bool {
+    let before = text[..start].chars().next_back();
+    let after = text[end..].chars().next();
+    !before.is_some_and(unicode::is_in_word) && !after.is_some_and(unicode::is_in_word)
 }
 
 #[cfg(test)]
@@ -121,6 +137,23 @@ mod tests {
             ("<a", 0, None),
         ] {
             assert_eq!(find(text, from), expected, "{text:?} from {from}");
+        }
+    }
+
+    #[test]
+    fn a_single_word_stands_alone() {
+        let word = AddedToken {
+            single_word: true,
+            ..token("ab", 1, "")
+        };
+        let added = AddedTokens::new(&[word]).unwrap();
+        for (text, start) in [
+            ("ab", Some(0)),
+            ("xab ab", Some(4)),
+            ("ab_ ab1 ab\u{301} éab.ab", Some(17)),
+            ("abab", None),
+        ] {
+            assert_eq!(added.find(text, 0).map(|found| found.start), start, "{text:?}");
         }
     }
 }

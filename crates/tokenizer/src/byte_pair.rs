@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::added::AddedTokens;
-use crate::bpe::cache::{Cache, Key, SHORT_SIZE_MAX};
+use crate::bpe::cache::{Cache, Caches, Key, SHORT_SIZE_MAX};
 use crate::bpe::{Bpe, NO_TOKEN, Piece, Symbols};
 use crate::class::Classes;
 use crate::file::AddedToken;
@@ -11,7 +11,6 @@ use crate::normal::{Normal, Normalization, Prefix};
 use crate::pretoken::Pattern;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 /// How many short pieces are looked up together.
 const TOGETHER: usize = 16;
@@ -37,7 +36,7 @@ pub(crate) struct BytePair {
     normalized: Option<AddedTokens>,
     contents: HashMap<u32, Box<str>>,
     classes: Classes,
-    caches: Mutex<Vec<Cache>>,
+    caches: Caches,
 }
 
 /// Gets the parts of a text in order.
@@ -68,7 +67,7 @@ impl BytePair {
             normalized: None,
             contents,
             classes: Classes::new(),
-            caches: Mutex::default(),
+            caches: Caches::default(),
         };
         tokenizer.set_special(Special::Token)?;
         Ok(tokenizer)
@@ -212,15 +211,11 @@ impl BytePair {
     }
 
     pub(crate) fn cache(&self) -> Cache {
-        let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        caches.pop().unwrap_or_else(Cache::new)
+        self.caches.take()
     }
 
     pub(crate) fn give_back(&self, cache: Cache) {
-        self.caches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(cache);
+        self.caches.give_back(cache);
     }
 
     /// Appends the ids of a normalised text.

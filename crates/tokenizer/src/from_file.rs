@@ -78,12 +78,7 @@ fn check_added(tokens: &[AddedToken]) -> Result<(), Error> {
             tokens.len()
         )));
     }
-    match tokens.iter().find(|token| token.single_word) {
-        Some(AddedToken { content, .. }) => Err(Error::unsupported(format!(
-            "added token `{content}` is `single_word`"
-        ))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The pattern of a byte-level pre-tokeniser and its space before a text.
@@ -153,7 +148,7 @@ fn byte_level(stages: &[Stage]) -> Result<(Pattern, Prefix), Error> {
 /// The tables of a byte-level model.
 fn bytes(model: &Model<'_>) -> Result<Bpe, Error> {
     let alphabet = Alphabet::new();
-    let tokens = model.vocab.as_ref().map_or(&[][..], |vocab| &vocab.0);
+    let tokens = model.vocab.as_ref().map_or(&[][..], |vocab| &vocab.pairs);
     let mut arena = Vec::with_capacity(tokens.len() * 8);
     let mut ranges = Vec::with_capacity(tokens.len());
     for (token, id) in tokens {
@@ -274,7 +269,7 @@ fn sentence_pieces(model: &Model<'_>) -> Result<(Bpe, Pattern), Error> {
         is_known
     };
     let mut tokens = Vec::new();
-    for (token, id) in model.vocab.iter().flat_map(|vocab| &vocab.0) {
+    for (token, id) in model.vocab.iter().flat_map(|vocab| &vocab.pairs) {
         let mut bytes = Vec::new();
         if append(token, &mut bytes) {
             tokens.push((bytes, *id));

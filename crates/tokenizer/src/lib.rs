@@ -26,17 +26,20 @@
 
 mod added;
 mod alphabet;
+mod base64;
 mod batch;
 mod bpe;
 mod byte_pair;
 mod class;
 mod class_tables;
+mod decoder;
 mod error;
 mod file;
 mod from_file;
 pub mod limits;
 mod normal;
 mod normalize;
+mod normalizer;
 mod parse;
 mod pretoken;
 mod tiktoken;
@@ -44,7 +47,9 @@ mod tokenizer;
 mod trie;
 mod unicode;
 mod unicode_tables;
+mod unigram;
 mod wordpiece;
+mod words;
 
 pub use batch::Batch;
 pub use byte_pair::Special;

@@ -2,6 +2,7 @@
 //! id too. What is not in the file, expression and special tokens, is known by the encoding's name.
 
 use crate::Error;
+use crate::base64;
 use crate::bpe::{Bpe, Merges, NO_TOKEN, Seams, Symbols, Vocab};
 use crate::byte_pair::{BytePair, Special};
 use crate::file::AddedToken;
@@ -134,37 +135,8 @@ pub(crate) fn byte_pair(file: &[u8], encoding: Tiktoken) -> Result<BytePair, Err
 fn parse_line(line: &[u8], out: &mut Vec<u8>) -> Option<u32> {
     let space = line.iter().position(|&byte| byte == b' ')?;
     let (token, rank) = (&line[..space], &line[space + 1..]);
-    decode_base64(token, out)?;
+    base64::append(token, out)?;
     std::str::from_utf8(rank).ok()?.parse().ok()
-}
-
-/// RFC 4648, section 4, with padding.
-fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    if text.is_empty() || !text.len().is_multiple_of(4) {
-        return None;
-    }
-    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
-    if padding > 2 {
-        return None;
-    }
-    let digits = &text[..text.len() - padding];
-    for group in digits.chunks(4) {
-        let mut bits = 0u32;
-        for &digit in group {
-            let value = match digit {
-                b'A'..=b'Z' => digit - b'A',
-                b'a'..=b'z' => digit - b'a' + 26,
-                b'0'..=b'9' => digit - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            bits = bits << 6 | value as u32;
-        }
-        bits <<= 6 * (4 - group.len());
-        out.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
-    }
-    Some(())
 }
 
 #[cfg(test)]

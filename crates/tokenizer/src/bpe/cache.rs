@@ -7,6 +7,7 @@ mod raw;
 
 use super::{Piece, Scratch};
 use crate::limits::{CACHE_ARENA_SIZE_MAX, CACHE_ENTRIES_MAX};
+use std::sync::{Mutex, PoisonError};
 
 /// Longest pretoken of the table of short ones, in bytes.
 pub(crate) const SHORT_SIZE_MAX: usize = 15;
@@ -60,6 +61,24 @@ const NO_LONG: Long = Long {
     size: 0,
     count: 0,
 };
+
+/// The caches of an encoder that are not in use, one for each thread that was at work.
+#[derive(Debug, Default)]
+pub(crate) struct Caches(Mutex<Vec<Cache>>);
+
+impl Caches {
+    /// One that was used before, or a new one.
+    pub(crate) fn take(&self) -> Cache {
+        let mut caches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        caches.pop().unwrap_or_else(Cache::new)
+    }
+
+    /// Keeps a cache for the next call.
+    pub(crate) fn give_back(&self, cache: Cache) {
+        let mut caches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        caches.push(cache);
+    }
+}
 
 /// The bytes of a short piece and, in the last byte, its size and kind; never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
