@@ -150,10 +150,14 @@ mod tests {
         for (text, start) in [
             ("ab", Some(0)),
             ("xab ab", Some(4)),
-            ("ab_ ab1 ab\u{301} éab.ab", Some(17)),
+            ("ab_ ab1 ab\u{301} éab.ab", Some(18)),
             ("abab", None),
         ] {
-            assert_eq!(added.find(text, 0).map(|found| found.start), start, "{text:?}");
+            assert_eq!(
+                added.find(text, 0).map(|found| found.start),
+                start,
+                "{text:?}"
+            );
         }
     }
 }

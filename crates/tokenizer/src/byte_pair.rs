@@ -54,10 +54,8 @@ impl BytePair {
         normalization: Normalization,
         added: Vec<AddedToken>,
     ) -> Result<Self, Error> {
-        let contents = added
-            .iter()
-            .map(|token| (token.id, token.content.as_str().into()))
-            .collect();
+        let content = |token: &AddedToken| (token.id, normalization.pattern(token).into());
+        let contents = added.iter().map(content).collect();
         let mut tokenizer = Self {
             bpe,
             pattern,
@@ -83,11 +81,7 @@ impl BytePair {
             });
             let tokens: Vec<_> = tokens
                 .map(|token| AddedToken {
-                    content: if normalized {
-                        self.normalization.of_token(&token.content)
-                    } else {
-                        token.content.clone()
-                    },
+                    content: self.normalization.pattern(token),
                     ..token.clone()
                 })
                 .collect();
@@ -271,11 +265,19 @@ impl BytePair {
         if text.is_empty() {
             return;
         }
-        let normal = self.normalization.apply(text);
         let Some(added) = &self.normalized else {
-            let normal = self.normalization.before_cut(normal, start);
-            return sink.text(&normal, start);
+            return self.walk_text(text, start, sink);
         };
+        if self.normalization.is_late {
+            let mut at = 0;
+            while let Some(found) = added.find(text, at) {
+                self.walk_text(&text[at..found.start], start + at, sink);
+                sink.added(found.id, start + found.start, start + found.end);
+                at = found.end;
+            }
+            return self.walk_text(&text[at..], start + at, sink);
+        }
+        let normal = self.normalization.apply(text);
         let give = |from: usize, to: usize, sink: &mut _| {
             if from < to {
                 let at = start + normal.source(from, to).0;
@@ -291,6 +293,15 @@ impl BytePair {
             at = found.end;
         }
         give(at, normal.text.len(), sink);
+    }
+
+    /// Gives a text without added tokens to `sink`; `start` is where it stands.
+    #[inline]
+    fn walk_text(&self, text: &str, start: usize, sink: &mut impl Sink) {
+        if !text.is_empty() {
+            let normal = self.normalization.apply(text);
+            sink.text(&self.normalization.before_cut(normal, start), start);
+        }
     }
 }
 

@@ -14,13 +14,20 @@ pub(crate) struct Decoder {
 #[derive(Debug)]
 enum Step {
     Metaspace(Metaspace),
-    Replace { from: String, to: String },
+    Replace {
+        from: String,
+        to: String,
+    },
     /// Tokens such as `<0x41>` become bytes, and these text where they are UTF-8.
     Bytes,
     /// All tokens become one.
     Fuse,
     /// This character is taken from both ends of each token, so many times at most.
-    Strip { c: char, start: usize, stop: usize },
+    Strip {
+        c: char,
+        start: usize,
+        stop: usize,
+    },
 }
 
 impl Decoder {
@@ -112,11 +119,15 @@ impl Step {
 fn strip(token: &str, c: char, start: usize, stop: usize) -> &str {
     let mut rest = token;
     for _ in 0..start {
-        let Some(shorter) = rest.strip_prefix(c) else { break };
+        let Some(shorter) = rest.strip_prefix(c) else {
+            break;
+        };
         rest = shorter;
     }
     for _ in 0..stop {
-        let Some(shorter) = rest.strip_suffix(c) else { break };
+        let Some(shorter) = rest.strip_suffix(c) else {
+            break;
+        };
         rest = shorter;
     }
     rest
@@ -161,12 +172,17 @@ mod tests {
     fn tokens_become_text_step_by_step() {
         let bytes = r#"{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},
             {"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}"#;
-        let metaspace = r#"{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}"#;
+        let metaspace =
+            r#"{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}"#;
         for (decoder, tokens, expected) in [
             ("null", &["a", "▁b"][..], "a ▁b"),
             (metaspace, &["▁a", "▁b", "c▁"], "a bc "),
             (bytes, &["▁▁a", "<0xC3>", "<0xA9>", "<0x41>b"], " aé<0x41>b"),
-            (bytes, &["<0xC3>", "<0xA9>", "<0xFF>", "x"], "\u{FFFD}\u{FFFD}\u{FFFD}x"),
+            (
+                bytes,
+                &["<0xC3>", "<0xA9>", "<0xFF>", "x"],
+                "\u{FFFD}\u{FFFD}\u{FFFD}x",
+            ),
         ] {
             let stage: Option<Stage> = serde_json::from_str(decoder).unwrap();
             let decoder = Decoder::new(stage.as_ref()).unwrap();

@@ -84,7 +84,7 @@ pub(crate) struct Model<'a> {
 pub(crate) struct Tokens<'a> {
     pub(crate) pairs: Vec<(Cow<'a, str>, u32)>,
     /// The score of each token, where the file gives scores instead of ids.
-    pub(crate) scores: Vec<f64>,
+    pub(crate) scores: Option<Vec<f64>>,
 }
 
 /// Two tokens that merge, `"a b"` or `["a", "b"]`.
@@ -101,6 +101,20 @@ impl<'a> File<'a> {
     /// Reads the bytes of a `tokenizer.json`.
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, Error> {
         serde_json::from_slice(json).map_err(Error::json)
+    }
+}
+
+impl Model<'_> {
+    /// Refuses a vocabulary of scores.
+    pub(crate) fn check_ids(&self) -> Result<(), Error> {
+        match &self.vocab {
+            Some(Tokens {
+                scores: Some(_), ..
+            }) => Err(Error::corrupt(
+                "its vocabulary is a list of tokens and scores, expected a map of tokens to ids",
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -153,6 +167,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Tokens<'a> {
                     pairs.push((token, id));
                     scores.push(score);
                 }
+                let scores = Some(scores);
                 Ok(Tokens { pairs, scores })
             }
 
@@ -161,7 +176,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Tokens<'a> {
                 while let Some((Text(token), id)) = map.next_entry()? {
                     pairs.push((token, id));
                 }
-                let scores = Vec::new();
+                let scores = None;
                 Ok(Tokens { pairs, scores })
             }
         }

@@ -20,11 +20,21 @@ enum Normalizer {
     Charsmap(Box<Charsmap>),
     Form(Form),
     /// Each `from` becomes `to`.
-    Replace { from: String, to: String },
+    Replace {
+        from: String,
+        to: String,
+    },
     /// Each run of at least so many of these characters becomes `to`.
-    Runs { of: Runs, min: usize, to: String },
+    Runs {
+        of: Runs,
+        min: usize,
+        to: String,
+    },
     Prepend(String),
-    Strip { left: bool, right: bool },
+    Strip {
+        left: bool,
+        right: bool,
+    },
     Lowercase,
     StripAccents,
     /// Control characters go, other white space and unseen characters become spaces.
@@ -165,8 +175,16 @@ impl Runs {
 
 fn strip(aligned: &mut Aligned<'_>, left: bool, right: bool) {
     let text = &*aligned.text;
-    let end = if right { text.trim_end().len() } else { text.len() };
-    let start = if left { end - text[..end].trim_start().len() } else { 0 };
+    let end = if right {
+        text.trim_end().len()
+    } else {
+        text.len()
+    };
+    let start = if left {
+        end - text[..end].trim_start().len()
+    } else {
+        0
+    };
     aligned.keep(start, end);
 }
 
@@ -207,7 +225,16 @@ fn filter(aligned: &mut Aligned<'_>, change: impl Fn(char) -> Option<char>) {
 fn nmt(c: char) -> Option<char> {
     match c as u32 {
         0x1..=0x8 | 0xB | 0xE..=0x1F | 0x7F | 0x8F | 0x9F => None,
-        0x9 | 0xA | 0xC | 0xD | 0x1680 | 0x200B..=0x200F | 0x2028 | 0x2029 | 0x2581 | 0xFEFF
+        0x9
+        | 0xA
+        | 0xC
+        | 0xD
+        | 0x1680
+        | 0x200B..=0x200F
+        | 0x2028
+        | 0x2029
+        | 0x2581
+        | 0xFEFF
         | 0xFFFD => Some(' '),
         _ => Some(c),
     }

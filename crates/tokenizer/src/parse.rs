@@ -93,6 +93,7 @@ pub(crate) fn of_file(file: File<'_>) -> Result<Spec, Error> {
         .map(|stage| stage.settings)
         .unwrap_or_default();
     let normalizer = serde_json::from_value(normalizer.into()).map_err(Error::json)?;
+    model.check_ids()?;
     let vocab = model.vocab.map(|vocab| vocab.pairs).unwrap_or_default();
     let vocab: HashMap<String, u32> = vocab
         .into_iter()

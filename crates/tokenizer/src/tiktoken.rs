@@ -53,6 +53,7 @@ impl Tiktoken {
             Self::Cl100k => Pattern::Cl100k(Cl100k {
                 digits: 3,
                 joins_trailing_white: true,
+                joins_marks: false,
             }),
             Self::O200k => Pattern::O200k(O200k {
                 digits: 3,

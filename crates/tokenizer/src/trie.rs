@@ -91,7 +91,9 @@ impl Trie {
         let mut slot = ROOT;
         for &byte in key {
             let next = self.slots[slot as usize].base + byte as u32;
-            self.slots.get(next as usize).filter(|found| found.parent == slot)?;
+            self.slots
+                .get(next as usize)
+                .filter(|found| found.parent == slot)?;
             slot = next;
         }
         let value = self.slots[slot as usize].value;

@@ -87,10 +87,10 @@ impl Unigram {
         let model = &file.model;
         let vocab = model.vocab.as_ref();
         let pairs = vocab.map_or(&[][..], |vocab| vocab.pairs.as_slice());
-        let scores = vocab.map_or(&[][..], |vocab| vocab.scores.as_slice());
-        if scores.len() != pairs.len() {
-            return Err(Error::corrupt("its Unigram vocabulary has no scores"));
-        }
+        let scores = vocab.and_then(|vocab| vocab.scores.as_deref());
+        let scores = scores.ok_or_else(|| {
+            Error::corrupt("its Unigram vocabulary is no list of tokens and scores")
+        })?;
         let unknown = model.unk_id.ok_or_else(|| {
             Error::unsupported("its unk_id is null; a Unigram model needs an unknown token")
         })?;
@@ -140,7 +140,10 @@ impl Unigram {
     /// What is looked for to find an added token.
     fn pattern(&self, token: &AddedToken) -> String {
         if token.normalized {
-            self.normalizers.apply(&token.content, false).text.into_owned()
+            self.normalizers
+                .apply(&token.content, false)
+                .text
+                .into_owned()
         } else {
             token.content.clone()
         }
@@ -281,10 +284,16 @@ impl Unigram {
     ) {
         let mut scratch = std::mem::take(&mut cache.scratch.words);
         let is_first = |at: usize| start + at == 0;
-        self.words
-            .cut(normal, range, S::IS_TRACKED, is_first, &mut scratch, |word| {
+        self.words.cut(
+            normal,
+            range,
+            S::IS_TRACKED,
+            is_first,
+            &mut scratch,
+            |word| {
                 sink.word(self, &word, start, cache);
-            });
+            },
+        );
         cache.scratch.words = scratch;
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Metaspace {
     pub(crate) mark: char,
     pub(crate) scheme: Scheme,
     /// Whether words are cut before each mark.
-    splits: bool,
+    pub(crate) splits: bool,
 }
 
 /// Where a mark is put first.
@@ -79,7 +79,11 @@ impl Metaspace {
             (Some("never"), _) | (None, false) => Scheme::Never,
             (Some("always") | None, true) => Scheme::Always,
             (Some("first"), true) => Scheme::First,
-            _ => return Err(corrupt("a prepend_scheme that add_prefix_space contradicts")),
+            _ => {
+                return Err(corrupt(
+                    "a prepend_scheme that add_prefix_space contradicts",
+                ));
+            }
         };
         Ok(Self {
             mark,
@@ -94,7 +98,9 @@ impl Words {
     pub(crate) fn new(stage: Option<&Stage>) -> Result<Self, Error> {
         let mut stages = Stage::flatten(stage, "pretokenizers")?;
         let metaspace = stages.pop_if(|last| last.r#type == "Metaspace");
-        let splits_white = stages.pop_if(|last| last.r#type == "WhitespaceSplit").is_some();
+        let splits_white = stages
+            .pop_if(|last| last.r#type == "WhitespaceSplit")
+            .is_some();
         if let Some(other) = stages.last() {
             return Err(Error::unsupported(format!(
                 "its pre_tokenizer is {}; supported for a Unigram model are WhitespaceSplit and Metaspace, in this order",

@@ -40,10 +40,7 @@ impl<'a> Aligned<'a> {
             return (start, self.text.ceil_char_boundary(end));
         };
         let at = |at: usize| sources.get(at).copied().unwrap_or_default();
-        (
-            at(start).0 as usize,
-            at(end.saturating_sub(1)).1 as usize,
-        )
+        (at(start).0 as usize, at(end.saturating_sub(1)).1 as usize)
     }
 
     /// Replaces the text by `changes` of it, of which the first `removed` characters are left out.
@@ -53,9 +50,8 @@ impl<'a> Aligned<'a> {
             let mut sources = Vec::with_capacity(text.capacity());
             let old = self.all_sources();
             let mut rest = self.text.chars();
-            let mut size_of = |count: usize| -> usize {
-                rest.by_ref().take(count).map(char::len_utf8).sum()
-            };
+            let mut size_of =
+                |count: usize| -> usize { rest.by_ref().take(count).map(char::len_utf8).sum() };
             let mut at = size_of(removed);
             for Change { c, by } in changes {
                 let from = if by > 0 { at.checked_sub(1) } else { Some(at) };

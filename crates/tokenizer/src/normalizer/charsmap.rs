@@ -37,8 +37,7 @@ impl Charsmap {
         if map.units.is_empty() {
             return Err(corrupt());
         }
-        map.changes_ascii =
-            std::array::from_fn(|byte| map.replacement(&[byte as u8]).is_some());
+        map.changes_ascii = std::array::from_fn(|byte| map.replacement(&[byte as u8]).is_some());
         Ok(map)
     }
 

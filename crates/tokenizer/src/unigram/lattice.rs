@@ -83,7 +83,10 @@ impl Pieces {
         let keys = pieces.iter().map(|(piece, _)| piece.as_bytes()).zip(0..);
         let trie = Trie::new(keys)?;
         let lowest = pieces.iter().map(|(_, score)| *score);
-        let lowest = lowest.fold(f64::INFINITY, |low, score| if score < low { score } else { low });
+        let lowest = lowest.fold(
+            f64::INFINITY,
+            |low, score| if score < low { score } else { low },
+        );
         let byte = |byte: usize| trie.get(format!("<0x{byte:02X}>").as_bytes());
         Ok(Self {
             bytes: has_bytes.then(|| Box::new(std::array::from_fn(byte))),
@@ -216,7 +219,10 @@ mod tests {
             return 0.0;
         }
         let size = text.chars().next().unwrap().len_utf8();
-        let lowest = pieces.iter().map(|piece| piece.1).fold(f64::INFINITY, f64::min);
+        let lowest = pieces
+            .iter()
+            .map(|piece| piece.1)
+            .fold(f64::INFINITY, f64::min);
         let known = pieces.iter().filter(|piece| text.starts_with(piece.0));
         let mut scores: Vec<f64> = known
             .clone()
@@ -231,30 +237,48 @@ mod tests {
     fn encode(pieces: &Pieces, text: &str) -> Vec<(u32, usize, usize)> {
         let mut found = Vec::new();
         let mut scratch = Scratch::default();
-        pieces.encode(text, &mut scratch, |id, start, end| found.push((id, start, end)));
+        pieces.encode(text, &mut scratch, |id, start, end| {
+            found.push((id, start, end))
+        });
         found
     }
 
     #[test]
     fn unknown_characters_are_one_piece_or_their_bytes() {
-        let list = [("<unk>", 0.0), ("a", -1.0), ("<0xC3>", -9.0), ("<0xA9>", -9.0)];
+        let list = [
+            ("<unk>", 0.0),
+            ("a", -1.0),
+            ("<0xC3>", -9.0),
+            ("<0xA9>", -9.0),
+        ];
         let pieces = Pieces::new(&list, 0, false).unwrap();
         assert_eq!(encode(&pieces, "xya"), [(0, 0, 2), (1, 2, 3)]);
         assert_eq!(encode(&pieces, ""), []);
         let pieces = Pieces::new(&list, 0, true).unwrap();
         assert_eq!(encode(&pieces, "aé"), [(1, 0, 1), (2, 1, 3), (3, 1, 3)]);
-        assert_eq!(encode(&pieces, "aéx"), [(1, 0, 1), (0, 1, 4)], "x has no piece");
+        assert_eq!(
+            encode(&pieces, "aéx"),
+            [(1, 0, 1), (0, 1, 4)],
+            "x has no piece"
+        );
     }
 
     #[test]
     fn settling_early_changes_nothing() {
-        let list = [("<unk>", 0.0), ("ab", -1.0), ("a", -2.0), ("b", -2.5), ("ba", -0.5)];
+        let list = [
+            ("<unk>", 0.0),
+            ("ab", -1.0),
+            ("a", -2.0),
+            ("b", -2.5),
+            ("ba", -0.5),
+        ];
         let pieces = Pieces::new(&list, 0, false).unwrap();
         let text = "abbaxyz".repeat(SETTLE_SIZE);
         let one = encode(&pieces, "abbaxyz");
         let many = encode(&pieces, &text);
         let shifted = (0..SETTLE_SIZE).flat_map(|at| {
-            one.iter().map(move |&(id, start, end)| (id, start + 7 * at, end + 7 * at))
+            one.iter()
+                .map(move |&(id, start, end)| (id, start + 7 * at, end + 7 * at))
         });
         assert!(many.into_iter().eq(shifted));
         assert_eq!(encode(&pieces, &"x".repeat(3 * SETTLE_SIZE)).len(), 1);
