@@ -11,6 +11,8 @@ use std::collections::{HashMap, HashSet};
 pub(crate) struct AddedTokens {
     trie: Trie,
     is_first_byte: Box<[bool; 256]>,
+    /// The only first character of all tokens, where it is one of ASCII.
+    first: Option<char>,
     /// Whether a token takes the white space on its left and on its right.
     strips: HashMap<u32, (bool, bool)>,
     /// Tokens that are none beside a letter, a mark, a digit or an underscore.
@@ -39,6 +41,11 @@ impl AddedTokens {
         {
             is_first_byte[*byte as usize] = true;
         }
+        let mut firsts = (0..=255u8).filter(|byte| is_first_byte[*byte as usize]);
+        let first = match (firsts.next(), firsts.next()) {
+            (Some(byte), None) if byte.is_ascii() => Some(byte as char),
+            _ => None,
+        };
         let strips = tokens
             .iter()
             .filter(|token| token.lstrip || token.rstrip)
@@ -48,6 +55,7 @@ impl AddedTokens {
         Ok(Self {
             trie,
             is_first_byte,
+            first,
             strips,
             single_words: single_words.map(|token| token.id).collect(),
         })
@@ -58,9 +66,12 @@ impl AddedTokens {
         let bytes = text.as_bytes();
         let mut at = from;
         loop {
-            at += bytes[at..]
-                .iter()
-                .position(|&byte| self.is_first_byte[byte as usize])?;
+            at += match self.first {
+                Some(first) => text[at..].find(first)?,
+                None => bytes[at..]
+                    .iter()
+                    .position(|&byte| self.is_first_byte[byte as usize])?,
+            };
             if let Some((id, len)) = self.trie.longest(bytes[at..].iter().copied()) {
                 if self.single_words.contains(&id) && !is_single_word(text, at, at + len) {
                     at += len;

@@ -152,12 +152,11 @@ fn join_bytes(tokens: Vec<String>) -> Vec<String> {
         out.push(text.unwrap_or_else(|error| "\u{FFFD}".repeat(error.as_bytes().len())));
     };
     for token in tokens {
-        match byte(&token) {
-            Some(byte) => bytes.push(byte),
-            None => {
-                settle(&mut bytes, &mut out);
-                out.push(token);
-            }
+        if let Some(byte) = byte(&token) {
+            bytes.push(byte);
+        } else {
+            settle(&mut bytes, &mut out);
+            out.push(token);
         }
     }
     settle(&mut bytes, &mut out);

@@ -80,13 +80,12 @@ impl Pattern {
             .find_map(|start| rest.strip_prefix(start))
         {
             let rest = rest.strip_prefix(r"[^\r\n\p{L}\p{N}]?")?;
-            let (number, joins_marks) = match rest.strip_prefix(r"\p{L}+|") {
-                Some(rest) => (rest.strip_suffix(r"| ?[^\s\p{L}\p{N}]+[\r\n]*")?, false),
-                None => {
-                    let rest = rest.strip_prefix(r"[\p{L}\p{M}]+|")?;
-                    let rest = rest.strip_suffix(r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*")?;
-                    (rest, true)
-                }
+            let (number, joins_marks) = if let Some(rest) = rest.strip_prefix(r"\p{L}+|") {
+                (rest.strip_suffix(r"| ?[^\s\p{L}\p{N}]+[\r\n]*")?, false)
+            } else {
+                let rest = rest.strip_prefix(r"[\p{L}\p{M}]+|")?;
+                let rest = rest.strip_suffix(r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*")?;
+                (rest, true)
             };
             return Some(Self::Cl100k(Cl100k {
                 digits: digits(number)?,

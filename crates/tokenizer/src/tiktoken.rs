@@ -23,11 +23,26 @@ pub enum Tiktoken {
     Cl100k,
     /// `o200k_base`.
     O200k,
+    /// `o200k_harmony`: the ranks of `o200k_base` and the special tokens of gpt-oss.
+    O200kHarmony,
 }
 
 const END_OF_TEXT: &str = "<|endoftext|>";
 const END_OF_PROMPT: &str = "<|endofprompt|>";
 const FILL: [&str; 3] = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"];
+
+const HARMONY: [(&str, u32); 9] = [
+    ("<|startoftext|>", 199_998),
+    (END_OF_TEXT, 199_999),
+    ("<|return|>", 200_002),
+    ("<|constrain|>", 200_003),
+    ("<|channel|>", 200_005),
+    ("<|start|>", 200_006),
+    ("<|end|>", 200_007),
+    ("<|message|>", 200_008),
+    ("<|call|>", 200_012),
+];
+const HARMONY_END: u32 = 201_088;
 
 impl Tiktoken {
     /// The encoding that a file's name names, such as `cl100k_base.tiktoken`.
@@ -55,15 +70,15 @@ impl Tiktoken {
                 joins_trailing_white: true,
                 joins_marks: false,
             }),
-            Self::O200k => Pattern::O200k(O200k {
+            Self::O200k | Self::O200kHarmony => Pattern::O200k(O200k {
                 digits: 3,
                 contractions: true,
             }),
         }
     }
 
-    fn special(self) -> Vec<(&'static str, u32)> {
-        match self {
+    fn special(self) -> Vec<(String, u32)> {
+        let named = match self {
             Self::R50k | Self::P50k => vec![(END_OF_TEXT, 50256)],
             Self::P50kEdit => std::iter::once((END_OF_TEXT, 50256))
                 .chain(FILL.into_iter().zip(50281..))
@@ -75,7 +90,16 @@ impl Tiktoken {
                 .chain([(END_OF_PROMPT, 100_276)])
                 .collect(),
             Self::O200k => vec![(END_OF_TEXT, 199_999), (END_OF_PROMPT, 200_018)],
-        }
+            Self::O200kHarmony => std::iter::once((END_OF_PROMPT, 200_018))
+                .chain(HARMONY)
+                .collect(),
+        };
+        // Harmony names what it has no use for by the id; one is the end of a prompt too.
+        let reserved = (200_000..HARMONY_END)
+            .filter(|id| self == Self::O200kHarmony && HARMONY.iter().all(|(_, used)| used != id))
+            .map(|id| (format!("<|reserved_{id}|>"), id));
+        let named = named.into_iter().map(|(name, id)| (name.to_owned(), id));
+        named.chain(reserved).collect()
     }
 }
 
@@ -111,7 +135,7 @@ pub(crate) fn byte_pair(file: &[u8], encoding: Tiktoken) -> Result<BytePair, Err
         .into_iter()
         .map(|(content, id)| AddedToken {
             id,
-            content: content.to_owned(),
+            content,
             special: true,
             ..AddedToken::default()
         });

@@ -74,7 +74,7 @@ impl Tokenizer {
                     .and_then(|name| name.to_str())
                     .unwrap_or_default();
                 let encoding = Tiktoken::of_name(name).ok_or_else(|| {
-                    Error::unsupported("a rank file does not say how it cuts a text, and its name is not one of r50k_base, p50k_base, p50k_edit, cl100k_base and o200k_base; name the encoding with `from_tiktoken`")
+                    Error::unsupported("a rank file does not say how it cuts a text, and its name is not one of r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base and o200k_harmony; name the encoding with `from_tiktoken`")
                 })?;
                 Self::from_tiktoken(&file::read(path)?, encoding)
             }

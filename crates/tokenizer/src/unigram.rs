@@ -1,5 +1,5 @@
 //! A tokenizer of a Unigram model (Kudo, 2018), the sentence pieces of T5, XLM-R, ALBERT and
-//! DeBERTa: added tokens, normalisation, words and the best pieces of each, one after the other.
+//! `DeBERTa`: added tokens, normalisation, words and the best pieces of each, one after the other.
 
 pub(crate) mod lattice;
 

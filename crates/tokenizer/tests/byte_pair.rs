@@ -143,6 +143,21 @@ fn special_tokens_in_a_text_are_what_the_caller_says() {
 }
 
 #[test]
+fn harmony_has_the_special_tokens_of_its_base_and_its_own() {
+    let tokenizer = Tokenizer::from_tiktoken(RANKS, Tiktoken::O200kHarmony).unwrap();
+    let tokenizer = tokenizer.with_special(Special::Token).unwrap();
+    let text = "<|start|><|channel|><|reserved_201087|><|endofprompt|><|reserved_200018|>";
+    let ids = [200_006, 200_005, 201_087, 200_018, 200_018];
+    assert_eq!(tokenizer.encode(text), ids);
+    assert_eq!(tokenizer.vocab_size(), 201_088);
+    assert_eq!(tokenizer.id(b"<|reserved_200006|>"), None);
+    assert_eq!(
+        Tiktoken::of_name("o200k_harmony"),
+        Some(Tiktoken::O200kHarmony)
+    );
+}
+
+#[test]
 fn a_composed_character_has_the_range_of_its_parts() {
     let text = "e\u{301}x";
     let mut encoding = Encoding::default();
@@ -304,7 +319,11 @@ fn what_cannot_be_done_is_refused() {
             "{error} lacks {message}"
         );
     }
-    let mut no_byte = gpt2();
+}
+
+#[test]
+fn incomplete_alphabets_are_corrupt_or_unsupported() {
+    let mut no_byte = file(&cases(), "gpt2");
     no_byte["model"]["merges"] = json!([]);
     no_byte["model"]["vocab"]
         .as_object_mut()

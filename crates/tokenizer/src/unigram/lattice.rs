@@ -238,7 +238,7 @@ mod tests {
         let mut found = Vec::new();
         let mut scratch = Scratch::default();
         pieces.encode(text, &mut scratch, |id, start, end| {
-            found.push((id, start, end))
+            found.push((id, start, end));
         });
         found
     }
