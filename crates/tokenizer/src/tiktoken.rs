@@ -54,6 +54,7 @@ impl Tiktoken {
             ("p50k_edit", Self::P50kEdit),
             ("cl100k_base", Self::Cl100k),
             ("o200k_base", Self::O200k),
+            ("o200k_harmony", Self::O200kHarmony),
         ];
         let stem = name.strip_suffix(".tiktoken").unwrap_or(name);
         known
