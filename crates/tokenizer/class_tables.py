@@ -16,6 +16,7 @@ CLASSES = {
     "M": r"\p{M}",
     "N": r"\p{N}",
     "S": r"\s",
+    "O": r"[\p{P}\p{S}]",
 }
 BYTES = {bytes([byte]): byte for byte in range(256)}
 
@@ -36,7 +37,7 @@ def main() -> None:
     runs: list[tuple[int, str]] = []
     alternates = False
     for code in range(0x110000):
-        now = class_of.get(chr(code), "O") if not 0xD800 <= code < 0xE000 else "O"
+        now = class_of.get(chr(code), "C") if not 0xD800 <= code < 0xE000 else "C"
         last = runs[-1][1] if runs else ""
         run_length = code - runs[-1][0] if runs else 0
         if alternates and now == "UL"[run_length % 2]:
@@ -52,7 +53,8 @@ def main() -> None:
     version = f"tokenizers {tokenizers.__version__} and tiktoken {tiktoken.__version__}"
     print(f"//! Written by `class_tables.py` from {version}; do not edit.")
     print("\n/// Where each run of code points of one class starts, in hexadecimal, before the")
-    print("/// class's letter: `*` alternates between upper and lower case, `+` is both.")
+    print("/// class's letter: `*` alternates between upper and lower case, `+` is a letter without")
+    print("/// case, `O` is punctuation and symbols, `C` is what is in no other class.")
     print('pub(crate) const RUNS: &str = "\\')
     line = ""
     for start, name in runs:

@@ -1,13 +1,15 @@
 """Writes src/unicode_tables.rs from what Hugging Face `tokenizers` does with each code point.
 
 The peer mixes tables of several Unicode versions, so its behaviour, not a Unicode release, is the
-source. Run it with `tokenizers` installed: `python tables.py > src/unicode_tables.rs`.
+source. Run it with `tokenizers` and `unicodedata2` (for the newest decompositions) installed:
+`python tables.py > src/unicode_tables.rs`.
 """
 
 import unicodedata
 
 import tokenizers
-from tokenizers import normalizers, pre_tokenizers
+import unicodedata2
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
 
 def bert(**flags: bool) -> normalizers.BertNormalizer:
@@ -18,6 +20,7 @@ def bert(**flags: bool) -> normalizers.BertNormalizer:
 
 CODE_POINTS = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 CLEAN, STRIP, NFD = bert(clean_text=True), bert(strip_accents=True), normalizers.NFD()
+NFKD, ACCENTS = normalizers.NFKD(), normalizers.StripAccents()
 SPLIT = pre_tokenizers.BertPreTokenizer()
 # One old character of each combining class: others move before the first probe of a higher class.
 PROBES = sorted({unicodedata.ucd_3_2_0.combining(c): c for c in CODE_POINTS}.items())[1:]
@@ -26,6 +29,13 @@ PROBES = sorted({unicodedata.ucd_3_2_0.combining(c): c for c in CODE_POINTS}.ite
 def is_punctuation(c: str) -> bool:
     """Tell whether a character is a word of its own."""
     return len(SPLIT.pre_tokenize_str(f"a{c}a")) == 3
+
+
+def words() -> list[str]:
+    """Return the characters beside which a `single_word` token is not found."""
+    found = Tokenizer(models.WordLevel({"u": 0}, "u"))
+    found.add_tokens([AddedToken("qq", single_word=True, normalized=False)])
+    return [c for c in CODE_POINTS if 1 not in found.encode("qq" + c).ids]
 
 
 def combining_class(c: str) -> int:
@@ -79,7 +89,19 @@ def main() -> None:
         + [chr(c) for c in range(0x16121, 0x16129)]
         + ["\U00016d68", "\U00016d69", "\U00016d6a"],
     )
+    newer = [c for c in CODE_POINTS if NFKD.normalize_str(c) != unicodedata2.normalize("NFKD", c)]
+    table(
+        "UNDECOMPOSED_COMPATIBLE",
+        "Characters that stay whole though newer Unicode versions give them compatible ones.",
+        [c for c in newer if NFD.normalize_str(c) == unicodedata2.normalize("NFD", c)],
+    )
     mark_set = set(marks)
+    table(
+        "SPACING_MARKS",
+        "Removed by `StripAccents` and not by `strip_accents`: other marks.",
+        [c for c in CODE_POINTS if c not in mark_set and ACCENTS.normalize_str(c) == ""],
+    )
+    table("WORDS", "`\\w` of the search for added tokens that are single words.", words())
     print("\n/// Characters that are no marks above but have a combining class, and that class.")
     print("#[rustfmt::skip]\npub(crate) const REORDERED: &[(u32, u8)] = &[")
     for c in CODE_POINTS:

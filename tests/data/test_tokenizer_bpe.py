@@ -1,4 +1,4 @@
-"""Ids of byte-pair encoders are those of ``tokenizers`` and ``tiktoken`` with real vocabularies.
+"""Ids of byte-pair encoders and Unigram models are those of ``tokenizers`` and ``tiktoken`` with real vocabularies.
 
 The vocabularies are not in the repository. ``NEXUS_VOCABULARIES`` names a folder with any of
 ``*/tokenizer.json`` and ``*.tiktoken``; the tests skip without it, and without cargo.
@@ -6,7 +6,10 @@ The vocabularies are not in the repository. ``NEXUS_VOCABULARIES`` names a folde
 
 from __future__ import annotations
 
+import array
 import base64
+import itertools
+import json
 import os
 import random
 import shutil
@@ -51,6 +54,11 @@ CLASSES += [
     "\U0010ffff",
     "\u2581",
     "\u1100\u1161",
+    "\u30fb",
+    "\u3099",
+    "\ufb01",
+    "\uff21",
+    "<unk>",
 ]
 
 
@@ -93,10 +101,13 @@ def test_vocabularies_are_there() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_ids_are_those_of_the_peer(file: Path, ids_program: Path, tmp_path: Path) -> None:
-    """Compare all ids of all texts."""
-    given, written = tmp_path / "texts", tmp_path / "ids"
+    """Compare all ids of all texts and, of Unigram models, their ranges."""
+    given, written, ranges = tmp_path / "texts", tmp_path / "ids", tmp_path / "ranges"
     given.write_bytes(b"".join(text.encode() + b"\0" for text in texts()))
-    subprocess.run([ids_program, file, given, written], check=True, capture_output=True)
+    command = [ids_program, file, given, written, "1", "1", ranges]
+    subprocess.run(command, check=True, capture_output=True)
+    if file.suffix == ".json" and json.loads(file.read_bytes())["model"].get("type") == "Unigram":
+        assert peer_ranges(file, texts()) == ranges.read_bytes()
     found = memoryview(written.read_bytes()).cast("I")
     at, different = 0, []
     for text, expected in zip(texts(), peer(file, texts()), strict=True):
@@ -106,6 +117,17 @@ def test_ids_are_those_of_the_peer(file: Path, ids_program: Path, tmp_path: Path
         at += 1 + count
     assert at == len(found)
     assert not different, f"{len(different)} texts differ, first {different[:3]}"
+
+
+def peer_ranges(file: Path, given: list[str]) -> bytes:
+    """Return start and end of each of the peer's ids, in bytes."""
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer.from_file(str(file))
+    ranges = array.array("I")
+    for text, encoding in zip(given, tokenizer.encode_batch(given, False, False), strict=True):
+        at = list(itertools.accumulate((len(c.encode()) for c in text), initial=0))
+        ranges.extend(at[end] for pair in encoding.offsets for end in pair)
+    return ranges.tobytes()
 
 
 def peer(file: Path, given: list[str]) -> list[Sequence[int] | None]:

@@ -1,10 +1,10 @@
 //! Encodes texts from a file and writes their ids, to compare and to measure tokenizers:
-//! `ids TOKENIZER TEXTS [IDS] [THREADS] [ROUNDS]`.
+//! `ids TOKENIZER TEXTS [IDS] [THREADS] [ROUNDS] [OFFSETS]`.
 //!
 //! Texts end with a zero byte each. For each text, `IDS` (`-` for none) gets the number of ids and
-//! the ids, 32 bits little-endian. Wall seconds of loading and of each round go to standard error.
+//! the ids, 32 bits little-endian; `OFFSETS` gets start and end of each id, in bytes. Wall seconds of loading and of each round go to standard error.
 
-use nexus_tokenizer::Tokenizer;
+use nexus_tokenizer::{Encoding, Tokenizer};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::time::Instant;
@@ -35,6 +35,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             out.write_all(&(ids.len() as u32).to_le_bytes())?;
             for id in ids {
                 out.write_all(&id.to_le_bytes())?;
+            }
+        }
+    }
+    if let Some(path) = arguments.get(5) {
+        let mut out = std::io::BufWriter::new(std::fs::File::create(path)?);
+        let mut encoding = Encoding::default();
+        for text in texts {
+            tokenizer.encode_with_offsets(text, &mut encoding);
+            for (start, end) in &encoding.offsets {
+                out.write_all(&start.to_le_bytes())?;
+                out.write_all(&end.to_le_bytes())?;
             }
         }
     }

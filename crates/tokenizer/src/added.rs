@@ -3,15 +3,20 @@
 use crate::Error;
 use crate::file::AddedToken;
 use crate::trie::Trie;
-use std::collections::HashMap;
+use crate::unicode;
+use std::collections::{HashMap, HashSet};
 
 /// Finds added tokens in a text, the leftmost first and the longest of those.
 #[derive(Debug)]
 pub(crate) struct AddedTokens {
     trie: Trie,
     is_first_byte: Box<[bool; 256]>,
+    /// The only first character of all tokens, where it is one of ASCII.
+    first: Option<char>,
     /// Whether a token takes the white space on its left and on its right.
     strips: HashMap<u32, (bool, bool)>,
+    /// Tokens that are none beside a letter, a mark, a digit or an underscore.
+    single_words: HashSet<u32>,
 }
 
 /// An added token's id and byte range, white space that it takes included.
@@ -36,15 +41,23 @@ impl AddedTokens {
         {
             is_first_byte[*byte as usize] = true;
         }
+        let mut firsts = (0..=255u8).filter(|byte| is_first_byte[*byte as usize]);
+        let first = match (firsts.next(), firsts.next()) {
+            (Some(byte), None) if byte.is_ascii() => Some(byte as char),
+            _ => None,
+        };
         let strips = tokens
             .iter()
             .filter(|token| token.lstrip || token.rstrip)
             .map(|token| (token.id, (token.lstrip, token.rstrip)))
             .collect();
+        let single_words = tokens.iter().filter(|token| token.single_word);
         Ok(Self {
             trie,
             is_first_byte,
+            first,
             strips,
+            single_words: single_words.map(|token| token.id).collect(),
         })
     }
 
@@ -53,10 +66,17 @@ impl AddedTokens {
         let bytes = text.as_bytes();
         let mut at = from;
         loop {
-            at += bytes[at..]
-                .iter()
-                .position(|&byte| self.is_first_byte[byte as usize])?;
+            at += match self.first {
+                Some(first) => text[at..].find(first)?,
+                None => bytes[at..]
+                    .iter()
+                    .position(|&byte| self.is_first_byte[byte as usize])?,
+            };
             if let Some((id, len)) = self.trie.longest(bytes[at..].iter().copied()) {
+                if self.single_words.contains(&id) && !is_single_word(text, at, at + len) {
+                    at += len;
+                    continue;
+                }
                 return Some(self.strip(
                     text,
                     from,
@@ -86,6 +106,13 @@ impl AddedTokens {
         }
         Match { id, start, end }
     }
+}
+
+/// Whether `text[start..end]` stands between characters that are in no word.
+fn is_single_word(text: &str, start: usize, end: usize) -> bool {
+    let before = text[..start].chars().next_back();
+    let after = text[end..].chars().next();
+    !before.is_some_and(unicode::is_in_word) && !after.is_some_and(unicode::is_in_word)
 }
 
 #[cfg(test)]
@@ -121,6 +148,27 @@ mod tests {
             ("<a", 0, None),
         ] {
             assert_eq!(find(text, from), expected, "{text:?} from {from}");
+        }
+    }
+
+    #[test]
+    fn a_single_word_stands_alone() {
+        let word = AddedToken {
+            single_word: true,
+            ..token("ab", 1, "")
+        };
+        let added = AddedTokens::new(&[word]).unwrap();
+        for (text, start) in [
+            ("ab", Some(0)),
+            ("xab ab", Some(4)),
+            ("ab_ ab1 ab\u{301} éab.ab", Some(18)),
+            ("abab", None),
+        ] {
+            assert_eq!(
+                added.find(text, 0).map(|found| found.start),
+                start,
+                "{text:?}"
+            );
         }
     }
 }

@@ -26,23 +26,19 @@ impl Batch {
         give_back: impl Fn(Option<Cache>) + Sync,
     ) -> Self {
         let runs = runs(texts);
+        if threads.get() == 1 || runs.len() < 2 {
+            let mut cache = take();
+            let batch = Self::of_texts(texts, |text, ids| encode(text, cache.as_mut(), ids));
+            give_back(cache);
+            return batch;
+        }
         let next = AtomicUsize::new(0);
         let done: Vec<Mutex<Self>> = runs.iter().map(|_| Mutex::default()).collect();
         let work = || {
             let mut cache = take();
             while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let size: usize = texts[run.1.clone()]
-                    .iter()
-                    .map(|text| text.as_ref().len())
-                    .sum();
-                let mut batch = Self {
-                    ids: Vec::with_capacity(size / 3),
-                    ends: Vec::new(),
-                };
-                for text in &texts[run.1.clone()] {
-                    encode(text.as_ref(), cache.as_mut(), &mut batch.ids);
-                    batch.ends.push(batch.ids.len());
-                }
+                let texts = &texts[run.1.clone()];
+                let batch = Self::of_texts(texts, |text, ids| encode(text, cache.as_mut(), ids));
                 if let Ok(mut slot) = done[run.0].lock() {
                     *slot = batch;
                 }
@@ -79,10 +75,21 @@ impl Batch {
             .map(|(start, &end)| &self.ids[start..end])
     }
 
-    fn join(mut parts: Vec<Self>) -> Self {
-        if parts.len() == 1 {
-            return parts.swap_remove(0);
+    /// The ids of texts, one after the other.
+    fn of_texts<T: AsRef<str>>(texts: &[T], mut encode: impl FnMut(&str, &mut Vec<u32>)) -> Self {
+        let size: usize = texts.iter().map(|text| text.as_ref().len()).sum();
+        let mut batch = Self {
+            ids: Vec::with_capacity(size / 3),
+            ends: Vec::with_capacity(texts.len()),
+        };
+        for text in texts {
+            encode(text.as_ref(), &mut batch.ids);
+            batch.ends.push(batch.ids.len());
         }
+        batch
+    }
+
+    fn join(parts: Vec<Self>) -> Self {
         let mut whole = Self {
             ids: Vec::with_capacity(parts.iter().map(|part| part.ids.len()).sum()),
             ends: Vec::with_capacity(parts.iter().map(Self::len).sum()),

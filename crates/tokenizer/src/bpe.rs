@@ -55,7 +55,7 @@ pub(crate) enum Piece {
 
 impl Piece {
     /// The hash of a piece of this kind.
-    fn hash(self, piece: &[u8]) -> u64 {
+    pub(crate) fn hash(self, piece: &[u8]) -> u64 {
         match self {
             Self::Pretoken => vocab::hash(piece),
             Self::Part => !vocab::hash(piece),
@@ -75,6 +75,8 @@ pub(crate) struct Symbol {
 pub(crate) struct Scratch {
     symbols: Vec<Symbol>,
     queue: merge::Queue,
+    pub(crate) lattice: crate::unigram::lattice::Scratch,
+    pub(crate) words: crate::words::Scratch,
 }
 
 impl Bpe {
@@ -165,7 +167,7 @@ impl Bpe {
         {
             return out.push(id);
         }
-        let Scratch { symbols, queue } = scratch;
+        let Scratch { symbols, queue, .. } = scratch;
         symbols.clear();
         self.symbols(piece, symbols);
         match &self.merges {

@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::added::AddedTokens;
-use crate::bpe::cache::{Cache, Key, SHORT_SIZE_MAX};
+use crate::bpe::cache::{Cache, Caches, Key, SHORT_SIZE_MAX};
 use crate::bpe::{Bpe, NO_TOKEN, Piece, Symbols};
 use crate::class::Classes;
 use crate::file::AddedToken;
@@ -11,7 +11,6 @@ use crate::normal::{Normal, Normalization, Prefix};
 use crate::pretoken::Pattern;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 /// How many short pieces are looked up together.
 const TOGETHER: usize = 16;
@@ -37,7 +36,7 @@ pub(crate) struct BytePair {
     normalized: Option<AddedTokens>,
     contents: HashMap<u32, Box<str>>,
     classes: Classes,
-    caches: Mutex<Vec<Cache>>,
+    caches: Caches,
 }
 
 /// Gets the parts of a text in order.
@@ -55,10 +54,8 @@ impl BytePair {
         normalization: Normalization,
         added: Vec<AddedToken>,
     ) -> Result<Self, Error> {
-        let contents = added
-            .iter()
-            .map(|token| (token.id, token.content.as_str().into()))
-            .collect();
+        let content = |token: &AddedToken| (token.id, normalization.pattern(token).into());
+        let contents = added.iter().map(content).collect();
         let mut tokenizer = Self {
             bpe,
             pattern,
@@ -68,7 +65,7 @@ impl BytePair {
             normalized: None,
             contents,
             classes: Classes::new(),
-            caches: Mutex::default(),
+            caches: Caches::default(),
         };
         tokenizer.set_special(Special::Token)?;
         Ok(tokenizer)
@@ -84,11 +81,7 @@ impl BytePair {
             });
             let tokens: Vec<_> = tokens
                 .map(|token| AddedToken {
-                    content: if normalized {
-                        self.normalization.of_token(&token.content)
-                    } else {
-                        token.content.clone()
-                    },
+                    content: self.normalization.pattern(token),
                     ..token.clone()
                 })
                 .collect();
@@ -212,15 +205,11 @@ impl BytePair {
     }
 
     pub(crate) fn cache(&self) -> Cache {
-        let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        caches.pop().unwrap_or_else(Cache::new)
+        self.caches.take()
     }
 
     pub(crate) fn give_back(&self, cache: Cache) {
-        self.caches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(cache);
+        self.caches.give_back(cache);
     }
 
     /// Appends the ids of a normalised text.
@@ -276,11 +265,19 @@ impl BytePair {
         if text.is_empty() {
             return;
         }
-        let normal = self.normalization.apply(text);
         let Some(added) = &self.normalized else {
-            let normal = self.normalization.before_cut(normal, start);
-            return sink.text(&normal, start);
+            return self.walk_text(text, start, sink);
         };
+        if self.normalization.is_late {
+            let mut at = 0;
+            while let Some(found) = added.find(text, at) {
+                self.walk_text(&text[at..found.start], start + at, sink);
+                sink.added(found.id, start + found.start, start + found.end);
+                at = found.end;
+            }
+            return self.walk_text(&text[at..], start + at, sink);
+        }
+        let normal = self.normalization.apply(text);
         let give = |from: usize, to: usize, sink: &mut _| {
             if from < to {
                 let at = start + normal.source(from, to).0;
@@ -296,6 +293,15 @@ impl BytePair {
             at = found.end;
         }
         give(at, normal.text.len(), sink);
+    }
+
+    /// Gives a text without added tokens to `sink`; `start` is where it stands.
+    #[inline]
+    fn walk_text(&self, text: &str, start: usize, sink: &mut impl Sink) {
+        if !text.is_empty() {
+            let normal = self.normalization.apply(text);
+            sink.text(&self.normalization.before_cut(normal, start), start);
+        }
     }
 }
 

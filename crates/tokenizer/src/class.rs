@@ -33,6 +33,12 @@ const DENSE_END: usize = 0x323B0;
 
 static DENSE: LazyLock<Box<[u8]>> = LazyLock::new(dense);
 
+/// Code points above are neither punctuation nor symbols.
+const SIGNS_END: usize = 0x20000;
+
+/// A bit for each code point: `[\p{P}\p{S}]`.
+static SIGNS: LazyLock<Box<[u64]>> = LazyLock::new(signs);
+
 /// The classes of all characters; a copy is a reference.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Classes(&'static [u8]);
@@ -53,9 +59,16 @@ impl Classes {
     }
 }
 
-fn dense() -> Box<[u8]> {
-    let mut dense = vec![OTHER; DENSE_END];
-    let runs: Vec<_> = RUNS
+/// Whether a code point is punctuation or a symbol.
+#[inline]
+pub(crate) fn is_sign(c: u32) -> bool {
+    let word = SIGNS.get(c as usize / 64);
+    word.is_some_and(|word| word >> (c % 64) & 1 != 0)
+}
+
+/// Start, end and class of each run of the table.
+fn runs() -> Vec<(usize, usize, u8)> {
+    let starts: Vec<_> = RUNS
         .split_ascii_whitespace()
         .map(|run| {
             let (start, class) = run.split_at(run.len() - 1);
@@ -63,14 +76,26 @@ fn dense() -> Box<[u8]> {
             (start, class.as_bytes()[0])
         })
         .collect();
-    let ends = runs
-        .iter()
-        .skip(1)
-        .map(|run| run.0)
-        .chain([usize::MAX])
-        .map(|end| end.min(DENSE_END));
-    for (&(start, class), end) in runs.iter().zip(ends) {
-        let Some(run) = dense.get_mut(start..end) else {
+    let ends = starts.iter().skip(1).map(|run| run.0).chain([usize::MAX]);
+    let runs = starts.iter().zip(ends);
+    runs.map(|(&(start, class), end)| (start, end, class))
+        .collect()
+}
+
+fn signs() -> Box<[u64]> {
+    let mut signs = vec![0; SIGNS_END / 64];
+    for (start, end, _) in runs().into_iter().filter(|run| run.2 == b'O') {
+        for c in start..end.min(SIGNS_END) {
+            signs[c / 64] |= 1 << (c % 64);
+        }
+    }
+    signs.into()
+}
+
+fn dense() -> Box<[u8]> {
+    let mut dense = vec![OTHER; DENSE_END];
+    for (start, end, class) in runs() {
+        let Some(run) = dense.get_mut(start..end.min(DENSE_END)) else {
             continue;
         };
         match class {
@@ -129,6 +154,24 @@ mod tests {
             ('\u{323B0}', OTHER),
         ] {
             assert_eq!(classes.of(c as u32), class, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn signs_are_punctuation_and_symbols() {
+        for (c, expected) in [
+            ('!', true),
+            ('$', true),
+            ('。', true),
+            ('😀', true),
+            ('゛', true),
+            ('a', false),
+            (' ', false),
+            ('\u{301}', false),
+            ('\u{200B}', false),
+            ('\u{10FFFF}', false),
+        ] {
+            assert_eq!(is_sign(c as u32), expected, "{c:?}");
         }
     }
 }

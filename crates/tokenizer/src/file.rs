@@ -17,6 +17,7 @@ pub(crate) struct File<'a> {
     pub(crate) normalizer: Option<Stage>,
     pub(crate) pre_tokenizer: Option<Stage>,
     pub(crate) post_processor: Option<Stage>,
+    pub(crate) decoder: Option<Stage>,
     pub(crate) padding: Option<Padding>,
     #[serde(borrow)]
     pub(crate) model: Model<'a>,
@@ -64,6 +65,8 @@ pub(crate) struct Model<'a> {
     #[serde(default)]
     pub(crate) unk_token: Option<String>,
     #[serde(default)]
+    pub(crate) unk_id: Option<u32>,
+    #[serde(default)]
     pub(crate) continuing_subword_prefix: Option<String>,
     #[serde(default)]
     pub(crate) end_of_word_suffix: Option<String>,
@@ -78,7 +81,11 @@ pub(crate) struct Model<'a> {
 }
 
 /// A vocabulary: each token and its id, in the order of the file.
-pub(crate) struct Tokens<'a>(pub(crate) Vec<(Cow<'a, str>, u32)>);
+pub(crate) struct Tokens<'a> {
+    pub(crate) pairs: Vec<(Cow<'a, str>, u32)>,
+    /// The score of each token, where the file gives scores instead of ids.
+    pub(crate) scores: Option<Vec<f64>>,
+}
 
 /// Two tokens that merge, `"a b"` or `["a", "b"]`.
 pub(crate) struct Pair<'a> {
@@ -94,6 +101,20 @@ impl<'a> File<'a> {
     /// Reads the bytes of a `tokenizer.json`.
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, Error> {
         serde_json::from_slice(json).map_err(Error::json)
+    }
+}
+
+impl Model<'_> {
+    /// Refuses a vocabulary of scores.
+    pub(crate) fn check_ids(&self) -> Result<(), Error> {
+        match &self.vocab {
+            Some(Tokens {
+                scores: Some(_), ..
+            }) => Err(Error::corrupt(
+                "its vocabulary is a list of tokens and scores, expected a map of tokens to ids",
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -120,7 +141,12 @@ impl Stage {
             return Ok(vec![stage.clone()]);
         }
         let stages = stage.settings.get(name).cloned().unwrap_or_default();
-        serde_json::from_value(stages).map_err(Error::json)
+        let stages: Vec<Self> = serde_json::from_value(stages).map_err(Error::json)?;
+        let mut flat = Vec::new();
+        for stage in &stages {
+            flat.append(&mut Self::flatten(Some(stage), name)?);
+        }
+        Ok(flat)
     }
 }
 
@@ -131,18 +157,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Tokens<'a> {
             type Value = Tokens<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of tokens to ids")
+                f.write_str("a map of tokens to ids, or a list of tokens and scores")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let (mut pairs, mut scores) = (Vec::new(), Vec::new());
+                while let Some((Text(token), score)) = seq.next_element()? {
+                    let id = u32::try_from(pairs.len()).map_err(serde::de::Error::custom)?;
+                    pairs.push((token, id));
+                    scores.push(score);
+                }
+                let scores = Some(scores);
+                Ok(Tokens { pairs, scores })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut tokens = Vec::new();
+                let mut pairs = Vec::new();
                 while let Some((Text(token), id)) = map.next_entry()? {
-                    tokens.push((token, id));
+                    pairs.push((token, id));
                 }
-                Ok(Tokens(tokens))
+                let scores = None;
+                Ok(Tokens { pairs, scores })
             }
         }
-        deserializer.deserialize_map(Map)
+        deserializer.deserialize_any(Map)
     }
 }
 

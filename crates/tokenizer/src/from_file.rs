@@ -9,18 +9,20 @@ use crate::file::{AddedToken, File, Model, Stage};
 use crate::limits::ADDED_TOKENS_MAX;
 use crate::normal::{Normalization, Prefix};
 use crate::pretoken::Pattern;
+use crate::words::{Metaspace, Scheme};
+use std::collections::HashMap;
 
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
 /// Builds the encoder that `file` describes.
 pub(crate) fn byte_pair(file: File<'_>) -> Result<BytePair, Error> {
     check_model(&file.model)?;
-    check_added(&file.added_tokens)?;
+    check_added(&file.added_tokens, &file.model)?;
     let normalizers = Stage::flatten(file.normalizer.as_ref(), "normalizers")?;
     let pre_tokenizers = Stage::flatten(file.pre_tokenizer.as_ref(), "pretokenizers")?;
     if file.model.byte_fallback {
-        let normalization = spaces(&normalizers, &pre_tokenizers)?;
-        let (bpe, pattern) = sentence_pieces(&file.model)?;
+        let (normalization, splits) = spaces(&normalizers, &pre_tokenizers)?;
+        let (bpe, pattern) = sentence_pieces(&file.model, splits)?;
         return BytePair::new(bpe, pattern, normalization, file.added_tokens);
     }
     let composes = match normalizers.as_slice() {
@@ -39,6 +41,7 @@ pub(crate) fn byte_pair(file: File<'_>) -> Result<BytePair, Error> {
         composes,
         unifies_spaces: false,
         prefix,
+        is_late: false,
     };
     BytePair::new(
         bytes(&file.model)?,
@@ -53,6 +56,7 @@ fn refuse(part: &str, found: &str, supported: &str) -> Error {
 }
 
 fn check_model(model: &Model<'_>) -> Result<(), Error> {
+    model.check_ids()?;
     let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     if model.dropout.is_some_and(|dropout| dropout > 0.0) {
         return Err(refuse(
@@ -71,89 +75,101 @@ fn check_model(model: &Model<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_added(tokens: &[AddedToken]) -> Result<(), Error> {
+fn check_added(tokens: &[AddedToken], model: &Model<'_>) -> Result<(), Error> {
     if tokens.len() > ADDED_TOKENS_MAX {
         return Err(Error::limit(format!(
             "it has {} added tokens, ADDED_TOKENS_MAX is {ADDED_TOKENS_MAX}",
             tokens.len()
         )));
     }
-    match tokens.iter().find(|token| token.single_word) {
-        Some(AddedToken { content, .. }) => Err(Error::unsupported(format!(
-            "added token `{content}` is `single_word`"
-        ))),
-        None => Ok(()),
+    let ids: HashMap<_, _> = tokens
+        .iter()
+        .map(|token| (token.content.as_str(), token.id))
+        .collect();
+    for (token, other) in model.vocab.iter().flat_map(|vocab| &vocab.pairs) {
+        if let Some(id) = ids.get(token.as_ref()).filter(|id| *id != other) {
+            return Err(Error::corrupt(format!(
+                "added token `{token}` has id {id} and, in the vocabulary, {other}"
+            )));
+        }
     }
+    Ok(())
 }
 
 /// The pattern of a byte-level pre-tokeniser and its space before a text.
 fn byte_level(stages: &[Stage]) -> Result<(Pattern, Prefix), Error> {
-    let (split, last) = match stages {
-        [last] => (None, last),
-        [split, last] if split.r#type == "Split" => (Some(split), last),
-        _ => {
-            let types: Vec<_> = stages.iter().map(|stage| stage.r#type.as_str()).collect();
-            return Err(refuse(
-                "pre_tokenizer",
-                &format!("[{}]", types.join(", ")),
-                "ByteLevel, or Split and ByteLevel",
-            ));
-        }
+    let supported = "ByteLevel, or one after Split or Digits";
+    let Some((last, splits)) = stages.split_last() else {
+        return Err(refuse("pre_tokenizer", "null", supported));
     };
-    if last.r#type != "ByteLevel" {
-        return Err(refuse(
-            "pre_tokenizer",
-            &last.r#type,
-            "ByteLevel, or Split and ByteLevel",
-        ));
-    }
+    let cuts = last.flag("use_regex", true);
     let prefix = if last.flag("add_prefix_space", true) {
         Prefix::WhereMissing
     } else {
         Prefix::Never
     };
-    let cuts = last.flag("use_regex", true);
-    let regex = match split {
-        None if cuts => GPT2,
-        None => return Ok((Pattern::Whole, prefix)),
-        Some(_) if cuts || prefix != Prefix::Never => {
+    let is_split = |stage: &Stage| stage.r#type == "Split";
+    let pattern = match splits {
+        _ if last.r#type != "ByteLevel" => None,
+        [] if cuts => Pattern::of(GPT2),
+        [] => Some(Pattern::Whole),
+        [digits] if digits.r#type == "Digits" => {
+            if !cuts || prefix != Prefix::Never || !digits.flag("individual_digits", false) {
+                return Err(refuse(
+                    "pre_tokenizer",
+                    "another Digits",
+                    "one with `individual_digits`, and a ByteLevel that cuts and adds no space",
+                ));
+            }
+            Some(Pattern::Gpt2Digits)
+        }
+        _ if !splits.iter().all(is_split) => None,
+        _ if cuts || prefix != Prefix::Never => {
             return Err(refuse(
                 "pre_tokenizer",
                 "Split and a ByteLevel that cuts or adds a space",
                 "one that does neither",
             ));
         }
-        Some(split) => {
-            let is_plain =
-                split.text("behavior") == Some("Isolated") && !split.flag("invert", false);
-            let regex = split
-                .settings
-                .get("pattern")
-                .and_then(|pattern| pattern.get("Regex")?.as_str());
-            match regex {
-                Some(regex) if is_plain => regex,
-                _ => {
-                    return Err(refuse(
-                        "pre_tokenizer",
-                        "another Split",
-                        "a Regex, Isolated and not inverted",
-                    ));
-                }
-            }
-        }
+        _ => Some(of_splits(splits)?),
     };
-    let pattern = Pattern::of(regex).ok_or_else(|| {
-        Error::unsupported(format!(
-            "its pre_tokenizer splits by the unknown expression `{regex}`; known are those of GPT-2, cl100k, Llama 3, Qwen, o200k and Tekken"
-        ))
+    let pattern = pattern.ok_or_else(|| {
+        let types: Vec<_> = stages.iter().map(|stage| stage.r#type.as_str()).collect();
+        refuse(
+            "pre_tokenizer",
+            &format!("[{}]", types.join(", ")),
+            supported,
+        )
     })?;
     Ok((pattern, prefix))
+}
+
+/// The pattern of one or more `Split`.
+fn of_splits(splits: &[Stage]) -> Result<Pattern, Error> {
+    let regex = |split: &Stage| {
+        let is_plain = split.text("behavior") == Some("Isolated") && !split.flag("invert", false);
+        let pattern = split.settings.get("pattern");
+        let regex = pattern.and_then(|pattern| pattern.get("Regex")?.as_str());
+        regex.filter(|_| is_plain).map(str::to_owned)
+    };
+    let regexes: Option<Vec<_>> = splits.iter().map(regex).collect();
+    let regexes = regexes.ok_or_else(|| {
+        let supported = "a Regex, Isolated and not inverted";
+        refuse("pre_tokenizer", "another Split", supported)
+    })?;
+    let regexes: Vec<_> = regexes.iter().map(String::as_str).collect();
+    Pattern::of_many(&regexes).ok_or_else(|| {
+        Error::unsupported(format!(
+            "its pre_tokenizer splits by the unknown expression `{}`; known are those of GPT-2, cl100k, Llama 3, Qwen, o200k, Tekken and DeepSeek V3",
+            regexes.join("`, `")
+        ))
+    })
 }
 
 /// The tables of a byte-level model.
 fn bytes(model: &Model<'_>) -> Result<Bpe, Error> {
     let alphabet = Alphabet::new();
-    let tokens = model.vocab.as_ref().map_or(&[][..], |vocab| &vocab.0);
+    let tokens = model.vocab.as_ref().map_or(&[][..], |vocab| &vocab.pairs);
     let mut arena = Vec::with_capacity(tokens.len() * 8);
     let mut ranges = Vec::with_capacity(tokens.len());
     for (token, id) in tokens {
@@ -217,36 +233,42 @@ fn merges(
     Ok(Merges::Pairs(pairs))
 }
 
-/// What sentence-piece models do to a text, said by normalisers or by the Metaspace pre-tokeniser.
-fn spaces(normalizers: &[Stage], pre_tokenizers: &[Stage]) -> Result<Normalization, Error> {
+/// What sentence-piece models do to a text, said by normalisers or by the Metaspace pre-tokeniser,
+/// and whether that cuts it before each space.
+fn spaces(normalizers: &[Stage], pre_tokenizers: &[Stage]) -> Result<(Normalization, bool), Error> {
+    let is_of_space = |stage: &Stage| {
+        let pattern = stage.settings.get("pattern");
+        pattern.and_then(|pattern| pattern.get("String")?.as_str()) == Some(" ")
+    };
     let is_space = |stage: &Stage| {
-        let from = stage
-            .settings
-            .get("pattern")
-            .and_then(|pattern| pattern.get("String")?.as_str());
-        stage.r#type == "Replace" && from == Some(" ") && stage.text("content") == Some("\u{2581}")
+        let is_mark = stage.text("content") == Some("\u{2581}");
+        stage.r#type == "Replace" && is_of_space(stage) && is_mark
     };
     let is_prefix =
         |stage: &Stage| stage.r#type == "Prepend" && stage.text("prepend") == Some("\u{2581}");
-    let prefix = match (normalizers, pre_tokenizers) {
-        ([space], []) if is_space(space) => Prefix::Never,
-        ([prefix, space], []) if is_prefix(prefix) && is_space(space) => Prefix::Always,
-        ([], [metaspace])
-            if metaspace.r#type == "Metaspace"
-                && metaspace.text("replacement") == Some("\u{2581}") =>
-        {
-            if metaspace.flag("split", true) {
+    // Gemma's, which finds nothing: all spaces have been replaced.
+    let is_idle = |stage: &Stage| {
+        stage.r#type == "Split" && is_of_space(stage) && !stage.flag("invert", false)
+    };
+    let (prefix, splits) = match (normalizers, pre_tokenizers) {
+        ([space], []) if is_space(space) => (Prefix::Never, false),
+        ([space], [split]) if is_space(space) && is_idle(split) => (Prefix::Never, false),
+        ([prefix, space], []) if is_prefix(prefix) && is_space(space) => (Prefix::Always, false),
+        ([], [stage]) if stage.r#type == "Metaspace" => {
+            let metaspace = Metaspace::new(stage)?;
+            if metaspace.mark != '\u{2581}' {
                 return Err(refuse(
                     "pre_tokenizer",
-                    "a Metaspace that splits",
-                    "`split` false",
+                    "a Metaspace with another replacement",
+                    "U+2581",
                 ));
             }
-            match metaspace.text("prepend_scheme") {
-                Some("never") => Prefix::Never,
-                Some("first") => Prefix::AtStart,
-                _ => Prefix::WhereMissing,
-            }
+            let prefix = match metaspace.scheme {
+                Scheme::Never => Prefix::Never,
+                Scheme::First => Prefix::AtStart,
+                Scheme::Always => Prefix::WhereMissing,
+            };
+            (prefix, metaspace.splits)
         }
         _ => {
             let stages = normalizers.iter().chain(pre_tokenizers);
@@ -258,15 +280,17 @@ fn spaces(normalizers: &[Stage], pre_tokenizers: &[Stage]) -> Result<Normalizati
             ));
         }
     };
-    Ok(Normalization {
+    let normalization = Normalization {
         composes: false,
         unifies_spaces: true,
         prefix,
-    })
+        is_late: normalizers.is_empty(),
+    };
+    Ok((normalization, splits))
 }
 
 /// The tables of a sentence-piece model, and how a text may be cut before its merges.
-fn sentence_pieces(model: &Model<'_>) -> Result<(Bpe, Pattern), Error> {
+fn sentence_pieces(model: &Model<'_>, splits: bool) -> Result<(Bpe, Pattern), Error> {
     let append = |token: &str, out: &mut Vec<u8>| {
         // A literal space never reaches the merges.
         let is_known = !token.contains(' ');
@@ -274,7 +298,7 @@ fn sentence_pieces(model: &Model<'_>) -> Result<(Bpe, Pattern), Error> {
         is_known
     };
     let mut tokens = Vec::new();
-    for (token, id) in model.vocab.iter().flat_map(|vocab| &vocab.0) {
+    for (token, id) in model.vocab.iter().flat_map(|vocab| &vocab.pairs) {
         let mut bytes = Vec::new();
         if append(token, &mut bytes) {
             tokens.push((bytes, *id));
@@ -308,11 +332,11 @@ fn sentence_pieces(model: &Model<'_>) -> Result<(Bpe, Pattern), Error> {
         pair.right.starts_with('\u{2581}') && !pair.left.ends_with('\u{2581}')
     };
     // Where no merge joins a space to what stands before it, words are independent of each other.
-    let is_cut = !model.merges.iter().flatten().any(crosses);
-    let pattern = if is_cut {
-        Pattern::Spaces
-    } else {
-        Pattern::Whole
+    let is_cut = !splits && !model.merges.iter().flatten().any(crosses);
+    let pattern = match (splits, is_cut) {
+        (true, _) => Pattern::EachSpace,
+        (false, true) => Pattern::Spaces,
+        (false, false) => Pattern::Whole,
     };
     let is_fallback = |token: &str| {
         vocab

@@ -1,14 +1,15 @@
 //! Tokenizers that give the ids of Hugging Face `tokenizers`, without its dependencies.
 //!
 //! A [`Tokenizer`] is read from a `tokenizer.json` or a rank file of `tiktoken` and turns text into
-//! token ids: byte-level byte-pair encoding (GPT-2, cl100k, o200k, Llama 3, Qwen), sentence pieces
-//! with byte fallback (Llama 1 and 2, Gemma) and [`WordPiece`] (BERT). It adds no special tokens
+//! token ids: byte-level byte-pair encoding (GPT-2, cl100k, o200k, Llama 3, Qwen, `DeepSeek` V3,
+//! `StarCoder`), sentence pieces by merges with byte fallback (Llama 1 and 2, Gemma) or by the best
+//! path (Unigram: T5, XLM-R, ALBERT, `DeBERTa`), and [`WordPiece`] (BERT). It adds no special tokens
 //! around a text, and it ignores the file's truncation and padding: where a text is cut is the
-//! caller's decision. Unigram models, and expressions that are not in use by these families, are
-//! refused.
+//! caller's decision. Expressions that are not in use by these families are refused.
 //!
 //! No regular expression is run: automata written for the known expressions cut the text, a bounded
-//! cache knows the tokens of words seen before, and what is new is merged in n log n time.
+//! cache knows the tokens of words seen before, and what is new is merged in n log n time, or cut by
+//! Viterbi's algorithm in linear time.
 //!
 //! What a file asks for and this crate lacks is refused with
 //! [`Unsupported`](ErrorKind::Unsupported), never approximated.
@@ -26,17 +27,20 @@
 
 mod added;
 mod alphabet;
+mod base64;
 mod batch;
 mod bpe;
 mod byte_pair;
 mod class;
 mod class_tables;
+mod decoder;
 mod error;
 mod file;
 mod from_file;
 pub mod limits;
 mod normal;
 mod normalize;
+mod normalizer;
 mod parse;
 mod pretoken;
 mod tiktoken;
@@ -44,7 +48,9 @@ mod tokenizer;
 mod trie;
 mod unicode;
 mod unicode_tables;
+mod unigram;
 mod wordpiece;
+mod words;
 
 pub use batch::Batch;
 pub use byte_pair::Special;

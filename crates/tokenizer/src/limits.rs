@@ -21,8 +21,10 @@ pub const TEXT_SIZE_MAX: usize = u32::MAX as usize;
 /// Most added tokens of a file. The largest published vocabularies have about 1 100.
 pub const ADDED_TOKENS_MAX: usize = 1 << 16;
 
-/// Most entries of the cache of a byte-pair encoder, 32 bytes each.
-pub const CACHE_ENTRIES_MAX: usize = 1 << 18;
+/// Most entries of the cache of an encoder for pretokens of at most 15 bytes, 32 bytes each, and for
+/// longer ones, 16 bytes each.
+pub const CACHE_ENTRIES_MAX: usize = 1 << 19;
 
-/// Most bytes that the cache of a byte-pair encoder holds for pretokens of more than 15 bytes.
+/// Most bytes that the cache of an encoder holds for pretokens of more than 15 bytes. With the
+/// entries it has 40 MiB at most, for each thread.
 pub const CACHE_ARENA_SIZE_MAX: usize = 16 << 20;

@@ -1,5 +1,6 @@
 //! What happens to a text before it is cut: composition (NFC), and the spaces of sentence pieces.
 
+use crate::file::AddedToken;
 use crate::unicode;
 use std::borrow::Cow;
 use unicode_normalization::char::compose;
@@ -17,6 +18,8 @@ pub(crate) struct Normalization {
     /// U+2581 becomes a space.
     pub(crate) unifies_spaces: bool,
     pub(crate) prefix: Prefix,
+    /// Added tokens are found before: a pre-tokeniser normalises.
+    pub(crate) is_late: bool,
 }
 
 /// When a space is put before the text.
@@ -46,6 +49,7 @@ impl Normalization {
         composes: false,
         unifies_spaces: false,
         prefix: Prefix::Never,
+        is_late: false,
     };
 
     /// Normalises a part of a text between added tokens.
@@ -97,15 +101,17 @@ impl Normalization {
         normal
     }
 
-    /// Normalises the literal of an added token.
-    pub(crate) fn of_token(self, token: &str) -> String {
-        Self {
-            prefix: Prefix::Never,
-            ..self
+    /// What is looked for to find an added token. The space that a normaliser puts first belongs to it.
+    pub(crate) fn pattern(self, token: &AddedToken) -> String {
+        if !token.normalized || self.is_late {
+            return token.content.clone();
         }
-        .apply(token)
-        .text
-        .into_owned()
+        let prefix = match self.prefix {
+            Prefix::Always => Prefix::Always,
+            _ => Prefix::Never,
+        };
+        let normal = Self { prefix, ..self };
+        normal.apply(&token.content).text.into_owned()
     }
 }
 

@@ -93,7 +93,8 @@ pub(crate) fn of_file(file: File<'_>) -> Result<Spec, Error> {
         .map(|stage| stage.settings)
         .unwrap_or_default();
     let normalizer = serde_json::from_value(normalizer.into()).map_err(Error::json)?;
-    let vocab = model.vocab.map(|vocab| vocab.0).unwrap_or_default();
+    model.check_ids()?;
+    let vocab = model.vocab.map(|vocab| vocab.pairs).unwrap_or_default();
     let vocab: HashMap<String, u32> = vocab
         .into_iter()
         .map(|(token, id)| (token.into_owned(), id))

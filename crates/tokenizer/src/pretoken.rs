@@ -4,6 +4,7 @@
 //! done by a hand-written automaton of the same result; an unknown one is refused.
 
 mod cl100k;
+mod deepseek;
 mod gpt2;
 mod o200k;
 mod scan;
@@ -16,10 +17,16 @@ use scan::Scan;
 pub(crate) enum Pattern {
     /// The expression of GPT-2: also r50k and p50k.
     Gpt2,
+    /// The expression of GPT-2 after each digit is cut off: `StarCoder`, `SmolLM2`, Command R.
+    Gpt2Digits,
+    /// The three expressions of `DeepSeek` V3, one after the other.
+    DeepSeek,
     /// The family of cl100k: Llama 3 and Qwen.
     Cl100k(Cl100k),
     /// The family of o200k: words are cut where upper case follows lower case.
     O200k(O200k),
+    /// Before each space: how Metaspace cuts a text.
+    EachSpace,
     /// Before each run of spaces: how the sentence piece models' own merges cut a text.
     Spaces,
     /// Nowhere.
@@ -32,6 +39,8 @@ pub(crate) struct Cl100k {
     pub(crate) digits: usize,
     /// Whether white space at the text's end is one pretoken in spite of line ends.
     pub(crate) joins_trailing_white: bool,
+    /// Whether marks are letters.
+    pub(crate) joins_marks: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +70,7 @@ impl Pattern {
                 // Oniguruma, the peer's engine, takes `{1,3}+` for a repetition of `{1,3}`.
                 digits: usize::MAX,
                 joins_trailing_white: true,
+                joins_marks: false,
             }));
         }
         let rest = regex.strip_suffix(r"|\s*[\r\n]+|\s+(?!\S)|\s+")?;
@@ -69,11 +79,18 @@ impl Pattern {
             .iter()
             .find_map(|start| rest.strip_prefix(start))
         {
-            let rest = rest.strip_prefix(r"[^\r\n\p{L}\p{N}]?\p{L}+|")?;
-            let digits = digits(rest.strip_suffix(r"| ?[^\s\p{L}\p{N}]+[\r\n]*")?)?;
+            let rest = rest.strip_prefix(r"[^\r\n\p{L}\p{N}]?")?;
+            let (number, joins_marks) = if let Some(rest) = rest.strip_prefix(r"\p{L}+|") {
+                (rest.strip_suffix(r"| ?[^\s\p{L}\p{N}]+[\r\n]*")?, false)
+            } else {
+                let rest = rest.strip_prefix(r"[\p{L}\p{M}]+|")?;
+                let rest = rest.strip_suffix(r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*")?;
+                (rest, true)
+            };
             return Some(Self::Cl100k(Cl100k {
-                digits,
+                digits: digits(number)?,
                 joins_trailing_white: false,
+                joins_marks,
             }));
         }
         let rest = rest.strip_suffix(r"| ?[^\s\p{L}\p{N}]+[\r\n/]*")?;
@@ -96,14 +113,26 @@ impl Pattern {
         }))
     }
 
+    /// The pattern of several regular expressions, each of which cuts what those before it left.
+    pub(crate) fn of_many(regexes: &[&str]) -> Option<Self> {
+        match regexes {
+            [regex] => Self::of(regex),
+            _ if regexes == deepseek::EXPRESSIONS => Some(Self::DeepSeek),
+            _ => None,
+        }
+    }
+
     /// Gives the end of each pretoken of `text`, UTF-8, in order.
     #[inline]
     pub(crate) fn cut(self, text: &[u8], classes: Classes, mut emit: impl FnMut(usize, usize)) {
         let scan = Scan::new(text, classes);
         match self {
             Self::Gpt2 => scan.cut(|at| gpt2::end(scan, at), &mut emit),
+            Self::Gpt2Digits => scan.cut(|at| gpt2::end_without_digits(scan, at), &mut emit),
+            Self::DeepSeek => scan.cut(|at| deepseek::end(scan, at), &mut emit),
             Self::Cl100k(rule) => scan.cut(|at| cl100k::end(scan, at, rule), &mut emit),
             Self::O200k(rule) => scan.cut(|at| o200k::end(scan, at, rule), &mut emit),
+            Self::EachSpace => scan.cut(|at| scan.next_space(at), &mut emit),
             Self::Spaces => scan.cut(|at| scan.next_word(at), &mut emit),
             Self::Whole => scan.cut(|_| text.len(), &mut emit),
         }

@@ -2,6 +2,7 @@
 //! id too. What is not in the file, expression and special tokens, is known by the encoding's name.
 
 use crate::Error;
+use crate::base64;
 use crate::bpe::{Bpe, Merges, NO_TOKEN, Seams, Symbols, Vocab};
 use crate::byte_pair::{BytePair, Special};
 use crate::file::AddedToken;
@@ -22,11 +23,26 @@ pub enum Tiktoken {
     Cl100k,
     /// `o200k_base`.
     O200k,
+    /// `o200k_harmony`: the ranks of `o200k_base` and the special tokens of gpt-oss.
+    O200kHarmony,
 }
 
 const END_OF_TEXT: &str = "<|endoftext|>";
 const END_OF_PROMPT: &str = "<|endofprompt|>";
 const FILL: [&str; 3] = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"];
+
+const HARMONY: [(&str, u32); 9] = [
+    ("<|startoftext|>", 199_998),
+    (END_OF_TEXT, 199_999),
+    ("<|return|>", 200_002),
+    ("<|constrain|>", 200_003),
+    ("<|channel|>", 200_005),
+    ("<|start|>", 200_006),
+    ("<|end|>", 200_007),
+    ("<|message|>", 200_008),
+    ("<|call|>", 200_012),
+];
+const HARMONY_END: u32 = 201_088;
 
 impl Tiktoken {
     /// The encoding that a file's name names, such as `cl100k_base.tiktoken`.
@@ -38,6 +54,7 @@ impl Tiktoken {
             ("p50k_edit", Self::P50kEdit),
             ("cl100k_base", Self::Cl100k),
             ("o200k_base", Self::O200k),
+            ("o200k_harmony", Self::O200kHarmony),
         ];
         let stem = name.strip_suffix(".tiktoken").unwrap_or(name);
         known
@@ -52,16 +69,17 @@ impl Tiktoken {
             Self::Cl100k => Pattern::Cl100k(Cl100k {
                 digits: 3,
                 joins_trailing_white: true,
+                joins_marks: false,
             }),
-            Self::O200k => Pattern::O200k(O200k {
+            Self::O200k | Self::O200kHarmony => Pattern::O200k(O200k {
                 digits: 3,
                 contractions: true,
             }),
         }
     }
 
-    fn special(self) -> Vec<(&'static str, u32)> {
-        match self {
+    fn special(self) -> Vec<(String, u32)> {
+        let named = match self {
             Self::R50k | Self::P50k => vec![(END_OF_TEXT, 50256)],
             Self::P50kEdit => std::iter::once((END_OF_TEXT, 50256))
                 .chain(FILL.into_iter().zip(50281..))
@@ -73,7 +91,16 @@ impl Tiktoken {
                 .chain([(END_OF_PROMPT, 100_276)])
                 .collect(),
             Self::O200k => vec![(END_OF_TEXT, 199_999), (END_OF_PROMPT, 200_018)],
-        }
+            Self::O200kHarmony => std::iter::once((END_OF_PROMPT, 200_018))
+                .chain(HARMONY)
+                .collect(),
+        };
+        // Harmony names what it has no use for by the id; one is the end of a prompt too.
+        let reserved = (200_000..HARMONY_END)
+            .filter(|id| self == Self::O200kHarmony && HARMONY.iter().all(|(_, used)| used != id))
+            .map(|id| (format!("<|reserved_{id}|>"), id));
+        let named = named.into_iter().map(|(name, id)| (name.to_owned(), id));
+        named.chain(reserved).collect()
     }
 }
 
@@ -109,7 +136,7 @@ pub(crate) fn byte_pair(file: &[u8], encoding: Tiktoken) -> Result<BytePair, Err
         .into_iter()
         .map(|(content, id)| AddedToken {
             id,
-            content: content.to_owned(),
+            content,
             special: true,
             ..AddedToken::default()
         });
@@ -134,37 +161,8 @@ pub(crate) fn byte_pair(file: &[u8], encoding: Tiktoken) -> Result<BytePair, Err
 fn parse_line(line: &[u8], out: &mut Vec<u8>) -> Option<u32> {
     let space = line.iter().position(|&byte| byte == b' ')?;
     let (token, rank) = (&line[..space], &line[space + 1..]);
-    decode_base64(token, out)?;
+    base64::append(token, out)?;
     std::str::from_utf8(rank).ok()?.parse().ok()
-}
-
-/// RFC 4648, section 4, with padding.
-fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    if text.is_empty() || !text.len().is_multiple_of(4) {
-        return None;
-    }
-    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
-    if padding > 2 {
-        return None;
-    }
-    let digits = &text[..text.len() - padding];
-    for group in digits.chunks(4) {
-        let mut bits = 0u32;
-        for &digit in group {
-            let value = match digit {
-                b'A'..=b'Z' => digit - b'A',
-                b'a'..=b'z' => digit - b'a' + 26,
-                b'0'..=b'9' => digit - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            bits = bits << 6 | value as u32;
-        }
-        bits <<= 6 * (4 - group.len());
-        out.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
-    }
-    Some(())
 }
 
 #[cfg(test)]

@@ -5,14 +5,15 @@ use crate::byte_pair::{BytePair, Special};
 use crate::file::{self, File, check_size};
 use crate::limits::TEXT_SIZE_MAX;
 use crate::tiktoken::{self, Tiktoken};
+use crate::unigram::Unigram;
 use crate::{Encoding, Error, WordPiece, from_file, parse};
 use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-/// A tokenizer: byte-pair encoding (byte-level, or sentence pieces with byte fallback) or
-/// [`WordPiece`], from a `tokenizer.json` or a rank file of `tiktoken`.
+/// A tokenizer: byte-pair encoding (byte-level, or sentence pieces with byte fallback), Unigram
+/// sentence pieces or [`WordPiece`], from a `tokenizer.json` or a rank file of `tiktoken`.
 ///
 /// It is immutable and shared between threads; what it learns of words is cached inside, bounded by
 /// [`limits`](crate::limits). The ids are those of Hugging Face `tokenizers` with
@@ -47,6 +48,7 @@ pub struct Tokenizer {
 enum Model {
     WordPiece(Box<WordPiece>),
     BytePair(Box<BytePair>),
+    Unigram(Box<Unigram>),
 }
 
 impl Tokenizer {
@@ -72,7 +74,7 @@ impl Tokenizer {
                     .and_then(|name| name.to_str())
                     .unwrap_or_default();
                 let encoding = Tiktoken::of_name(name).ok_or_else(|| {
-                    Error::unsupported("a rank file does not say how it cuts a text, and its name is not one of r50k_base, p50k_base, p50k_edit, cl100k_base and o200k_base; name the encoding with `from_tiktoken`")
+                    Error::unsupported("a rank file does not say how it cuts a text, and its name is not one of r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base and o200k_harmony; name the encoding with `from_tiktoken`")
                 })?;
                 Self::from_tiktoken(&file::read(path)?, encoding)
             }
@@ -98,13 +100,14 @@ impl Tokenizer {
             None if file.model.merges.is_some() => {
                 Model::BytePair(Box::new(from_file::byte_pair(file)?))
             }
+            Some("Unigram") => Model::Unigram(Box::new(Unigram::new(file)?)),
             Some("WordPiece") => {
                 Model::WordPiece(Box::new(WordPiece::from_spec(parse::of_file(file)?)?))
             }
             other => {
                 let other = other.unwrap_or("null");
                 return Err(Error::unsupported(format!(
-                    "its model is {other}; supported are BPE and WordPiece"
+                    "its model is {other}; supported are BPE, Unigram and WordPiece"
                 )));
             }
         };
@@ -136,6 +139,7 @@ impl Tokenizer {
     pub fn with_special(mut self, special: Special) -> Result<Self, Error> {
         match &mut self.model {
             Model::BytePair(model) => model.set_special(special)?,
+            Model::Unigram(model) => model.set_special(special)?,
             Model::WordPiece(_) if special == Special::Token => {}
             Model::WordPiece(_) => {
                 return Err(Error::unsupported(
@@ -173,6 +177,7 @@ impl Tokenizer {
         check_text(text);
         match &self.model {
             Model::BytePair(model) => model.extend(text, ids),
+            Model::Unigram(model) => model.extend(text, ids),
             Model::WordPiece(model) => ids.extend(model.encode(text).ids),
         }
     }
@@ -187,6 +192,11 @@ impl Tokenizer {
         check_text(text);
         match &self.model {
             Model::BytePair(model) => {
+                encoding.ids.clear();
+                encoding.offsets.clear();
+                model.extend_with_offsets(text, &mut encoding.ids, &mut encoding.offsets);
+            }
+            Model::Unigram(model) => {
                 encoding.ids.clear();
                 encoding.offsets.clear();
                 model.extend_with_offsets(text, &mut encoding.ids, &mut encoding.offsets);
@@ -207,17 +217,19 @@ impl Tokenizer {
                 check_text(text);
                 match (&self.model, cache) {
                     (Model::BytePair(model), Some(cache)) => model.extend_with(text, cache, ids),
+                    (Model::Unigram(model), Some(cache)) => model.extend_with(text, cache, ids),
                     _ => self.extend(text, ids),
                 }
             },
             || match &self.model {
                 Model::BytePair(model) => Some(model.cache()),
+                Model::Unigram(model) => Some(model.cache()),
                 Model::WordPiece(_) => None,
             },
-            |cache| {
-                if let (Model::BytePair(model), Some(cache)) = (&self.model, cache) {
-                    model.give_back(cache);
-                }
+            |cache| match (&self.model, cache) {
+                (Model::BytePair(model), Some(cache)) => model.give_back(cache),
+                (Model::Unigram(model), Some(cache)) => model.give_back(cache),
+                _ => {}
             },
         )
     }
@@ -230,11 +242,13 @@ impl Tokenizer {
         self.encode(text).len()
     }
 
-    /// The text of `ids`, special tokens included. Bytes that are no UTF-8 become U+FFFD, ids without
+    /// The text of `ids`, special tokens included; of a Unigram model as the decoder of its file makes
+    /// it. Bytes that are no UTF-8 become U+FFFD, ids without
     /// a token nothing.
     pub fn decode(&self, ids: &[u32]) -> String {
         match &self.model {
             Model::WordPiece(model) => model.decode(ids),
+            Model::Unigram(model) => model.decode(ids),
             Model::BytePair(_) => {
                 let bytes = self.decode_bytes(ids);
                 String::from_utf8(bytes)
@@ -243,10 +257,12 @@ impl Tokenizer {
         }
     }
 
-    /// The bytes of `ids`: those of [`decode`](Self::decode) without replacement.
+    /// The bytes of `ids`: for byte-pair encoding those of [`decode`](Self::decode) without
+    /// replacement, else those of its text.
     pub fn decode_bytes(&self, ids: &[u32]) -> Vec<u8> {
         match &self.model {
             Model::WordPiece(model) => model.decode(ids).into_bytes(),
+            Model::Unigram(model) => model.decode(ids).into_bytes(),
             Model::BytePair(model) => model.decode(ids),
         }
     }
@@ -256,6 +272,7 @@ impl Tokenizer {
         match &self.model {
             Model::WordPiece(model) => model.token(id).map(|token| Cow::Borrowed(token.as_bytes())),
             Model::BytePair(model) => model.token(id),
+            Model::Unigram(model) => model.token(id).map(|token| Cow::Owned(token.into_bytes())),
         }
     }
 
@@ -268,6 +285,7 @@ impl Tokenizer {
                     .is_some_and(|other| other.as_bytes() == token)
             }),
             Model::BytePair(model) => model.id(token),
+            Model::Unigram(model) => model.id(token),
         }
     }
 
@@ -276,6 +294,7 @@ impl Tokenizer {
         match &self.model {
             Model::WordPiece(model) => model.vocab_size(),
             Model::BytePair(model) => model.vocab_size(),
+            Model::Unigram(model) => model.vocab_size(),
         }
     }
 
@@ -283,7 +302,7 @@ impl Tokenizer {
     pub fn as_word_piece(&self) -> Option<&WordPiece> {
         match &self.model {
             Model::WordPiece(model) => Some(model),
-            Model::BytePair(_) => None,
+            Model::BytePair(_) | Model::Unigram(_) => None,
         }
     }
 }
@@ -301,6 +320,7 @@ impl fmt::Debug for Tokenizer {
         let model = match &self.model {
             Model::WordPiece(_) => "WordPiece",
             Model::BytePair(_) => "BPE",
+            Model::Unigram(_) => "Unigram",
         };
         write!(
             f,

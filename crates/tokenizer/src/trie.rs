@@ -68,6 +68,38 @@ impl Trie {
         })
     }
 
+    /// Gives the value and length of each key that `text` starts with, the shortest first.
+    #[inline]
+    pub(crate) fn prefixes(&self, text: &[u8], mut emit: impl FnMut(u32, usize)) {
+        let mut slot = ROOT;
+        for (at, &byte) in text.iter().enumerate() {
+            let next = self.slots[slot as usize].base + byte as u32;
+            match self.slots.get(next as usize) {
+                Some(found) if found.parent == slot => {
+                    slot = next;
+                    if found.value != NONE {
+                        emit(found.value, at + 1);
+                    }
+                }
+                _ => break,
+            }
+        }
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<u32> {
+        let mut slot = ROOT;
+        for &byte in key {
+            let next = self.slots[slot as usize].base + byte as u32;
+            self.slots
+                .get(next as usize)
+                .filter(|found| found.parent == slot)?;
+            slot = next;
+        }
+        let value = self.slots[slot as usize].value;
+        (value != NONE).then_some(value)
+    }
+
     /// The value and length of the longest key that `text` starts with.
     #[inline]
     pub(crate) fn longest(&self, text: impl Iterator<Item = u8>) -> Option<(u32, usize)> {
@@ -165,6 +197,11 @@ mod tests {
             keys.extend(wild);
             let trie = Trie::new(keys.iter().map(|(key, &value)| (key.as_slice(), value))).unwrap();
             prop_assert_eq!(trie.longest(text.iter().copied()), longest_by_trial(&keys, &text));
+            let mut prefixes = Vec::new();
+            trie.prefixes(&text, |value, size| prefixes.push((value, size)));
+            let known = (1..=text.len()).filter_map(|end| Some((*keys.get(&text[..end])?, end)));
+            prop_assert_eq!(prefixes, known.collect::<Vec<_>>());
+            prop_assert_eq!(trie.get(&text), keys.get(&text).copied());
             for (key, &value) in &keys {
                 prop_assert_eq!(trie.longest(key.iter().copied()), Some((value, key.len())));
             }

@@ -1,6 +1,9 @@
 //! What the BERT normaliser and pre-tokeniser ask about a character.
 
-use crate::unicode_tables::{DROPPED, MARKS, PUNCTUATION, REORDERED, UNDECOMPOSED};
+use crate::unicode_tables::{
+    DROPPED, MARKS, PUNCTUATION, REORDERED, SPACING_MARKS, UNDECOMPOSED, UNDECOMPOSED_COMPATIBLE,
+    WORDS,
+};
 use std::cmp::Ordering;
 use unicode_normalization::char::{canonical_combining_class, decompose_canonical};
 
@@ -12,6 +15,16 @@ pub(crate) fn is_dropped(c: char) -> bool {
 /// Whether `c` is a nonspacing mark, which `strip_accents` removes.
 pub(crate) fn is_mark(c: char) -> bool {
     contains(MARKS, c)
+}
+
+/// Whether `c` is one of the other marks, spacing or enclosing, which `StripAccents` removes too.
+pub(crate) fn is_spacing_mark(c: char) -> bool {
+    contains(SPACING_MARKS, c)
+}
+
+/// Whether `c` belongs to a word (`\w`), so that an added token beside it is no single word.
+pub(crate) fn is_in_word(c: char) -> bool {
+    contains(WORDS, c)
 }
 
 /// Whether `c` is a word of its own.
@@ -41,6 +54,11 @@ pub(crate) fn is_undecomposed(c: char) -> bool {
     contains(UNDECOMPOSED, c)
 }
 
+/// Whether `c` has a compatibility decomposition in newer Unicode versions than the peer's only.
+pub(crate) fn is_undecomposed_compatible(c: char) -> bool {
+    is_undecomposed(c) || contains(UNDECOMPOSED_COMPATIBLE, c)
+}
+
 /// The canonical combining class of a character that is fully decomposed.
 pub(crate) fn combining_class(c: char, is_mark: bool) -> u8 {
     if is_mark {
@@ -68,7 +86,8 @@ mod tests {
 
     #[test]
     fn tables_are_sorted_and_disjoint() {
-        for table in [DROPPED, MARKS, PUNCTUATION, UNDECOMPOSED] {
+        let tables = [DROPPED, MARKS, SPACING_MARKS, PUNCTUATION, UNDECOMPOSED];
+        for table in tables.into_iter().chain([UNDECOMPOSED_COMPATIBLE, WORDS]) {
             assert!(table.iter().all(|(first, last)| first <= last));
             assert!(table.windows(2).all(|pair| pair[0].1 < pair[1].0));
         }

@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 const MODEL: &str = include_str!("fixtures/byte_level_model.json");
 const PIECES: &[u8] = include_bytes!("fixtures/sentence_pieces.json");
 const RANKS: &[u8] = include_bytes!("fixtures/ranks.tiktoken");
-const LEVELS: [&str; 7] = [
-    "gpt2", "prefix", "llama3", "qwen", "cl100k", "o200k", "tekken",
+const LEVELS: [&str; 10] = [
+    "gpt2", "prefix", "llama3", "qwen", "cl100k", "o200k", "tekken", "marks", "deepseek", "digits",
 ];
 
 fn cases() -> Value {
@@ -25,6 +25,15 @@ fn file(cases: &Value, name: &str) -> Value {
     file
 }
 
+/// The sentence pieces with another normaliser and pre-tokeniser.
+fn pieces(cases: &Value, name: &str) -> Tokenizer {
+    let mut file: Value = serde_json::from_slice(PIECES).unwrap();
+    for part in ["normalizer", "pre_tokenizer"] {
+        file[part] = cases[name]["file"][part].clone();
+    }
+    Tokenizer::from_bytes(file.to_string().as_bytes()).unwrap()
+}
+
 fn level(name: &str) -> Tokenizer {
     Tokenizer::from_bytes(file(&cases(), name).to_string().as_bytes()).unwrap()
 }
@@ -36,7 +45,10 @@ fn all() -> Vec<Tokenizer> {
         .into_iter()
         .map(level)
         .chain(ranks)
-        .chain([Tokenizer::from_bytes(PIECES).unwrap()])
+        .chain([
+            Tokenizer::from_bytes(PIECES).unwrap(),
+            pieces(&cases(), "metaspace"),
+        ])
         .collect()
 }
 
@@ -85,6 +97,9 @@ fn sentence_pieces_give_the_ids_of_the_peer() {
         "sentence_pieces",
         &Tokenizer::from_bytes(PIECES).unwrap(),
     );
+    for name in ["metaspace", "metaspace_first"] {
+        check(&cases(), name, &pieces(&cases(), name));
+    }
 }
 
 #[test]
@@ -124,6 +139,21 @@ fn special_tokens_in_a_text_are_what_the_caller_says() {
     assert_eq!(
         (ranks.vocab_size(), ranks.decode(&[50256])),
         (50257, "<|endoftext|>".to_owned())
+    );
+}
+
+#[test]
+fn harmony_has_the_special_tokens_of_its_base_and_its_own() {
+    let tokenizer = Tokenizer::from_tiktoken(RANKS, Tiktoken::O200kHarmony).unwrap();
+    let tokenizer = tokenizer.with_special(Special::Token).unwrap();
+    let text = "<|start|><|channel|><|reserved_201087|><|endofprompt|><|reserved_200018|>";
+    let ids = [200_006, 200_005, 201_087, 200_018, 200_018];
+    assert_eq!(tokenizer.encode(text), ids);
+    assert_eq!(tokenizer.vocab_size(), 201_088);
+    assert_eq!(tokenizer.id(b"<|reserved_200006|>"), None);
+    assert_eq!(
+        Tiktoken::of_name("o200k_harmony"),
+        Some(Tiktoken::O200kHarmony)
     );
 }
 
@@ -197,9 +227,9 @@ fn what_cannot_be_done_is_refused() {
     let split = "/pre_tokenizer/pretokenizers/0";
     for (file, kind, message) in [
         (
-            with(gpt2(), "/model/type", json!("Unigram")),
+            with(gpt2(), "/model/type", json!("WordLevel")),
             ErrorKind::Unsupported,
-            "its model is Unigram",
+            "its model is WordLevel",
         ),
         (
             with(gpt2(), "/model/dropout", json!(0.1)),
@@ -222,9 +252,27 @@ fn what_cannot_be_done_is_refused() {
             "pre_tokenizer",
         ),
         (
-            with(gpt2(), "/added_tokens/0/single_word", json!(true)),
+            with(gpt2(), "/added_tokens/0/content", json!("a")),
+            ErrorKind::Corrupt,
+            "added token `a`",
+        ),
+        (
+            with(
+                gpt2(),
+                "/pre_tokenizer",
+                json!({"type": "Sequence", "pretokenizers": [{"type": "Digits"}, {"type": "ByteLevel"}]}),
+            ),
             ErrorKind::Unsupported,
-            "single_word",
+            "another Digits",
+        ),
+        (
+            with(
+                pieces(),
+                "/normalizer",
+                json!({"type": "Replace", "pattern": {"String": " "}, "content": "_"}),
+            ),
+            ErrorKind::Unsupported,
+            "Prepend and Replace",
         ),
         (
             with(llama(), &format!("{split}/pattern/Regex"), json!("a+")),
@@ -262,14 +310,20 @@ fn what_cannot_be_done_is_refused() {
             "Metaspace",
         ),
     ] {
-        let error = Tokenizer::from_bytes(file.to_string().as_bytes()).unwrap_err();
+        let Err(error) = Tokenizer::from_bytes(file.to_string().as_bytes()) else {
+            panic!("`{message}` is expected");
+        };
         assert_eq!(error.kind(), kind, "{error}");
         assert!(
             error.to_string().contains(message),
             "{error} lacks {message}"
         );
     }
-    let mut no_byte = gpt2();
+}
+
+#[test]
+fn incomplete_alphabets_are_corrupt_or_unsupported() {
+    let mut no_byte = file(&cases(), "gpt2");
     no_byte["model"]["merges"] = json!([]);
     no_byte["model"]["vocab"]
         .as_object_mut()

@@ -7,6 +7,7 @@ mod raw;
 
 use super::{Piece, Scratch};
 use crate::limits::{CACHE_ARENA_SIZE_MAX, CACHE_ENTRIES_MAX};
+use std::sync::{Mutex, PoisonError};
 
 /// Longest pretoken of the table of short ones, in bytes.
 pub(crate) const SHORT_SIZE_MAX: usize = 15;
@@ -44,6 +45,11 @@ struct Entry {
     ids: [u32; TOKENS_MAX],
 }
 
+const NO_ENTRY: Entry = Entry {
+    key: Key::NONE,
+    ids: [0; TOKENS_MAX],
+};
+
 #[derive(Clone, Copy, Debug)]
 struct Long {
     tag: u32,
@@ -59,6 +65,35 @@ const NO_LONG: Long = Long {
     first_id: 0,
     size: 0,
     count: 0,
+};
+
+/// The caches of an encoder that are not in use, one for each thread that was at work.
+#[derive(Debug, Default)]
+pub(crate) struct Caches(Mutex<Vec<Cache>>);
+
+impl Caches {
+    /// One that was used before, or a new one.
+    pub(crate) fn take(&self) -> Cache {
+        let mut caches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        caches.pop().unwrap_or_else(Cache::new)
+    }
+
+    /// Keeps a cache for the next call.
+    pub(crate) fn give_back(&self, cache: Cache) {
+        let mut caches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        caches.push(cache);
+    }
+}
+
+/// The bits of so many bytes: a load is faster than a shift of 128 bits.
+const MASKS: [u128; SHORT_SIZE_MAX + 1] = {
+    let mut masks = [0; SHORT_SIZE_MAX + 1];
+    let mut size = 0;
+    while size <= SHORT_SIZE_MAX {
+        masks[size] = (1 << (8 * size)) - 1;
+        size += 1;
+    }
+    masks
 };
 
 /// The bytes of a short piece and, in the last byte, its size and kind; never 0.
@@ -80,7 +115,7 @@ impl Key {
             u128::from_le_bytes(bytes)
         };
         let kind = u128::from(kind == Piece::Part) << 127;
-        Self(bytes & ((1 << (8 * size)) - 1) | (size as u128) << 120 | kind)
+        Self(bytes & MASKS[size] | (size as u128) << 120 | kind)
     }
 
     /// The size of the piece, in bytes.
@@ -111,13 +146,7 @@ impl Key {
 impl Cache {
     pub(crate) fn new() -> Self {
         Self {
-            entries: vec![
-                Entry {
-                    key: Key::NONE,
-                    ids: [0; TOKENS_MAX]
-                };
-                FIRST_ENTRIES
-            ],
+            entries: vec![NO_ENTRY; FIRST_ENTRIES],
             used: 0,
             long: vec![NO_LONG; FIRST_ENTRIES],
             long_used: 0,
@@ -143,19 +172,17 @@ impl Cache {
         let [first, second] = &self.entries[at..at + 2] else {
             return false;
         };
-        let entry = if first.key == key {
-            first
-        } else if second.key == key {
-            second
-        } else {
+        let entry = if first.key == key { first } else { second };
+        if entry.key != key {
             return false;
-        };
-        let id = entry.ids[0] & ((1 << COUNT_SHIFT) - 1);
-        out.push(id);
-        let count = entry.ids[0] >> COUNT_SHIFT;
-        if count > 1 {
-            out.extend_from_slice(&entry.ids[1..count as usize]);
         }
+        let mut ids = entry.ids;
+        let count = ids[0] >> COUNT_SHIFT;
+        ids[0] &= (1 << COUNT_SHIFT) - 1;
+        // All are copied and some taken back: their number is hard to foresee for a branch.
+        let len = out.len();
+        out.extend_from_slice(&ids);
+        out.truncate(len + count as usize);
         true
     }
 
@@ -188,13 +215,8 @@ impl Cache {
     }
 
     fn grow(&mut self) {
-        let bigger = vec![
-            Entry {
-                key: Key::NONE,
-                ids: [0; TOKENS_MAX]
-            };
-            self.entries.len() * 4
-        ];
+        let len = (self.entries.len() * 4).min(CACHE_ENTRIES_MAX);
+        let bigger = vec![NO_ENTRY; len];
         let old = std::mem::replace(&mut self.entries, bigger);
         self.used = 0;
         for entry in old {
@@ -256,7 +278,8 @@ impl Cache {
     }
 
     fn grow_long(&mut self) {
-        let bigger = vec![NO_LONG; self.long.len() * 4];
+        let len = (self.long.len() * 4).min(CACHE_ENTRIES_MAX);
+        let bigger = vec![NO_LONG; len];
         let old = std::mem::replace(&mut self.long, bigger);
         self.long_used = 0;
         for entry in old.into_iter().filter(|entry| entry.size > 0) {

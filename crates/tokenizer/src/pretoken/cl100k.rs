@@ -1,16 +1,21 @@
 //! `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|`
-//! `\s*[\r\n]+|\s+(?!\S)|\s+`
+//! `\s*[\r\n]+|\s+(?!\S)|\s+`; later ones have `[\p{L}\p{M}]` for `\p{L}` in a word
 
 use super::Cl100k;
 use super::scan::Scan;
-use crate::class::{LETTER, NEWLINE, NUMBER, SYMBOL};
+use crate::class::{LETTER, MARK, NEWLINE, NUMBER, SYMBOL};
 
 /// The end of the pretoken at `at`.
 #[inline]
 pub(super) fn end(scan: Scan<'_>, at: usize, rule: Cl100k) -> usize {
     let (class, size) = scan.class(at);
-    if class & LETTER != 0 {
-        return scan.letters(at + size);
+    let word = if rule.joins_marks {
+        LETTER | MARK
+    } else {
+        LETTER
+    };
+    if class & word != 0 {
+        return scan.letters_and(at + size, word);
     }
     if class == NUMBER {
         return scan.run_of_at_most(at, NUMBER, rule.digits);
@@ -22,11 +27,12 @@ pub(super) fn end(scan: Scan<'_>, at: usize, rule: Cl100k) -> usize {
         return end;
     }
     let (next, next_size) = scan.class(at + size);
-    if next & LETTER != 0 && class != NEWLINE {
-        return scan.letters(at + size + next_size);
+    if next & word != 0 && class != NEWLINE {
+        return scan.letters_and(at + size + next_size, word);
     }
-    if class & SYMBOL != 0 || first == b' ' && next & SYMBOL != 0 {
-        return scan.run(scan.run(at + size, SYMBOL), NEWLINE);
+    let symbol = SYMBOL & !word;
+    if class & symbol != 0 || first == b' ' && next & symbol != 0 {
+        return scan.run(scan.run(at + size, symbol), NEWLINE);
     }
     scan.white_or_lines(at, rule.joins_trailing_white)
 }

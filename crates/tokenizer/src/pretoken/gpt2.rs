@@ -25,3 +25,19 @@ pub(super) fn end(scan: Scan<'_>, at: usize) -> usize {
     }
     scan.white(at)
 }
+
+/// [`end`] where each digit is cut off beforehand.
+#[inline]
+pub(super) fn end_without_digits(scan: Scan<'_>, at: usize) -> usize {
+    let (class, size) = scan.class(at);
+    let (next, _) = scan.class(at + size);
+    if class == NUMBER {
+        at + size
+    } else if scan.text[at] == b' ' && next == NUMBER {
+        at + 1
+    } else if class & WHITE != 0 && (scan.text[at] != b' ' || next & WHITE != 0) {
+        scan.white_or_digits(at)
+    } else {
+        end(scan, at)
+    }
+}

@@ -1,6 +1,6 @@
 //! Runs of characters of one class, eight ASCII bytes at a time where they are letters.
 
-use crate::class::{Classes, LETTER, NEWLINE, WHITE};
+use crate::class::{Classes, LETTER, NEWLINE, NUMBER, WHITE};
 
 /// A text, UTF-8, and the classes of its characters.
 #[derive(Clone, Copy)]
@@ -35,23 +35,34 @@ impl<'a> Scan<'a> {
         match self.text.get(at) {
             None => (0, 0),
             Some(&byte) if byte < 0x80 => (self.classes.of(byte as u32), 1),
-            Some(&byte) => self.class_of_many(at, byte),
+            Some(&byte) => {
+                let (c, size) = self.char_of_many(at, byte);
+                (self.classes.of(c), size)
+            }
         }
     }
 
-    /// [`class`](Self::class) of a character of several bytes, the first of which is `first`.
-    fn class_of_many(self, at: usize, first: u8) -> (u8, usize) {
+    /// The code point at `at`, which is in the text.
+    pub(crate) fn char(self, at: usize) -> u32 {
+        match self.text[at] {
+            byte if byte < 0x80 => byte as u32,
+            byte => self.char_of_many(at, byte).0,
+        }
+    }
+
+    /// Code point and size of a character of several bytes, the first of which is `first`.
+    #[inline]
+    fn char_of_many(self, at: usize, first: u8) -> (u32, usize) {
         let tail = |offset: usize| (self.text.get(at + offset).copied().unwrap_or(0) & 0x3F) as u32;
         let first = first as u32;
-        let (c, size) = match first {
+        match first {
             0..0xE0 => ((first & 0x1F) << 6 | tail(1), 2),
             0xE0..0xF0 => ((first & 0xF) << 12 | tail(1) << 6 | tail(2), 3),
             _ => (
                 (first & 7) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3),
                 4,
             ),
-        };
-        (self.classes.of(c), size)
+        }
     }
 
     /// The end of the run of characters from `at` whose class is in `mask`.
@@ -68,7 +79,13 @@ impl<'a> Scan<'a> {
 
     /// The end of the run of letters from `at`.
     #[inline]
-    pub(crate) fn letters(self, mut at: usize) -> usize {
+    pub(crate) fn letters(self, at: usize) -> usize {
+        self.letters_and(at, LETTER)
+    }
+
+    /// The end of the run of characters from `at` whose class is in `mask`, most of them letters.
+    #[inline]
+    pub(crate) fn letters_and(self, mut at: usize, mask: u8) -> usize {
         while let Some(eight) = self.text.get(at..at + 8) {
             let eight = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
             let others = not_letters(eight);
@@ -78,7 +95,7 @@ impl<'a> Scan<'a> {
             }
         }
         match self.text.get(at) {
-            Some(byte) if *byte >= 0x80 || byte.is_ascii_alphabetic() => self.run(at, LETTER),
+            Some(byte) if *byte >= 0x80 || byte.is_ascii_alphabetic() => self.run(at, mask),
             _ => at,
         }
     }
@@ -107,6 +124,17 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// [`white`](Self::white) where digits are cut off beforehand, so that the text ends at them.
+    pub(crate) fn white_or_digits(self, at: usize) -> usize {
+        let white = self.white_run(at);
+        let ends = white.end == self.text.len() || self.class(white.end).0 == NUMBER;
+        if ends || white.last == at {
+            white.end
+        } else {
+            white.last
+        }
+    }
+
     /// `\s*[\r\n]+|\s+(?!\S)|\s+`, or `\s++$` first: white space to its last line end.
     #[inline]
     pub(crate) fn white_or_lines(self, at: usize, joins_trailing: bool) -> usize {
@@ -122,7 +150,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn white_run(self, at: usize) -> White {
+    pub(super) fn white_run(self, at: usize) -> White {
         let mut white = White {
             end: at,
             last: at,
@@ -139,6 +167,13 @@ impl<'a> Scan<'a> {
                 white.lines = white.end;
             }
         }
+    }
+
+    /// Where the next space stands after the character at `at`.
+    pub(crate) fn next_space(self, at: usize) -> usize {
+        let rest = &self.text[at + 1..];
+        let space = rest.iter().position(|&byte| byte == b' ');
+        space.map_or(self.text.len(), |space| at + 1 + space)
     }
 
     /// Where the next run of spaces starts after the spaces and other characters at `at`.
@@ -172,12 +207,12 @@ impl<'a> Scan<'a> {
 }
 
 /// A run of white space.
-struct White {
-    end: usize,
+pub(super) struct White {
+    pub(super) end: usize,
     /// Where its last character starts.
-    last: usize,
+    pub(super) last: usize,
     /// Where its last line end ends; its start where there is none.
-    lines: usize,
+    pub(super) lines: usize,
 }
 
 /// The high bit of each byte that is no ASCII letter.
