@@ -15,8 +15,9 @@ the whole pipeline on ``dup`` as well. Documents that two whole-pipeline contest
 keep are counted, and the run ends with an error.
 
 Tables are printed, written to a folder and put into docs/data.md between the lines
-``<!-- bench:data -->`` and ``<!-- /bench:data -->``. ``--exclusive`` asks for the CPU
-(``chrt -r 1``: round robin, for under first in, first out Java's compiler waits for its workers).
+``<!-- bench:data -->`` and ``<!-- /bench:data -->``, beside those that an earlier run left there.
+``--exclusive`` asks for the CPU (``chrt -r 1``: round robin, for under first in, first out Java's
+compiler waits for its workers).
 """
 
 from __future__ import annotations
@@ -44,7 +45,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs/data.md"
 BEGIN, END = "<!-- bench:data -->\n", "<!-- /bench:data -->"
-PLAN = HERE / "spec-v1.toml"
 #: Documents of each shard that the plain Python of the specification works on.
 FEW = 100
 TOKEN_BYTES, TOKEN_BYTES_COLD = 32_000_000, 1_000_000
@@ -127,9 +127,9 @@ class Bench:
         printed = str(figures.pop("printed"))
         # A contestant that measures itself, without its imports, says what it has measured.
         figures |= json.loads(printed) if printed.startswith("{") else {}
-        # Ours says rows, for they need not be documents.
+        # Ours has its own names for them.
         if "steps" in figures:
-            figures["kept"] = figures["rows"]
+            figures["kept"], figures["removed"] = figures["rows"], figures["duplicates"]
         if self.group.writes:
             figures["ids"] = "\n".join(ids(Path(self.target)))
         shutil.rmtree(self.work, ignore_errors=True)
@@ -162,16 +162,23 @@ def ids(folder: Path) -> list[str]:
 # --- contestants ---
 
 
-def nexus(bench: Bench) -> list[str]:
-    """Ours: the plan of spec-v1, run by the command of the package."""
+def plan(name: str) -> Contestant:
+    """Ours: the plan of this name, run by the command of the package."""
+
+    def command(bench: Bench) -> list[str]:
+        return nexus(bench, HERE / f"plans/{name}.toml")
+
+    return Contestant("nexus", command)
+
+
+def nexus(bench: Bench, path: Path) -> list[str]:
     command = shutil.which("nexus", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if not command:
         raise toolchain.Missing("the command nexus is not installed; ./x bench data builds it")
-    plan = bench.work / "spec-v1.toml"
-    bench.work.mkdir(parents=True, exist_ok=True)
-    text = PLAN.read_text().replace("{source}", bench.source).replace("{target}", bench.target)
-    plan.write_text(text)
-    return [command, "--json", "data", "run", str(plan)]
+    filled = bench.work / path.name
+    text = path.read_text().replace("{source}", bench.source).replace("{target}", bench.target)
+    filled.write_text(text)
+    return [command, "--json", "data", "run", str(filled)]
 
 
 def later(what: str) -> Contestant:
@@ -206,7 +213,7 @@ def plain(bench: Bench) -> list[str]:
     return [sys.executable, str(HERE / "reference.py"), bench.source, bench.target]
 
 
-PIPELINE = [Contestant("nexus", nexus), tool("Go", toolchain.go), tool("Java", toolchain.java)]
+PIPELINE = [plan("spec-v1"), tool("Go", toolchain.go), tool("Java", toolchain.java)]
 TOKENS = ["{files}/vocabulary", "{source}"]
 
 
@@ -267,7 +274,7 @@ def groups(full: bool) -> list[Group]:
             "Near copies among all documents, MinHash 14 x 8, from Parquet",
             "small-dup",
             [
-                later("MinHash in nexus.data"),
+                plan("near"),
                 peer("Daft, bands in Python", "frames", "near.py", "daft", *near),
                 peer("rensa, bands in Python", "frames", "near.py", "rensa", *near),
             ],
@@ -278,7 +285,7 @@ def groups(full: bool) -> list[Group]:
                 title,
                 "two-shards",
                 [
-                    later(f"{what} of datatrove in nexus.data"),
+                    plan(f"datatrove-{what}"),
                     peer("datatrove", "trove", "trove.py", what, "{source}", "{target}"),
                 ],
             )
@@ -466,20 +473,20 @@ def main() -> None:
             print(f"round {rounds + 1} of {arguments.rounds}: {group.name}", file=sys.stderr)
             bench.run(group, rounds)
         rounds += 1
+    line = conditions(rounds, load, bench)
     for group in chosen:
         text = table(group, input_bytes(arguments.folder, group.source) if group.source else 0)
-        (arguments.out / f"{group.name}.md").write_text(text)
+        (arguments.out / f"{group.name}.md").write_text(f"{text}\n{line}")
         (arguments.out / f"{group.name}.json").write_text(json.dumps(group.figures, indent=1))
         print(text, flush=True)
-    line = conditions(rounds, load, bench)
     print(line)
-    (arguments.out / "conditions.md").write_text(line)
-    if len(chosen) == len(every):
-        tables = [(arguments.out / f"{group.name}.md").read_text() for group in chosen]
-        before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        PAGE.write_text(before + BEGIN + "\n".join([*tables, line]) + END + after, "utf-8")
-        print(f"written to {arguments.out} and {PAGE}")
+    # What was not run this time stays as it was the last time.
+    files = [arguments.out / f"{group.name}.md" for group in every]
+    tables = [file.read_text() for file in files if file.exists()]
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(before + BEGIN + "\n".join(tables) + END + after, "utf-8")
+    print(f"written to {arguments.out} and {PAGE}")
     if odd := [line for group in chosen for line in differences(group)]:
         sys.exit("error: the contestants do not keep the same documents\n" + "\n".join(odd))
 

@@ -213,7 +213,7 @@ impl Strings {
         }
     }
 
-    fn finish(mut self) -> Result<StringArray, Error> {
+    pub(crate) fn finish(mut self) -> Result<StringArray, Error> {
         check_size(self.size)?;
         Ok(self.builder.finish())
     }

@@ -110,6 +110,21 @@ impl Error {
         }
     }
 
+    pub(crate) fn text(source: nexus_text::Error) -> Self {
+        use nexus_text::ErrorKind as Kind;
+        let kind = match source.kind() {
+            Kind::Corrupt => ErrorKind::Corrupt,
+            Kind::NotFound => ErrorKind::NotFound,
+            Kind::LimitReached => ErrorKind::LimitReached,
+            Kind::Io => ErrorKind::Io,
+            _ => ErrorKind::Unsupported,
+        };
+        Self {
+            source: Some(Box::new(source)),
+            ..Self::new(kind, "")
+        }
+    }
+
     pub(crate) fn dedup(step: &str, source: nexus_dedup::Error) -> Self {
         use nexus_dedup::ErrorKind as Kind;
         let kind = match source.kind() {

@@ -3,6 +3,7 @@
 mod clean;
 mod cut;
 mod dedup;
+mod format;
 mod judge;
 mod rows;
 mod tokenize;
@@ -16,6 +17,7 @@ use arrow_select::filter::filter_record_batch;
 pub(crate) use clean::Clean;
 pub(crate) use cut::{Cut, SPECIAL_TOKENS};
 pub(crate) use dedup::DedupExact;
+pub(crate) use format::Format;
 pub(crate) use judge::Judge;
 pub(crate) use rows::{BatchFn, Filter, FilterFn, Map, MapBatches, MapFn, MinChars};
 pub(crate) use tokenize::Tokenize;

@@ -4,8 +4,8 @@ use crate::batch::Row;
 use crate::engine::Sink;
 use crate::limits::{BATCH_ROWS_MAX, BATCH_SIZE_MAX, PASSAGE_TOKENS_MAX, THREADS_MAX};
 use crate::operators::{
-    BatchFn, Clean, Cut, DedupExact, Filter, FilterFn, Judge, Map, MapBatches, MapFn, MinChars,
-    Operator, SPECIAL_TOKENS, Stop, Tokenize,
+    BatchFn, Clean, Cut, DedupExact, Filter, FilterFn, Format, Judge, Map, MapBatches, MapFn,
+    MinChars, Operator, SPECIAL_TOKENS, Stop, Tokenize,
 };
 use crate::output::{Output, Target};
 use crate::sink::Writer;
@@ -13,8 +13,8 @@ use crate::source::{BatchLimit, Batches, Reader};
 use crate::stages::{self, Decision, Shared, Stage, Work};
 use crate::turnstile::{Closed, Turn};
 use crate::{
-    AnyTokenizer, BoxError, Cancel, Error, ExactCopies, Keep, NearCopies, Progress, Quality,
-    Report, Tokenization, batch,
+    AnyTokenizer, BoxError, Cancel, Error, ExactCopies, Formatting, Keep, NearCopies, Progress,
+    Quality, Report, Tokenization, batch,
 };
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -115,6 +115,7 @@ pub(crate) enum Source {
 pub(crate) enum Step {
     Clean,
     MinChars(usize),
+    Format(Formatting),
     Quality(Quality),
     DedupExact(ExactCopies),
     DedupNear(NearCopies),
@@ -172,6 +173,11 @@ impl Pipeline {
     /// Keeps documents of at least `chars` characters.
     pub fn min_chars(self, chars: usize) -> Self {
         self.with(Step::MinChars(chars))
+    }
+
+    /// Gives each text another form.
+    pub fn format(self, formatting: impl Into<Formatting>) -> Self {
+        self.with(Step::Format(formatting.into()))
     }
 
     /// Keeps the documents that a quality filter keeps, with the text that it leaves of them.
@@ -567,6 +573,7 @@ impl Step {
         Ok(match self {
             Self::Clean => Box::new(Clean),
             Self::MinChars(chars) => Box::new(MinChars(*chars)),
+            Self::Format(formatting) => Box::new(Format(formatting.formatter())),
             Self::Quality(filter) => Box::new(Judge::new([filter])?),
             Self::DedupExact(settings) => Box::new(DedupExact::new(settings.ignore_space)),
             Self::DedupNear(_) => unreachable!("a decision is no operator"),
@@ -654,6 +661,7 @@ impl fmt::Debug for Step {
         match self {
             Self::Clean => f.write_str("clean"),
             Self::MinChars(chars) => write!(f, "min_chars({chars})"),
+            Self::Format(formatting) => formatting.fmt(f),
             Self::Quality(filter) => filter.fmt(f),
             Self::DedupExact(settings) => write!(f, "dedup_exact({settings:?})"),
             Self::DedupNear(settings) => write!(f, "dedup_near({settings:?})"),

@@ -18,8 +18,14 @@ use crate::limits::PLAN_SIZE_MAX;
 use crate::output::{Format, Output, TokenType};
 use crate::pipeline::{Pipeline, Source, Step};
 use crate::settings::{Setting, Settings, Visit, quote};
-use crate::{BadWords, ExactCopies, NearCopies, Quality, Tokenization};
-use nexus_text::{C4Paragraphs, C4Quality, FineWebQuality, GopherQuality, GopherRepetition};
+use crate::{
+    BadWords, ExactCopies, Formatting, LanguageRules, NearCopies, Quality, RepeatedParts,
+    Tokenization,
+};
+use nexus_text::{
+    C4Paragraphs, C4Quality, FineWebQuality, FtfyFormatter, GopherQuality, GopherRepetition,
+    PiiFormatter, UnicodeFormatter, UrlRules,
+};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -133,9 +139,15 @@ fn parse(plan: &str) -> Result<Spanned<DeTable<'_>>, Error> {
 }
 
 /// The steps that plans may have.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 19] = [
     "clean",
     "min_chars",
+    PiiFormatter::OP,
+    FtfyFormatter::OP,
+    UnicodeFormatter::OP,
+    RepeatedParts::OP,
+    LanguageRules::OP,
+    UrlRules::OP,
     GopherQuality::OP,
     GopherRepetition::OP,
     C4Quality::OP,
@@ -172,6 +184,12 @@ fn read_step(step: &Table<'_>) -> Result<Step, Error> {
         C4Quality::OP => Step::Quality(step.settings::<C4Quality>()?.into()),
         C4Paragraphs::OP => Step::Quality(step.settings::<C4Paragraphs>()?.into()),
         FineWebQuality::OP => Step::Quality(step.settings::<FineWebQuality>()?.into()),
+        LanguageRules::OP => Step::Quality(step.settings::<LanguageRules>()?.into()),
+        UrlRules::OP => Step::Quality(step.settings::<UrlRules>()?.into()),
+        PiiFormatter::OP => Step::Format(step.settings::<PiiFormatter>()?.into()),
+        FtfyFormatter::OP => Step::Format(step.settings::<FtfyFormatter>()?.into()),
+        UnicodeFormatter::OP => Step::Format(step.settings::<UnicodeFormatter>()?.into()),
+        RepeatedParts::OP => Step::Format(step.settings::<RepeatedParts>()?.into()),
         BadWords::OP => {
             step.value("path").ok_or_else(|| step.lacks("path"))?;
             Step::Quality(step.settings::<BadWords>()?.into())
@@ -271,7 +289,15 @@ fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
             Quality::C4Paragraphs(settings) => write_settings(plan, settings)?,
             Quality::C4BadWords(settings) => write_settings(plan, settings)?,
             Quality::FineWebQuality(settings) => write_settings(plan, settings)?,
+            Quality::Language(settings) => write_settings(plan, settings)?,
+            Quality::Url(settings) => write_settings(plan, settings)?,
             Quality::Basic => plan.push_str("op = \"basic\"\n"),
+        },
+        Step::Format(formatting) => match formatting {
+            Formatting::Pii(settings) => write_settings(plan, settings)?,
+            Formatting::Ftfy(settings) => write_settings(plan, settings)?,
+            Formatting::Unicode(settings) => write_settings(plan, settings)?,
+            Formatting::LineDedup(settings) => write_settings(plan, settings)?,
         },
         Step::DedupExact(settings) => write_settings(plan, settings)?,
         Step::DedupNear(settings) => write_settings(plan, settings)?,

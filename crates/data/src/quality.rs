@@ -3,7 +3,7 @@
 use crate::Error;
 use nexus_text::{
     Basic, C4BadWords, C4Paragraphs, C4Quality, Filter, FineWebQuality, GopherQuality,
-    GopherRepetition,
+    GopherRepetition, LanguageFilter, LanguageId, UrlFilter, UrlRules,
 };
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// let pipeline = Pipeline::read("docs").quality(short).quality(FineWebQuality::default());
 /// # drop(pipeline);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Quality {
     /// `gopher_quality`: the rules of Gopher on words, symbols and lines (Rae et al. 2021).
@@ -37,6 +37,31 @@ pub enum Quality {
     FineWebQuality(FineWebQuality),
     /// `basic`: rules with fixed limits that any language can state in a page.
     Basic,
+    /// `language`: what the text is written in.
+    Language(LanguageRules),
+    /// `url`: the key `url` of the record, by lists of domains, addresses and words.
+    Url(UrlRules),
+}
+
+/// Which languages stay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LanguageRules {
+    /// Their codes, as the model has them; none for any.
+    pub languages: Option<Vec<String>>,
+    /// What the language's probability must exceed.
+    pub language_threshold: f64,
+    /// A model of fastText, such as `lid.176.ftz`; none for trigrams, which need no model.
+    pub model: Option<PathBuf>,
+}
+
+impl Default for LanguageRules {
+    fn default() -> Self {
+        Self {
+            languages: None,
+            language_threshold: LanguageFilter::default().language_threshold,
+            model: None,
+        }
+    }
 }
 
 /// Words that a document must not have.
@@ -58,6 +83,15 @@ impl Quality {
             Self::C4Paragraphs(filter) => Box::new(filter),
             Self::FineWebQuality(filter) => Box::new(filter),
             Self::Basic => Box::new(Basic),
+            Self::Url(rules) => Box::new(UrlFilter::new(rules)),
+            Self::Language(rules) => Box::new(LanguageFilter {
+                languages: rules.languages,
+                language_threshold: rules.language_threshold,
+                backend: match rules.model {
+                    None => LanguageId::Trigrams,
+                    Some(path) => LanguageId::open(&path).map_err(Error::text)?,
+                },
+            }),
             Self::C4BadWords(BadWords { path, is_substring }) => {
                 let words = std::fs::read_to_string(&path)
                     .map_err(|error| Error::io("read", &path, error))?;
@@ -100,6 +134,18 @@ impl From<BadWords> for Quality {
 impl From<FineWebQuality> for Quality {
     fn from(filter: FineWebQuality) -> Self {
         Self::FineWebQuality(filter)
+    }
+}
+
+impl From<LanguageRules> for Quality {
+    fn from(rules: LanguageRules) -> Self {
+        Self::Language(rules)
+    }
+}
+
+impl From<UrlRules> for Quality {
+    fn from(rules: UrlRules) -> Self {
+        Self::Url(rules)
     }
 }
 

@@ -3,10 +3,14 @@
 
 use crate::Error;
 use crate::duplicates::{ExactCopies, Keep, NearCopies};
-use crate::quality::BadWords;
+use crate::formatting::RepeatedParts;
+use crate::quality::{BadWords, LanguageRules};
 use crate::tokenization::Tokenization;
 use nexus_dedup::Family;
-use nexus_text::{C4Paragraphs, C4Quality, FineWebQuality, GopherQuality, GopherRepetition};
+use nexus_text::{
+    C4Paragraphs, C4Quality, FineWebQuality, FtfyFormatter, GopherQuality, GopherRepetition,
+    PiiFormatter, UnicodeForm, UnicodeFormatter, Unit, UrlRules,
+};
 use std::path::PathBuf;
 use toml::de::DeValue;
 
@@ -103,6 +107,57 @@ settings!(
     char_duplicates_ratio,
     new_line_ratio
 );
+settings!(
+    LanguageRules,
+    "language",
+    languages,
+    language_threshold,
+    model
+);
+settings!(
+    UrlRules,
+    "url",
+    soft_word_threshold,
+    extra_domains,
+    extra_urls,
+    banned_words,
+    banned_subwords,
+    soft_banned_words
+);
+settings!(
+    PiiFormatter,
+    "pii",
+    remove_emails,
+    remove_ips,
+    only_remove_public_ips,
+    email_replacement,
+    ip_replacement
+);
+settings!(
+    FtfyFormatter,
+    "ftfy",
+    remove_terminal_escapes,
+    fix_encoding,
+    restore_byte_a0,
+    replace_lossy_sequences,
+    decode_inconsistent_utf8,
+    fix_c1_controls,
+    fix_latin_ligatures,
+    fix_character_width,
+    uncurl_quotes,
+    fix_line_breaks,
+    remove_control_chars,
+    normalization
+);
+settings!(
+    UnicodeFormatter,
+    "unicode",
+    form,
+    remove_control_chars,
+    remove_zero_width,
+    remove_soft_hyphens
+);
+settings!(RepeatedParts, "line_dedup", unit);
 settings!(ExactCopies, "dedup_exact", keep, ignore_space);
 settings!(
     NearCopies,
@@ -241,6 +296,46 @@ impl Setting for Vec<(usize, f64)> {
             .map(|(length, share)| format!("[{length}, {share:?}]"))
             .collect();
         Some(format!("[{}]", pairs.join(", ")))
+    }
+}
+
+impl Setting for UnicodeForm {
+    const EXPECTED: &'static str = "\"nfc\", \"nfd\", \"nfkc\" or \"nfkd\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let name = value.as_str()?;
+        let known = [Self::Nfc, Self::Nfd, Self::Nfkc, Self::Nfkd];
+        known
+            .into_iter()
+            .find(|form| form.write() == Some(quote(name)))
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(quote(match self {
+            Self::Nfc => "nfc",
+            Self::Nfd => "nfd",
+            Self::Nfkc => "nfkc",
+            Self::Nfkd => "nfkd",
+        }))
+    }
+}
+
+impl Setting for Unit {
+    const EXPECTED: &'static str = "\"line\" or \"paragraph\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "line" => Some(Self::Line),
+            "paragraph" => Some(Self::Paragraph),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(quote(match self {
+            Self::Line => "line",
+            Self::Paragraph => "paragraph",
+        }))
     }
 }
 

@@ -145,6 +145,12 @@ impl Pipeline {
         self.then(|pipeline| pipeline.min_chars(chars))
     }
 
+    /// Gives each text another form.
+    #[pyo3(signature = (formatter, /, **settings))]
+    fn format(&self, formatter: &str, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step(formatter, settings)
+    }
+
     /// Keeps the documents that a quality filter keeps.
     #[pyo3(signature = (filter, /, **settings))]
     fn quality(&self, filter: &str, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {

@@ -14,8 +14,13 @@ QualityFilter: TypeAlias = Literal[
     "c4_bad_words",
     "fineweb_quality",
     "basic",
+    "language",
+    "url",
 ]
 """A filter of ``Pipeline.quality``. Its settings have the names that datatrove has for them."""
+
+TextFormatter: TypeAlias = Literal["pii", "ftfy", "unicode", "line_dedup"]
+"""A change of ``Pipeline.format``."""
 
 Scalar: TypeAlias = "bool | int | float | str | os.PathLike[str]"
 Setting: TypeAlias = "Scalar | Sequence[str] | Sequence[tuple[int, float]] | None"

@@ -2,7 +2,7 @@
 
 use super::{Operator, Stop, filter};
 use crate::audit::Lines;
-use crate::batch::{columns, string_array, strings, with_columns};
+use crate::batch::{Row, columns, string_array, strings, with_columns};
 use crate::engine::StepMeter;
 use crate::report::{Dropped, StepReport};
 use crate::turnstile::Turn;
@@ -19,6 +19,7 @@ const NAME: &str = "quality";
 pub(crate) struct Judge {
     filters: Vec<Box<dyn Filter>>,
     meters: Vec<StepMeter>,
+    needs_url: bool,
     /// By the filter's place and the reason.
     dropped: Mutex<BTreeMap<(usize, String), u64>>,
     /// The profilers that no thread has.
@@ -33,11 +34,14 @@ struct Tally {
 
 impl Judge {
     pub(crate) fn new<'a>(filters: impl IntoIterator<Item = &'a Quality>) -> Result<Self, Error> {
+        let mut needs_url = false;
         let filters: Vec<_> = filters
             .into_iter()
+            .inspect(|filter| needs_url |= matches!(filter, Quality::Url(_)))
             .map(Quality::filter)
             .collect::<Result<_, _>>()?;
         Ok(Self {
+            needs_url,
             meters: filters.iter().map(|_| StepMeter::default()).collect(),
             filters,
             dropped: Mutex::default(),
@@ -49,7 +53,7 @@ impl Judge {
     fn judge(
         &self,
         profiler: &mut Profiler,
-        text: &str,
+        (text, url): (&str, Option<&str>),
         tally: &mut Tally,
     ) -> Result<Result<Option<String>, (usize, Reason)>, Error> {
         let mut changed: Option<String> = None;
@@ -59,6 +63,7 @@ impl Judge {
             let mut profile = profiler
                 .profile(text)
                 .map_err(|error| Error::limit(format!("step `{NAME}`: {error}")))?;
+            profile.set_url(url);
             let mut other = None;
             while at < self.filters.len() && other.is_none() {
                 let start = Instant::now();
@@ -78,6 +83,16 @@ impl Judge {
         }
         Ok(Ok(changed))
     }
+}
+
+/// The key `url` of a record.
+fn url(batch: &RecordBatch, row: usize) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Fields {
+        url: Option<String>,
+    }
+    let fields = Row::new(batch, row).get(columns::FIELDS)?;
+    serde_json::from_str::<Fields>(fields).ok()?.url
 }
 
 impl Operator for Judge {
@@ -100,7 +115,9 @@ impl Operator for Judge {
         let mut changed: Vec<Option<String>> = Vec::with_capacity(texts.len());
         let mut audit = Lines::of(turn, &batch);
         for (row, text) in texts.iter().enumerate() {
-            let judged = self.judge(&mut profiler, text.unwrap_or_default(), &mut tally)?;
+            let text = text.unwrap_or_default();
+            let url = self.needs_url.then(|| url(&batch, row)).flatten();
+            let judged = self.judge(&mut profiler, (text, url.as_deref()), &mut tally)?;
             keep.push(judged.is_ok());
             changed.push(match judged {
                 Ok(text) => text,

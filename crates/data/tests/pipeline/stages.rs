@@ -2,9 +2,13 @@
 
 use crate::harness::{error, folder, names, options, read_jsonl, rows, values};
 use nexus_data::{
-    BadWords, ErrorKind, ExactCopies, Keep, NearCopies, Output, Pipeline, Quality, RunOptions,
+    BadWords, ErrorKind, ExactCopies, Keep, LanguageRules, NearCopies, Output, Pipeline, Quality,
+    RepeatedParts, RunOptions,
 };
-use nexus_text::{C4Quality, GopherQuality, GopherRepetition};
+use nexus_text::{
+    C4Quality, FtfyFormatter, GopherQuality, GopherRepetition, PiiFormatter, UnicodeFormatter,
+    UrlRules,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use tempfile::TempDir;
@@ -238,6 +242,55 @@ fn words_that_must_not_be_come_from_a_file() {
     };
     let error = error(&pipeline.quality(Quality::C4BadWords(missing)));
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn texts_are_given_another_form() {
+    let text = "sch\u{c3}\u{b6}n e\u{301} ada@web.de\nsame line\nSame line!\n";
+    let folder = folder(&[("in/a.txt", text.as_bytes())]);
+    let read = || Pipeline::read(folder.path().join("in"));
+    let format = |pipeline: Pipeline| {
+        let (rows, _) = rows(pipeline, &options(1, 9));
+        rows[0]["text"].as_str().unwrap().to_owned()
+    };
+    assert!(format(read().format(FtfyFormatter::default())).starts_with("schön "));
+    assert!(format(read().format(UnicodeFormatter::default())).contains(" é "));
+    assert!(format(read().format(PiiFormatter::default())).contains("email@example.com"));
+    let once = format(read().format(RepeatedParts::default()));
+    assert!(
+        once.contains("same line") && !once.contains("Same line!"),
+        "{once}"
+    );
+}
+
+#[test]
+fn documents_are_judged_by_their_url_and_language() {
+    let lines = [
+        r#"{"id":"a","text":"This is a text in the English language.","url":"https://good.example/"}"#,
+        r#"{"id":"b","text":"Dies ist ein Text in deutscher Sprache.","url":"https://bad.example/"}"#,
+        r#"{"id":"c","text":"Dies ist ein Text in deutscher Sprache.","url":"https://good.example/"}"#,
+    ];
+    let folder = folder(&[("in/a.jsonl", lines.join("\n").as_bytes())]);
+    let read = Pipeline::read(folder.path().join("in"));
+    let rules = UrlRules {
+        extra_domains: vec!["bad.example".to_owned()],
+        ..UrlRules::default()
+    };
+    let (found, report) = rows(read.clone().quality(rules), &options(1, 9));
+    assert_eq!(values(&found, "id"), ["a", "c"]);
+    assert_eq!(report.dropped[0].step, "url");
+    let german = LanguageRules {
+        languages: Some(vec!["de".to_owned()]),
+        language_threshold: 0.0,
+        model: None,
+    };
+    let (found, _) = rows(read.clone().quality(german), &options(1, 9));
+    assert_eq!(values(&found, "id"), ["b", "c"]);
+    let missing = LanguageRules {
+        model: Some(folder.path().join("none.ftz")),
+        ..LanguageRules::default()
+    };
+    assert_eq!(error(&read.quality(missing)).kind(), ErrorKind::NotFound);
 }
 
 #[test]
