@@ -267,13 +267,13 @@ fn texts_are_given_another_form() {
 fn documents_are_judged_by_their_url_and_language() {
     let lines = [
         r#"{"id":"a","text":"This is a text in the English language.","url":"https://good.example/"}"#,
-        r#"{"id":"b","text":"Dies ist ein Text in deutscher Sprache.","url":"https://bad.example/"}"#,
+        r#"{"id":"b","text":"Dies ist ein Text in deutscher Sprache.","url":"https://bad.com/"}"#,
         r#"{"id":"c","text":"Dies ist ein Text in deutscher Sprache.","url":"https://good.example/"}"#,
     ];
     let folder = folder(&[("in/a.jsonl", lines.join("\n").as_bytes())]);
     let read = Pipeline::read(folder.path().join("in"));
     let rules = UrlRules {
-        extra_domains: vec!["bad.example".to_owned()],
+        extra_domains: vec!["bad.com".to_owned()],
         ..UrlRules::default()
     };
     let (found, report) = rows(read.clone().quality(rules), &options(1, 9));
