@@ -53,7 +53,9 @@ def main() -> None:
     version = f"tokenizers {tokenizers.__version__} and tiktoken {tiktoken.__version__}"
     print(f"//! Written by `class_tables.py` from {version}; do not edit.")
     print("\n/// Where each run of code points of one class starts, in hexadecimal, before the")
-    print("/// class's letter: `*` alternates between upper and lower case, `+` is a letter without")
+    print(
+        "/// class's letter: `*` alternates between upper and lower case, `+` is a letter without"
+    )
     print("/// case, `O` is punctuation and symbols, `C` is what is in no other class.")
     print('pub(crate) const RUNS: &str = "\\')
     line = ""

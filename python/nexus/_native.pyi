@@ -16,7 +16,14 @@ from typing_extensions import Buffer, CapsuleType, Unpack, disjoint_base
 
 from nexus.data._loader import LoaderState
 from nexus.data._row import OutputFormat, Row
-from nexus.data._settings import DedupExact, DedupNear, QualityFilter, Setting, TextFormatter, Tokenize
+from nexus.data._settings import (
+    DedupExact,
+    DedupNear,
+    QualityFilter,
+    Setting,
+    TextFormatter,
+    Tokenize,
+)
 
 __all__ = [
     "Batch",

@@ -1,4 +1,4 @@
-"""Ids of byte-pair encoders and Unigram models are those of ``tokenizers`` and ``tiktoken`` with real vocabularies.
+"""With real vocabularies, ids of BPE and Unigram are those of ``tokenizers`` and ``tiktoken``.
 
 The vocabularies are not in the repository. ``NEXUS_VOCABULARIES`` names a folder with any of
 ``*/tokenizer.json`` and ``*.tiktoken``; the tests skip without it, and without cargo.
