@@ -185,8 +185,8 @@ def endless(path: str, ready: multiprocessing.synchronize.Event) -> None:
     """Reads epoch after epoch, until Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     loader = Loader(path, row_len=8, batch_size=8, dtype="int64", prefetch=1)
-    ready.set()
     try:
+        ready.set()
         while True:
             for _ in loader:
                 pass

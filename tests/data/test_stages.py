@@ -146,7 +146,8 @@ def test_a_plan_explains_itself(tmp_path: Path) -> None:
 
 def test_what_is_dropped_is_counted_by_step_and_reason(tmp_path: Path) -> None:
     source = corpus(tmp_path, 400)
-    near = Pipeline(source).quality("gopher_quality", min_doc_words=100).dedup_near()
+    near = Pipeline(source).quality("gopher_quality", min_doc_words=100, min_stop_words=None)
+    near = near.dedup_near()
     report = near.write_audit(tmp_path / "audit.jsonl").run(work=tmp_path / "work")
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     assert len(lines) + report.rows == 400

@@ -11,18 +11,13 @@ pub(crate) const TILE: usize = 8;
 /// The tables are padded to a multiple of this.
 const PADDING: usize = 16;
 
-/// Hashes after which most do not lower any minimum, so that a sieve pays.
-#[cfg(target_arch = "x86_64")]
-const HASHES_UNSIEVED: usize = 32;
-
 #[derive(Clone, Debug)]
 pub(crate) struct Affine {
     a: Vec<u64>,
     b: Vec<u64>,
     len: usize,
-    /// One for each 16 functions, where the machine has AVX2.
-    #[cfg(target_arch = "x86_64")]
-    sieves: Vec<simd::sieve::Sieve>,
+    /// The quicker way, where the machine has AVX2.
+    kernel: Option<simd::affine::Kernel>,
 }
 
 impl Affine {
@@ -40,13 +35,7 @@ impl Affine {
 
     fn of(a: Vec<u64>, b: Vec<u64>, len: usize) -> Self {
         Self {
-            #[cfg(target_arch = "x86_64")]
-            sieves: if simd::has_avx2() {
-                let pairs = a.as_chunks().0.iter().zip(b.as_chunks().0);
-                pairs.map(|(a, b)| simd::sieve::Sieve::new(a, b)).collect()
-            } else {
-                Vec::new()
-            },
+            kernel: simd::affine::Kernel::new(&a, &b),
             a,
             b,
             len,
@@ -61,47 +50,20 @@ impl Affine {
         }
         // The largest that a value can be.
         let mut minima = vec![PRIME - 1; self.a.len()];
-        self.lower(hashes, &mut minima);
+        match &self.kernel {
+            Some(kernel) => kernel.lower(&self.a, &self.b, hashes, &mut minima),
+            None => self.lower_portably(hashes, &mut minima),
+        }
         minima.truncate(self.len);
         minima
     }
 
-    #[cfg(target_arch = "x86_64")]
-    fn lower(&self, hashes: &[u64], minima: &mut [u64]) {
-        if self.sieves.is_empty() {
-            return self.lower_portably(hashes, minima);
-        }
-        let (first, rest) = hashes.split_at(hashes.len().min(HASHES_UNSIEVED));
-        let halves = |&hash: &u64| [hash & ((1 << 31) - 1), hash >> 31, hash >> 31 << 1];
-        let first: Vec<_> = first.iter().map(halves).collect();
-        for ((a, b), least) in tiles(&self.a, &self.b).zip(minima.as_chunks_mut().0) {
-            // SAFETY: there are sieves only where the machine has AVX2.
-            unsafe { simd::avx2::affine(a, b, &first, least) }
-        }
-        let tiles = self.sieves.iter().zip(tiles(&self.a, &self.b));
-        for ((sieve, (a, b)), least) in tiles.zip(minima.as_chunks_mut().0) {
-            // SAFETY: as above.
-            unsafe { sieve.lower(a, b, rest, least) }
-        }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn lower(&self, hashes: &[u64], minima: &mut [u64]) {
-        self.lower_portably(hashes, minima);
-    }
-
     fn lower_portably(&self, hashes: &[u64], minima: &mut [u64]) {
-        for ((a, b), least) in tiles::<TILE>(&self.a, &self.b).zip(minima.as_chunks_mut().0) {
+        let tiles = self.a.as_chunks().0.iter().zip(self.b.as_chunks().0);
+        for ((a, b), least) in tiles.zip(minima.as_chunks_mut().0) {
             portable(a, b, hashes, least);
         }
     }
-}
-
-fn tiles<'a, const N: usize>(
-    a: &'a [u64],
-    b: &'a [u64],
-) -> impl Iterator<Item = (&'a [u64; N], &'a [u64; N])> {
-    a.as_chunks().0.iter().zip(b.as_chunks().0)
 }
 
 fn portable(a: &[u64; TILE], b: &[u64; TILE], hashes: &[u64], least: &mut [u64; TILE]) {

@@ -161,8 +161,9 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         if !self.is_kept {
-            // What cannot be removed is removed by the next run.
-            let _ = std::fs::remove_dir_all(&self.path);
+            // The mark goes last: what a kill leaves here is still known for a work folder. What cannot
+            // be removed is removed by the next run.
+            let _ = clear(&self.path).and_then(|()| std::fs::remove_dir_all(&self.path));
         }
     }
 }

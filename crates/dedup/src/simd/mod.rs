@@ -2,9 +2,14 @@
 //! affine family has its kernel here too.
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod avx2;
+pub(crate) mod affine;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "no_affine.rs"]
+pub(crate) mod affine;
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod sieve;
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod sieve;
 
 /// Functions that are handled together; the table of multipliers is padded to it.
 const TILE: usize = 56;
@@ -60,12 +65,12 @@ impl Fast {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn has_avx2() -> bool {
+fn has_avx2() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn has_avx2() -> bool {
+fn has_avx2() -> bool {
     false
 }
 
