@@ -205,6 +205,14 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
+    /// Makes room for so many bytes.
+    pub(crate) fn with_capacity(size: usize) -> Self {
+        Self {
+            builder: StringBuilder::with_capacity(0, size),
+            size: 0,
+        }
+    }
+
     pub(crate) fn push(&mut self, value: &str) {
         self.size += value.len();
         // What is too much is an error at the end, where the builder would panic.

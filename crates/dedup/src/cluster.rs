@@ -18,6 +18,9 @@ use xxhash_rust::xxh3::xxh3_64;
 const MANIFEST_KIND: [u8; 8] = *b"cluster1";
 const GROUPS_KIND: [u8; 8] = *b"groups01";
 
+/// Band keys that are worth a file of their own.
+const KEYS_PER_GROUP: u64 = 1 << 20;
+
 /// How near duplicates are found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
@@ -160,8 +163,8 @@ impl Clusterer {
         }
         let run = Run::new(self)?;
         run.group(
-            (0..partitions())
-                .filter(|partition| partition % nodes == node)
+            (0..run.group_count())
+                .filter(|group| group % nodes == node)
                 .collect(),
         )
     }
@@ -181,7 +184,7 @@ impl Clusterer {
         if path.exists() {
             return Removals::open(&path);
         }
-        run.group((0..partitions()).collect())?;
+        run.group((0..run.group_count()).collect())?;
         match self.options.threshold {
             None => run.remove_all(&path)?,
             Some(threshold) => run.verify(threshold, &path)?,
@@ -288,15 +291,22 @@ impl<'a> Run<'a> {
             .join(format!("groups-{:016x}", self.plan))
     }
 
-    fn group_file(&self, partition: usize) -> PathBuf {
-        self.stage().join(format!("{partition:03}.groups"))
+    /// In how many files the partitions are grouped: few documents need not be in many.
+    fn group_count(&self) -> usize {
+        let keys = self.ordinals.total() * self.clusterer.options.params.bands as u64;
+        let count = usize::try_from(keys / KEYS_PER_GROUP).unwrap_or(usize::MAX);
+        count.clamp(1, partitions()).next_power_of_two()
     }
 
-    /// Finds in each partition the band keys that several documents have.
-    fn group(&self, partitions: Vec<usize>) -> Result<(), Error> {
-        let todo: Vec<usize> = partitions
+    fn group_file(&self, group: usize) -> PathBuf {
+        self.stage().join(format!("{group:03}.groups"))
+    }
+
+    /// Finds in each group of partitions the band keys that several documents have.
+    fn group(&self, groups: Vec<usize>) -> Result<(), Error> {
+        let todo: Vec<usize> = groups
             .into_iter()
-            .filter(|&partition| !self.group_file(partition).exists())
+            .filter(|&group| !self.group_file(group).exists())
             .collect();
         if todo.is_empty() {
             return Ok(());
@@ -313,13 +323,13 @@ impl<'a> Run<'a> {
             budget: self.memory_size() / self.threads() / 2 / size_of::<BandKey>(),
             hot: Hot::Stream,
         };
-        workers::for_each(self.threads(), &todo, |&partition| {
-            self.group_one(&sources, partition)
+        workers::for_each(self.threads(), &todo, |&group| {
+            self.group_one(&sources, group)
         })
     }
 
-    fn group_one(&self, sources: &Sources<'_>, partition: usize) -> Result<(), Error> {
-        let mut out = SealedWriter::create_passing(&self.group_file(partition), GROUPS_KIND)?;
+    fn group_one(&self, sources: &Sources<'_>, group: usize) -> Result<(), Error> {
+        let mut out = SealedWriter::create_passing(&self.group_file(group), GROUPS_KIND)?;
         let mut write = |record: BandKey| {
             let mut bytes = [0; 16];
             bytes[..8].copy_from_slice(&record.key.to_le_bytes());
@@ -328,7 +338,7 @@ impl<'a> Run<'a> {
         };
         let mut first: Option<BandKey> = None;
         let mut is_written = false;
-        sources.sorted(partition, &mut |records: &[BandKey]| {
+        let mut take = |records: &[BandKey]| {
             for &record in records {
                 match first {
                     Some(before) if before.key == record.key => {
@@ -342,14 +352,18 @@ impl<'a> Run<'a> {
                 }
             }
             Ok(())
-        })?;
+        };
+        let size = partitions() / self.group_count();
+        for partition in group * size..(group + 1) * size {
+            sources.sorted(partition, &mut take)?;
+        }
         out.commit().map(drop)
     }
 
     /// Gives all shared band keys to `visit`, the documents of one key in a row.
     fn groups(&self, mut visit: impl FnMut(BandKey) -> Result<(), Error>) -> Result<(), Error> {
-        for partition in 0..partitions() {
-            let reader = SealedReader::open(&self.group_file(partition), GROUPS_KIND)?;
+        for group in 0..self.group_count() {
+            let reader = SealedReader::open(&self.group_file(group), GROUPS_KIND)?;
             reader.records(|bytes: [u8; 16]| {
                 let [key, document] =
                     [0, 1].map(|at| u64::from_le_bytes(bytes.as_chunks::<8>().0[at]));
@@ -357,7 +371,7 @@ impl<'a> Run<'a> {
                     return visit(BandKey { key, document });
                 }
                 let what = format!("it names document {document}, which is not there");
-                Err(Error::corrupt(&self.group_file(partition), what))
+                Err(Error::corrupt(&self.group_file(group), what))
             })?;
         }
         Ok(())

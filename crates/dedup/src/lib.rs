@@ -33,6 +33,7 @@ mod substring;
 mod suffix;
 mod union;
 mod workers;
+mod xxh64;
 
 pub use cluster::{Clusterer, Options};
 pub use error::{Error, ErrorKind};

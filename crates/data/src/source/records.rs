@@ -2,11 +2,15 @@
 
 use super::lines::LineChunk;
 use crate::Reject;
-use crate::batch::Rows;
+use crate::batch::{Rows, Strings};
 use crate::record::RawRecord;
 
 /// Appends a row for each record of the chunk. Blank lines are no records.
 pub(crate) fn decode(chunk: &LineChunk, rows: &mut Rows, rejects: &mut Vec<Reject>) {
+    if rows.ids.is_empty() {
+        // Escapes make texts shorter, not longer.
+        rows.texts = Strings::with_capacity(chunk.bytes.len());
+    }
     let (mut start, mut text) = (0, String::new());
     let ends = memchr::memchr_iter(b'\n', &chunk.bytes).chain([chunk.bytes.len()]);
     for (end, line) in ends.zip(chunk.first_line..) {

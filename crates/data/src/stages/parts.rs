@@ -24,7 +24,8 @@ pub(crate) fn path(folder: &Path, part: u32) -> PathBuf {
 
 /// Makes a frame of a batch.
 pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, Error> {
-    let mut out = vec![0; HEADER_SIZE];
+    let mut out = Vec::with_capacity(HEADER_SIZE + batch.get_array_memory_size() + (1 << 12));
+    out.resize(HEADER_SIZE, 0);
     let write = |out: &mut Vec<u8>| {
         let mut writer = StreamWriter::try_new(out, &batch.schema())?;
         writer.write(batch)?;
