@@ -424,6 +424,8 @@ def conditions(rounds: int, load: float, bench: Bench) -> str:
     """One line: versions, machine, rounds."""
     used = toolchain.versions(bench.files / "tools")
     for path in sorted((HERE / "peers").glob("*.txt")):
+        if not (bench.files / "venvs" / path.stem).exists():
+            continue
         for line in path.read_text().splitlines():
             name, equal, version = line.partition("==")
             if equal:
