@@ -11,7 +11,7 @@ use crate::operators::{Operator, Stop};
 use crate::report::{Counted, Progressed, Report, StepReport, Ticker};
 use crate::sink::{Encoded, Encoder, Writer};
 use crate::source::{self, Chunk, Meter, Reader};
-use crate::stages::{Gather, Gathered, Gatherer};
+use crate::stages::{self, Gather, Gathered, Gatherer};
 use crate::turnstile::{Closed, Turn, Turnstile};
 use crate::{BoxError, Cancel, Error, Progress, Reject, jsonl};
 use arrow_array::RecordBatch;
@@ -313,13 +313,8 @@ impl Run<'_> {
             reports.extend(own);
         }
         reports.extend(self.sink_name.map(|name| self.written.report(name)));
-        let is_dedup = |step: &&StepReport| step.name == "dedup_exact";
         Report {
-            duplicates: reports
-                .iter()
-                .filter(is_dedup)
-                .map(|s| s.rows_in - s.rows_out)
-                .sum(),
+            duplicates: stages::duplicates(&reports),
             steps: reports,
             dropped: self
                 .operators

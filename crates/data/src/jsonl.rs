@@ -30,7 +30,7 @@ pub(crate) fn encode(
         let cells = Cells::new(array, field.name())?;
         columns.push((format!("{key}:"), cells, verbatim));
     }
-    let (size, count) = (batch.get_array_memory_size(), batch.num_rows());
+    let (size, count) = (batch.get_array_memory_size().min(1 << 24), batch.num_rows());
     let (mut out, mut ends) = (Vec::with_capacity(size), Vec::with_capacity(count));
     for row in 0..batch.num_rows() {
         out.push(b'{');

@@ -1,6 +1,6 @@
 //! Building and running a pipeline.
 
-use crate::batch::Row;
+use crate::batch::{Row, columns, strings};
 use crate::engine::Sink;
 use crate::limits::{BATCH_ROWS_MAX, BATCH_SIZE_MAX, PASSAGE_TOKENS_MAX, THREADS_MAX};
 use crate::operators::{
@@ -25,6 +25,9 @@ use std::time::Instant;
 
 /// Bytes that steps may hold which compare all documents.
 const MEMORY_SIZE: u64 = 256 << 20;
+
+/// The least of it that a run can be given.
+const MEMORY_SIZE_MIN: u64 = 32 << 20;
 
 /// A source, steps, and what becomes of the result.
 ///
@@ -436,6 +439,14 @@ impl Pipeline {
                 Reader::batches(taken.ok_or_else(used_up)?, limit)
             }
         };
+        if let Some(size) = options
+            .memory_size_bytes
+            .filter(|&size| size < MEMORY_SIZE_MIN)
+        {
+            return Err(Error::limit(format!(
+                "memory_size_bytes is {size}, the least is {MEMORY_SIZE_MIN}"
+            )));
+        }
         let shared = Shared {
             threads,
             limit,
@@ -475,13 +486,25 @@ impl Pipeline {
         target: Option<&Target>,
     ) -> Result<Work, Error> {
         let plan = match &self.source {
-            Source::Path(_) => reader.fingerprint(&format!("{:?}", self.steps)),
+            Source::Path(_) => reader.fingerprint(&format!(
+                "{:?} {:?} {:?} {}",
+                self.steps,
+                self.rejects,
+                self.audit,
+                options.memory_size_bytes.is_some(),
+            )),
             Source::Batches(_) if options.resume => {
                 return Err(Error::invalid("a run over batches cannot be resumed")
                     .with_hint("read files, or run without resume"));
             }
             Source::Batches(_) => String::new(),
         };
+        if options.resume && options.work.is_none() && target.is_none() {
+            return Err(Error::invalid(
+                "a run without an output has no work folder to resume from",
+            )
+            .with_hint("give the work folder a path"));
+        }
         let default = || match target {
             Some(target) => {
                 let name = target
@@ -551,18 +574,23 @@ impl Pipeline {
             Source::Batches(_) => None,
         };
         let turn = &mut Turn::new(0);
-        for operator in stages.iter().flat_map(|stage| &stage.operators) {
-            trial = match trial
-                .filter(|_| !operator.is_foreign())
-                .map(|batch| operator.apply(batch, turn))
-            {
-                Some(Ok(batch)) => Some(batch),
-                Some(Err(Stop::Failed(error))) => return Err(error),
-                Some(Err(Stop::Closed)) | None => {
-                    let _: Result<(), Closed> = operator.skip(turn);
-                    None
-                }
-            };
+        for stage in stages {
+            for operator in &stage.operators {
+                trial = match trial
+                    .filter(|_| !operator.is_foreign())
+                    .map(|batch| operator.apply(batch, turn))
+                {
+                    Some(Ok(batch)) => Some(batch),
+                    Some(Err(Stop::Failed(error))) => return Err(error),
+                    Some(Err(Stop::Closed)) | None => {
+                        let _: Result<(), Closed> = operator.skip(turn);
+                        None
+                    }
+                };
+            }
+            if let (Some(batch), Some(decision)) = (&trial, &stage.decision) {
+                strings(batch, columns::TEXT, decision.step())?;
+            }
         }
         Ok(trial)
     }

@@ -212,14 +212,17 @@ impl Setting for f64 {
     const EXPECTED: &'static str = "a number";
 
     fn read(value: &DeValue<'_>) -> Option<Self> {
-        match value.as_float() {
-            Some(number) => number.as_str().parse().ok(),
-            None => u64::read(value).map(|number| number as Self),
+        if let Some(number) = value.as_float() {
+            return number.as_str().parse().ok();
         }
+        let number = value.as_integer()?;
+        let whole = i64::from_str_radix(number.as_str(), number.radix());
+        whole.ok().map(|number| number as Self)
     }
 
     fn write(&self) -> Option<String> {
-        Some(format!("{self:?}"))
+        // `NaN` is `nan` in TOML.
+        Some(format!("{self:?}").to_lowercase())
     }
 }
 

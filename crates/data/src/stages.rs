@@ -14,7 +14,7 @@ use crate::engine::{self, Job, Sink};
 use crate::operators::Operator;
 use crate::report::Progressed;
 use crate::source::{BatchLimit, Reader};
-use crate::{Cancel, Error, Progress, Report};
+use crate::{Cancel, Error, Progress, Report, StepReport};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -128,8 +128,7 @@ pub(crate) fn run(
         add_decision(&mut total, &decided);
         removed = Some(Arc::new(decided));
         if number > 0 {
-            // Its rows are in the parts of this stage.
-            let _ = std::fs::remove_dir_all(work.stage(number - 1));
+            work.discard(number - 1);
         }
     }
     if let Some(path) = &shared.audit {
@@ -161,6 +160,7 @@ fn done_of(report: Report, rows: Vec<u32>) -> Done {
 
 fn report_of(done: Done) -> Report {
     Report {
+        duplicates: duplicates(&done.steps),
         steps: done.steps,
         dropped: done.dropped,
         rejected: done.rejected,
@@ -168,6 +168,14 @@ fn report_of(done: Done) -> Report {
         files: done.files,
         ..Report::default()
     }
+}
+
+/// Rows that were found to be copies as they passed.
+pub(crate) fn duplicates(steps: &[StepReport]) -> u64 {
+    let dedup = steps.iter().filter(|step| step.name == "dedup_exact");
+    dedup
+        .map(|step| step.rows_in.saturating_sub(step.rows_out))
+        .sum()
 }
 
 /// Adds what a stage has done. The first step of any but the first stage reads what was put aside.
@@ -188,7 +196,7 @@ fn add(total: &mut Report, stage: Report, is_first: bool) {
 fn add_decision(total: &mut Report, decided: &Removed) {
     let mut rows = decided.parts().iter().map(|&rows| u64::from(rows)).sum();
     for &(name, count) in decided.counts() {
-        let mut step = crate::StepReport::default();
+        let mut step = StepReport::default();
         name.clone_into(&mut step.name);
         (step.rows_in, step.rows_out) = (rows, rows - count);
         rows -= count;

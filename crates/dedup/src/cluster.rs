@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 const MANIFEST_KIND: [u8; 8] = *b"cluster1";
-const GROUPS_KIND: [u8; 8] = *b"groups01";
+const GROUPS_KIND: [u8; 8] = *b"groups02";
 
 /// Band keys that are worth a file of their own.
 const KEYS_PER_GROUP: u64 = 1 << 20;

@@ -51,10 +51,17 @@ impl Aside {
             if self.reader.is_none() {
                 self.reader = Some(PartReader::open(self.removed.folder(), self.part)?);
             }
-            if let Some(reader) = &mut self.reader
-                && let Some(frame) = reader.next()?
-            {
-                return Ok(Some(frame));
+            let rows = self.removed.parts()[self.part as usize];
+            if let Some(reader) = &mut self.reader {
+                if let Some(frame) = reader.next()? {
+                    if u64::from(self.first) + u64::from(frame.rows) > u64::from(rows) {
+                        return Err(reader.changed());
+                    }
+                    return Ok(Some(frame));
+                }
+                if self.first != rows {
+                    return Err(reader.changed());
+                }
             }
             (self.reader, self.first) = (None, 0);
             self.part += 1;

@@ -8,8 +8,9 @@ use crate::duplicates::{ExactCopies, NearCopies};
 use crate::limits::PART_SIZE;
 use crate::operators::Stop;
 use crate::turnstile::{Closed, Turn, Turnstile};
-use crate::{Error, copies};
+use crate::{Error, ErrorKind, copies};
 use arrow_array::RecordBatch;
+use nexus_dedup::limits::MEMORY_SIZE_MIN;
 use nexus_dedup::{
     Clusterer, ExactDedup, ExactShard, MinHasher, Options, Shard, ShingleSet, Signature,
 };
@@ -25,6 +26,14 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
+    /// The name of its step, the last if there are two.
+    pub(crate) fn step(&self) -> &'static str {
+        match self.near {
+            Some(_) => "dedup_near",
+            None => "dedup_exact",
+        }
+    }
+
     /// What is decided, for people.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         let exact = self
@@ -97,7 +106,7 @@ impl Gatherer {
 
     pub(crate) fn apply(&self, batch: &RecordBatch, turn: &mut Turn) -> Result<Gathered, Stop> {
         let Decision { exact, near } = self.decision;
-        let texts = strings(batch, columns::TEXT, "dedup")?;
+        let texts = strings(batch, columns::TEXT, self.decision.step())?;
         let hashes = exact.map_or_else(Vec::new, |exact| copies::hashes(texts, exact.ignore_space));
         let is_copy: Vec<bool> = if exact.is_some() && near.is_some() {
             self.seen.pass(turn, |seen| {
@@ -183,7 +192,10 @@ impl Gather {
                     params: near.params(),
                     threshold: near.threshold,
                     memory_size: memory_size / 2,
-                    threads,
+                    // The result does not depend on it.
+                    threads: threads
+                        .min((memory_size / 2 / MEMORY_SIZE_MIN) as usize)
+                        .max(1),
                 };
                 Some(
                     Clusterer::open(&folder.join("near"), options)
@@ -257,6 +269,30 @@ impl Gather {
     /// Decides which rows go.
     pub(crate) fn decide(&self, is_audited: bool) -> Result<Removed, Error> {
         let Decision { exact, near } = self.gatherer.decision;
+        for part in 0..self.rows.len() as u32 {
+            let lacks = |step: &str| {
+                let folder = self.folder.display();
+                let message =
+                    format!("cannot decide `{step}`: `{folder}` lacks a file of part {part}");
+                Error::new(ErrorKind::Corrupt, message).with_hint("run again without resume")
+            };
+            if let Some(exact) = &self.exact
+                && exact
+                    .shard(part)
+                    .map_err(|error| failed("dedup_exact", error))?
+                    .is_some()
+            {
+                return Err(lacks("dedup_exact"));
+            }
+            if let Some(near) = &self.near
+                && near
+                    .shard(part)
+                    .map_err(|error| failed("dedup_near", error))?
+                    .is_some()
+            {
+                return Err(lacks("dedup_near"));
+            }
+        }
         let mut removed = Removed::new(&self.folder, &self.rows, is_audited);
         if let (Some(dedup), Some(settings)) = (&self.exact, exact) {
             let found = dedup
@@ -315,4 +351,82 @@ impl Gather {
 
 pub(super) fn failed(step: &str, error: nexus_dedup::Error) -> Error {
     Error::dedup(step, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duplicates::Keep;
+    use arrow_array::{ArrayRef, StringArray};
+
+    /// The rows that stay of documents with these ids and texts.
+    fn stay(documents: &[(&str, &str)], exact: Keep, near: NearCopies, room: usize) -> Vec<usize> {
+        let folder = tempfile::tempdir().unwrap();
+        let decision = Decision {
+            exact: Some(ExactCopies {
+                keep: exact,
+                ignore_space: true,
+            }),
+            near: Some(near),
+        };
+        let mut gather = Gather::create(folder.path(), decision, 64 << 20, 1).unwrap();
+        let gatherer = Gatherer::new(decision, 0);
+        gatherer
+            .seen
+            .pass(&mut Turn::new(1), |seen| seen.room = room)
+            .unwrap();
+        let column = |values: Vec<&str>| Arc::new(StringArray::from(values)) as ArrayRef;
+        let (ids, texts): (Vec<_>, Vec<_>) = documents.iter().copied().unzip();
+        let batch =
+            RecordBatch::try_from_iter([("id", column(ids)), ("text", column(texts))]).unwrap();
+        let gathered = gatherer.apply(&batch, &mut Turn::new(2)).unwrap();
+        gather.write(gathered).unwrap();
+        gather.finish().unwrap();
+        let removed = gather.decide(false).unwrap();
+        let turn = &mut Turn::new(3);
+        let stay = removed.stay(0, 0, &batch, &mut crate::audit::Lines::of(turn, &batch));
+        (0..stay.len()).filter(|&row| stay[row]).collect()
+    }
+
+    #[test]
+    fn copies_with_signatures_of_their_own_are_decided_as_those_without() {
+        let (a, b) = (
+            "one two three four five six seven",
+            "quite another text of seven words here",
+        );
+        let like_a = "one two three four five six seven eight";
+        let documents = [
+            ("m", a),
+            ("b", a),
+            ("z", like_a),
+            ("c", b),
+            ("a", b),
+            ("d", a),
+        ];
+        let clusters = NearCopies {
+            threshold: None,
+            keep: Keep::LeastId,
+            bands: 56,
+            rows: 1,
+            ..NearCopies::default()
+        };
+        let verified = NearCopies {
+            threshold: Some(0.5),
+            bands: 56,
+            rows: 1,
+            ..NearCopies::default()
+        };
+        for (exact, near, expected) in [
+            (Keep::LeastId, verified, [1, 4]),
+            (Keep::First, verified, [0, 3]),
+            (Keep::LeastId, clusters, [1, 4]),
+            // Of the copies the first stays, of these and what is like them the one of least id.
+            (Keep::First, clusters, [0, 3]),
+        ] {
+            for room in [0, 1, 2, 100] {
+                let found = stay(&documents, exact, near, room);
+                assert_eq!(found, expected, "{exact:?} {near:?} {room}");
+            }
+        }
+    }
 }

@@ -17,6 +17,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 const HEADER_SIZE: usize = 24;
 
+/// Most room that is made before it is known to be needed: a slice counts for all that it is cut from.
+const ROOM_MAX: usize = 16 << 20;
+
 /// The path of a part.
 pub(crate) fn path(folder: &Path, part: u32) -> PathBuf {
     folder.join(format!("part-{part:05}.rows"))
@@ -24,7 +27,7 @@ pub(crate) fn path(folder: &Path, part: u32) -> PathBuf {
 
 /// Makes a frame of a batch.
 pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(HEADER_SIZE + batch.get_array_memory_size() + (1 << 12));
+    let mut out = Vec::with_capacity(HEADER_SIZE + batch.get_array_memory_size().min(ROOM_MAX));
     out.resize(HEADER_SIZE, 0);
     let write = |out: &mut Vec<u8>| {
         let mut writer = StreamWriter::try_new(out, &batch.schema())?;
@@ -101,16 +104,16 @@ impl PartReader {
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, Error> {
         match self.read() {
             Ok(frame) => Ok(frame),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                let path = self.path.display();
-                Err(Error::new(
-                    ErrorKind::Corrupt,
-                    format!("cannot read `{path}`: a batch that was put aside has changed"),
-                )
-                .with_hint("run again without resume"))
-            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(self.changed()),
             Err(error) => Err(Error::io("read", &self.path, error)),
         }
+    }
+
+    /// What is here is not what was put aside.
+    pub(crate) fn changed(&self) -> Error {
+        let path = self.path.display();
+        let message = format!("cannot read `{path}`: what was put aside has changed");
+        Error::new(ErrorKind::Corrupt, message).with_hint("run again without resume")
     }
 
     fn read(&mut self) -> io::Result<Option<Frame>> {

@@ -58,7 +58,10 @@ impl Removed {
                 .for_each(|removal| {
                     let document = self.instead(removal.document);
                     let original = self.instead(removal.duplicate_of);
-                    self.remove(document, original, removal.jaccard);
+                    // A copy may have a signature too, and be found like the one that stays for it.
+                    if document != original {
+                        self.remove(document, original, removal.jaccard);
+                    }
                     Ok::<_, nexus_dedup::Error>(())
                 })
                 .map_err(|error| failed(step, error)),
@@ -77,15 +80,19 @@ impl Removed {
             .map_err(|error| failed(step, error))?;
         for (&first, group) in &mut groups {
             group.push((self.instead(first), None));
+            // What an earlier step has removed stays for nobody.
+            group.retain(|(document, _)| !self.is_removed(*document));
+            group.sort_by_key(|(document, _)| *document);
+            group.dedup_by_key(|(document, _)| *document);
         }
         let members = groups.values().flatten().map(|(document, _)| *document);
         let names = self.read_names(&members.collect())?;
         for (first, group) in groups {
-            let least = group
-                .iter()
-                .map(|(document, _)| *document)
-                .min_by_key(|document| (names.get(document), *document))
-                .unwrap_or(first);
+            let members = group.iter().map(|(document, _)| *document);
+            let Some(least) = members.min_by_key(|document| (names.get(document), *document))
+            else {
+                continue;
+            };
             for (document, similarity) in group {
                 if document != least {
                     self.remove(document, least, similarity);
@@ -150,6 +157,11 @@ impl Removed {
         *self.instead.get(&document).unwrap_or(&document)
     }
 
+    fn is_removed(&self, document: DocumentId) -> bool {
+        let DocumentId { shard, row } = document;
+        self.bits[shard as usize][row as usize / 64] >> (row % 64) & 1 == 1
+    }
+
     fn remove(&mut self, document: DocumentId, duplicate_of: DocumentId, similarity: Option<f64>) {
         let DocumentId { shard, row } = document;
         let word = &mut self.bits[shard as usize][row as usize / 64];
@@ -181,7 +193,7 @@ impl Removed {
             let mut first = 0;
             while let Some(frame) = reader.next()? {
                 let batch = parts::decode(frame.bytes)?;
-                let ids = strings(&batch, columns::ID, "dedup")?;
+                let ids = strings(&batch, columns::ID, "dedup_near")?;
                 for (row, id) in (first..).zip(ids) {
                     let document = DocumentId { shard: part, row };
                     if wanted.contains(&document) {
@@ -189,6 +201,9 @@ impl Removed {
                     }
                 }
                 first += batch.num_rows() as u32;
+            }
+            if first != self.rows[part as usize] {
+                return Err(reader.changed());
             }
         }
         Ok(names)

@@ -7,7 +7,7 @@ use crate::report::{Counted, Dropped, StepReport};
 use crate::{Error, ErrorKind, Reject};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind as ErrorKindIo, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The file that marks the folder as a run's.
@@ -56,7 +56,10 @@ impl Work {
                 Error::invalid(message).with_hint("give another folder, or remove this one")
             );
         }
-        std::fs::create_dir_all(path).map_err(failed)?;
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() != ErrorKindIo::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut mark = options.open(&mark_path).map_err(failed)?;
@@ -130,7 +133,7 @@ impl Work {
         let path = self.note(stage);
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKindIo::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("open", &path, error)),
         };
         serde_json::from_reader(file.take(NOTE_SIZE_MAX))
@@ -146,6 +149,14 @@ impl Work {
         let mut file = crate::atomic::AtomicFile::create(&self.note(stage))?;
         file.append(&serde_json::to_vec(done).expect("plain values have a form"))?;
         file.commit()
+    }
+
+    /// The rows of a stage are in the parts of the next one. A run that may be resumed decides anew, and
+    /// needs both.
+    pub(crate) fn discard(&self, stage: usize) {
+        if !self.is_kept {
+            let _ = std::fs::remove_dir_all(self.stage(stage));
+        }
     }
 
     /// The run has come to its end: nothing is needed any longer.

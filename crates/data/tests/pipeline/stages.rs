@@ -137,6 +137,37 @@ fn exact_copies_are_found_on_disk_as_in_memory() {
 }
 
 #[test]
+fn copies_found_as_they_pass_and_those_found_late_are_all_counted() {
+    let corpus = corpus();
+    let pipeline = Pipeline::read(corpus.path().join("in"))
+        .dedup_exact()
+        .dedup_near(near(Keep::First, Some(0.8)));
+    let (found, report) = rows(pipeline, &options(2, 5));
+    assert_eq!((found.len(), report.duplicates), (60, 27));
+    let removed: Vec<_> = report.steps[1..3]
+        .iter()
+        .map(|step| step.rows_in - step.rows_out)
+        .collect();
+    assert_eq!(removed, [18, 9]);
+}
+
+#[test]
+fn a_work_folder_is_made_in_a_folder_that_is_there() {
+    let corpus = corpus();
+    let pipeline = Pipeline::read(corpus.path().join("in")).dedup_near(NearCopies::default());
+    let missing = corpus.path().join("missing/out.jsonl");
+    let error = error(&pipeline.clone().write_jsonl(&missing));
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(!corpus.path().join("missing").exists());
+    let resume = RunOptions {
+        resume: true,
+        ..options(1, 10)
+    };
+    let error = pipeline.run(&resume).unwrap_err();
+    assert_eq!(error.hint(), Some("give the work folder a path"));
+}
+
+#[test]
 fn the_audit_says_why_and_for_whom() {
     let corpus = corpus();
     let output = corpus.path().join("out.jsonl");
@@ -379,10 +410,64 @@ fn another_plan_or_other_files_are_not_resumed() {
     std::fs::write(corpus.path().join("in/3.jsonl"), "{\"text\":\"new\"}\n").unwrap();
     let error = failing(0.8).run(&resume).unwrap_err();
     assert!(error.to_string().contains("files have changed"), "{error}");
+    std::fs::remove_file(corpus.path().join("in/3.jsonl")).unwrap();
+    let limited = RunOptions {
+        memory_size_bytes: Some(64 << 20),
+        ..resume.clone()
+    };
+    let error = failing(0.8).run(&limited).unwrap_err();
+    assert!(error.to_string().contains("another plan"), "{error}");
     // Without resume it begins anew, and leaves nothing.
     let error = failing(0.7).run(&options(1, 10)).unwrap_err();
     assert!(error.to_string().contains("`after` failed"), "{error}");
     assert!(!corpus.path().join(".out.jsonl.work").exists());
+}
+
+#[test]
+fn a_run_of_several_decisions_goes_on_with_all_of_them() {
+    let corpus = corpus();
+    let output = corpus.path().join("out.jsonl");
+    let fails = Arc::new(AtomicBool::new(true));
+    let broken = fails.clone();
+    let exact = ExactCopies {
+        keep: Keep::LeastId,
+        ..ExactCopies::default()
+    };
+    let pipeline = Pipeline::read(corpus.path().join("in"))
+        .dedup_exact_with(exact)
+        .min_chars(1)
+        .dedup_near(near(Keep::First, Some(0.8)))
+        .map_batches("after", move |batch| {
+            if broken.load(SeqCst) {
+                return Err("no".into());
+            }
+            Ok(batch)
+        })
+        .write_jsonl(&output);
+    let resume = RunOptions {
+        resume: true,
+        ..options(17, 10)
+    };
+    pipeline.run(&resume).unwrap_err();
+    fails.store(false, SeqCst);
+    let report = pipeline.run(&resume).unwrap();
+    assert_eq!((report.rows(), report.duplicates), (60, 27));
+}
+
+#[test]
+fn too_little_memory_is_refused() {
+    let little = RunOptions {
+        memory_size_bytes: Some(1),
+        ..options(1, 1)
+    };
+    let corpus = corpus();
+    let pipeline = Pipeline::read(corpus.path().join("in")).dedup_exact();
+    let error = pipeline.run(&little).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitReached);
+    assert!(
+        error.to_string().contains("memory_size_bytes is 1"),
+        "{error}"
+    );
 }
 
 #[test]
