@@ -309,7 +309,7 @@ impl Pipeline {
 
     /// Lets each run write down as JSON Lines which documents its steps drop, and why: `{"id": ..,
     /// "source": .., "line": .., "step": .., "reason": ..}`, for a copy with `duplicate_of` and
-    /// `similarity` where they are known.
+    /// `similarity` where they are known. What `cut` and functions of batches leave out is not written.
     pub fn write_audit(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());
         self

@@ -33,7 +33,6 @@ mod substring;
 mod suffix;
 mod union;
 mod workers;
-mod xxh64;
 
 pub use cluster::{Clusterer, Options};
 pub use error::{Error, ErrorKind};

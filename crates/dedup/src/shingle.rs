@@ -5,9 +5,9 @@
 //! space, as the 64-bit xxh3 of that text. So any program with xxhash can make the same numbers.
 
 use crate::marks::MARKS;
-use crate::xxh64::xxh64;
 use std::sync::OnceLock;
 use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh64::xxh64;
 
 /// The hash of a shingle's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl Shingler {
             let text = &self.normal[window[0] as usize..window[n] as usize - 1];
             match hash {
                 TextHash::Xxh3 => xxh3_64(text),
-                TextHash::Xxh64 => xxh64(text),
+                TextHash::Xxh64 => xxh64(text, 0),
             }
         }));
     }

@@ -74,7 +74,7 @@ impl PartWriter {
         self.0.size()
     }
 
-    /// A part that does not survive a loss of power is found out by its checksums.
+    /// A part that does not survive a loss of power is found out by its checksums and its number of rows.
     pub(super) fn commit(self) -> Result<(), Error> {
         self.0.commit_unsynced()
     }
