@@ -1,7 +1,14 @@
 //! The trait that matrix multiplication stands behind, and its naive twin.
 
+mod raw;
+mod simd;
+
+use crate::Isa;
 use crate::matrix::{MatMut, MatRef};
 use core::ops::{Add, Mul};
+
+pub use raw::{GemmPart, GemmParts};
+pub use simd::Real;
 
 /// General matrix multiplication on one thread: `c = alpha * a * b + beta * c`.
 ///
@@ -13,6 +20,27 @@ pub trait Gemm<T> {
     /// # Panics
     /// When the shapes do not fit: `(m, k) * (k, n)` into `(m, n)`.
     fn gemm(&self, alpha: T, a: MatRef<'_, T>, b: MatRef<'_, T>, beta: T, c: MatMut<'_, T>);
+}
+
+/// Cuts `c = alpha * a * b + beta * c` into about `count` parts, which may run on different threads.
+///
+/// Blocks fit the caches and tiles the registers. An item of the result depends on its row of `a` and its
+/// column of `b` alone: it has the same bits in any part of the product, in any number of parts, at any
+/// strides.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn gemm_parts<'a, T: Real>(
+    isa: Isa,
+    alpha: T,
+    (a, b): (MatRef<'a, T>, MatRef<'a, T>),
+    beta: T,
+    c: MatMut<'a, T>,
+    count: usize,
+) -> GemmParts<'a, T> {
+    let ((m, k), (k_b, n)) = (a.shape(), b.shape());
+    assert_eq!((k, (m, n)), (k_b, c.shape()), "shapes of a, b and c");
+    raw::parts(isa, alpha, (a, b), beta, c, count)
 }
 
 /// Three loops: the twin that tests compare fast engines with, and the code for machines without one.

@@ -11,12 +11,17 @@ pub(crate) enum Level {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// Has all of `Avx2` too.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
 impl Isa {
     /// The widest set that both this machine and the kernels have. Costs one cached lookup.
     pub fn detect() -> Self {
-        Self::named("avx2").unwrap_or(Self::portable())
+        Self::named("avx512")
+            .or(Self::named("avx2"))
+            .unwrap_or(Self::portable())
     }
 
     /// Code that runs everywhere, vectorised as far as the compiler's baseline allows.
@@ -24,13 +29,17 @@ impl Isa {
         Self(Level::Portable)
     }
 
-    /// The set called `name` (`"portable"` or `"avx2"`), or `None` where this machine lacks it.
+    /// The set called `name` (`"portable"`, `"avx2"` or `"avx512"`), or `None` where this machine lacks it.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "portable" => Some(Self::portable()),
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             "avx2" if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => {
                 Some(Self(Level::Avx2))
+            }
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            "avx512" if is_x86_feature_detected!("avx512f") && Self::named("avx2").is_some() => {
+                Some(Self(Level::Avx512))
             }
             _ => None,
         }
@@ -42,6 +51,8 @@ impl Isa {
             Level::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
         }
     }
 }
@@ -60,6 +71,8 @@ mod tests {
     #[test]
     fn a_machine_with_avx2_and_fma_does_not_fall_back() {
         let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        assert_eq!(Isa::detect().name() == "avx2", has);
+        assert_eq!(Isa::detect() != Isa::portable(), has);
+        let is_wide = has && is_x86_feature_detected!("avx512f");
+        assert_eq!(Isa::detect().name() == "avx512", is_wide);
     }
 }

@@ -30,7 +30,7 @@ mod simd;
 mod softmax;
 
 pub use activation::{add_bias, bias_gelu, gelu};
-pub use gemm::{Gemm, NaiveGemm};
+pub use gemm::{Gemm, GemmPart, GemmParts, NaiveGemm, Real, gemm_parts};
 pub use isa::Isa;
 pub use matrix::{MatMut, MatRef, ViewError};
 pub use norm::{add_bias_layer_norm, l2_normalize, layer_norm};

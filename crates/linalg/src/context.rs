@@ -1,10 +1,10 @@
 //! How a call may run: its threads.
 
-use crate::engine::{Engine, Scalar};
-use crate::{Error, Gemm, MatMut, MatRef};
+use crate::engine::{self, Scalar};
+use crate::{Error, Isa, MatMut, MatRef, pool};
+use nexus_kernels::gemm_parts;
 use std::num::NonZero;
-use std::sync::Mutex;
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 
 /// How operations run. The default is one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ impl Context {
 
     /// `c = a * b`.
     ///
-    /// Work is shared by blocks of rows of `c` that depend on the shapes alone, so the number of
-    /// threads does not change a bit. Small products stay on the calling thread.
+    /// An item of `c` has the same bits for any number of threads, and in a product with fewer rows of `a`
+    /// or columns of `b`. Small products stay on the calling thread.
     ///
     /// # Errors
     /// When the shapes are not `(m, k)`, `(k, n)` and `(m, n)`.
@@ -45,59 +45,29 @@ impl Context {
             return Err(Error::shapes("multiply", (m, k), (k_b, n), c.shape()));
         }
         let work = m.saturating_mul(k).saturating_mul(n);
-        let threads = self.threads.get().min(work / WORK_PER_THREAD_MIN + 1);
-        multiply_blocks(a, b, c, threads);
+        let threads = self.threads.get().min(work / WORK_PER_THREAD_MIN).max(1);
+        let count = if threads == 1 {
+            1
+        } else {
+            threads * PARTS_PER_THREAD
+        };
+        let parts = gemm_parts(Isa::detect(), T::ONE, (a, b), T::default(), c, count);
+        if threads == 1 {
+            parts.for_each(engine::run);
+        } else {
+            let parts = Mutex::new(parts);
+            let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            pool::share(threads, &|| std::iter::from_fn(next).for_each(engine::run));
+        }
         Ok(())
     }
 }
 
-/// Multiplies block by block of rows. The blocks depend on the shapes alone, so the engine sees the
-/// same products, and sums in the same order, whatever the number of threads.
-fn multiply_blocks<T: Scalar>(
-    a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
-    c: MatMut<'_, T>,
-    threads: usize,
-) {
-    let m = a.shape().0;
-    let multiply = |a, c| Engine.gemm(T::ONE, a, b, T::default(), c);
-    let mut blocks = Vec::with_capacity(m.div_ceil(BLOCK_ROWS));
-    let mut rest = c;
-    let mut start = 0;
-    while m - start > BLOCK_ROWS {
-        match rest.split_rows(BLOCK_ROWS) {
-            Ok((block, below)) => {
-                blocks.push((a.row_range(start, start + BLOCK_ROWS), block));
-                (rest, start) = (below, start + BLOCK_ROWS);
-            }
-            // Rows that lie interleaved are not shared; none is ever split off before.
-            Err(whole) => return multiply(a, whole),
-        }
-    }
-    blocks.push((a.row_range(start, m), rest));
-    let threads = threads.min(blocks.len());
-    let blocks = Mutex::new(blocks.into_iter());
-    let work = || {
-        loop {
-            let block = blocks.lock().expect("taking a block does not panic").next();
-            let Some((a, c)) = block else { break };
-            multiply(a, c);
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            // A thread that the system refuses is not needed: the others take its blocks.
-            drop(thread::Builder::new().spawn_scoped(scope, work));
-        }
-        work();
-    });
-}
+/// Below this many multiplications a thread costs more to wake than it saves.
+const WORK_PER_THREAD_MIN: usize = 1_000_000;
 
-/// Rows of the result that are computed together.
-const BLOCK_ROWS: usize = 128;
-
-/// Below this many multiplications a thread costs more to start than it saves.
-const WORK_PER_THREAD_MIN: usize = 2_000_000;
+/// Parts for each thread: one that is held up leaves some of its own to the others.
+const PARTS_PER_THREAD: usize = 2;
 
 #[cfg(test)]
 mod tests {

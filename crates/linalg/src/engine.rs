@@ -1,135 +1,53 @@
-//! The engine behind [`Gemm`]: the `gemm` crates (MIT), which choose their code for the CPU at run
-//! time, AVX-512 included.
-//!
-//! Our own kernels replace it here, behind the same trait, where they measure better.
+//! The engine behind [`Gemm`]: the blocked product of `nexus-kernels`, with a workspace for each thread.
 
-use crate::{Gemm, MatMut, MatRef};
-use gemm_common::Parallelism;
+use crate::{Gemm, Isa, MatMut, MatRef};
+use nexus_kernels::{GemmPart, Real, gemm_parts};
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
 
-/// The item types that have a fast engine.
-pub trait Scalar: Copy + Default + Send + Sync + PartialEq + 'static {
-    /// The number one.
-    const ONE: Self;
-
-    /// `c = alpha * a * b + beta * c` by raw strides, all counted in items.
+/// The item types that have an engine.
+pub trait Scalar: Real {
+    /// Calls `f` with the workspace of this thread.
     #[doc(hidden)]
-    fn multiply(
-        alpha: Self,
-        a: MatRef<'_, Self>,
-        b: MatRef<'_, Self>,
-        beta: Self,
-        c: MatMut<'_, Self>,
-    );
+    fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R;
 }
 
-/// The default engine.
+/// The default engine: one thread, the widest instructions of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Engine;
 
 impl<T: Scalar> Gemm<T> for Engine {
     fn gemm(&self, alpha: T, a: MatRef<'_, T>, b: MatRef<'_, T>, beta: T, c: MatMut<'_, T>) {
-        let ((m, k), (k_b, n)) = (a.shape(), b.shape());
-        assert_eq!((k, (m, n)), (k_b, c.shape()), "shapes of a, b and c");
-        T::multiply(alpha, a, b, beta, c);
+        gemm_parts(Isa::detect(), alpha, (a, b), beta, c, 1).for_each(run);
     }
 }
 
-macro_rules! scalar {
-    ($type:ident, $entry:expr) => {
-        impl Scalar for $type {
-            const ONE: Self = 1.0;
+/// Computes a part with the workspace of this thread.
+pub(crate) fn run<T: Scalar>(part: GemmPart<'_, T>) {
+    T::with_workspace(|workspace| {
+        let len = part.workspace_len();
+        if workspace.len() < len {
+            workspace.resize(len, MaybeUninit::uninit());
+        }
+        part.run(workspace);
+    });
+}
 
-            fn multiply(
-                alpha: Self,
-                a: MatRef<'_, Self>,
-                b: MatRef<'_, Self>,
-                beta: Self,
-                c: MatMut<'_, Self>,
-            ) {
-                raw::call($entry(), alpha, a, b, beta, c);
+macro_rules! scalar {
+    ($type:ident) => {
+        impl Scalar for $type {
+            fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R {
+                thread_local! {
+                    static WORKSPACE: RefCell<Vec<MaybeUninit<$type>>> = const { RefCell::new(Vec::new()) };
+                }
+                WORKSPACE.with_borrow_mut(f)
             }
         }
     };
 }
 
-scalar!(f32, gemm_f32::gemm::f32::get_gemm_fn);
-scalar!(f64, gemm_f64::gemm::f64::get_gemm_fn);
-
-mod raw {
-    //! The one unsafe call.
-
-    use super::{MatMut, MatRef, Parallelism, Scalar};
-
-    /// The entry points of the `gemm` crates: sizes, then per matrix a pointer, column stride and
-    /// row stride; `alpha` there scales `c`, `beta` the product.
-    type Entry<T> = unsafe fn(
-        usize,
-        usize,
-        usize,
-        *mut T,
-        isize,
-        isize,
-        bool,
-        *const T,
-        isize,
-        isize,
-        *const T,
-        isize,
-        isize,
-        T,
-        T,
-        bool,
-        bool,
-        bool,
-        Parallelism,
-    );
-
-    pub(super) fn call<T: Scalar>(
-        entry: Entry<T>,
-        alpha: T,
-        a: MatRef<'_, T>,
-        b: MatRef<'_, T>,
-        beta: T,
-        mut c: MatMut<'_, T>,
-    ) {
-        let ((m, k), (_, n)) = (a.shape(), b.shape());
-        if m == 0 || n == 0 {
-            return;
-        }
-        // Views are checked against their slices, whose sizes in bytes fit an `isize`.
-        let strides = |(row, column): (usize, usize)| (row as isize, column as isize);
-        let ((a_row, a_column), (b_row, b_column)) = (strides(a.strides()), strides(b.strides()));
-        let (c_row, c_column) = strides(c.strides());
-        let read_c = beta != T::default();
-        // SAFETY: `MatRef` and `MatMut` proved at construction that every item of the m x k, k x n
-        // and m x n views lies inside its slice and that no two items of `c` share a place; `c` is
-        // borrowed mutably, so it does not alias `a` or `b`. The shapes were compared by `gemm`.
-        unsafe {
-            entry(
-                m,
-                n,
-                k,
-                c.data_mut().as_mut_ptr(),
-                c_column,
-                c_row,
-                read_c,
-                a.data().as_ptr(),
-                a_column,
-                a_row,
-                b.data().as_ptr(),
-                b_column,
-                b_row,
-                beta,
-                alpha,
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
-        }
-    }
-}
-
+scalar!(f32);
+scalar!(f64);
 #[cfg(test)]
 mod tests {
     use super::*;

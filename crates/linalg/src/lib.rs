@@ -1,7 +1,7 @@
 //! Linear algebra on strided views.
 //!
-//! Matrix multiplication stands behind the trait [`Gemm`]; the [`engine`] module puts a kernel crate
-//! behind it. [`Context`] says how many threads a call may use. The kernels that are not linear
+//! Matrix multiplication stands behind the trait [`Gemm`]; the [`engine`] module puts the blocked product of
+//! `nexus-kernels` behind it. [`Context`] says how many threads a call may use. The kernels that are not linear
 //! algebra (softmax, layer norm, GELU, pooling) are in `nexus-kernels` and re-exported here as
 //! [`kernels`].
 //!
@@ -19,6 +19,7 @@
 mod context;
 pub mod engine;
 mod error;
+mod pool;
 
 pub use context::Context;
 pub use engine::Scalar;

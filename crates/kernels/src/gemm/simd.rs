@@ -1,0 +1,386 @@
+//! The innermost loop of matrix multiplication: a tile of the result in registers.
+//!
+//! One generic algorithm; a shell per instruction set and item type chooses its registers. A tile adds its
+//! products one after the other, `k` in order, each fused where the machine can: so an item of the result
+//! has the same bits wherever in a tile it lies, and whether operands were packed or not.
+
+use crate::isa::{Isa, Level};
+use core::ops::{Add, Mul};
+
+/// The item types that the tiles are written for.
+pub trait Real:
+    Copy + Default + PartialEq + Send + Sync + Add<Output = Self> + Mul<Output = Self> + 'static
+{
+    /// The number one.
+    const ONE: Self;
+
+    /// The tile of an instruction set.
+    #[doc(hidden)]
+    fn tile(isa: Isa) -> Tile<Self>;
+}
+
+/// A tile: its size, and the code that computes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile<T> {
+    /// Rows: items of the result that lie in one register after the other.
+    pub(super) rows: usize,
+    /// Columns.
+    pub(super) columns: usize,
+    pub(super) run: unsafe fn(&Strip<T>),
+}
+
+/// What a tile is computed of. Strides count items.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strip<T> {
+    /// Products that are added up for each item.
+    pub(super) depth: usize,
+    /// `rows` items of the left operand that lie side by side, for each of `depth` steps.
+    pub(super) a: *const T,
+    pub(super) a_step: usize,
+    /// An item of the right operand for each column and step.
+    pub(super) b: *const T,
+    pub(super) b_step: usize,
+    pub(super) b_column: usize,
+    pub(super) c: *mut T,
+    pub(super) c_row: usize,
+    pub(super) c_column: usize,
+    /// Rows and columns that are there: all of the tile's, or fewer at an edge.
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) alpha: T,
+    /// `None` when the result is overwritten.
+    pub(super) beta: Option<T>,
+}
+
+/// Some items that move together.
+trait Register: Copy {
+    type Item: Copy + Default + Add<Output = Self::Item> + Mul<Output = Self::Item>;
+    const COUNT: usize;
+
+    fn zero() -> Self;
+    fn splat(value: Self::Item) -> Self;
+    /// `self + a * b`, fused where the machine can.
+    fn add_product(self, a: Self, b: Self) -> Self;
+    fn mul(self, other: Self) -> Self;
+    fn add(self, other: Self) -> Self;
+    /// # Safety
+    /// `COUNT` items are readable.
+    unsafe fn load(from: *const Self::Item) -> Self;
+    /// # Safety
+    /// `COUNT` items are writable.
+    unsafe fn store(self, to: *mut Self::Item);
+}
+
+/// Computes a tile of `REGISTERS * V::COUNT` rows and `COLUMNS` columns.
+///
+/// # Safety
+/// What `strip` names is readable and writable: of `a` all rows of the tile, also at an edge; of `b` and `c`
+/// the rows and columns that are there. The machine has the instructions of `V`.
+#[inline(always)]
+unsafe fn tile<V: Register, const REGISTERS: usize, const COLUMNS: usize>(strip: &Strip<V::Item>) {
+    let mut sums = [[V::zero(); REGISTERS]; COLUMNS];
+    let (mut a, mut b) = (strip.a, strip.b);
+    // Columns beyond the edge repeat the last one; what comes out of them is not written.
+    let mut places = [0; COLUMNS];
+    for (column, place) in places.iter_mut().enumerate() {
+        *place = column.min(strip.columns - 1) * strip.b_column;
+    }
+    for _ in 0..strip.depth {
+        let mut left = [V::zero(); REGISTERS];
+        for (register, left) in left.iter_mut().enumerate() {
+            // SAFETY: the tile's rows of `a` are readable at each of `depth` steps.
+            *left = unsafe { V::load(a.add(register * V::COUNT)) };
+        }
+        for (sums, place) in sums.iter_mut().zip(places) {
+            // SAFETY: `place` is a column that is there.
+            let right = V::splat(unsafe { *b.add(place) });
+            for (sum, left) in sums.iter_mut().zip(left) {
+                *sum = sum.add_product(left, right);
+            }
+        }
+        // The last step may leave what is readable; the pointers are not followed then.
+        a = a.wrapping_add(strip.a_step);
+        b = b.wrapping_add(strip.b_step);
+    }
+    // SAFETY: as above.
+    unsafe { write(strip, &sums) }
+}
+
+/// Adds the sums of a tile to the result.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn write<V: Register, const REGISTERS: usize, const COLUMNS: usize>(
+    strip: &Strip<V::Item>,
+    sums: &[[V; REGISTERS]; COLUMNS],
+) {
+    let alpha = V::splat(strip.alpha);
+    if strip.c_row == 1 && strip.rows == REGISTERS * V::COUNT {
+        let beta = strip.beta.map(V::splat);
+        for (column, sums) in sums.iter().enumerate().take(strip.columns) {
+            for (register, sum) in sums.iter().enumerate() {
+                // SAFETY: the rows and columns of `c` that are there are writable.
+                unsafe {
+                    let place = strip.c.add(column * strip.c_column + register * V::COUNT);
+                    let new = alpha.mul(*sum);
+                    let new = beta.map_or(new, |beta| new.add(beta.mul(V::load(place))));
+                    new.store(place);
+                }
+            }
+        }
+        return;
+    }
+    let mut buffer = [V::Item::default(); ROWS_MAX];
+    for (column, sums) in sums.iter().enumerate().take(strip.columns) {
+        for (register, sum) in sums.iter().enumerate() {
+            // SAFETY: the buffer holds the rows of any tile.
+            unsafe { sum.store(buffer.as_mut_ptr().add(register * V::COUNT)) };
+        }
+        for (row, &sum) in buffer.iter().enumerate().take(strip.rows) {
+            // SAFETY: the rows and columns of `c` that are there are writable.
+            unsafe {
+                let place = strip.c.add(column * strip.c_column + row * strip.c_row);
+                let new = strip.alpha * sum;
+                *place = strip.beta.map_or(new, |beta| new + beta * *place);
+            }
+        }
+    }
+}
+
+/// The rows of the tallest tile.
+const ROWS_MAX: usize = 48;
+
+macro_rules! real {
+    ($type:ty, $portable:expr, $avx2:expr, $avx512:expr) => {
+        impl Real for $type {
+            const ONE: Self = 1.0;
+
+            #[inline]
+            fn tile(isa: Isa) -> Tile<Self> {
+                match isa.0 {
+                    Level::Portable => $portable,
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => $avx2,
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => $avx512,
+                }
+            }
+        }
+    };
+}
+
+real!(f64, portable::F64, x86::F64_AVX2, x86::F64_AVX512);
+real!(f32, portable::F32, x86::F32_AVX2, x86::F32_AVX512);
+
+mod portable {
+    //! Arrays, which the compiler maps to what the baseline has.
+
+    use super::{Register, Strip, Tile, tile};
+
+    pub(super) const F64: Tile<f64> = Tile {
+        rows: 4,
+        columns: 4,
+        run: f64,
+    };
+    pub(super) const F32: Tile<f32> = Tile {
+        rows: 8,
+        columns: 4,
+        run: f32,
+    };
+
+    // SAFETY of both: the caller keeps what `tile` asks for; no special instructions are used.
+    unsafe fn f64(strip: &Strip<f64>) {
+        unsafe { tile::<[f64; 2], 2, 4>(strip) }
+    }
+    unsafe fn f32(strip: &Strip<f32>) {
+        unsafe { tile::<[f32; 4], 2, 4>(strip) }
+    }
+
+    macro_rules! array {
+        ($item:ty, $count:literal) => {
+            impl Register for [$item; $count] {
+                type Item = $item;
+                const COUNT: usize = $count;
+
+                #[inline(always)]
+                fn zero() -> Self {
+                    [0.0; $count]
+                }
+                #[inline(always)]
+                fn splat(value: $item) -> Self {
+                    [value; $count]
+                }
+                #[inline(always)]
+                fn add_product(self, a: Self, b: Self) -> Self {
+                    // Unfused: without the instruction a fused product is a slow library call.
+                    core::array::from_fn(|i| self[i] + a[i] * b[i])
+                }
+                #[inline(always)]
+                fn mul(self, other: Self) -> Self {
+                    core::array::from_fn(|i| self[i] * other[i])
+                }
+                #[inline(always)]
+                fn add(self, other: Self) -> Self {
+                    core::array::from_fn(|i| self[i] + other[i])
+                }
+                #[inline(always)]
+                unsafe fn load(from: *const $item) -> Self {
+                    // SAFETY: the caller says so; arrays of numbers have no other needs.
+                    unsafe { from.cast::<Self>().read_unaligned() }
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $item) {
+                    // SAFETY: as above.
+                    unsafe { to.cast::<Self>().write_unaligned(self) }
+                }
+            }
+        };
+    }
+
+    array!(f64, 2);
+    array!(f32, 4);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Register, Strip, Tile, tile};
+    #[allow(
+        clippy::wildcard_imports,
+        reason = "the intrinsics of two instruction sets"
+    )]
+    use core::arch::x86_64::*;
+
+    // AVX2 has 16 registers: 12 sums, 2 of the left operand, one of the right, one to spare. AVX-512 has 32.
+    pub(super) const F64_AVX2: Tile<f64> = Tile {
+        rows: 8,
+        columns: 6,
+        run: f64_avx2,
+    };
+    pub(super) const F32_AVX2: Tile<f32> = Tile {
+        rows: 16,
+        columns: 6,
+        run: f32_avx2,
+    };
+    pub(super) const F64_AVX512: Tile<f64> = Tile {
+        rows: 24,
+        columns: 8,
+        run: f64_avx512,
+    };
+    pub(super) const F32_AVX512: Tile<f32> = Tile {
+        rows: 48,
+        columns: 8,
+        run: f32_avx512,
+    };
+
+    // SAFETY of the four: the caller keeps what `tile` asks for, and runs a tile only by an `Isa`, which
+    // exists where the machine has the instructions.
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn f64_avx2(strip: &Strip<f64>) {
+        unsafe { tile::<F64x4, 2, 6>(strip) }
+    }
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn f32_avx2(strip: &Strip<f32>) {
+        unsafe { tile::<F32x8, 2, 6>(strip) }
+    }
+    #[target_feature(enable = "avx512f")]
+    unsafe fn f64_avx512(strip: &Strip<f64>) {
+        unsafe { tile::<F64x8, 3, 8>(strip) }
+    }
+    #[target_feature(enable = "avx512f")]
+    unsafe fn f32_avx512(strip: &Strip<f32>) {
+        unsafe { tile::<F32x16, 3, 8>(strip) }
+    }
+
+    macro_rules! register {
+        ($name:ident($raw:ty), $item:ty, $count:literal, $zero:ident, $splat:ident, $fma:ident, $mul:ident, $add:ident, $load:ident, $store:ident) => {
+            #[derive(Clone, Copy)]
+            struct $name($raw);
+
+            // SAFETY of every block: registers are named only by the shells above, so the machine has
+            // their instructions; loads and stores need no alignment, and callers vouch for the memory.
+            impl Register for $name {
+                type Item = $item;
+                const COUNT: usize = $count;
+
+                #[inline(always)]
+                fn zero() -> Self {
+                    Self(unsafe { $zero() })
+                }
+                #[inline(always)]
+                fn splat(value: $item) -> Self {
+                    Self(unsafe { $splat(value) })
+                }
+                #[inline(always)]
+                fn add_product(self, a: Self, b: Self) -> Self {
+                    Self(unsafe { $fma(a.0, b.0, self.0) })
+                }
+                #[inline(always)]
+                fn mul(self, other: Self) -> Self {
+                    Self(unsafe { $mul(self.0, other.0) })
+                }
+                #[inline(always)]
+                fn add(self, other: Self) -> Self {
+                    Self(unsafe { $add(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn load(from: *const $item) -> Self {
+                    Self(unsafe { $load(from) })
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $item) {
+                    unsafe { $store(to, self.0) }
+                }
+            }
+        };
+    }
+
+    register!(
+        F64x4(__m256d),
+        f64,
+        4,
+        _mm256_setzero_pd,
+        _mm256_set1_pd,
+        _mm256_fmadd_pd,
+        _mm256_mul_pd,
+        _mm256_add_pd,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd
+    );
+    register!(
+        F32x8(__m256),
+        f32,
+        8,
+        _mm256_setzero_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_mul_ps,
+        _mm256_add_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps
+    );
+    register!(
+        F64x8(__m512d),
+        f64,
+        8,
+        _mm512_setzero_pd,
+        _mm512_set1_pd,
+        _mm512_fmadd_pd,
+        _mm512_mul_pd,
+        _mm512_add_pd,
+        _mm512_loadu_pd,
+        _mm512_storeu_pd
+    );
+    register!(
+        F32x16(__m512),
+        f32,
+        16,
+        _mm512_setzero_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps,
+        _mm512_mul_ps,
+        _mm512_add_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps
+    );
+}
