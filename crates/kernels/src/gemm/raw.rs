@@ -2,7 +2,7 @@
 //! multiplication" (2008): blocks of the operands are copied so that the tile reads them in a row, and stay
 //! in the cache for as long as they are used.
 
-use super::simd::{Real, Strip, Tile};
+use super::simd::{Pack, Real, Strip, Tile};
 use crate::{Isa, MatMut, MatRef};
 use core::fmt;
 use core::marker::PhantomData;
@@ -269,7 +269,15 @@ impl<T: Real> Product<T> {
         let is_packed = self.m > 4 * self.tile.rows;
         if is_packed {
             // SAFETY: the workspace holds the block.
-            unsafe { pack(b.transpose(), (columns, depth), self.tile.columns, right) };
+            unsafe {
+                pack(
+                    b.transpose(),
+                    (columns, depth),
+                    self.tile.columns,
+                    self.tile.pack_columns,
+                    right,
+                )
+            };
         }
         for i in (0..self.m).step_by(rows) {
             let rows = rows.min(self.m - i);
@@ -279,7 +287,7 @@ impl<T: Real> Product<T> {
                 && rows.is_multiple_of(self.tile.rows);
             if !is_direct {
                 // SAFETY: as above.
-                unsafe { pack(a, (rows, depth), self.tile.rows, left) };
+                unsafe { pack(a, (rows, depth), self.tile.rows, self.tile.pack_rows, left) };
             }
             for jj in (0..columns).step_by(self.tile.columns) {
                 let width = self.tile.columns.min(columns - jj);
@@ -328,30 +336,28 @@ impl<T: Real> Product<T> {
 /// side. What is missing in the last strip is zero.
 ///
 /// # Safety
-/// The block is readable, and `to` has room for all strips.
-unsafe fn pack<T: Real>(from: Operand<T>, (rows, depth): (usize, usize), width: usize, to: *mut T) {
+/// The block is readable, `to` has room for all strips, and `strip` copies `width` rows.
+unsafe fn pack<T: Real>(
+    from: Operand<T>,
+    (rows, depth): (usize, usize),
+    width: usize,
+    strip: Pack<T>,
+    to: *mut T,
+) {
     for i in (0..rows).step_by(width) {
         let from = from.at(i, 0);
         let to = to.wrapping_add(i * depth);
         let there = width.min(rows - i);
         // SAFETY: the caller says so.
         unsafe {
-            if there < width {
-                to.write_bytes(0, width * depth);
+            if there == width {
+                strip(from.data, (from.row, from.column), depth, to);
+                continue;
             }
-            if from.row == 1 {
-                for l in 0..depth {
-                    to.add(l * width)
-                        .copy_from_nonoverlapping(from.at(0, l).data, there);
-                }
-            } else {
+            to.write_bytes(0, width * depth);
+            for l in 0..depth {
                 for row in 0..there {
-                    let (mut source, mut target) = (from.at(row, 0).data, to.add(row));
-                    for _ in 0..depth {
-                        *target = *source;
-                        source = source.wrapping_add(from.column);
-                        target = target.wrapping_add(width);
-                    }
+                    *to.add(l * width + row) = *from.at(row, l).data;
                 }
             }
         }

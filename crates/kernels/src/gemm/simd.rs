@@ -27,7 +27,14 @@ pub struct Tile<T> {
     /// Columns.
     pub(super) columns: usize,
     pub(super) run: unsafe fn(&Strip<T>),
+    /// Copies as many rows as the tile has, so that the items of each column lie side by side.
+    pub(super) pack_rows: Pack<T>,
+    /// The same for as many rows as the tile has columns.
+    pub(super) pack_columns: Pack<T>,
 }
+
+/// From where, items between rows and between columns, how many columns, to where.
+pub(super) type Pack<T> = unsafe fn(*const T, (usize, usize), usize, *mut T);
 
 /// What a tile is computed of. Strides count items.
 #[derive(Clone, Copy, Debug)]
@@ -148,6 +155,49 @@ unsafe fn write<V: Register, const REGISTERS: usize, const COLUMNS: usize>(
     }
 }
 
+/// Copies `WIDTH` rows of `depth` items so that the items of each column lie side by side; where rows have
+/// theirs side by side, `STEP` columns at a time.
+///
+/// # Safety
+/// The rows are readable, as many items are writable, and the machine has the instructions of the shell.
+#[inline(always)]
+unsafe fn pack<T: Copy, const WIDTH: usize, const STEP: usize>(
+    from: *const T,
+    (row, column): (usize, usize),
+    depth: usize,
+    to: *mut T,
+) {
+    let whole = if column == 1 { depth / STEP * STEP } else { 0 };
+    for l in (0..whole).step_by(STEP) {
+        // SAFETY: `l + STEP` is at most `depth`, and arrays of numbers need no alignment here.
+        unsafe {
+            let block: [[T; STEP]; WIDTH] = core::array::from_fn(|i| {
+                from.add(i * row + l).cast::<[T; STEP]>().read_unaligned()
+            });
+            for step in 0..STEP {
+                let items: [T; WIDTH] = core::array::from_fn(|i| block[i][step]);
+                to.add((l + step) * WIDTH)
+                    .cast::<[T; WIDTH]>()
+                    .write_unaligned(items);
+            }
+        }
+    }
+    for l in whole..depth {
+        // SAFETY: as above.
+        unsafe {
+            let from = from.add(l * column);
+            let items: [T; WIDTH] = if row == 1 {
+                from.cast::<[T; WIDTH]>().read_unaligned()
+            } else {
+                core::array::from_fn(|i| *from.add(i * row))
+            };
+            to.add(l * WIDTH)
+                .cast::<[T; WIDTH]>()
+                .write_unaligned(items);
+        }
+    }
+}
+
 /// The rows of the tallest tile.
 const ROWS_MAX: usize = 48;
 
@@ -173,29 +223,44 @@ macro_rules! real {
 real!(f64, portable::F64, x86::F64_AVX2, x86::F64_AVX512);
 real!(f32, portable::F32, x86::F32_AVX2, x86::F32_AVX512);
 
+/// The shells of a tile: registers, how many of them and how many columns, rows, columns and steps of the
+/// copies, instructions.
+macro_rules! shells {
+    ($name:ident, $item:ty, $register:ty, $registers:literal, $columns:literal, $rows:literal, $width:literal, $step:literal $(, $features:literal)?) => {
+        pub(super) const $name: Tile<$item> = {
+            // SAFETY of all: the caller keeps what the generic function asks for, and has the tile from an
+            // `Isa`, which exists where the machine has the instructions.
+            $(#[target_feature(enable = $features)])?
+            unsafe fn run(strip: &Strip<$item>) {
+                unsafe { tile::<$register, $registers, $columns>(strip) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn pack_rows(from: *const $item, strides: (usize, usize), depth: usize, to: *mut $item) {
+                unsafe { pack::<$item, $rows, $step>(from, strides, depth, to) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn pack_columns(from: *const $item, strides: (usize, usize), depth: usize, to: *mut $item) {
+                unsafe { pack::<$item, $width, $step>(from, strides, depth, to) }
+            }
+            Tile {
+                rows: <$register as Register>::COUNT * $registers,
+                columns: $columns,
+                run,
+                pack_rows,
+                pack_columns,
+            }
+        };
+    };
+}
+
 mod portable {
     //! Arrays, which the compiler maps to what the baseline has.
 
-    use super::{Register, Strip, Tile, tile};
+    use super::{Register, Strip, Tile, pack, tile};
 
-    pub(super) const F64: Tile<f64> = Tile {
-        rows: 4,
-        columns: 4,
-        run: f64,
-    };
-    pub(super) const F32: Tile<f32> = Tile {
-        rows: 8,
-        columns: 4,
-        run: f32,
-    };
-
-    // SAFETY of both: the caller keeps what `tile` asks for; no special instructions are used.
-    unsafe fn f64(strip: &Strip<f64>) {
-        unsafe { tile::<[f64; 2], 2, 4>(strip) }
-    }
-    unsafe fn f32(strip: &Strip<f32>) {
-        unsafe { tile::<[f32; 4], 2, 4>(strip) }
-    }
+    // Safe to run anywhere: no special instructions are used.
+    shells!(F64, f64, [f64; 2], 2, 4, 8, 4, 2);
+    shells!(F32, f32, [f32; 4], 2, 4, 8, 4, 4);
 
     macro_rules! array {
         ($item:ty, $count:literal) => {
@@ -244,7 +309,7 @@ mod portable {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Register, Strip, Tile, tile};
+    use super::{Register, Strip, Tile, pack, tile};
     #[allow(
         clippy::wildcard_imports,
         reason = "the intrinsics of two instruction sets"
@@ -252,45 +317,10 @@ mod x86 {
     use core::arch::x86_64::*;
 
     // AVX2 has 16 registers: 12 sums, 2 of the left operand, one of the right, one to spare. AVX-512 has 32.
-    pub(super) const F64_AVX2: Tile<f64> = Tile {
-        rows: 8,
-        columns: 6,
-        run: f64_avx2,
-    };
-    pub(super) const F32_AVX2: Tile<f32> = Tile {
-        rows: 16,
-        columns: 6,
-        run: f32_avx2,
-    };
-    pub(super) const F64_AVX512: Tile<f64> = Tile {
-        rows: 24,
-        columns: 8,
-        run: f64_avx512,
-    };
-    pub(super) const F32_AVX512: Tile<f32> = Tile {
-        rows: 48,
-        columns: 8,
-        run: f32_avx512,
-    };
-
-    // SAFETY of the four: the caller keeps what `tile` asks for, and runs a tile only by an `Isa`, which
-    // exists where the machine has the instructions.
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn f64_avx2(strip: &Strip<f64>) {
-        unsafe { tile::<F64x4, 2, 6>(strip) }
-    }
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn f32_avx2(strip: &Strip<f32>) {
-        unsafe { tile::<F32x8, 2, 6>(strip) }
-    }
-    #[target_feature(enable = "avx512f")]
-    unsafe fn f64_avx512(strip: &Strip<f64>) {
-        unsafe { tile::<F64x8, 3, 8>(strip) }
-    }
-    #[target_feature(enable = "avx512f")]
-    unsafe fn f32_avx512(strip: &Strip<f32>) {
-        unsafe { tile::<F32x16, 3, 8>(strip) }
-    }
+    shells!(F64_AVX2, f64, F64x4, 2, 6, 8, 6, 4, "avx2,fma");
+    shells!(F32_AVX2, f32, F32x8, 2, 6, 16, 6, 8, "avx2,fma");
+    shells!(F64_AVX512, f64, F64x8, 3, 8, 24, 8, 4, "avx512f");
+    shells!(F32_AVX512, f32, F32x16, 3, 8, 48, 8, 8, "avx512f");
 
     macro_rules! register {
         ($name:ident($raw:ty), $item:ty, $count:literal, $zero:ident, $splat:ident, $fma:ident, $mul:ident, $add:ident, $load:ident, $store:ident) => {
