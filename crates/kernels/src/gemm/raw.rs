@@ -2,7 +2,7 @@
 //! multiplication" (2008): blocks of the operands are copied so that the tile reads them in a row, and stay
 //! in the cache for as long as they are used.
 
-use super::simd::{Pack, Real, Strip, Tile};
+use super::simd::{Dots, Pack, Real, Strip, Tile};
 use crate::{Isa, MatMut, MatRef};
 use core::fmt;
 use core::marker::PhantomData;
@@ -38,6 +38,8 @@ impl<T> Operand<T> {
 #[derive(Clone, Copy)]
 struct Product<T> {
     tile: Tile<T>,
+    /// Computes the only column by dot products.
+    dots: Option<unsafe fn(&Dots<T>)>,
     m: usize,
     n: usize,
     k: usize,
@@ -66,6 +68,9 @@ impl<T: Real> GemmPart<'_, T> {
     /// The items that [`run`](Self::run) needs beside the operands.
     pub fn workspace_len(&self) -> usize {
         let Product { tile, m, n, k, .. } = self.product;
+        if self.product.dots.is_some() {
+            return 0;
+        }
         depth::<T>(k) * (block_rows(tile, m) + block_columns(tile, n))
     }
 
@@ -167,8 +172,10 @@ pub(super) fn parts<'a, T: Real>(
         column: view.strides().1,
     };
     let (c_row, c_column) = c.strides();
+    let loops = T::loops(isa);
     let mut whole = Product {
-        tile: T::tile(isa),
+        tile: loops.tile,
+        dots: None,
         m,
         n,
         k,
@@ -180,8 +187,12 @@ pub(super) fn parts<'a, T: Real>(
         alpha,
         beta: (beta != T::default()).then_some(beta),
     };
-    // Registers lie along the columns of the result, so these must be what lies side by side.
-    if c_row != 1 && c_column == 1 {
+    if n == 1 {
+        // Rows are read as they lie. Not so for a product of one row with a matrix: its items must have
+        // the bits that they have in a product of more rows.
+        whole.dots = (whole.a.column == 1 && whole.b.row == 1).then_some(loops.dots);
+    } else if m == 1 || c_row != 1 && c_column == 1 {
+        // Registers lie along the columns of the result, so these must be what lies side by side.
         whole = Product {
             m: n,
             n: m,
@@ -191,6 +202,9 @@ pub(super) fn parts<'a, T: Real>(
             c_column: c_row,
             ..whole
         };
+    }
+    if whole.n == 1 {
+        whole.tile = loops.column;
     }
     // Views prove at construction that all their items lie inside their slices, and that those of `c` do
     // not share places; `c` is borrowed mutably for as long as the parts live, so it is apart from `a` and
@@ -237,6 +251,22 @@ impl<T: Real> Product<T> {
     /// # Safety
     /// Operands are readable, the result is writable, and the workspace has the length that was asked for.
     unsafe fn run(&self, workspace: *mut T) {
+        if let Some(dots) = self.dots {
+            // SAFETY: there is one column, and the items of each row and of the vector lie side by side.
+            return unsafe {
+                dots(&Dots {
+                    depth: self.k,
+                    rows: self.m,
+                    a: self.a.data,
+                    a_row: self.a.row,
+                    x: self.b.data,
+                    y: self.c,
+                    y_step: self.c_row,
+                    alpha: self.alpha,
+                    beta: self.beta,
+                })
+            };
+        }
         let depth = depth::<T>(self.k);
         let rows = block_rows(self.tile, self.m);
         let columns = block_columns(self.tile, self.n);
@@ -282,10 +312,16 @@ impl<T: Real> Product<T> {
         for i in (0..self.m).step_by(rows) {
             let rows = rows.min(self.m - i);
             let a = self.a.at(i, l);
-            let is_direct = a.row == 1
-                && columns <= 8 * self.tile.columns
-                && rows.is_multiple_of(self.tile.rows);
-            if !is_direct {
+            // The same of the left one; but rows that do not fill a tile must be filled up.
+            let is_direct = a.row == 1 && columns <= 8 * self.tile.columns;
+            let whole = if is_direct {
+                rows / self.tile.rows * self.tile.rows
+            } else {
+                0
+            };
+            if whole < rows {
+                let a = a.at(whole, 0);
+                let rows = rows - whole;
                 // SAFETY: as above.
                 unsafe { pack(a, (rows, depth), self.tile.rows, self.tile.pack_rows, left) };
             }
@@ -301,10 +337,11 @@ impl<T: Real> Product<T> {
                     (b.at(0, jj).data, b.row, b.column)
                 };
                 for ii in (0..rows).step_by(self.tile.rows) {
-                    let (a, a_step) = if is_direct {
+                    let (a, a_step) = if ii < whole {
                         (a.at(ii, 0).data, a.column)
                     } else {
-                        (left.cast_const().wrapping_add(ii * depth), self.tile.rows)
+                        let strip = left.wrapping_add((ii - whole) * depth);
+                        (strip.cast_const(), self.tile.rows)
                     };
                     let strip = Strip {
                         depth,

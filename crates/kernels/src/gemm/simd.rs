@@ -14,14 +14,25 @@ pub trait Real:
     /// The number one.
     const ONE: Self;
 
-    /// The tile of an instruction set.
+    /// The innermost loops of an instruction set.
     #[doc(hidden)]
-    fn tile(isa: Isa) -> Tile<Self>;
+    fn loops(isa: Isa) -> Loops<Self>;
+}
+
+/// The innermost loops of an instruction set.
+#[derive(Clone, Copy, Debug)]
+pub struct Loops<T> {
+    /// As much of the result as the registers hold.
+    pub(super) tile: Tile<T>,
+    /// The same for a result of one column.
+    pub(super) column: Tile<T>,
+    /// A column by dot products.
+    pub(super) dots: unsafe fn(&Dots<T>),
 }
 
 /// A tile: its size, and the code that computes it.
 #[derive(Clone, Copy, Debug)]
-pub struct Tile<T> {
+pub(super) struct Tile<T> {
     /// Rows: items of the result that lie in one register after the other.
     pub(super) rows: usize,
     /// Columns.
@@ -54,6 +65,22 @@ pub(super) struct Strip<T> {
     /// Rows and columns that are there: all of the tile's, or fewer at an edge.
     pub(super) rows: usize,
     pub(super) columns: usize,
+    pub(super) alpha: T,
+    /// `None` when the result is overwritten.
+    pub(super) beta: Option<T>,
+}
+
+/// A column of results, each the dot product of a row with the same vector. Strides count items.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dots<T> {
+    pub(super) depth: usize,
+    pub(super) rows: usize,
+    /// Rows whose items lie side by side.
+    pub(super) a: *const T,
+    pub(super) a_row: usize,
+    pub(super) x: *const T,
+    pub(super) y: *mut T,
+    pub(super) y_step: usize,
     pub(super) alpha: T,
     /// `None` when the result is overwritten.
     pub(super) beta: Option<T>,
@@ -155,6 +182,70 @@ unsafe fn write<V: Register, const REGISTERS: usize, const COLUMNS: usize>(
     }
 }
 
+/// Computes dot products, four rows at a time. The order of each sum depends on its length alone.
+///
+/// # Safety
+/// What `dots` names is readable and writable, and the machine has the instructions of `V`.
+#[inline(always)]
+unsafe fn dots<V: Register>(dots: &Dots<V::Item>) {
+    let whole = dots.rows / 4 * 4;
+    for row in (0..whole).step_by(4) {
+        // SAFETY: the rows are there.
+        unsafe { some_dots::<V, 4>(dots, row) };
+    }
+    for row in whole..dots.rows {
+        // SAFETY: as above.
+        unsafe { some_dots::<V, 1>(dots, row) };
+    }
+}
+
+/// # Safety
+/// As for [`dots`], and the rows from `first` on are there.
+#[inline(always)]
+unsafe fn some_dots<V: Register, const ROWS: usize>(dots: &Dots<V::Item>, first: usize) {
+    let a = dots.a.wrapping_add(first * dots.a_row);
+    let mut sums = [[V::zero(); 2]; ROWS];
+    let step = 2 * V::COUNT;
+    let whole = dots.depth / step * step;
+    for l in (0..whole).step_by(step) {
+        for half in 0..2 {
+            let at = l + half * V::COUNT;
+            // SAFETY: `at + V::COUNT` is at most `depth`.
+            unsafe {
+                let right = V::load(dots.x.add(at));
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let left = V::load(a.add(row * dots.a_row + at));
+                    sums[half] = sums[half].add_product(left, right);
+                }
+            }
+        }
+    }
+    for (row, [even, odd]) in sums.into_iter().enumerate() {
+        let mut lanes = [V::Item::default(); LANES_MAX];
+        // SAFETY: the buffer holds any register; the rest of the row is readable, its result writable.
+        unsafe {
+            even.add(odd).store(lanes.as_mut_ptr());
+            for l in whole..dots.depth {
+                let lane = &mut lanes[(l - whole) % V::COUNT];
+                *lane = *lane + *a.add(row * dots.a_row + l) * *dots.x.add(l);
+            }
+            let mut width = V::COUNT / 2;
+            while width > 0 {
+                for lane in 0..width {
+                    lanes[lane] = lanes[lane] + lanes[lane + width];
+                }
+                width /= 2;
+            }
+            let place = dots.y.add((first + row) * dots.y_step);
+            let new = dots.alpha * lanes[0];
+            *place = dots.beta.map_or(new, |beta| new + beta * *place);
+        }
+    }
+}
+
+/// The lanes of the widest register.
+const LANES_MAX: usize = 16;
+
 /// Copies `WIDTH` rows of `depth` items so that the items of each column lie side by side; where rows have
 /// theirs side by side, `STEP` columns at a time.
 ///
@@ -199,7 +290,7 @@ unsafe fn pack<T: Copy, const WIDTH: usize, const STEP: usize>(
 }
 
 /// The rows of the tallest tile.
-const ROWS_MAX: usize = 48;
+const ROWS_MAX: usize = 128;
 
 macro_rules! real {
     ($type:ty, $portable:expr, $avx2:expr, $avx512:expr) => {
@@ -207,7 +298,7 @@ macro_rules! real {
             const ONE: Self = 1.0;
 
             #[inline]
-            fn tile(isa: Isa) -> Tile<Self> {
+            fn loops(isa: Isa) -> Loops<Self> {
                 match isa.0 {
                     Level::Portable => $portable,
                     #[cfg(target_arch = "x86_64")]
@@ -223,44 +314,56 @@ macro_rules! real {
 real!(f64, portable::F64, x86::F64_AVX2, x86::F64_AVX512);
 real!(f32, portable::F32, x86::F32_AVX2, x86::F32_AVX512);
 
-/// The shells of a tile: registers, how many of them and how many columns, rows, columns and steps of the
-/// copies, instructions.
+/// The shells of the loops: registers, how many of them and how many columns a tile has, how many a column
+/// has, the steps of the copies, instructions.
 macro_rules! shells {
-    ($name:ident, $item:ty, $register:ty, $registers:literal, $columns:literal, $rows:literal, $width:literal, $step:literal $(, $features:literal)?) => {
-        pub(super) const $name: Tile<$item> = {
-            // SAFETY of all: the caller keeps what the generic function asks for, and has the tile from an
-            // `Isa`, which exists where the machine has the instructions.
+    ($name:ident, $item:ty, $register:ty, ($registers:literal, $columns:literal), $column:literal, $step:literal $(, $features:literal)?) => {
+        pub(super) const $name: Loops<$item> = {
+            // SAFETY: the caller keeps what `dots` asks for, and has the loops from an `Isa`, which exists
+            // where the machine has the instructions.
             $(#[target_feature(enable = $features)])?
-            unsafe fn run(strip: &Strip<$item>) {
-                unsafe { tile::<$register, $registers, $columns>(strip) }
+            unsafe fn dots(it: &Dots<$item>) {
+                unsafe { super::dots::<$register>(it) }
             }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn pack_rows(from: *const $item, strides: (usize, usize), depth: usize, to: *mut $item) {
-                unsafe { pack::<$item, $rows, $step>(from, strides, depth, to) }
-            }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn pack_columns(from: *const $item, strides: (usize, usize), depth: usize, to: *mut $item) {
-                unsafe { pack::<$item, $width, $step>(from, strides, depth, to) }
-            }
-            Tile {
-                rows: <$register as Register>::COUNT * $registers,
-                columns: $columns,
-                run,
-                pack_rows,
-                pack_columns,
+            Loops {
+                tile: shells!(@tile $item, $register, $registers, $columns, $step $(, $features)?),
+                column: shells!(@tile $item, $register, $column, 1, $step $(, $features)?),
+                dots,
             }
         };
     };
+    (@tile $item:ty, $register:ty, $registers:literal, $columns:literal, $step:literal $(, $features:literal)?) => {{
+        const ROWS: usize = <$register as Register>::COUNT * $registers;
+        // SAFETY of all: as above.
+        $(#[target_feature(enable = $features)])?
+        unsafe fn run(strip: &Strip<$item>) {
+            unsafe { tile::<$register, $registers, $columns>(strip) }
+        }
+        $(#[target_feature(enable = $features)])?
+        unsafe fn pack_rows(from: *const $item, strides: (usize, usize), depth: usize, to: *mut $item) {
+            unsafe { pack::<$item, ROWS, $step>(from, strides, depth, to) }
+        }
+        $(#[target_feature(enable = $features)])?
+        unsafe fn pack_columns(from: *const $item, strides: (usize, usize), depth: usize, to: *mut $item) {
+            unsafe { pack::<$item, $columns, $step>(from, strides, depth, to) }
+        }
+        Tile {
+            rows: ROWS,
+            columns: $columns,
+            run,
+            pack_rows,
+            pack_columns,
+        }
+    }};
 }
 
 mod portable {
     //! Arrays, which the compiler maps to what the baseline has.
 
-    use super::{Register, Strip, Tile, pack, tile};
+    use super::{Dots, Loops, Register, Strip, Tile, pack, tile};
 
-    // Safe to run anywhere: no special instructions are used.
-    shells!(F64, f64, [f64; 2], 2, 4, 8, 4, 2);
-    shells!(F32, f32, [f32; 4], 2, 4, 8, 4, 4);
+    shells!(F64, f64, [f64; 2], (2, 4), 4, 2);
+    shells!(F32, f32, [f32; 4], (2, 4), 4, 4);
 
     macro_rules! array {
         ($item:ty, $count:literal) => {
@@ -309,7 +412,7 @@ mod portable {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Register, Strip, Tile, pack, tile};
+    use super::{Dots, Loops, Register, Strip, Tile, pack, tile};
     #[allow(
         clippy::wildcard_imports,
         reason = "the intrinsics of two instruction sets"
@@ -317,10 +420,10 @@ mod x86 {
     use core::arch::x86_64::*;
 
     // AVX2 has 16 registers: 12 sums, 2 of the left operand, one of the right, one to spare. AVX-512 has 32.
-    shells!(F64_AVX2, f64, F64x4, 2, 6, 8, 6, 4, "avx2,fma");
-    shells!(F32_AVX2, f32, F32x8, 2, 6, 16, 6, 8, "avx2,fma");
-    shells!(F64_AVX512, f64, F64x8, 3, 8, 24, 8, 4, "avx512f");
-    shells!(F32_AVX512, f32, F32x16, 3, 8, 48, 8, 8, "avx512f");
+    shells!(F64_AVX2, f64, F64x4, (2, 6), 8, 4, "avx2,fma");
+    shells!(F32_AVX2, f32, F32x8, (2, 6), 8, 8, "avx2,fma");
+    shells!(F64_AVX512, f64, F64x8, (3, 8), 8, 4, "avx512f");
+    shells!(F32_AVX512, f32, F32x16, (3, 8), 8, 8, "avx512f");
 
     macro_rules! register {
         ($name:ident($raw:ty), $item:ty, $count:literal, $zero:ident, $splat:ident, $fma:ident, $mul:ident, $add:ident, $load:ident, $store:ident) => {
