@@ -18,7 +18,6 @@ OWNERS = {
     "tokio": {"nexus-serve", "nexus-remote"},
     "object_store": {"nexus-remote"},
     "zip": {"nexus-convert"},
-    "gemm-f32": {"nexus-linalg"},
     "zune-jpeg": {"nexus-image"},
     "memmap2": {"nexus-safetensors", "nexus-loader"},
     "arrow-array": {"nexus-data", "nexus-search", "nexus-py-native"},

@@ -2,7 +2,7 @@
 //! multiplication" (2008): blocks of the operands are copied so that the tile reads them in a row, and stay
 //! in the cache for as long as they are used.
 
-use super::simd::{Dots, Pack, Real, Strip, Tile};
+use super::simd::{MatVec, MatVecFn, Pack, Real, Strip, Tile};
 use crate::{Isa, MatMut, MatRef};
 use core::fmt;
 use core::marker::PhantomData;
@@ -38,8 +38,8 @@ impl<T> Operand<T> {
 #[derive(Clone, Copy)]
 struct Product<T> {
     tile: Tile<T>,
-    /// Computes the only column by dot products.
-    dots: Option<unsafe fn(&Dots<T>)>,
+    /// Computes the only column.
+    matvec: Option<MatVecFn<T>>,
     m: usize,
     n: usize,
     k: usize,
@@ -68,10 +68,10 @@ impl<T: Real> GemmPart<'_, T> {
     /// The items that [`run`](Self::run) needs beside the operands.
     pub fn workspace_len(&self) -> usize {
         let Product { tile, m, n, k, .. } = self.product;
-        if self.product.dots.is_some() {
+        if self.product.matvec.is_some() {
             return 0;
         }
-        depth::<T>(k) * (block_rows(tile, m) + block_columns(tile, n))
+        depth::<T>(k) * (block_rows(&tile, m) + block_columns(&tile, n))
     }
 
     /// Computes the block.
@@ -146,12 +146,12 @@ fn depth<T>(k: usize) -> usize {
     k.div_ceil(k.div_ceil(most).max(1)).max(1)
 }
 
-fn block_rows<T>(tile: Tile<T>, m: usize) -> usize {
+fn block_rows<T>(tile: &Tile<T>, m: usize) -> usize {
     let most = (ROWS_BYTES / DEPTH_BYTES).next_multiple_of(tile.rows);
     m.next_multiple_of(tile.rows).min(most)
 }
 
-fn block_columns<T>(tile: Tile<T>, n: usize) -> usize {
+fn block_columns<T>(tile: &Tile<T>, n: usize) -> usize {
     let most = (COLUMNS_BYTES / DEPTH_BYTES).next_multiple_of(tile.columns);
     n.next_multiple_of(tile.columns).min(most)
 }
@@ -175,7 +175,7 @@ pub(super) fn parts<'a, T: Real>(
     let loops = T::loops(isa);
     let mut whole = Product {
         tile: loops.tile,
-        dots: None,
+        matvec: None,
         m,
         n,
         k,
@@ -187,12 +187,8 @@ pub(super) fn parts<'a, T: Real>(
         alpha,
         beta: (beta != T::default()).then_some(beta),
     };
-    if n == 1 {
-        // Rows are read as they lie. Not so for a product of one row with a matrix: its items must have
-        // the bits that they have in a product of more rows.
-        whole.dots = (whole.a.column == 1 && whole.b.row == 1).then_some(loops.dots);
-    } else if m == 1 || c_row != 1 && c_column == 1 {
-        // Registers lie along the columns of the result, so these must be what lies side by side.
+    // Registers lie along the columns of the result, so these must be what lies side by side.
+    if n != 1 && (m == 1 || c_row != 1 && c_column == 1) {
         whole = Product {
             m: n,
             n: m,
@@ -203,8 +199,14 @@ pub(super) fn parts<'a, T: Real>(
             ..whole
         };
     }
-    if whole.n == 1 {
-        whole.tile = loops.column;
+    if whole.n == 1 && whole.b.row == 1 {
+        whole.matvec = match whole.a {
+            Operand { row: 1, .. } => Some(loops.sweep),
+            // A product of one row with a matrix must have the bits that it has in one of more rows.
+            Operand { column: 1, .. } if n == 1 => Some(loops.dots),
+            Operand { column: 1, .. } => Some(loops.turned),
+            _ => None,
+        };
     }
     // Views prove at construction that all their items lie inside their slices, and that those of `c` do
     // not share places; `c` is borrowed mutably for as long as the parts live, so it is apart from `a` and
@@ -251,25 +253,28 @@ impl<T: Real> Product<T> {
     /// # Safety
     /// Operands are readable, the result is writable, and the workspace has the length that was asked for.
     unsafe fn run(&self, workspace: *mut T) {
-        if let Some(dots) = self.dots {
-            // SAFETY: there is one column, and the items of each row and of the vector lie side by side.
-            return unsafe {
-                dots(&Dots {
-                    depth: self.k,
+        let depth = depth::<T>(self.k);
+        if let Some(matvec) = self.matvec {
+            // SAFETY: there is one column, and operands lie as the function wants them.
+            unsafe {
+                matvec(&MatVec {
                     rows: self.m,
+                    k: self.k,
+                    depth,
                     a: self.a.data,
                     a_row: self.a.row,
+                    a_column: self.a.column,
                     x: self.b.data,
                     y: self.c,
                     y_step: self.c_row,
                     alpha: self.alpha,
                     beta: self.beta,
-                })
-            };
+                });
+            }
+            return;
         }
-        let depth = depth::<T>(self.k);
-        let rows = block_rows(self.tile, self.m);
-        let columns = block_columns(self.tile, self.n);
+        let rows = block_rows(&self.tile, self.m);
+        let columns = block_columns(&self.tile, self.n);
         let right = workspace.wrapping_add(rows * depth);
         for j in (0..self.n).step_by(columns) {
             let columns = columns.min(self.n - j);
@@ -279,7 +284,7 @@ impl<T: Real> Product<T> {
                 let beta = if l == 0 { self.beta } else { Some(T::ONE) };
                 // SAFETY: the block lies inside the operands, and the workspace holds it.
                 unsafe {
-                    self.block_of_columns((j, columns), (l, depth), beta, rows, workspace, right)
+                    self.block_of_columns((j, columns), (l, depth), beta, rows, workspace, right);
                 }
             }
         }
@@ -306,7 +311,7 @@ impl<T: Real> Product<T> {
                     self.tile.columns,
                     self.tile.pack_columns,
                     right,
-                )
+                );
             };
         }
         for i in (0..self.m).step_by(rows) {

@@ -1,0 +1,158 @@
+//! The registers of AVX2 and AVX-512.
+
+use super::{Loops, MatVec, Register, Strip, Tile, matvec, pack, shells, tile};
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the intrinsics of two instruction sets"
+)]
+use core::arch::x86_64::*;
+
+// AVX2 has 16 registers: 12 sums, 2 of the left operand, one of the right, one to spare. AVX-512 has 32.
+shells!(F64_AVX2, f64, F64x4, (2, 6), 4, "avx2,fma");
+shells!(F32_AVX2, f32, F32x8, (2, 6), 8, "avx2,fma");
+shells!(F64_AVX512, f64, F64x8, (3, 8), 4, "avx512f");
+shells!(F32_AVX512, f32, F32x16, (3, 8), 8, "avx512f");
+
+macro_rules! register {
+    ($name:ident($raw:ty), $item:ty, $count:literal, $zero:ident, $splat:ident, $fma:ident, $mul:ident, $add:ident, $load:ident, $store:ident $(, $more:item)?) => {
+        #[derive(Clone, Copy)]
+        struct $name($raw);
+
+        // SAFETY of every block: registers are named only by the shells above, so the machine has
+        // their instructions; loads and stores need no alignment, and callers vouch for the memory.
+        impl Register for $name {
+            type Item = $item;
+            const COUNT: usize = $count;
+
+            #[inline(always)]
+            fn zero() -> Self {
+                Self(unsafe { $zero() })
+            }
+            #[inline(always)]
+            fn splat(value: $item) -> Self {
+                Self(unsafe { $splat(value) })
+            }
+            #[inline(always)]
+            fn add_product(self, a: Self, b: Self) -> Self {
+                Self(unsafe { $fma(a.0, b.0, self.0) })
+            }
+            #[inline(always)]
+            fn mul(self, other: Self) -> Self {
+                Self(unsafe { $mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn add(self, other: Self) -> Self {
+                Self(unsafe { $add(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const $item) -> Self {
+                Self(unsafe { $load(from) })
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $item) {
+                unsafe { $store(to, self.0) }
+            }
+            $($more)?
+        }
+    };
+}
+
+register!(
+    F64x4(__m256d),
+    f64,
+    4,
+    _mm256_setzero_pd,
+    _mm256_set1_pd,
+    _mm256_fmadd_pd,
+    _mm256_mul_pd,
+    _mm256_add_pd,
+    _mm256_loadu_pd,
+    _mm256_storeu_pd,
+    /// By turning the block.
+    #[inline(always)]
+    unsafe fn add_columns(self, rows: *const f64, row: usize, factors: *const f64) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let [a, b, c, d] = core::array::from_fn(|i| _mm256_loadu_pd(rows.add(i * row)));
+            let (even_top, odd_top) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            let (even_bottom, odd_bottom) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+            let columns = [
+                _mm256_permute2f128_pd::<0x20>(even_top, even_bottom),
+                _mm256_permute2f128_pd::<0x20>(odd_top, odd_bottom),
+                _mm256_permute2f128_pd::<0x31>(even_top, even_bottom),
+                _mm256_permute2f128_pd::<0x31>(odd_top, odd_bottom),
+            ];
+            let mut sum = self;
+            for (i, column) in columns.into_iter().enumerate() {
+                sum = sum.add_product(Self(column), Self::splat(*factors.add(i)));
+            }
+            sum
+        }
+    }
+);
+register!(
+    F32x8(__m256),
+    f32,
+    8,
+    _mm256_setzero_ps,
+    _mm256_set1_ps,
+    _mm256_fmadd_ps,
+    _mm256_mul_ps,
+    _mm256_add_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    /// By turning the block.
+    #[inline(always)]
+    unsafe fn add_columns(self, rows: *const f32, row: usize, factors: *const f32) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let rows: [__m256; 8] = core::array::from_fn(|i| _mm256_loadu_ps(rows.add(i * row)));
+            let turn = |[a, b, c, d]: [__m256; 4]| {
+                let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+                let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+                [
+                    _mm256_shuffle_ps::<0x44>(ab, cd),
+                    _mm256_shuffle_ps::<0xEE>(ab, cd),
+                    _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+                    _mm256_shuffle_ps::<0xEE>(ab_high, cd_high),
+                ]
+            };
+            let [a, b, c, d, e, f, g, h] = rows;
+            let (top, bottom) = (turn([a, b, c, d]), turn([e, f, g, h]));
+            let mut sum = self;
+            for i in 0..4 {
+                let column = _mm256_permute2f128_ps::<0x20>(top[i], bottom[i]);
+                sum = sum.add_product(Self(column), Self::splat(*factors.add(i)));
+            }
+            for i in 0..4 {
+                let column = _mm256_permute2f128_ps::<0x31>(top[i], bottom[i]);
+                sum = sum.add_product(Self(column), Self::splat(*factors.add(4 + i)));
+            }
+            sum
+        }
+    }
+);
+register!(
+    F64x8(__m512d),
+    f64,
+    8,
+    _mm512_setzero_pd,
+    _mm512_set1_pd,
+    _mm512_fmadd_pd,
+    _mm512_mul_pd,
+    _mm512_add_pd,
+    _mm512_loadu_pd,
+    _mm512_storeu_pd
+);
+register!(
+    F32x16(__m512),
+    f32,
+    16,
+    _mm512_setzero_ps,
+    _mm512_set1_ps,
+    _mm512_fmadd_ps,
+    _mm512_mul_ps,
+    _mm512_add_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps
+);
