@@ -208,6 +208,19 @@ def peer(name: str, venv: str, script: str, *arguments: str) -> Contestant:
     return Contestant(name, command)
 
 
+def signatures(millions: int, memory: int, disk: int) -> Contestant:
+    """Ours: so many synthetic signatures in so many MiB, where there are so many bytes of disk."""
+
+    def command(bench: Bench) -> list[str]:
+        if shutil.disk_usage(bench.work).free < disk:
+            raise toolchain.Missing(f"needs {disk / 1e9:.0f} GB of disk")
+        # What the memory does not count is code and stacks.
+        sizes = [str(millions * 1_000_000), str(memory - 16), str(os.cpu_count() or 1)]
+        return [str(toolchain.measure(ROOT)), "synthetic", *sizes, str(bench.work / "signatures")]
+
+    return Contestant(f"nexus, {millions} M in {memory} MiB", command)
+
+
 def plain(bench: Bench) -> list[str]:
     """The specification itself."""
     return [sys.executable, str(HERE / "reference.py"), bench.source, bench.target]
@@ -263,7 +276,7 @@ def groups(full: bool) -> list[Group]:
             "The filters that SQL can say, and exact copies",
             "small-dup",
             [
-                later("the same plan without lines, bigrams and near copies"),
+                plan("frames"),
                 peer("Polars", "frames", "frames.py", "polars", "{source}", "{target}"),
                 peer("DuckDB", "frames", "frames.py", "duckdb", "{source}", "{target}"),
                 peer("Spark, from jsonl.gz", "spark", "spark.py", "{source}", "{target}"),
@@ -293,6 +306,15 @@ def groups(full: bool) -> list[Group]:
                 ("filters", "Gopher repetition and quality, C4, FineWeb filters on two shards"),
                 ("minhash", "MinHash in four steps on two shards"),
             )
+        ),
+        Group(
+            "signatures",
+            "Near copies among synthetic signatures of 14 x 8 values, a tenth of them copies",
+            "",
+            [
+                signatures(10, 128, 8 * 10**9),
+                *([signatures(100, 1024, 40 * 10**9)] if full else []),
+            ],
         ),
         Group("tokens", "GPT-2 ids of 32 MB, one call", "tokens.jsonl", tokenizers()),
         Group("tokens-cold", "GPT-2 ids of the first megabyte", "tokens-cold.jsonl", tokenizers()),
@@ -360,7 +382,7 @@ def table(group: Group, size: int) -> str:
     heads = ["rows/s", "first batch, ms", "p50 / p99, ms"] if rows else ["wall, s"]
     heads += ["CPU, s (spread)", *([] if rows else ["MB / CPU s"]), "peak memory, MB", "result"]
     heads.append("of ours")
-    title = group.title if rows else f"{group.title} ({size / 1e6:.1f} MB of JSON)"
+    title = f"{group.title} ({size / 1e6:.1f} MB of JSON)" if size else group.title
     lines = [f"**{title}**", "", f"| | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
     for name in (contestant.name for contestant in group.contestants):
         if name in group.missing or not group.figures.get(name):
@@ -379,7 +401,7 @@ def table(group: Group, size: int) -> str:
             cells.append(f"{median(group, name, 'wall_s'):.2f}")
         cells.append(f"{middle:.2f} ({min(cpu):.2f} to {max(cpu):.2f})")
         if not rows:
-            cells.append(f"{size / middle / 1e6:.2f}")
+            cells.append(f"{size / middle / 1e6:.2f}" if size else "")
         cells.append(f"{median(group, name, 'peak_bytes') / 1e6:.0f}")
         cells += [result(group.figures[name][-1]), ratio(group, name, middle)]
         lines.append(f"| {' | '.join(cells)} |")

@@ -82,6 +82,15 @@ def java(folder: Path) -> list[str]:
     return ["java", "-XX:+UseParallelGC", "-cp", path, "specv1.Main"]
 
 
+def measure(root: Path) -> Path:
+    """The program that measures nexus-dedup alone, built."""
+    hint = "see the compiler's message"
+    target = Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
+    command = ["cargo", "build", "--release", "-p", "nexus-dedup", "--example", "measure"]
+    run(command, root, hint, CARGO_TARGET_DIR=str(target))
+    return target / "release/examples/measure"
+
+
 def versions(folder: Path) -> dict[str, str]:
     """What is used, for the line below the tables."""
     found = {}

@@ -23,7 +23,7 @@ use crate::{
     Tokenization,
 };
 use nexus_text::{
-    C4Paragraphs, C4Quality, FineWebQuality, FtfyFormatter, GopherQuality, GopherRepetition,
+    Basic, C4Paragraphs, C4Quality, FineWebQuality, FtfyFormatter, GopherQuality, GopherRepetition,
     PiiFormatter, UnicodeFormatter, UrlRules,
 };
 use std::fmt::Write;
@@ -154,7 +154,7 @@ const STEPS: [&str; 19] = [
     C4Paragraphs::OP,
     BadWords::OP,
     FineWebQuality::OP,
-    "basic",
+    Basic::OP,
     ExactCopies::OP,
     NearCopies::OP,
     Tokenization::OP,
@@ -164,12 +164,9 @@ const STEPS: [&str; 19] = [
 fn read_step(step: &Table<'_>) -> Result<Step, Error> {
     let op = step.string("op")?.ok_or_else(|| step.lacks("op"))?;
     Ok(match op {
-        "clean" | "basic" => {
+        "clean" => {
             step.allow(&["op"])?;
-            match op {
-                "clean" => Step::Clean,
-                _ => Step::Quality(Quality::Basic),
-            }
+            Step::Clean
         }
         "min_chars" => {
             step.allow(&["op", "chars"])?;
@@ -179,6 +176,7 @@ fn read_step(step: &Table<'_>) -> Result<Step, Error> {
             step.allow(&["op", "max_tokens"])?;
             Step::Cut(step.count("max_tokens")?)
         }
+        Basic::OP => Step::Quality(step.settings::<Basic>()?.into()),
         GopherQuality::OP => Step::Quality(step.settings::<GopherQuality>()?.into()),
         GopherRepetition::OP => Step::Quality(step.settings::<GopherRepetition>()?.into()),
         C4Quality::OP => Step::Quality(step.settings::<C4Quality>()?.into()),
@@ -291,7 +289,7 @@ fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
             Quality::FineWebQuality(settings) => write_settings(plan, settings)?,
             Quality::Language(settings) => write_settings(plan, settings)?,
             Quality::Url(settings) => write_settings(plan, settings)?,
-            Quality::Basic => plan.push_str("op = \"basic\"\n"),
+            Quality::Basic(settings) => write_settings(plan, settings)?,
         },
         Step::Format(formatting) => match formatting {
             Formatting::Pii(settings) => write_settings(plan, settings)?,

@@ -36,7 +36,7 @@ pub enum Quality {
     /// `fineweb_quality`: the rules of `FineWeb` (Penedo et al. 2024) on lines.
     FineWebQuality(FineWebQuality),
     /// `basic`: rules with fixed limits that any language can state in a page.
-    Basic,
+    Basic(Basic),
     /// `language`: what the text is written in.
     Language(LanguageRules),
     /// `url`: the key `url` of the record, by lists of domains, addresses and words.
@@ -82,7 +82,7 @@ impl Quality {
             Self::C4Quality(filter) => Box::new(filter),
             Self::C4Paragraphs(filter) => Box::new(filter),
             Self::FineWebQuality(filter) => Box::new(filter),
-            Self::Basic => Box::new(Basic),
+            Self::Basic(filter) => Box::new(filter),
             Self::Url(rules) => Box::new(UrlFilter::new(rules)),
             Self::Language(rules) => Box::new(LanguageFilter {
                 languages: rules.languages,
@@ -150,7 +150,7 @@ impl From<UrlRules> for Quality {
 }
 
 impl From<Basic> for Quality {
-    fn from(Basic: Basic) -> Self {
-        Self::Basic
+    fn from(filter: Basic) -> Self {
+        Self::Basic(filter)
     }
 }

@@ -8,7 +8,7 @@ use crate::quality::{BadWords, LanguageRules};
 use crate::tokenization::Tokenization;
 use nexus_dedup::Family;
 use nexus_text::{
-    C4Paragraphs, C4Quality, FineWebQuality, FtfyFormatter, GopherQuality, GopherRepetition,
+    Basic, C4Paragraphs, C4Quality, FineWebQuality, FtfyFormatter, GopherQuality, GopherRepetition,
     PiiFormatter, UnicodeForm, UnicodeFormatter, Unit, UrlRules,
 };
 use std::path::PathBuf;
@@ -51,6 +51,7 @@ macro_rules! settings {
     };
 }
 
+settings!(Basic, "basic", lines, pairs);
 settings!(
     GopherQuality,
     "gopher_quality",

@@ -1,7 +1,8 @@
 //! Measures this crate on documents of one file, separated by NUL bytes, or on synthetic signatures.
 //!
 //! `measure minhash FILE`, `measure near FILE FOLDER THREADS`, `measure substrings FILE`,
-//! `measure synthetic COUNT MEMORY_MIB THREADS FOLDER [verify]`. Peak memory: `/usr/bin/time -v`.
+//! `measure synthetic COUNT MEMORY_MIB THREADS FOLDER [verify]`. Peak memory: `/usr/bin/time -v`. The last line
+//! of the latter is JSON for `bench/data/run.py`.
 
 use nexus_dedup::{Clusterer, MinHasher, Options, Params, ShingleSet, Signature, Substrings};
 use std::path::Path;
@@ -123,6 +124,11 @@ fn synthetic(count: u32, folder: &Path, options: Options) -> Result<()> {
     let removals = clusterer.finish()?;
     let seconds = start.elapsed().as_secs_f64();
     println!("{} of {count} removed: {seconds:.1} s", removals.count());
+    println!(
+        "{{\"kept\": {}, \"removed\": {}}}",
+        u64::from(count) - removals.count(),
+        removals.count()
+    );
     Ok(())
 }
 

@@ -51,7 +51,7 @@ fn filters() -> Vec<(&'static str, Box<dyn Filter>)> {
         ("c4_any_end", Box::new(any_end)),
         ("c4_sentences", Box::new(sentences)),
         ("c4_paragraphs", Box::new(C4Paragraphs::default())),
-        ("basic", Box::new(Basic)),
+        ("basic", Box::new(Basic::default())),
         ("fineweb_quality", Box::new(FineWebQuality::default())),
     ]
 }

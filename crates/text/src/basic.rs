@@ -32,8 +32,23 @@ const STOP_WORDS: [u64; 8] = {
 ///
 /// The rules and the order of the reasons are those of `bench/data/`; white space is Unicode's
 /// `White_Space`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Basic;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Basic {
+    /// Whether there are rules on lines.
+    pub lines: bool,
+    /// Whether there is a rule on pairs of words.
+    pub pairs: bool,
+}
+
+impl Default for Basic {
+    /// All rules.
+    fn default() -> Self {
+        Self {
+            lines: true,
+            pairs: true,
+        }
+    }
+}
 
 impl Filter for Basic {
     fn name(&self) -> &'static str {
@@ -45,8 +60,8 @@ impl Filter for Basic {
         let words = Words::of(text);
         let first = words
             .reason(text)
-            .or_else(|| lines(profile))
-            .or_else(|| drop_if(words.has_frequent_pair(profile), "bigram"))
+            .or_else(|| if self.lines { lines(profile) } else { None })
+            .or_else(|| drop_if(self.pairs && words.has_frequent_pair(profile), "bigram"))
             .or_else(|| drop_if(has_lorem_ipsum(profile), "lorem-ipsum"));
         verdict(first)
     }

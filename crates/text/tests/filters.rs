@@ -256,6 +256,14 @@ fn basic_rules_drop_for_the_first_reason() {
         (format!("{text}\n{}.", "river engine ".repeat(30)), "bigram"),
         (text.replace("cat", "Lorem Ipsum"), "lorem-ipsum"),
     ] {
-        assert_eq!(reason(&Basic, &text), expected, "{text}");
+        assert_eq!(reason(&Basic::default(), &text), expected, "{text}");
+        // Rules that are switched off drop nothing.
+        let (lines, pairs) = (
+            !expected.contains("line") && expected != "bullets",
+            expected != "bigram",
+        );
+        let rules = Basic { lines, pairs };
+        let expected = if lines && pairs { expected } else { "keep" };
+        assert_eq!(reason(&rules, &text), expected, "{text}");
     }
 }
