@@ -53,6 +53,7 @@ fn first_ranks(
     })
 }
 
+/// For at most [`SCAN_MAX`] symbols, a bit each.
 fn by_scan(
     symbols: &mut Vec<Symbol>,
     ranks: &mut Vec<u64>,
@@ -209,6 +210,9 @@ mod tests {
             };
             let symbols: Vec<_> = (0..text.len() as u32).map(|start| Symbol { start, id: 1000 }).collect();
             for merge in [|symbols: &mut Vec<_>, queue: &mut Queue, value: &dyn Fn(u32, u32, u32, u32) -> u64| {
+                if symbols.len() > SCAN_MAX {
+                    return by_ranks(symbols, queue, value);
+                }
                 let mut ranks = std::mem::take(&mut queue.ranks);
                 by_scan(symbols, &mut ranks, value);
             }, |symbols: &mut Vec<_>, queue: &mut Queue, value: &dyn Fn(u32, u32, u32, u32) -> u64| {
