@@ -227,17 +227,78 @@ def plain(bench: Bench) -> list[str]:
 
 
 PIPELINE = [plan("spec-v1"), tool("Go", toolchain.go), tool("Java", toolchain.java)]
-TOKENS = ["{files}/vocabulary", "{source}"]
 
 
-def tokenizers() -> list[Contestant]:
+def tokens(name: str, vocabulary: str, *warm: str, venv: str = "tokens") -> Contestant:
+    """A tokeniser of bench/data/peers/tokens.py."""
+    rest = ["{files}/vocabulary", vocabulary, "{source}", *warm]
+    return peer(name, venv, "tokens.py", "tokenizers" if venv != "tokens" else name, *rest)
+
+
+def ours(name: str, vocabulary: str, *warm: str) -> Contestant:
+    """Our tokeniser, under the Python that runs this."""
+
+    def command(bench: Bench) -> list[str]:
+        script = str(HERE / "peers/tokens.py")
+        folder = str(bench.files / "vocabulary")
+        kind = name if vocabulary == "gpt2" else "nexus, from ranks"
+        return [sys.executable, script, kind, folder, vocabulary, bench.source, *warm]
+
+    return Contestant(name, command)
+
+
+def gpt2(*warm: str, slow: bool = False) -> list[Contestant]:
+    """Who reads GPT-2's vocabulary."""
+    found = [
+        ours("nexus", "gpt2", *warm),
+        ours("nexus, uint16", "gpt2", *warm),
+        tokens("gigatoken", "gpt2", *warm),
+        tokens("gigatoken, from file", "gpt2", *warm),
+        tokens("fastokens", "gpt2", *warm),
+        tokens("tokie", "gpt2", *warm),
+        tokens("tokenizers 1.0.0rc3", "gpt2", *warm, venv="tokens-rc"),
+    ]
+    if slow:
+        found += [
+            tokens("tiktoken", "gpt2", *warm),
+            peer(
+                "tokenizers 0.23.3",
+                "tokens",
+                "tokens.py",
+                "tokenizers",
+                *["{files}/vocabulary", "gpt2", "{source}", *warm],
+            ),
+        ]
+    return found
+
+
+def cl100k() -> list[Contestant]:
+    """Who reads the rank file of cl100k."""
     return [
-        later("byte-level BPE in nexus.data"),
-        peer("gigatoken", "tokens", "tokens.py", "gigatoken", *TOKENS),
-        peer("gigatoken, from file", "tokens", "tokens.py", "gigatoken, from file", *TOKENS),
-        peer("tokenizers 1.0.0rc3", "tokens-rc", "tokens.py", "tokenizers", *TOKENS),
-        peer("tiktoken", "tokens", "tokens.py", "tiktoken", *TOKENS),
-        peer("tokenizers 0.23.3", "tokens", "tokens.py", "tokenizers", *TOKENS),
+        ours("nexus", "cl100k"),
+        tokens("tiktoken", "cl100k"),
+        tokens("bpe-openai", "cl100k"),
+    ]
+
+
+def token_groups() -> list[Group]:
+    """The tables of tokenisers."""
+    cold, hard = "tokens-cold.jsonl", "tokens-hard.jsonl"
+    every = "small-dup.jsonl"
+    return [
+        Group("tokens", "GPT-2 ids of 32 MB, one call", "tokens.jsonl", gpt2(slow=True)),
+        Group("tokens-warm", "The same, the second call", "tokens.jsonl", gpt2("warm")),
+        Group("tokens-cold", "GPT-2 ids of the first megabyte", cold, gpt2(slow=True)),
+        Group("tokens-all", "GPT-2 ids of the small corpus", every, gpt2()),
+        Group("tokens-cjk", "GPT-2 ids of Chinese and Japanese", "tokens-cjk.jsonl", gpt2()),
+        Group("tokens-cl100k", "cl100k ids of 32 MB, one call", "tokens.jsonl", cl100k()),
+        Group(
+            "tokens-hard",
+            "GPT-2 ids of a megabyte each of `a`, of `語` and of spaces",
+            hard,
+            gpt2(),
+        ),
+        Group("tokens-hard-cl100k", "The same with cl100k", hard, cl100k()),
     ]
 
 
@@ -316,8 +377,7 @@ def groups(full: bool) -> list[Group]:
                 *([signatures(100, 1024, 40 * 10**9)] if full else []),
             ],
         ),
-        Group("tokens", "GPT-2 ids of 32 MB, one call", "tokens.jsonl", tokenizers()),
-        Group("tokens-cold", "GPT-2 ids of the first megabyte", "tokens-cold.jsonl", tokenizers()),
+        *token_groups(),
         Group("loaders-0", "Shuffled batches of 32 x 2048 tokens", "", loaders(0)),
         Group("loaders-2", "The same, two worker processes", "", loaders(2)),
     ]
@@ -347,6 +407,12 @@ def prepare(folder: Path, full: bool) -> None:
     for name, limit in (("tokens", TOKEN_BYTES), ("tokens-cold", TOKEN_BYTES_COLD)):
         if not (folder / f"{name}.jsonl").exists():
             first(folder / "small-dup.jsonl", folder / f"{name}.jsonl", limit)
+    if not (folder / "tokens-cjk.jsonl").exists():
+        ideographic(folder / "small-dup.jsonl", folder / "tokens-cjk.jsonl", TOKEN_BYTES)
+    if not (folder / "tokens-hard.jsonl").exists():
+        runs = ("a" * 1_000_000, "語" * 333_333, " " * 1_000_000)
+        lines = (json.dumps({"text": run}, ensure_ascii=False) + "\n" for run in runs)
+        (folder / "tokens-hard.jsonl").write_text("".join(lines), "utf-8")
     vocabulary.make(folder / "vocabulary")
 
 
@@ -358,6 +424,19 @@ def first(source: Path, target: Path, limit: int) -> None:
                 return
             part.write(line)
             limit -= len(json.loads(line)["text"].encode())
+
+
+def ideographic(source: Path, target: Path, limit: int) -> None:
+    """The first documents of which a third or more is Chinese or Japanese."""
+    with source.open(encoding="utf-8") as lines, target.open("w", encoding="utf-8") as part:
+        for line in lines:
+            text = json.loads(line)["text"]
+            count = sum("\u3040" <= c <= "\u9fff" for c in text)
+            if 3 * count >= len(text):
+                part.write(line)
+                limit -= len(text.encode())
+            if limit <= 0:
+                return
 
 
 def input_bytes(folder: Path, source: str) -> int:

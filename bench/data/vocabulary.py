@@ -1,4 +1,4 @@
-"""GPT-2's vocabulary in the forms that the tokenisers read.
+"""GPT-2's vocabulary, and that of cl100k, in the forms that the tokenisers read.
 
     python bench/data/vocabulary.py FOLDER
 
@@ -32,7 +32,7 @@ def assets(folder: Path) -> Path:
 
 
 def make(folder: Path) -> None:
-    if (folder / "gpt2.tiktoken").exists():
+    if (folder / "cl100k_base.tiktoken").exists():
         return
     source = assets(folder)
     vocabulary = json.loads((source / "encoder.json").read_text("utf-8"))
@@ -71,6 +71,7 @@ def make(folder: Path) -> None:
     }
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), "utf-8")
     shutil.copyfile(source / "r50k_base.tiktoken", folder / "gpt2.tiktoken")
+    shutil.copyfile(source / "cl100k_base.tiktoken", folder / "cl100k_base.tiktoken")
 
 
 def byte_level() -> dict[str, object]:

@@ -5,9 +5,11 @@
 )]
 
 mod columns;
+mod ragged;
 mod report;
 mod settings;
 mod stream;
+mod texts;
 mod tokenizer;
 
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
 use columns::{Columns, with_text};
+pub(crate) use ragged::Ragged;
 pub(crate) use report::{Report, StepReport};
 use settings::{Size, step};
 pub(crate) use stream::Rows;

@@ -14,7 +14,7 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::data::{Encoding, Pipeline, Report, Rows, StepReport, Tokenizer};
+    use super::data::{Encoding, Pipeline, Ragged, Report, Rows, StepReport, Tokenizer};
 
     #[pymodule_export]
     use super::loader::{Batch, Loader};

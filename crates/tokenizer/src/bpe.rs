@@ -42,6 +42,14 @@ pub(crate) enum Symbols {
     Bytes(Box<[u32; 256]>),
     /// The token of each character, or else those of its bytes.
     Chars(Box<[u32; 256]>),
+    /// The token of each character; `id` for others, one for several in a row where it `fuses`.
+    Unknown { id: u32, fuses: bool },
+    /// The token of each byte, and of the last one of a pretoken, whose text ends with `suffix`.
+    Words {
+        inner: Box<[u32; 256]>,
+        last: Box<[u32; 256]>,
+        suffix: Box<str>,
+    },
 }
 
 /// What is encoded: only a whole pretoken may be a token in spite of the merges.
@@ -99,6 +107,9 @@ impl Bpe {
     #[cold]
     #[inline(never)]
     fn encode_new(&self, piece: &[u8], key: Key, cache: &mut Cache, out: &mut Vec<u32>) {
+        if cache.short_aside(key, out) {
+            return;
+        }
         let first = out.len();
         // Pieces of many tokens are among the long ones.
         let hash = key.kind().hash(piece);
@@ -120,8 +131,14 @@ impl Bpe {
         cache: &mut Cache,
         out: &mut Vec<u32>,
     ) {
+        // The end of a pretoken is a part of its last token.
+        if matches!(self.symbols, Symbols::Words { .. }) && end - start > cache::LONG_SIZE_MAX {
+            let piece = &text[start..end];
+            return self.encode(piece, Piece::Pretoken, &mut cache.scratch, out);
+        }
         // Words of alphabets come again and have few seams; runs of ideographs are the other way round.
-        if text[start + 1] < 0xE3 && end - start <= cache::LONG_SIZE_MAX {
+        let is_word = text[start + 1] < 0xE3 || matches!(self.symbols, Symbols::Words { .. });
+        if is_word && end - start <= cache::LONG_SIZE_MAX {
             return self.encode_word(&text[start..end], Piece::Pretoken, cache, out);
         }
         if self.takes_whole_tokens
@@ -167,6 +184,32 @@ impl Bpe {
         {
             return out.push(id);
         }
+        self.merge(piece, scratch);
+        out.extend(scratch.symbols.iter().map(|symbol| symbol.id));
+    }
+
+    /// Gives the tokens of `piece` and their ranges in it.
+    pub(crate) fn encode_ranges(
+        &self,
+        piece: &[u8],
+        scratch: &mut Scratch,
+        mut emit: impl FnMut(u32, usize, usize),
+    ) {
+        if self.takes_whole_tokens
+            && let Some(id) = self.vocab.id(piece)
+        {
+            return emit(id, 0, piece.len());
+        }
+        self.merge(piece, scratch);
+        for (at, symbol) in scratch.symbols.iter().enumerate() {
+            let next = scratch.symbols.get(at + 1);
+            let end = next.map_or(piece.len(), |next| next.start as usize);
+            emit(symbol.id, symbol.start as usize, end);
+        }
+    }
+
+    /// Merges the symbols of `piece`.
+    fn merge(&self, piece: &[u8], scratch: &mut Scratch) {
         let Scratch { symbols, queue, .. } = scratch;
         symbols.clear();
         self.symbols(piece, symbols);
@@ -182,7 +225,6 @@ impl Bpe {
                 });
             }
         }
-        out.extend(symbols.iter().map(|symbol| symbol.id));
     }
 
     fn symbols(&self, piece: &[u8], out: &mut Vec<Symbol>) {
@@ -192,6 +234,30 @@ impl Bpe {
                     start,
                     id: ids[byte as usize],
                 }));
+            }
+            Symbols::Words { inner, last, .. } => {
+                out.extend(piece.iter().zip(0..).map(|(&byte, start)| Symbol {
+                    start,
+                    id: inner[byte as usize],
+                }));
+                if let (Some(symbol), Some(&byte)) = (out.last_mut(), piece.last()) {
+                    symbol.id = last[byte as usize];
+                }
+            }
+            &Symbols::Unknown { id, fuses } => {
+                let (mut at, mut was_unknown) = (0, false);
+                while at < piece.len() {
+                    let size = utf8_size(piece[at]).min(piece.len() - at);
+                    let known = self.vocab.id(&piece[at..at + size]);
+                    if known.is_some() || !was_unknown || !fuses {
+                        out.push(Symbol {
+                            start: at as u32,
+                            id: known.unwrap_or(id),
+                        });
+                    }
+                    was_unknown = known.is_none();
+                    at += size;
+                }
             }
             Symbols::Chars(fallback) => {
                 let mut at = 0;

@@ -8,6 +8,7 @@ use crate::bpe::{Bpe, NO_TOKEN, Piece, Symbols};
 use crate::class::Classes;
 use crate::file::AddedToken;
 use crate::normal::{Normal, Normalization, Prefix};
+use crate::normalizer::Normalizers;
 use crate::pretoken::Pattern;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -30,6 +31,8 @@ pub(crate) struct BytePair {
     pub(crate) bpe: Bpe,
     pub(crate) pattern: Pattern,
     pub(crate) normalization: Normalization,
+    /// What else a file does to a text, before all that.
+    normalizers: Option<Normalizers>,
     added: Vec<AddedToken>,
     /// Found in the text as it is, and in the normalised text.
     literal: Option<AddedTokens>,
@@ -52,21 +55,23 @@ impl BytePair {
         bpe: Bpe,
         pattern: Pattern,
         normalization: Normalization,
+        normalizers: Option<Normalizers>,
         added: Vec<AddedToken>,
     ) -> Result<Self, Error> {
-        let content = |token: &AddedToken| (token.id, normalization.pattern(token).into());
-        let contents = added.iter().map(content).collect();
         let mut tokenizer = Self {
             bpe,
             pattern,
             normalization,
+            normalizers,
             added,
             literal: None,
             normalized: None,
-            contents,
+            contents: HashMap::new(),
             classes: Classes::new(),
             caches: Caches::default(),
         };
+        let content = |token: &AddedToken| (token.id, tokenizer.pattern(token).into());
+        tokenizer.contents = tokenizer.added.iter().map(content).collect();
         tokenizer.set_special(Special::Token)?;
         Ok(tokenizer)
     }
@@ -81,7 +86,7 @@ impl BytePair {
             });
             let tokens: Vec<_> = tokens
                 .map(|token| AddedToken {
-                    content: self.normalization.pattern(token),
+                    content: self.pattern(token),
                     ..token.clone()
                 })
                 .collect();
@@ -135,18 +140,26 @@ impl BytePair {
             }
 
             fn text(&mut self, normal: &Normal<'_>, start: usize) {
-                let first = self.3.len();
-                self.0.encode(normal.text.as_bytes(), &mut self.1, self.3);
-                let mut at = 0;
-                for &id in &self.3[first..] {
-                    let end = at + self.0.token_size(id);
-                    let (from, to) = normal.source(at, end);
-                    self.4.push((
-                        floor(self.2, start + from) as u32,
-                        ceil(self.2, start + to) as u32,
-                    ));
-                    at = end;
-                }
+                let Self(model, cache, text, ids, offsets) = self;
+                let first = ids.len();
+                let bytes = normal.text.as_bytes();
+                model.encode(bytes, cache, ids);
+                let mut ids = ids[first..].iter();
+                model
+                    .pattern
+                    .cut(bytes, model.classes, |mut at, piece_end| {
+                        while at < piece_end
+                            && let Some(&id) = ids.next()
+                        {
+                            let end = at + model.token_size(id);
+                            let (from, to) = normal.source(at, end);
+                            offsets.push((
+                                floor(text, start + from) as u32,
+                                ceil(text, start + to) as u32,
+                            ));
+                            at = end;
+                        }
+                    });
             }
         }
         let mut both = Both(self, self.cache(), text, ids, offsets);
@@ -177,6 +190,13 @@ impl BytePair {
             if let Some(token) = self.token(id) {
                 bytes.extend_from_slice(&token);
             }
+            if let Some(suffix) = self.suffix(id) {
+                bytes.truncate(bytes.len() - suffix.len());
+                bytes.push(b' ');
+            }
+        }
+        if ids.last().is_some_and(|&id| self.suffix(id).is_some()) {
+            bytes.pop();
         }
         if self.normalization.unifies_spaces
             && self.normalization.prefix != Prefix::Never
@@ -205,7 +225,7 @@ impl BytePair {
     }
 
     pub(crate) fn cache(&self) -> Cache {
-        self.caches.take()
+        self.caches.take(self.bpe.vocab.len())
     }
 
     pub(crate) fn give_back(&self, cache: Cache) {
@@ -240,10 +260,38 @@ impl BytePair {
         }
     }
 
+    /// The bytes of a text that a token stands for.
     fn token_size(&self, id: u32) -> usize {
         match &self.bpe.symbols {
             Symbols::Chars(fallback) if fallback.contains(&id) => 1,
-            _ => self.bpe.vocab.token(id).len(),
+            _ => self.bpe.vocab.token(id).len() - self.suffix(id).map_or(0, str::len),
+        }
+    }
+
+    /// The end of a word, where a token is one.
+    fn suffix(&self, id: u32) -> Option<&str> {
+        let Symbols::Words { suffix, .. } = &self.bpe.symbols else {
+            return None;
+        };
+        let is_end = self.bpe.vocab.token(id).ends_with(suffix.as_bytes());
+        is_end.then_some(&**suffix)
+    }
+
+    /// What is looked for to find an added token.
+    fn pattern(&self, token: &AddedToken) -> String {
+        match &self.normalizers {
+            Some(normalizers) if token.normalized => {
+                normalizers.apply(&token.content, false).text.into_owned()
+            }
+            _ => self.normalization.pattern(token),
+        }
+    }
+
+    #[inline]
+    fn normalize<'a>(&self, text: &'a str) -> Normal<'a> {
+        match &self.normalizers {
+            None => self.normalization.apply(text),
+            Some(normalizers) => Normal::of(normalizers.apply(text, true)),
         }
     }
 
@@ -277,7 +325,7 @@ impl BytePair {
             }
             return self.walk_text(&text[at..], start + at, sink);
         }
-        let normal = self.normalization.apply(text);
+        let normal = self.normalize(text);
         let give = |from: usize, to: usize, sink: &mut _| {
             if from < to {
                 let at = start + normal.source(from, to).0;
@@ -299,7 +347,7 @@ impl BytePair {
     #[inline]
     fn walk_text(&self, text: &str, start: usize, sink: &mut impl Sink) {
         if !text.is_empty() {
-            let normal = self.normalization.apply(text);
+            let normal = self.normalize(text);
             sink.text(&self.normalization.before_cut(normal, start), start);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the caller can do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,12 +21,12 @@ pub enum ErrorKind {
 }
 
 /// A tokenizer could not be read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
     path: Option<PathBuf>,
     message: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -49,7 +50,7 @@ impl Error {
     pub(crate) fn json(source: serde_json::Error) -> Self {
         let message = format!("no tokenizer.json: {source}");
         Self {
-            source: Some(Box::new(source)),
+            source: Some(Arc::new(source)),
             ..Self::corrupt(message)
         }
     }
@@ -60,7 +61,7 @@ impl Error {
             _ => ErrorKind::Io,
         };
         Self {
-            source: Some(Box::new(source)),
+            source: Some(Arc::new(source)),
             ..Self::new(kind, "")
         }
     }

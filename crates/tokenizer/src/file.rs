@@ -77,6 +77,8 @@ pub(crate) struct Model<'a> {
     #[serde(default)]
     pub(crate) byte_fallback: bool,
     #[serde(default)]
+    pub(crate) fuse_unk: bool,
+    #[serde(default)]
     pub(crate) ignore_merges: bool,
 }
 

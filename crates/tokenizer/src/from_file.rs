@@ -4,15 +4,15 @@
 use crate::Error;
 use crate::alphabet::Alphabet;
 use crate::bpe::{Bpe, Merges, NO_TOKEN, Pairs, Seams, Symbols, Vocab};
+use crate::byte_level;
 use crate::byte_pair::BytePair;
 use crate::file::{AddedToken, File, Model, Stage};
 use crate::limits::ADDED_TOKENS_MAX;
 use crate::normal::{Normalization, Prefix};
+use crate::normalizer::Normalizers;
 use crate::pretoken::Pattern;
 use crate::words::{Metaspace, Scheme};
 use std::collections::HashMap;
-
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
 /// Builds the encoder that `file` describes.
 pub(crate) fn byte_pair(file: File<'_>) -> Result<BytePair, Error> {
@@ -23,20 +23,12 @@ pub(crate) fn byte_pair(file: File<'_>) -> Result<BytePair, Error> {
     if file.model.byte_fallback {
         let (normalization, splits) = spaces(&normalizers, &pre_tokenizers)?;
         let (bpe, pattern) = sentence_pieces(&file.model, splits)?;
-        return BytePair::new(bpe, pattern, normalization, file.added_tokens);
+        return BytePair::new(bpe, pattern, normalization, None, file.added_tokens);
     }
-    let composes = match normalizers.as_slice() {
-        [] => false,
-        [one] if one.r#type == "NFC" => true,
-        [other, ..] => {
-            return Err(refuse(
-                "normalizer",
-                &other.r#type,
-                "NFC or none for a byte-level BPE",
-            ));
-        }
-    };
-    let (pattern, prefix) = byte_level(&pre_tokenizers)?;
+    let (pattern, prefix) = byte_level::pattern(&pre_tokenizers)?;
+    let composes = matches!(normalizers.as_slice(), [one] if one.r#type == "NFC");
+    let others = !composes && !normalizers.is_empty();
+    let others = others.then(|| Normalizers::new(file.normalizer.as_ref()));
     let normalization = Normalization {
         composes,
         unifies_spaces: false,
@@ -47,17 +39,17 @@ pub(crate) fn byte_pair(file: File<'_>) -> Result<BytePair, Error> {
         bytes(&file.model)?,
         pattern,
         normalization,
+        others.transpose()?,
         file.added_tokens,
     )
 }
 
-fn refuse(part: &str, found: &str, supported: &str) -> Error {
+pub(crate) fn refuse(part: &str, found: &str, supported: &str) -> Error {
     Error::unsupported(format!("its {part} is {found}; supported is {supported}"))
 }
 
 fn check_model(model: &Model<'_>) -> Result<(), Error> {
     model.check_ids()?;
-    let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     if model.dropout.is_some_and(|dropout| dropout > 0.0) {
         return Err(refuse(
             "model.dropout",
@@ -65,14 +57,30 @@ fn check_model(model: &Model<'_>) -> Result<(), Error> {
             "a BPE without chance",
         ));
     }
-    if is_set(&model.continuing_subword_prefix) || is_set(&model.end_of_word_suffix) {
+    if suffix(model).is_some() && (model.byte_fallback || model.ignore_merges) {
         return Err(refuse(
             "model",
-            "a BPE with prefixes or suffixes of words",
+            "a BPE with suffixes of words and `byte_fallback` or `ignore_merges`",
+            "a byte-level BPE with suffixes alone",
+        ));
+    }
+    if is_set(model.continuing_subword_prefix.as_ref()).is_some() {
+        return Err(refuse(
+            "model",
+            "a BPE with prefixes of parts of words",
             "a BPE without them",
         ));
     }
     Ok(())
+}
+
+/// What ends the last token of a word.
+fn suffix<'a>(model: &'a Model<'_>) -> Option<&'a str> {
+    is_set(model.end_of_word_suffix.as_ref())
+}
+
+fn is_set(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
 }
 
 fn check_added(tokens: &[AddedToken], model: &Model<'_>) -> Result<(), Error> {
@@ -96,76 +104,6 @@ fn check_added(tokens: &[AddedToken], model: &Model<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The pattern of a byte-level pre-tokeniser and its space before a text.
-fn byte_level(stages: &[Stage]) -> Result<(Pattern, Prefix), Error> {
-    let supported = "ByteLevel, or one after Split or Digits";
-    let Some((last, splits)) = stages.split_last() else {
-        return Err(refuse("pre_tokenizer", "null", supported));
-    };
-    let cuts = last.flag("use_regex", true);
-    let prefix = if last.flag("add_prefix_space", true) {
-        Prefix::WhereMissing
-    } else {
-        Prefix::Never
-    };
-    let is_split = |stage: &Stage| stage.r#type == "Split";
-    let pattern = match splits {
-        _ if last.r#type != "ByteLevel" => None,
-        [] if cuts => Pattern::of(GPT2),
-        [] => Some(Pattern::Whole),
-        [digits] if digits.r#type == "Digits" => {
-            if !cuts || prefix != Prefix::Never || !digits.flag("individual_digits", false) {
-                return Err(refuse(
-                    "pre_tokenizer",
-                    "another Digits",
-                    "one with `individual_digits`, and a ByteLevel that cuts and adds no space",
-                ));
-            }
-            Some(Pattern::Gpt2Digits)
-        }
-        _ if !splits.iter().all(is_split) => None,
-        _ if cuts || prefix != Prefix::Never => {
-            return Err(refuse(
-                "pre_tokenizer",
-                "Split and a ByteLevel that cuts or adds a space",
-                "one that does neither",
-            ));
-        }
-        _ => Some(of_splits(splits)?),
-    };
-    let pattern = pattern.ok_or_else(|| {
-        let types: Vec<_> = stages.iter().map(|stage| stage.r#type.as_str()).collect();
-        refuse(
-            "pre_tokenizer",
-            &format!("[{}]", types.join(", ")),
-            supported,
-        )
-    })?;
-    Ok((pattern, prefix))
-}
-
-/// The pattern of one or more `Split`.
-fn of_splits(splits: &[Stage]) -> Result<Pattern, Error> {
-    let regex = |split: &Stage| {
-        let is_plain = split.text("behavior") == Some("Isolated") && !split.flag("invert", false);
-        let pattern = split.settings.get("pattern");
-        let regex = pattern.and_then(|pattern| pattern.get("Regex")?.as_str());
-        regex.filter(|_| is_plain).map(str::to_owned)
-    };
-    let regexes: Option<Vec<_>> = splits.iter().map(regex).collect();
-    let regexes = regexes.ok_or_else(|| {
-        let supported = "a Regex, Isolated and not inverted";
-        refuse("pre_tokenizer", "another Split", supported)
-    })?;
-    let regexes: Vec<_> = regexes.iter().map(String::as_str).collect();
-    Pattern::of_many(&regexes).ok_or_else(|| {
-        Error::unsupported(format!(
-            "its pre_tokenizer splits by the unknown expression `{}`; known are those of GPT-2, cl100k, Llama 3, Qwen, o200k, Tekken and DeepSeek V3",
-            regexes.join("`, `")
-        ))
-    })
-}
-
 /// The tables of a byte-level model.
 fn bytes(model: &Model<'_>) -> Result<Bpe, Error> {
     let alphabet = Alphabet::new();
@@ -181,22 +119,38 @@ fn bytes(model: &Model<'_>) -> Result<Bpe, Error> {
     }
     let pairs = ranges.into_iter().map(|(range, id)| (&arena[range], id));
     let vocab = Vocab::new(tokens.len(), pairs)?;
-    let mut symbols = Box::new([NO_TOKEN; 256]);
-    for byte in 0..=255u8 {
-        symbols[byte as usize] = vocab.id(&[byte]).ok_or_else(|| {
-            Error::unsupported(format!(
-                "its vocabulary has no token for byte 0x{byte:02X}; a byte-level BPE needs all 256"
-            ))
-        })?;
-    }
+    let symbols = match suffix(model) {
+        None => Symbols::Bytes(of_bytes(&vocab, "")?),
+        Some(suffix) => Symbols::Words {
+            inner: of_bytes(&vocab, "")?,
+            last: of_bytes(&vocab, suffix)?,
+            suffix: suffix.into(),
+        },
+    };
     let merges = merges(model, &vocab, |token, out| alphabet.append(token, out))?;
     Ok(Bpe {
         seams: Seams::new(&vocab),
         vocab,
         merges,
-        symbols: Symbols::Bytes(symbols),
+        symbols,
         takes_whole_tokens: model.ignore_merges,
     })
+}
+
+/// The token of each byte with this suffix.
+fn of_bytes(vocab: &Vocab, suffix: &str) -> Result<Box<[u32; 256]>, Error> {
+    let mut symbols = Box::new([NO_TOKEN; 256]);
+    let mut token = vec![0];
+    token.extend_from_slice(suffix.as_bytes());
+    for byte in 0..=255u8 {
+        token[0] = byte;
+        symbols[byte as usize] = vocab.id(&token).ok_or_else(|| {
+            Error::unsupported(format!(
+                "its vocabulary has no token for byte 0x{byte:02X}{suffix}; a byte-level BPE needs all 256"
+            ))
+        })?;
+    }
+    Ok(symbols)
 }
 
 /// The table of a model's merges. `append` turns a token of the file into the vocabulary's bytes.
@@ -287,6 +241,46 @@ fn spaces(normalizers: &[Stage], pre_tokenizers: &[Stage]) -> Result<(Normalizat
         is_late: normalizers.is_empty(),
     };
     Ok((normalization, splits))
+}
+
+/// The tables of pieces that are merged, for texts whose unknown characters are a token: NLLB.
+pub(crate) fn pieces(file: &File<'_>) -> Result<Bpe, Error> {
+    let model = &file.model;
+    check_model(model)?;
+    if suffix(model).is_some() {
+        let found = "a BPE of characters with suffixes of words";
+        return Err(refuse("model", found, "a byte-level one"));
+    }
+    let tokens = model.vocab.as_ref().map_or(&[][..], |vocab| &vocab.pairs);
+    let pairs = tokens.iter().map(|(token, id)| (token.as_bytes(), *id));
+    let vocab = Vocab::new(tokens.len(), pairs)?;
+    let unknown = model.unk_token.as_deref().unwrap_or_default();
+    let id = vocab.id(unknown.as_bytes()).ok_or_else(|| {
+        Error::corrupt(format!(
+            "its unk_token `{unknown}` is not in the vocabulary"
+        ))
+    })?;
+    let merges = merges(model, &vocab, |token, out| {
+        out.extend_from_slice(token.as_bytes());
+        true
+    })?;
+    Ok(Bpe {
+        seams: Seams::new(&vocab),
+        vocab,
+        merges,
+        symbols: Symbols::Unknown {
+            id,
+            fuses: model.fuse_unk,
+        },
+        takes_whole_tokens: model.ignore_merges,
+    })
+}
+
+/// Whether the pieces of a BPE are those of [`pieces`].
+pub(crate) fn has_unknown(file: &File<'_>) -> Result<bool, Error> {
+    let stages = Stage::flatten(file.pre_tokenizer.as_ref(), "pretokenizers")?;
+    let is_level = stages.iter().any(|stage| stage.r#type == "ByteLevel");
+    Ok(!is_level && !file.model.byte_fallback && file.model.unk_token.is_some())
 }
 
 /// The tables of a sentence-piece model, and how a text may be cut before its merges.

@@ -2,7 +2,7 @@
 //!
 //! A [`Tokenizer`] is read from a `tokenizer.json` or a rank file of `tiktoken` and turns text into
 //! token ids: byte-level byte-pair encoding (GPT-2, cl100k, o200k, Llama 3, Qwen, `DeepSeek` V3,
-//! `StarCoder`), sentence pieces by merges with byte fallback (Llama 1 and 2, Gemma) or by the best
+//! `StarCoder`, CLIP, BLOOM, Falcon), sentence pieces by merges with byte fallback (Llama 1 and 2, Gemma) or by the best
 //! path (Unigram: T5, XLM-R, ALBERT, `DeBERTa`), and [`WordPiece`] (BERT). It adds no special tokens
 //! around a text, and it ignores the file's truncation and padding: where a text is cut is the
 //! caller's decision. Expressions that are not in use by these families are refused.
@@ -27,9 +27,11 @@
 
 mod added;
 mod alphabet;
+mod around;
 mod base64;
 mod batch;
 mod bpe;
+mod byte_level;
 mod byte_pair;
 mod class;
 mod class_tables;
@@ -43,6 +45,7 @@ mod normalize;
 mod normalizer;
 mod parse;
 mod pretoken;
+mod raw;
 mod tiktoken;
 mod tokenizer;
 mod trie;
@@ -52,7 +55,7 @@ mod unigram;
 mod wordpiece;
 mod words;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchOptions, Id};
 pub use byte_pair::Special;
 pub use error::{Error, ErrorKind};
 pub use parse::Case;

@@ -21,6 +21,9 @@ pub const TEXT_SIZE_MAX: usize = u32::MAX as usize;
 /// Most added tokens of a file. The largest published vocabularies have about 1 100.
 pub const ADDED_TOKENS_MAX: usize = 1 << 16;
 
+/// Most special tokens that a file puts around a text.
+pub const AROUND_MAX: usize = 256;
+
 /// Most entries of the cache of an encoder for pretokens of at most 15 bytes, 32 bytes each, and for
 /// longer ones, 16 bytes each.
 pub const CACHE_ENTRIES_MAX: usize = 1 << 19;

@@ -1,6 +1,7 @@
 //! What happens to a text before it is cut: composition (NFC), and the spaces of sentence pieces.
 
 use crate::file::AddedToken;
+use crate::normalizer::Aligned;
 use crate::unicode;
 use std::borrow::Cow;
 use unicode_normalization::char::compose;
@@ -112,6 +113,24 @@ impl Normalization {
         };
         let normal = Self { prefix, ..self };
         normal.apply(&token.content).text.into_owned()
+    }
+}
+
+impl<'a> Normal<'a> {
+    /// What a file's normalisers made of a text.
+    pub(crate) fn of(aligned: Aligned<'a>) -> Self {
+        let sources = (!aligned.is_as_it_was()).then(|| {
+            let source = |at| {
+                let (from, to) = aligned.source(at, at + 1);
+                (from as u32, to as u32)
+            };
+            (0..aligned.text.len()).map(source).collect()
+        });
+        Self {
+            text: aligned.text,
+            sources,
+            shift: 0,
+        }
     }
 }
 

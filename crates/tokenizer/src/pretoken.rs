@@ -8,12 +8,15 @@ mod deepseek;
 mod gpt2;
 mod o200k;
 mod scan;
+pub(crate) mod stages;
 
 use crate::class::Classes;
 use scan::Scan;
+use stages::Cut;
+use std::sync::Arc;
 
 /// How a text is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pattern {
     /// The expression of GPT-2: also r50k and p50k.
     Gpt2,
@@ -31,6 +34,8 @@ pub(crate) enum Pattern {
     Spaces,
     /// Nowhere.
     Whole,
+    /// By several pre-tokenisers in a row. Some bytes may be in no pretoken.
+    Stages(Arc<[Cut]>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,17 +129,18 @@ impl Pattern {
 
     /// Gives the end of each pretoken of `text`, UTF-8, in order.
     #[inline]
-    pub(crate) fn cut(self, text: &[u8], classes: Classes, mut emit: impl FnMut(usize, usize)) {
+    pub(crate) fn cut(&self, text: &[u8], classes: Classes, mut emit: impl FnMut(usize, usize)) {
         let scan = Scan::new(text, classes);
         match self {
             Self::Gpt2 => scan.cut(|at| gpt2::end(scan, at), &mut emit),
             Self::Gpt2Digits => scan.cut(|at| gpt2::end_without_digits(scan, at), &mut emit),
             Self::DeepSeek => scan.cut(|at| deepseek::end(scan, at), &mut emit),
-            Self::Cl100k(rule) => scan.cut(|at| cl100k::end(scan, at, rule), &mut emit),
-            Self::O200k(rule) => scan.cut(|at| o200k::end(scan, at, rule), &mut emit),
+            &Self::Cl100k(rule) => scan.cut(|at| cl100k::end(scan, at, rule), &mut emit),
+            &Self::O200k(rule) => scan.cut(|at| o200k::end(scan, at, rule), &mut emit),
             Self::EachSpace => scan.cut(|at| scan.next_space(at), &mut emit),
             Self::Spaces => scan.cut(|at| scan.next_word(at), &mut emit),
             Self::Whole => scan.cut(|_| text.len(), &mut emit),
+            Self::Stages(cuts) => stages::cut(cuts, text, 0, classes, &mut emit),
         }
     }
 }

@@ -151,6 +151,7 @@ pub(crate) fn byte_pair(file: &[u8], encoding: Tiktoken) -> Result<BytePair, Err
         bpe,
         encoding.pattern(),
         Normalization::NONE,
+        None,
         added.collect(),
     )?;
     tokenizer.set_special(Special::Text)?;

@@ -1,6 +1,8 @@
 //! One type for all tokenizers, whatever their model and file.
 
-use crate::batch::Batch;
+use crate::around::Around;
+use crate::batch::{self, Batch, BatchOptions, Id};
+use crate::bpe::cache::Cache;
 use crate::byte_pair::{BytePair, Special};
 use crate::file::{self, File, check_size};
 use crate::limits::TEXT_SIZE_MAX;
@@ -11,6 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// A tokenizer: byte-pair encoding (byte-level, or sentence pieces with byte fallback), Unigram
 /// sentence pieces or [`WordPiece`], from a `tokenizer.json` or a rank file of `tiktoken`.
@@ -43,6 +46,8 @@ use std::path::Path;
 /// ```
 pub struct Tokenizer {
     model: Model,
+    /// That it cannot be told matters only when it is asked for.
+    around: Result<Around, Error>,
 }
 
 enum Model {
@@ -94,7 +99,12 @@ impl Tokenizer {
     pub fn from_bytes(json: &[u8]) -> Result<Self, Error> {
         check_size(json)?;
         let file = File::parse(json)?;
+        let around = Around::new(file.post_processor.as_ref());
         let model = match file.model.r#type.as_deref() {
+            Some("BPE") if from_file::has_unknown(&file)? => {
+                let pieces = from_file::pieces(&file)?;
+                Model::Unigram(Box::new(Unigram::merged(pieces, file)?))
+            }
             Some("BPE") => Model::BytePair(Box::new(from_file::byte_pair(file)?)),
             // Old files do not say that they are of a BPE.
             None if file.model.merges.is_some() => {
@@ -111,7 +121,7 @@ impl Tokenizer {
                 )));
             }
         };
-        Ok(Self { model })
+        Ok(Self { model, around })
     }
 
     /// Reads the bytes of a rank file: a line for each token, in base 64, and its rank.
@@ -126,7 +136,10 @@ impl Tokenizer {
     pub fn from_tiktoken(ranks: &[u8], encoding: Tiktoken) -> Result<Self, Error> {
         check_size(ranks)?;
         let model = Model::BytePair(Box::new(tiktoken::byte_pair(ranks, encoding)?));
-        Ok(Self { model })
+        Ok(Self {
+            model,
+            around: Ok(Around::default()),
+        })
     }
 
     /// Decides whether literals of special tokens in a text are those tokens or text.
@@ -207,31 +220,93 @@ impl Tokenizer {
 
     /// Encodes many texts with several threads. The result does not depend on their number.
     ///
+    /// Memory is that of the result, about 1 MiB and a cache for each thread, see
+    /// [`limits`](crate::limits).
+    ///
     /// # Panics
     /// When a text is longer than [`TEXT_SIZE_MAX`].
     pub fn encode_batch<T: AsRef<str> + Sync>(&self, texts: &[T], threads: NonZeroUsize) -> Batch {
-        Batch::new(
-            texts,
-            threads,
-            |text, cache, ids| {
-                check_text(text);
-                match (&self.model, cache) {
-                    (Model::BytePair(model), Some(cache)) => model.extend_with(text, cache, ids),
-                    (Model::Unigram(model), Some(cache)) => model.extend_with(text, cache, ids),
-                    _ => self.extend(text, ids),
-                }
+        let encoder = Framed {
+            tokenizer: self,
+            around: &Around::default(),
+        };
+        let stop = AtomicBool::new(false);
+        let batch = batch::encode(&encoder, texts, threads, &stop, Batch::default());
+        batch.unwrap_or_default()
+    }
+
+    /// [`encode_batch`](Self::encode_batch) with options, into ids of 32 or 16 bits; `None` when
+    /// `options.stop` was set.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) when the vocabulary has larger ids than `I` holds,
+    /// and those of [`around`](Self::around) when special tokens are asked for.
+    ///
+    /// # Panics
+    /// When a text is longer than [`TEXT_SIZE_MAX`].
+    pub fn encode_batch_with<I: Id, T: AsRef<str> + Sync>(
+        &self,
+        texts: &[T],
+        options: BatchOptions<'_>,
+    ) -> Result<Option<Batch<I>>, Error> {
+        let size = self.vocab_size();
+        if size > I::MAX as usize + 1 {
+            return Err(Error::unsupported(format!(
+                "its ids go up to {}, which {} bits do not hold; use 32 bits",
+                size - 1,
+                8 * size_of::<I>()
+            )));
+        }
+        self.run_batch(texts, options, Batch::default())
+    }
+
+    /// The number of tokens of each of many texts; `None` when `options.stop` was set. Keeps no ids.
+    ///
+    /// # Errors
+    /// Those of [`around`](Self::around) when special tokens are asked for.
+    ///
+    /// # Panics
+    /// When a text is longer than [`TEXT_SIZE_MAX`].
+    pub fn count_batch<T: AsRef<str> + Sync>(
+        &self,
+        texts: &[T],
+        options: BatchOptions<'_>,
+    ) -> Result<Option<Vec<usize>>, Error> {
+        self.run_batch(texts, options, Vec::with_capacity(texts.len()))
+    }
+
+    fn run_batch<T: AsRef<str> + Sync, J: batch::Joined>(
+        &self,
+        texts: &[T],
+        options: BatchOptions<'_>,
+        joined: J,
+    ) -> Result<Option<J>, Error> {
+        let none = Around::default();
+        let encoder = Framed {
+            tokenizer: self,
+            around: if options.adds_special {
+                self.frame()?
+            } else {
+                &none
             },
-            || match &self.model {
-                Model::BytePair(model) => Some(model.cache()),
-                Model::Unigram(model) => Some(model.cache()),
-                Model::WordPiece(_) => None,
-            },
-            |cache| match (&self.model, cache) {
-                (Model::BytePair(model), Some(cache)) => model.give_back(cache),
-                (Model::Unigram(model), Some(cache)) => model.give_back(cache),
-                _ => {}
-            },
-        )
+        };
+        let BatchOptions { threads, stop, .. } = options;
+        Ok(batch::encode(&encoder, texts, threads, stop, joined))
+    }
+
+    /// The special tokens that the file's post-processor puts before and after a text, such as `[CLS]`
+    /// and `[SEP]`. None for a rank file.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) and [`Corrupt`](crate::ErrorKind::Corrupt) when
+    /// the post-processor is none of those that this crate knows.
+    pub fn around(&self) -> Result<(&[u32], &[u32]), Error> {
+        let frame = self.frame()?;
+        Ok((&frame.before, &frame.after))
+    }
+
+    fn frame(&self) -> Result<&Around, Error> {
+        self.around.as_ref().map_err(Error::clone)
     }
 
     /// The number of tokens of `text`.
@@ -307,9 +382,49 @@ impl Tokenizer {
     }
 }
 
+/// A tokenizer and the special tokens around a text.
+struct Framed<'a> {
+    tokenizer: &'a Tokenizer,
+    around: &'a Around,
+}
+
+impl batch::Encoder for Framed<'_> {
+    fn append(&self, text: &str, cache: Option<&mut Cache>, out: &mut Vec<u32>) {
+        check_text(text);
+        out.extend_from_slice(&self.around.before);
+        match (&self.tokenizer.model, cache) {
+            (Model::BytePair(model), Some(cache)) => model.extend_with(text, cache, out),
+            (Model::Unigram(model), Some(cache)) => model.extend_with(text, cache, out),
+            _ => self.tokenizer.extend(text, out),
+        }
+        out.extend_from_slice(&self.around.after);
+    }
+
+    fn take(&self) -> Option<Cache> {
+        match &self.tokenizer.model {
+            Model::BytePair(model) => Some(model.cache()),
+            Model::Unigram(model) => Some(model.cache()),
+            Model::WordPiece(_) => None,
+        }
+    }
+
+    fn give_back(&self, cache: Option<Cache>) {
+        match (&self.tokenizer.model, cache) {
+            (Model::BytePair(model), Some(cache)) => model.give_back(cache),
+            (Model::Unigram(model), Some(cache)) => model.give_back(cache),
+            _ => {}
+        }
+    }
+}
+
 impl From<WordPiece> for Tokenizer {
     fn from(model: WordPiece) -> Self {
+        let around = Around {
+            before: model.cls_id().into_iter().collect(),
+            after: model.sep_id().into_iter().collect(),
+        };
         Self {
+            around: Ok(around),
             model: Model::WordPiece(Box::new(model)),
         }
     }

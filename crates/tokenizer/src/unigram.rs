@@ -1,11 +1,12 @@
 //! A tokenizer of a Unigram model (Kudo, 2018), the sentence pieces of T5, XLM-R, ALBERT and
-//! `DeBERTa`: added tokens, normalisation, words and the best pieces of each, one after the other.
+//! `DeBERTa`: added tokens, normalisation, words and the best pieces of each, one after the other. So
+//! are the texts of NLLB done, whose pieces are merged.
 
 pub(crate) mod lattice;
 
 use crate::added::AddedTokens;
-use crate::bpe::Piece;
 use crate::bpe::cache::{Cache, Caches, Key, LONG_SIZE_MAX, SHORT_SIZE_MAX};
+use crate::bpe::{Bpe, Piece, Scratch};
 use crate::decoder::Decoder;
 use crate::file::{AddedToken, File};
 use crate::limits::ADDED_TOKENS_MAX;
@@ -18,10 +19,19 @@ use std::collections::HashMap;
 /// The character that stands for a space in the pieces.
 const SPACE: char = '\u{2581}';
 
+/// How a word becomes pieces.
+#[derive(Debug)]
+enum Model {
+    /// The best path.
+    Best(Pieces),
+    /// Merges; unknown characters are the unknown token.
+    Merged(Box<Bpe>),
+}
+
 /// A Unigram encoder. Its caches are kept between calls, one for each thread at work.
 #[derive(Debug)]
 pub(crate) struct Unigram {
-    pieces: Pieces,
+    model: Model,
     /// The text of each piece as the file has it.
     texts: Vec<Box<str>>,
     normalizers: Normalizers,
@@ -73,8 +83,8 @@ impl Sink for Ranges<'_> {
     }
 
     fn word(&mut self, model: &Unigram, word: &Word<'_>, start: usize, cache: &mut Cache) {
-        let lattice = &mut cache.scratch.lattice;
-        model.pieces.encode(word.text, lattice, |id, from, to| {
+        let scratch = &mut cache.scratch;
+        model.model.encode(word.text, scratch, |id, from, to| {
             let (from, to) = word.source(from, to);
             self.token(id, start + from, start + to);
         });
@@ -97,10 +107,22 @@ impl Unigram {
         let texts = pairs.iter().map(|(text, _)| text.as_ref());
         let list: Vec<_> = texts.clone().zip(scores.iter().copied()).collect();
         let pieces = Pieces::new(&list, unknown, model.byte_fallback)?;
-        check_added(&file.added_tokens, &pieces)?;
+        let texts = texts.map(Into::into).collect();
+        Self::with_model(Model::Best(pieces), texts, file)
+    }
+
+    /// Builds the encoder of pieces that are merged.
+    pub(crate) fn merged(bpe: Bpe, file: File<'_>) -> Result<Self, Error> {
+        let text = |id| String::from_utf8_lossy(bpe.vocab.token(id)).into();
+        let texts = (0..bpe.vocab.len() as u32).map(text).collect();
+        Self::with_model(Model::Merged(Box::new(bpe)), texts, file)
+    }
+
+    fn with_model(model: Model, texts: Vec<Box<str>>, file: File<'_>) -> Result<Self, Error> {
+        check_added(&file.added_tokens, &model)?;
         let mut made = Self {
-            texts: texts.map(Into::into).collect(),
-            pieces,
+            texts,
+            model,
             normalizers: Normalizers::new(file.normalizer.as_ref())?,
             words: Words::new(file.pre_tokenizer.as_ref())?,
             decoder: Decoder::new(file.decoder.as_ref())?,
@@ -173,7 +195,7 @@ impl Unigram {
     }
 
     pub(crate) fn cache(&self) -> Cache {
-        self.caches.take()
+        self.caches.take(self.texts.len())
     }
 
     pub(crate) fn give_back(&self, cache: Cache) {
@@ -207,8 +229,8 @@ impl Unigram {
         }
         let text = std::str::from_utf8(token).ok()?;
         let with_marks = text.replace(' ', SPACE.encode_utf8(&mut [0; 4]));
-        let piece = self.pieces.id(with_marks.as_bytes());
-        piece.or_else(|| self.pieces.id(token))
+        let piece = self.model.id(with_marks.as_bytes());
+        piece.or_else(|| self.model.id(token))
     }
 
     /// The largest id plus one.
@@ -239,8 +261,8 @@ impl Unigram {
     }
 
     fn encode(&self, word: &str, cache: &mut Cache, out: &mut Vec<u32>) {
-        let lattice = &mut cache.scratch.lattice;
-        self.pieces.encode(word, lattice, |id, _, _| out.push(id));
+        let scratch = &mut cache.scratch;
+        self.model.encode(word, scratch, |id, _, _| out.push(id));
     }
 
     /// Gives the tokens of `text` to `sink`: literals that are found before normalisation, then those
@@ -298,7 +320,24 @@ impl Unigram {
     }
 }
 
-fn check_added(tokens: &[AddedToken], pieces: &Pieces) -> Result<(), Error> {
+impl Model {
+    fn id(&self, piece: &[u8]) -> Option<u32> {
+        match self {
+            Self::Best(pieces) => pieces.id(piece),
+            Self::Merged(bpe) => bpe.vocab.id(piece),
+        }
+    }
+
+    /// Gives the pieces of a word and their ranges in it.
+    fn encode(&self, word: &str, scratch: &mut Scratch, emit: impl FnMut(u32, usize, usize)) {
+        match self {
+            Self::Best(pieces) => pieces.encode(word, &mut scratch.lattice, emit),
+            Self::Merged(bpe) => bpe.encode_ranges(word.as_bytes(), scratch, emit),
+        }
+    }
+}
+
+fn check_added(tokens: &[AddedToken], pieces: &Model) -> Result<(), Error> {
     if tokens.len() > ADDED_TOKENS_MAX {
         return Err(Error::limit(format!(
             "it has {} added tokens, ADDED_TOKENS_MAX is {ADDED_TOKENS_MAX}",

@@ -26,6 +26,7 @@ from nexus._native import (
     Encoding,
     Loader,
     Pipeline,
+    Ragged,
     Report,
     Rows,
     StepReport,
@@ -33,6 +34,7 @@ from nexus._native import (
 )
 from nexus.data._loader import LoaderState
 from nexus.data._row import JsonValue, OutputFormat, Row
+from nexus.data._texts import Texts
 
 __all__ = [
     "Batch",
@@ -42,9 +44,11 @@ __all__ = [
     "LoaderState",
     "OutputFormat",
     "Pipeline",
+    "Ragged",
     "Report",
     "Row",
     "Rows",
     "StepReport",
+    "Texts",
     "Tokenizer",
 ]

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
+use arrow_buffer::Buffer;
 use nexus_loader::Batch;
 use nexus_safetensors::Region;
 use nexus_tensor::DType;
@@ -64,6 +65,16 @@ impl Memory {
             len: size_of_val(ints.as_slice()),
             read_only: false,
             _owner: Arc::new(ints),
+        }
+    }
+
+    /// Elements that Arrow holds. Those who share them see what Python writes.
+    pub(crate) fn of_buffer(buffer: Buffer) -> Self {
+        Self {
+            start: buffer.as_ptr().cast_mut(),
+            len: buffer.len(),
+            read_only: false,
+            _owner: Arc::new(buffer),
         }
     }
 

@@ -3,10 +3,9 @@
 //! Short ones, with up to four tokens, stand in a table of self-contained entries, two in a cache
 //! line. Long ones stand in an arena. Both are bounded: the first overwrites, the second starts anew.
 
-mod raw;
-
 use super::{Piece, Scratch};
 use crate::limits::{CACHE_ARENA_SIZE_MAX, CACHE_ENTRIES_MAX};
+use crate::raw::{self, Table};
 use std::sync::{Mutex, PoisonError};
 
 /// Longest pretoken of the table of short ones, in bytes.
@@ -20,18 +19,22 @@ const FIRST_ENTRIES: usize = 1 << 12;
 /// Places where a long piece may stand, a cache line.
 const PROBES: usize = 4;
 
-/// Most tokens of an entry.
-const TOKENS_MAX: usize = 4;
+/// Words of an entry: so many ids of 32 bits or twice as many of 16.
+const WORDS: usize = 4;
 
-/// Ids use the lower bits of an entry's words, the number of tokens the upper ones of the first.
-const COUNT_SHIFT: u32 = 28;
+/// Where a stored key has the number of tokens less one, in three bits that are 0 in others.
+const COUNT_SHIFT: u32 = 124;
+
+const COUNT_MASK: u128 = 7 << COUNT_SHIFT;
 
 /// Pretokens and their tokens, for one encoder.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    entries: Vec<Entry>,
+    entries: Table<Entry>,
     used: usize,
-    long: Vec<Long>,
+    /// Whether ids have 16 bits.
+    is_narrow: bool,
+    long: Table<Long>,
     long_used: usize,
     arena: Vec<u8>,
     ids: Vec<u32>,
@@ -41,13 +44,14 @@ pub(crate) struct Cache {
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(32))]
 struct Entry {
+    /// With the number of tokens in it.
     key: Key,
-    ids: [u32; TOKENS_MAX],
+    ids: [u32; WORDS],
 }
 
 const NO_ENTRY: Entry = Entry {
     key: Key::NONE,
-    ids: [0; TOKENS_MAX],
+    ids: [0; WORDS],
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -72,10 +76,10 @@ const NO_LONG: Long = Long {
 pub(crate) struct Caches(Mutex<Vec<Cache>>);
 
 impl Caches {
-    /// One that was used before, or a new one.
-    pub(crate) fn take(&self) -> Cache {
+    /// One that was used before, or a new one for ids below `vocab_size`.
+    pub(crate) fn take(&self, vocab_size: usize) -> Cache {
         let mut caches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        caches.pop().unwrap_or_else(Cache::new)
+        caches.pop().unwrap_or_else(|| Cache::new(vocab_size))
     }
 
     /// Keeps a cache for the next call.
@@ -132,6 +136,12 @@ impl Key {
         }
     }
 
+    /// Whether this is the key of an entry with `stored` in it.
+    #[inline]
+    fn is(self, stored: Self) -> bool {
+        (self.0 ^ stored.0) & !COUNT_MASK == 0
+    }
+
     #[inline]
     fn hash(self) -> u64 {
         let (low, high) = (
@@ -144,11 +154,12 @@ impl Key {
 }
 
 impl Cache {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(vocab_size: usize) -> Self {
         Self {
-            entries: vec![NO_ENTRY; FIRST_ENTRIES],
+            is_narrow: vocab_size <= 1 << 16,
+            entries: Table::new(FIRST_ENTRIES, NO_ENTRY),
             used: 0,
-            long: vec![NO_LONG; FIRST_ENTRIES],
+            long: Table::new(FIRST_ENTRIES, NO_LONG),
             long_used: 0,
             arena: Vec::new(),
             ids: Vec::new(),
@@ -159,55 +170,79 @@ impl Cache {
     /// Brings the entries for `key` near, to be read soon.
     #[inline]
     pub(crate) fn prefetch(&self, key: Key) {
-        raw::prefetch(
-            &self.entries,
-            key.hash() as usize & (self.entries.len() - 2),
-        );
+        raw::prefetch(&self.entries, self.line(key.hash()));
+    }
+
+    /// The first entry of the cache line for a hash.
+    #[inline]
+    fn line(&self, hash: u64) -> usize {
+        hash as usize & (self.entries.len() - 2)
     }
 
     /// Appends the tokens of the pretoken with this key; tells whether it is there.
     #[inline]
     pub(crate) fn short(&self, key: Key, out: &mut Vec<u32>) -> bool {
-        let at = key.hash() as usize & (self.entries.len() - 2);
+        self.in_line(self.line(key.hash()), key, out)
+    }
+
+    /// [`short`](Self::short) in the other line, where entries go that find no place in theirs.
+    pub(crate) fn short_aside(&self, key: Key, out: &mut Vec<u32>) -> bool {
+        self.in_line(self.line(key.hash()) ^ 2, key, out)
+    }
+
+    #[inline]
+    fn in_line(&self, at: usize, key: Key, out: &mut Vec<u32>) -> bool {
         let [first, second] = &self.entries[at..at + 2] else {
             return false;
         };
-        let entry = if first.key == key { first } else { second };
-        if entry.key != key {
+        let entry = if key.is(first.key) { first } else { second };
+        if !key.is(entry.key) {
             return false;
         }
-        let mut ids = entry.ids;
-        let count = ids[0] >> COUNT_SHIFT;
-        ids[0] &= (1 << COUNT_SHIFT) - 1;
+        let count = (entry.key.0 >> COUNT_SHIFT) as usize & 7;
         // All are copied and some taken back: their number is hard to foresee for a branch.
         let len = out.len();
-        out.extend_from_slice(&ids);
-        out.truncate(len + count as usize);
+        if self.is_narrow {
+            let wide: [u32; 2 * WORDS] =
+                std::array::from_fn(|at| entry.ids[at / 2] >> (16 * (at % 2)) & 0xFFFF);
+            out.extend_from_slice(&wide);
+        } else {
+            out.extend_from_slice(&entry.ids);
+        }
+        out.truncate(len + count + 1);
         true
     }
 
     /// Keeps the tokens of a piece, if they are few; tells whether they are.
     pub(crate) fn put_short(&mut self, key: Key, ids: &[u32]) -> bool {
-        if ids.is_empty() || ids.len() > TOKENS_MAX {
+        let most = if self.is_narrow { 2 * WORDS } else { WORDS };
+        if ids.is_empty() || ids.len() > most {
             return false;
         }
         if self.used * 2 > self.entries.len() && self.entries.len() < CACHE_ENTRIES_MAX {
             self.grow();
         }
         let mut entry = Entry {
-            key,
-            ids: [0; TOKENS_MAX],
+            key: Key(key.0 | (ids.len() as u128 - 1) << COUNT_SHIFT),
+            ids: [0; WORDS],
         };
-        entry.ids[..ids.len()].copy_from_slice(ids);
-        entry.ids[0] |= (ids.len() as u32) << COUNT_SHIFT;
+        if self.is_narrow {
+            for (at, &id) in ids.iter().enumerate() {
+                entry.ids[at / 2] |= id << (16 * (at % 2));
+            }
+        } else {
+            entry.ids[..ids.len()].copy_from_slice(ids);
+        }
         self.place(entry);
         true
     }
 
     fn place(&mut self, entry: Entry) {
-        let hash = entry.key.hash();
-        let at = hash as usize & (self.entries.len() - 2);
-        let free = (at..at + 2).find(|&at| self.entries[at].key == Key::NONE);
+        let hash = Key(entry.key.0 & !COUNT_MASK).hash();
+        let at = self.line(hash);
+        let aside = at ^ 2;
+        let mut places = [at, at + 1, aside, aside + 1].into_iter();
+        let free = places.find(|&at| self.entries[at].key == Key::NONE);
         self.used += usize::from(free.is_some());
         // Without a free place, one bit of the hash says which entry goes.
         let at = free.unwrap_or(at + (hash >> 60 & 1) as usize);
@@ -216,10 +251,10 @@ impl Cache {
 
     fn grow(&mut self) {
         let len = (self.entries.len() * 4).min(CACHE_ENTRIES_MAX);
-        let bigger = vec![NO_ENTRY; len];
+        let bigger = Table::new(len, NO_ENTRY);
         let old = std::mem::replace(&mut self.entries, bigger);
         self.used = 0;
-        for entry in old {
+        for &entry in old.iter() {
             if entry.key != Key::NONE {
                 self.place(entry);
             }
@@ -279,10 +314,10 @@ impl Cache {
 
     fn grow_long(&mut self) {
         let len = (self.long.len() * 4).min(CACHE_ENTRIES_MAX);
-        let bigger = vec![NO_LONG; len];
+        let bigger = Table::new(len, NO_LONG);
         let old = std::mem::replace(&mut self.long, bigger);
         self.long_used = 0;
-        for entry in old.into_iter().filter(|entry| entry.size > 0) {
+        for &entry in old.iter().filter(|entry| entry.size > 0) {
             let start = entry.start as usize;
             let hash = super::vocab::hash(&self.arena[start..start + entry.size as usize]);
             let hash = if (hash >> 32) as u32 == entry.tag {

@@ -53,11 +53,20 @@ fn first_ranks(
     })
 }
 
+/// For at most [`SCAN_MAX`] symbols, a bit each.
 fn by_scan(
     symbols: &mut Vec<Symbol>,
     ranks: &mut Vec<u64>,
     rank: impl Fn(u32, u32, u32, u32) -> u64,
 ) {
+    ranks.push(NONE);
+    let ranks = &mut ranks[..symbols.len()];
+    // A bit for each symbol that is not part of the one before it.
+    let mut live = u64::MAX >> (u64::BITS as usize - symbols.len());
+    let next_of = |live: u64, at: usize| {
+        let rest = live & (u64::MAX - 1) << at;
+        (rest != 0).then_some(rest.trailing_zeros() as usize)
+    };
     loop {
         let mut lowest = (NONE, 0);
         for (at, &rank) in ranks.iter().enumerate() {
@@ -67,25 +76,31 @@ fn by_scan(
             }
         }
         let (value, at) = lowest;
-        if value == NONE {
-            return;
-        }
+        let Some(gone) = next_of(live, at).filter(|_| value != NONE) else {
+            break;
+        };
         symbols[at].id = value as u32;
-        symbols.remove(at + 1);
-        ranks.remove(at);
-        let start = |at: usize| symbols.get(at).map_or(END, |symbol| symbol.start);
-        if at < ranks.len() {
-            ranks[at] = rank(symbols[at].id, symbols[at + 1].id, start(at), start(at + 2));
-        }
-        if at > 0 {
-            ranks[at - 1] = rank(
-                symbols[at - 1].id,
-                symbols[at].id,
-                start(at - 1),
-                start(at + 1),
-            );
+        live &= !(1 << gone);
+        ranks[gone] = NONE;
+        let start = |at: Option<usize>| at.map_or(END, |at| symbols[at].start);
+        let pair = |left: usize, right: Option<usize>| {
+            right.map_or(NONE, |at| {
+                let (left, right) = (&symbols[left], &symbols[at]);
+                rank(left.id, right.id, left.start, start(next_of(live, at)))
+            })
+        };
+        ranks[at] = pair(at, next_of(live, gone));
+        let before = live & ((1 << at) - 1);
+        if before != 0 {
+            let left = before.ilog2() as usize;
+            ranks[left] = pair(left, Some(at));
         }
     }
+    let mut at = 0;
+    symbols.retain(|_| {
+        at += 1;
+        live >> (at - 1) & 1 != 0
+    });
 }
 
 /// A symbol that was merged into the one before it keeps its place, with this id.
@@ -195,6 +210,9 @@ mod tests {
             };
             let symbols: Vec<_> = (0..text.len() as u32).map(|start| Symbol { start, id: 1000 }).collect();
             for merge in [|symbols: &mut Vec<_>, queue: &mut Queue, value: &dyn Fn(u32, u32, u32, u32) -> u64| {
+                if symbols.len() > SCAN_MAX {
+                    return by_ranks(symbols, queue, value);
+                }
                 let mut ranks = std::mem::take(&mut queue.ranks);
                 by_scan(symbols, &mut ranks, value);
             }, |symbols: &mut Vec<_>, queue: &mut Queue, value: &dyn Fn(u32, u32, u32, u32) -> u64| {

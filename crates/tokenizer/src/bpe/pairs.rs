@@ -2,6 +2,7 @@
 
 use super::merge::NONE;
 use super::vocab::fold;
+use crate::raw::Table;
 
 const FREE: u64 = u64::MAX;
 
@@ -15,7 +16,7 @@ const FILTER_BITS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Pairs {
     /// Both ids, and rank and id of the merged token.
-    slots: Vec<(u64, u64)>,
+    slots: Table<(u64, u64)>,
     /// What two small ids merge into.
     small: Box<[u64]>,
     /// A bit for each hash of a pair: most pairs are none, and their slots need not be fetched.
@@ -25,7 +26,7 @@ pub(crate) struct Pairs {
 impl Pairs {
     pub(crate) fn new(count: usize) -> Self {
         Self {
-            slots: vec![(FREE, NONE); (count * 2).next_power_of_two().max(16)],
+            slots: Table::new((count * 2).next_power_of_two().max(16), (FREE, NONE)),
             small: vec![NONE; SMALL * SMALL].into(),
             filter: vec![0; (count * FILTER_BITS / 64).next_power_of_two()],
         }

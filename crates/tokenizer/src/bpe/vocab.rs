@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::limits::{TOKEN_SIZE_MAX, VOCAB_SIZE_MAX};
+use crate::raw::Table;
 
 /// Marks a free slot.
 const FREE: u32 = u32::MAX;
@@ -13,7 +14,7 @@ pub(crate) struct Vocab {
     /// Where the token of each id stands in `bytes`: start and size; size 0 where there is none.
     tokens: Vec<(u32, u32)>,
     /// Hash (upper half) and id of each token.
-    slots: Vec<(u32, u32)>,
+    slots: Table<(u32, u32)>,
     size_max: usize,
 }
 
@@ -26,7 +27,7 @@ impl Vocab {
         let mut vocab = Self {
             bytes: Vec::with_capacity(count * 8),
             tokens: Vec::with_capacity(count),
-            slots: vec![(0, FREE); (count * 2).next_power_of_two().max(16)],
+            slots: Table::new((count * 2).next_power_of_two().max(16), (0, FREE)),
             size_max: 0,
         };
         for (token, id) in pairs {

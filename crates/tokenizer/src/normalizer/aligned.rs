@@ -33,6 +33,11 @@ impl<'a> Aligned<'a> {
         }
     }
 
+    /// Whether nothing has changed.
+    pub(crate) fn is_as_it_was(&self) -> bool {
+        self.sources.is_none()
+    }
+
     /// The original range of bytes `start..end`, which are not empty.
     pub(crate) fn source(&self, start: usize, end: usize) -> (usize, usize) {
         let Some(sources) = &self.sources else {
