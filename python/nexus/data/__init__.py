@@ -24,6 +24,8 @@ b.jsonl:1 'Good bye.' {'lang': 'en'}
 from nexus._native import (
     Batch,
     Encoding,
+    ImageBatch,
+    ImageLoader,
     Loader,
     Pipeline,
     Report,
@@ -37,6 +39,8 @@ from nexus.data._row import JsonValue, OutputFormat, Row
 __all__ = [
     "Batch",
     "Encoding",
+    "ImageBatch",
+    "ImageLoader",
     "JsonValue",
     "Loader",
     "LoaderState",
