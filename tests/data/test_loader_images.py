@@ -68,10 +68,8 @@ def test_pillow_gives_the_same_pixels(folder: Path) -> None:
     for name, batch in zip(names, loader, strict=True):
         image = pillow.open(FILES / name).convert("RGB")
         width, height = image.size
-        if width < height:
-            sides = (20, int(20 * height / width))
-        else:
-            sides = (int(20 * width / height), 20)
+        shorter = min(width, height)
+        sides = (int(20 * width / shorter), int(20 * height / shorter))
         image = image.resize(sides, pillow.Resampling.BILINEAR)
         left, top = (round((side - 16) / 2.0) for side in sides)
         wanted = np.asarray(image.crop((left, top, left + 16, top + 16)))
@@ -205,7 +203,9 @@ def test_mds_shards_are_read(tmp_path: Path, compression: str | None) -> None:
         ({"format": "npy"}, 'cannot use format "npy"'),
     ],
 )
-def test_what_cannot_be_done_says_why(folder: Path, options: dict[str, object], wanted: str) -> None:
+def test_what_cannot_be_done_says_why(
+    folder: Path, options: dict[str, object], wanted: str
+) -> None:
     with pytest.raises(ValueError, match=wanted):
         ImageLoader(folder, **options)  # type: ignore[arg-type]
 

@@ -6,7 +6,7 @@
 call, which is not measured. It prints rows a second, seconds to the first batch, and milliseconds
 of the median and of the slowest batch in a hundred.
 
-Images: 512 JPEGs of about 500 x 375 pixels, shorter side to 256, centre of 224 x 224, normalised, as
+Images: 512 JPEGs of 500 x 375 pixels, shorter side to 256, centre of 224 x 224, normalised, as
 `float32`; 1024 are taken.
 """
 

@@ -140,7 +140,8 @@ impl Maker for Images {
     }
 
     fn make(&self, order: Ordered<'_>, scratch: &mut Scratch) -> Result<ImageBatch, Error> {
-        let mut batch = ImageBatch::new(self.batch, self.transform.shape(), self.pixels, &self.pool);
+        let mut batch =
+            ImageBatch::new(self.batch, self.transform.shape(), self.pixels, &self.pool);
         batch.epoch = order.epoch;
         let mut labels = Vec::with_capacity(order.rows.len());
         for &row in &order.rows {
@@ -200,7 +201,9 @@ impl Images {
         };
         let (bytes, image) = (&scratch.bytes, &mut scratch.image);
         let decoded = match self.pixels {
-            Pixels::Floats => self.transform.decode(bytes, key, image, batch.floats(place)),
+            Pixels::Floats => self
+                .transform
+                .decode(bytes, key, image, batch.floats(place)),
             Pixels::Bytes => {
                 let target = batch.bytes(place);
                 self.transform.decode_bytes(bytes, key, image, target)

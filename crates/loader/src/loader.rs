@@ -43,7 +43,11 @@ pub struct LoaderOptions {
 impl LoaderOptions {
     /// How many batches are in memory beside those that the caller has.
     pub(crate) fn kept(&self) -> usize {
-        4 + if self.threads == 0 { 0 } else { self.ahead.max(1) }
+        4 + if self.threads == 0 {
+            0
+        } else {
+            self.ahead.max(1)
+        }
     }
 }
 
@@ -431,5 +435,7 @@ fn check_cache(shuffle: Shuffle, sizes: &[u64], limit: u64) -> Result<bool, Erro
             "keep more bytes, take a smaller window, or write smaller shards and row groups",
         ));
     }
-    Ok(window.checked_mul(2).is_some_and(|two| largest(two) <= limit))
+    Ok(window
+        .checked_mul(2)
+        .is_some_and(|two| largest(two) <= limit))
 }

@@ -1,22 +1,26 @@
 //! Images: the same tensors as one by one, from every kind of file; and what is broken is named.
 
-mod formats;
+mod samples;
+mod tar;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formats::{samples, tar};
 use nexus_image::{Frame, Limits, SampleKey, Scratch, Transform, TransformOptions};
 use nexus_loader::{
-    Broken, Error, ErrorKind, Format, ImageOptions, ImageSet, Images, Loader, LoaderOptions, Pixels,
-    Shuffle, Split, Tail,
+    Broken, Error, ErrorKind, Format, ImageOptions, ImageSet, Images, Loader, LoaderOptions,
+    Pixels, Shuffle, Split, Tail,
 };
+use samples::samples;
+use tar::tar;
 
 const NAMES: [&str; 5] = ["rgb.jpg", "rgb.png", "lossy.webp", "grey.jpg", "s420.jpg"];
 
 fn files() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../image/tests/files");
-    NAMES.map(|name| fs::read(folder.join(name)).unwrap()).into()
+    NAMES
+        .map(|name| fs::read(folder.join(name)).unwrap())
+        .into()
 }
 
 fn transform() -> Transform {
@@ -87,7 +91,10 @@ fn check(set: impl Fn() -> ImageSet) {
     let mut sorted = order.clone();
     sorted.sort_unstable();
     let labels = |row: u64| row as i64 * 10;
-    assert_eq!(sorted, (0..5).map(|row| (row, labels(row))).collect::<Vec<_>>());
+    assert_eq!(
+        sorted,
+        (0..5).map(|row| (row, labels(row))).collect::<Vec<_>>()
+    );
     let mut second = loader(set(), 3);
     assert_eq!(second.next_batch().unwrap().unwrap().len(), 2);
     let state = second.state();
@@ -104,10 +111,16 @@ fn archive(files: &[Vec<u8>]) -> Vec<u8> {
         .flat_map(|(at, file)| {
             let extension = NAMES[at].rsplit('.').next().unwrap();
             let image = (format!("a/{at}.{extension}"), file.clone());
-            [image, (format!("a/{at}.cls"), format!("{}0", at).into_bytes())]
+            [
+                image,
+                (format!("a/{at}.cls"), format!("{}0", at).into_bytes()),
+            ]
         })
         .collect();
-    let members: Vec<_> = members.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
+    let members: Vec<_> = members
+        .iter()
+        .map(|(n, b)| (n.as_str(), b.as_slice()))
+        .collect();
     tar(&members)
 }
 
@@ -134,7 +147,10 @@ fn columns(fixed: bool) -> Vec<u8> {
         sample
     };
     let files = files();
-    samples("", &files.iter().enumerate().map(sample).collect::<Vec<_>>())
+    samples(
+        "",
+        &files.iter().enumerate().map(sample).collect::<Vec<_>>(),
+    )
 }
 
 #[test]
@@ -143,7 +159,11 @@ fn mds_shards_are_read_plain_and_packed() {
         check(|| {
             let shard = columns(true);
             let size = shard.len();
-            let stored = if packed { zstd::bulk::compress(&shard, 1).unwrap() } else { shard };
+            let stored = if packed {
+                zstd::bulk::compress(&shard, 1).unwrap()
+            } else {
+                shard
+            };
             let (name, zip) = if packed {
                 let zip = format!(r#"{{"basename":"s.zstd","bytes":{}}}"#, stored.len());
                 ("s.zstd", zip)
@@ -189,7 +209,10 @@ fn folder(root: &Path) -> PathBuf {
 fn folders_of_classes_are_read() {
     let root = tempfile::tempdir().unwrap();
     let set = ImageSet::open(&[folder(root.path())], &ImageOptions::default()).unwrap();
-    assert_eq!(set.classes(), ["class0", "class1", "class2", "class3", "class4"]);
+    assert_eq!(
+        set.classes(),
+        ["class0", "class1", "class2", "class3", "class4"]
+    );
     let mut all = read(&mut loader(set, 2));
     all.sort_unstable();
     assert_eq!(all, (0..5).map(|row| (row, row as i64)).collect::<Vec<_>>());
@@ -239,7 +262,10 @@ fn a_broken_image_is_named_or_left_out() {
     let error = load(&broken, Broken::Fail).next_batch().unwrap_err();
     let text = error.to_string();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(text.contains(r#"the member "a/1.png" of `images.tar`"#), "{text}");
+    assert!(
+        text.contains(r#"the member "a/1.png" of `images.tar`"#),
+        "{text}"
+    );
     let mut loader = load(&broken, Broken::Skip);
     let mut seen = Vec::new();
     while let Some(batch) = loader.next_batch().unwrap() {
@@ -251,7 +277,10 @@ fn a_broken_image_is_named_or_left_out() {
     assert_eq!(loader.left_out(), 2);
     let nothing = vec![b"GIF89a".to_vec(); 5];
     let mut loader = load(&nothing, Broken::Skip);
-    assert!(loader.next_batch().unwrap().is_none(), "empty batches are passed over");
+    assert!(
+        loader.next_batch().unwrap().is_none(),
+        "empty batches are passed over"
+    );
     assert_eq!(loader.left_out(), 5);
 }
 
@@ -270,7 +299,11 @@ fn samples_without_image_or_label_are_errors() {
     for (members, label, wanted) in [
         (vec![("a.cls", &b"1"[..])], None, "has no image"),
         (vec![image, ("a.cls", b"x")], None, "is no number"),
-        (vec![image, ("a.cls", b"1"), ("b.jpg", jpeg)], None, "has no label"),
+        (
+            vec![image, ("a.cls", b"1"), ("b.jpg", jpeg)],
+            None,
+            "has no label",
+        ),
         (vec![image], Some("cls"), "has no label"),
         (vec![image, ("a.png", b"")], None, "several images"),
         (vec![], None, "nothing at all"),
@@ -279,8 +312,7 @@ fn samples_without_image_or_label_are_errors() {
             Err(error) => error.to_string(),
             Ok(set) => {
                 let options = options(0);
-                let made =
-                    Loader::images(set, transform(), Pixels::Floats, Broken::Fail, &options);
+                let made = Loader::images(set, transform(), Pixels::Floats, Broken::Fail, &options);
                 made.unwrap_err().to_string()
             }
         };

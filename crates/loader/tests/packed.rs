@@ -1,18 +1,18 @@
 //! Shards that must be unpacked: the same rows as from plain ones, in an order that reads few units at
 //! a time, in bounded memory; and what is broken is an error.
 
-mod files;
-mod formats;
+mod samples;
+mod table;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use files::u16s;
-use formats::{parquet, samples};
 use nexus_loader::{
     Corpus, Error, ErrorKind, Format, Loader, LoaderOptions, OpenOptions, Rows, Shuffle, Split,
     Stored, Tail,
 };
+use samples::samples;
+use table::parquet;
 
 /// 600 documents of 4 tokens in row groups of 50; the first token of each is its number.
 fn table() -> Arc<Corpus> {
@@ -38,7 +38,10 @@ fn rest(loader: &mut Loader) -> Vec<u64> {
     while let Some(batch) = loader.next_batch().unwrap() {
         let rows = batch.tokens().chunks_exact(16);
         let firsts = rows.map(|row| u64::from(u32::from_le_bytes(row[..4].try_into().unwrap())));
-        assert!(firsts.eq(batch.rows().iter().copied()), "tokens are those of the rows");
+        assert!(
+            firsts.eq(batch.rows().iter().copied()),
+            "tokens are those of the rows"
+        );
         all.extend_from_slice(batch.rows());
     }
     all
@@ -146,7 +149,9 @@ fn states_of_another_shuffle_are_refused() {
         Loader::new(Rows::documents(table(), 4).unwrap(), &options).unwrap()
     };
     let state = loader(Shuffle::Units { window: 4 }).state();
-    loader(Shuffle::Units { window: 4 }).set_state(&state).unwrap();
+    loader(Shuffle::Units { window: 4 })
+        .set_state(&state)
+        .unwrap();
     for other in [Shuffle::Auto, Shuffle::Full, Shuffle::Never] {
         let error = loader(other).set_state(&state).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -187,7 +192,10 @@ fn windows_and_packed_rows_lie_within_units() {
     let tokens = count(packed);
     assert!((1..40).all(|len| tokens[len] == len), "{tokens:?}");
     let tokens = count(Rows::windows(files(), 16, 16).unwrap());
-    assert!((1..40).all(|len| tokens[len] == len / 16 * 16), "{tokens:?}");
+    assert!(
+        (1..40).all(|len| tokens[len] == len / 16 * 16),
+        "{tokens:?}"
+    );
 }
 
 /// An index and a packed shard of MDS, whose hashes may be wrong.
@@ -206,7 +214,7 @@ fn mds(shard: &[u8], size: usize, hash: &str, algorithm: &str) -> Vec<(String, V
 #[test]
 fn broken_packed_shards_are_errors() {
     let sample = |tokens: &[u16]| {
-        let tokens = u16s(tokens.iter().copied());
+        let tokens: Vec<u8> = tokens.iter().flat_map(|t| t.to_le_bytes()).collect();
         let mut sample = (tokens.len() as u32).to_le_bytes().to_vec();
         sample.extend(tokens);
         sample

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::samples::{Fields, Pictures};
 use super::{folder, tar};
+use crate::Error;
 use crate::corpus::{self, Format};
 use crate::limits::{DOCUMENTS_MAX, SHARDS_MAX};
 use crate::shard;
 use crate::store::{Access, Store};
-use crate::Error;
 
 /// How images are opened.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +84,9 @@ impl ImageSet {
             let missing = || Error::not_found(format!("there is no file {name:?}"));
             found.map(|(store, _)| store.clone()).ok_or_else(missing)
         };
-        let first = files.first().ok_or_else(|| Error::not_found("there is no file"))?;
+        let first = files
+            .first()
+            .ok_or_else(|| Error::not_found("there is no file"))?;
         let all = open_store(format, first.0.clone(), options, &sibling)?;
         Self::of(all, Vec::new())
     }
@@ -96,8 +98,10 @@ impl ImageSet {
         };
         let labelled = first.samples.is_labelled();
         if all.iter().any(|one| one.samples.is_labelled() != labelled) {
-            return Err(Error::invalid("cannot load images of which only some have labels")
-                .with_hint("name the field of labels, or load them one after another"));
+            return Err(
+                Error::invalid("cannot load images of which only some have labels")
+                    .with_hint("name the field of labels, or load them one after another"),
+            );
         }
         let mut starts = vec![0_u64];
         for one in &all {

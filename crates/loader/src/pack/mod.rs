@@ -84,10 +84,11 @@ impl Packing {
         }
         let starts = other.starts[1..].iter().map(|start| start + before as u32);
         self.starts.extend(starts);
-        self.pieces.extend(other.pieces.into_iter().map(|piece| Piece {
-            document: piece.document + first,
-            ..piece
-        }));
+        self.pieces
+            .extend(other.pieces.into_iter().map(|piece| Piece {
+                document: piece.document + first,
+                ..piece
+            }));
         self.tokens += other.tokens;
         self.empty += other.empty;
         Ok(())

@@ -198,7 +198,8 @@ impl Config {
             let zstd = name.is_some_and(|name| name == "zstd" || name.starts_with("zstd:"));
             if !zstd || level != "chunk" {
                 let name = name.unwrap_or("?");
-                let message = format!("cannot read chunks that are packed by {name:?} each {level}");
+                let message =
+                    format!("cannot read chunks that are packed by {name:?} each {level}");
                 return Err(Error::unsupported(message)
                     .with_hint("write them plainly, or by zstd with compression_level=\"chunk\""));
             }

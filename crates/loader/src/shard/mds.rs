@@ -70,7 +70,10 @@ fn each<T>(index: &Store, open: impl Fn(&Entry) -> Result<T, Error>) -> Result<V
         let name = &entry.raw_data.basename;
         open(entry).map_err(|error| error.within(format!("shard {name:?}")))
     };
-    parsed.shards.iter().map(named).collect()
+    // The writer leaves a shard empty where its first sample is larger than the shard may be; such a
+    // shard cannot say what type its arrays have.
+    let filled = |entry: &&Entry| entry.samples > 0 || parsed.shards.len() == 1;
+    parsed.shards.iter().filter(filled).map(named).collect()
 }
 
 impl Entry {

@@ -160,12 +160,7 @@ impl Documents for Matrix {
 }
 
 /// The documents of an array of one or two axes that starts at byte `start`.
-fn documents_of(
-    store: &Store,
-    start: u64,
-    shape: &[u64],
-    stored: Stored,
-) -> Result<Matrix, Error> {
+fn documents_of(store: &Store, start: u64, shape: &[u64], stored: Stored) -> Result<Matrix, Error> {
     let (rows, row_len) = match *shape {
         [len] => (1, len),
         [rows, len] => (rows, len),
@@ -212,7 +207,9 @@ pub(crate) fn parse_json<T: DeserializeOwned>(store: &Store) -> Result<T, Error>
 fn check_name(name: &str) -> Result<&str, Error> {
     // A colon behind one letter is a drive; litdata's names have one further on.
     let plain = |part: &str| {
-        !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']) && part.find(':') != Some(1)
+        !matches!(part, "" | "." | "..")
+            && !part.contains(['\\', '\0'])
+            && part.find(':') != Some(1)
     };
     if name.split('/').all(plain) {
         return Ok(name);

@@ -59,9 +59,16 @@ fn unpack(packed: &[u8], size: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     // More than the packed bytes can hold is not taken on the index's word.
     bytes.reserve_exact(size.min(packed.len() as u64 * 64) as usize);
-    decoder.take(size + 1).read_to_end(&mut bytes).map_err(failed)?;
+    decoder
+        .take(size + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.len() as u64 != size {
-        let more = if bytes.len() as u64 > size { "more" } else { "fewer" };
+        let more = if bytes.len() as u64 > size {
+            "more"
+        } else {
+            "fewer"
+        };
         let message = format!("it has {more} bytes than the {size} of the index");
         return Err(Error::corrupt(message)
             .with_hint("index and shard are not of one run: fetch both again"));

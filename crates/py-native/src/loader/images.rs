@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use nexus_image::{Filter, Frame, IMAGENET_MEAN, IMAGENET_STD, Layout, Transform, TransformOptions};
+use nexus_image::{
+    Filter, Frame, IMAGENET_MEAN, IMAGENET_STD, Layout, Transform, TransformOptions,
+};
 use nexus_loader::{
     Broken, ImageOptions, ImageSet, Images, Loader as Inner, LoaderOptions, Pixels,
 };
@@ -92,9 +94,8 @@ impl ImageLoader {
             layout: self::layout(layout)?,
             ..TransformOptions::new(width, height)
         };
-        let transform = Transform::new(shape).map_err(|error| {
-            PyValueError::new_err(error.to_string())
-        })?;
+        let transform =
+            Transform::new(shape).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let pixels = match dtype {
             "float32" => Pixels::Floats,
             "uint8" => Pixels::Bytes,
@@ -162,7 +163,8 @@ impl ImageLoader {
     /// The names of classes by their labels, where folders name them.
     #[getter]
     fn classes(&self, py: Python<'_>) -> Vec<String> {
-        self.inner.with(py, |loader| loader.set().classes().to_vec())
+        self.inner
+            .with(py, |loader| loader.set().classes().to_vec())
     }
 
     /// How many images were left out of the batches so far because they could not be decoded.

@@ -86,7 +86,9 @@ impl Values {
                 self.bytes.extend_from_slice(&bytes.unwrap_or([0; N]));
             }
             if outside {
-                return Err(Error::corrupt("a token does not fit the type of its column"));
+                return Err(Error::corrupt(
+                    "a token does not fit the type of its column",
+                ));
             }
             self.bound::<N>(before, rows, levels, &definitions, &repetitions)?;
             self.check_size()?;
@@ -161,14 +163,18 @@ pub(super) fn numbers(
         Error::unsupported(message).with_hint("give each image a label, or name no column of them")
     };
     match column {
-        ColumnReader::Int32ColumnReader(column) => each::<Int32Type>(column, levels, rows, |value| {
-            numbers.push(i64::from(*value.ok_or_else(missing)?));
-            Ok(())
-        }),
-        ColumnReader::Int64ColumnReader(column) => each::<Int64Type>(column, levels, rows, |value| {
-            numbers.push(*value.ok_or_else(missing)?);
-            Ok(())
-        }),
+        ColumnReader::Int32ColumnReader(column) => {
+            each::<Int32Type>(column, levels, rows, |value| {
+                numbers.push(i64::from(*value.ok_or_else(missing)?));
+                Ok(())
+            })
+        }
+        ColumnReader::Int64ColumnReader(column) => {
+            each::<Int64Type>(column, levels, rows, |value| {
+                numbers.push(*value.ok_or_else(missing)?);
+                Ok(())
+            })
+        }
         _ => Err(Error::corrupt("the column holds no integers")),
     }?;
     Ok(numbers)
