@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import importlib.util
 import json
 import os
 import platform
@@ -221,6 +222,33 @@ def signatures(millions: int, memory: int, disk: int) -> Contestant:
     return Contestant(f"nexus, {millions} M in {memory} MiB", command)
 
 
+def ours(name: str, venv: str, script: str, *arguments: str) -> Contestant:
+    """Our package in a peer's environment, by a folder that has nothing else in it."""
+
+    def command(bench: Bench) -> list[str]:
+        found = importlib.util.find_spec("nexus")
+        if found is None or not found.submodule_search_locations:
+            raise toolchain.Missing("the package nexus is not installed; ./x bench data builds it")
+        folder = bench.files / "ours"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "nexus").unlink(missing_ok=True)
+        (folder / "nexus").symlink_to(found.submodule_search_locations[0])
+        there = peer(name, venv, script, *arguments).command(bench)
+        return ["env", f"PYTHONPATH={folder}", *there]
+
+    return Contestant(name, command)
+
+
+def images() -> list[Contestant]:
+    rest = ["0", "{files}/loaders"]
+    name = "torchvision images"
+    return [
+        ours("nexus", "loaders", "loaders.py", "nexus images", *rest),
+        peer("torchvision, Pillow", "loaders", "loaders.py", name, *rest),
+        peer("the same, 2 workers", "loaders", "loaders.py", name, "2", rest[1]),
+    ]
+
+
 def plain(bench: Bench) -> list[str]:
     """The specification itself."""
     return [sys.executable, str(HERE / "reference.py"), bench.source, bench.target]
@@ -302,13 +330,22 @@ def token_groups() -> list[Group]:
     ]
 
 
+OURS_LOADERS = ("nexus", "nexus over litdata's chunks", "nexus over Parquet")
+
+
 def loaders(workers: int) -> list[Contestant]:
     rest = [str(workers), "{files}/loaders"]
     return [
-        later("nexus.data.Loader"),
+        *(ours(name, "loaders", "loaders.py", name, *rest) for name in OURS_LOADERS),
         *(
             peer(name, "loaders", "loaders.py", name, *rest)
-            for name in ("torch DataLoader over memmap", "litdata", "webdataset")
+            for name in (
+                "torch DataLoader over memmap",
+                "litdata",
+                "grain over memmap",
+                "datasets",
+                "webdataset",
+            )
         ),
         peer("mosaicml-streaming", "loaders-mosaic", "loaders.py", "mosaicml-streaming", *rest),
     ]
@@ -380,6 +417,7 @@ def groups(full: bool) -> list[Group]:
         *token_groups(),
         Group("loaders-0", "Shuffled batches of 32 x 2048 tokens", "", loaders(0)),
         Group("loaders-2", "The same, two worker processes", "", loaders(2)),
+        Group("loaders-images", "Shuffled batches of 32 JPEGs as 224 x 224 floats", "", images()),
     ]
     if full:
         title = "Whole pipeline on dup, 148,258 documents"

@@ -541,9 +541,9 @@ class Loader:
         batch_size: int = 1,
         kind: Literal["windows", "documents", "packed"] = "windows",
         stride: int | None = None,
-        shuffle: bool = True,
+        shuffle: bool | Literal["full", "units"] = True,
         block: int | None = None,
-        window: int = 16,
+        window: int | None = None,
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
@@ -553,7 +553,9 @@ class Loader:
         dtype: Literal["uint16", "uint32", "int32", "int64"] | None = None,
         stored: str | None = None,
         field: str | None = None,
-        format: Literal["megatron", "safetensors", "mds", "litdata", "tar", "npy", "plain"]
+        format: Literal[
+            "megatron", "safetensors", "mds", "litdata", "tar", "npy", "parquet", "plain"
+        ]
         | None = None,
         access: Literal["map", "read"] = "map",
         position_ids: bool = False,
@@ -561,6 +563,7 @@ class Loader:
         pad_id: int = 0,
         threads: int = 2,
         prefetch: int = 16,
+        cache: int | str | None = None,
     ) -> Loader: ...
     def __iter__(self) -> Loader: ...
     def __next__(self) -> Batch: ...
@@ -583,6 +586,78 @@ class Loader:
     def set_epoch(self, epoch: int, /) -> None: ...
     def close(self) -> None: ...
     def __enter__(self) -> Loader: ...
+    def __exit__(self, *_exception: object) -> None: ...
+
+@final
+class ImageBatch:
+    @property
+    def images(self) -> Tensor: ...
+    @property
+    def labels(self) -> Tensor | None: ...
+    @property
+    def rows(self) -> list[int]: ...
+    @property
+    def skipped(self) -> list[int]: ...
+    @property
+    def epoch(self) -> int: ...
+    def __len__(self) -> int: ...
+
+@final
+class ImageLoader:
+    def __new__(
+        cls,
+        source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        /,
+        *,
+        batch_size: int = 1,
+        size: int | tuple[int, int] = 224,
+        crop: Literal["center", "random", "random_resized", "none"] = "center",
+        resize: int | None = None,
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = ...,
+        flip: float = 0.0,
+        interpolation: Literal["bilinear", "bicubic", "lanczos"] = "bilinear",
+        mean: Sequence[float] = ...,
+        std: Sequence[float] = ...,
+        dtype: Literal["float32", "uint8"] = "float32",
+        layout: Literal["NCHW", "NHWC"] = "NCHW",
+        on_error: Literal["raise", "skip"] = "raise",
+        image_field: str | None = None,
+        label_field: str | None = None,
+        shuffle: bool | Literal["full", "units"] = True,
+        block: int | None = None,
+        window: int | None = None,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        worker: int = 0,
+        workers: int = 1,
+        tail: Literal["drop", "keep", "pad"] = "drop",
+        format: Literal["folder", "tar", "parquet", "mds", "litdata"] | None = None,
+        access: Literal["map", "read"] = "map",
+        threads: int = 2,
+        prefetch: int = 4,
+        cache: int | str | None = None,
+    ) -> ImageLoader: ...
+    def __iter__(self) -> ImageLoader: ...
+    def __next__(self) -> ImageBatch: ...
+    def __len__(self) -> int: ...
+    @property
+    def batches_left(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def classes(self) -> list[str]: ...
+    @property
+    def skipped(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    def state_dict(self) -> LoaderState: ...
+    def state_at(self, epoch: int, steps: int, /) -> LoaderState: ...
+    def load_state_dict(self, state: LoaderState, /) -> None: ...
+    def set_epoch(self, epoch: int, /) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> ImageLoader: ...
     def __exit__(self, *_exception: object) -> None: ...
 
 @final

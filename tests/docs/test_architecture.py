@@ -21,7 +21,7 @@ OWNERS = {
     "zune-jpeg": {"nexus-image"},
     "memmap2": {"nexus-safetensors", "nexus-loader"},
     "arrow-array": {"nexus-data", "nexus-search", "nexus-py-native"},
-    "parquet": {"nexus-data"},
+    "parquet": {"nexus-data", "nexus-loader"},
     "clap": {"nexus-cli"},
 }
 

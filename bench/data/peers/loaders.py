@@ -1,14 +1,19 @@
-"""Shuffled batches of token rows into torch tensors.
+"""Shuffled batches of token rows, or of images, into torch tensors.
 
     python loaders.py CONTESTANT WORKERS FOLDER
 
 10,240 rows of 2048 uint16, batches of 32, 8000 rows are taken. The files are made on the first
 call, which is not measured. It prints rows a second, seconds to the first batch, and milliseconds
 of the median and of the slowest batch in a hundred.
+
+Images: 512 JPEGs of 500 x 375 pixels, shorter side to 256, centre of 224 x 224, normalised, as
+`float32`; 1024 are taken.
 """
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import resource
 import shutil
@@ -118,7 +123,98 @@ def webdataset_read(folder: Path, workers: int) -> Iterator[torch.Tensor]:
         yield torch.as_tensor(batch)
 
 
+def grain_read(folder: Path, workers: int) -> Iterator[torch.Tensor]:
+    import grain
+
+    rows = np.load(folder / "rows.npy", mmap_mode="r")
+    found = grain.MapDataset.source(rows).shuffle(seed=SEED).to_iter_dataset().batch(BATCH)
+    if workers:
+        found = found.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    for batch in found:
+        yield torch.from_numpy(batch)
+
+
+def datasets_write(folder: Path) -> None:
+    import datasets
+
+    features = datasets.Features({"row": datasets.List(datasets.Value("uint16"), length=WIDTH)})
+    found = datasets.Dataset.from_dict({"row": tokens()}, features=features)
+    found.save_to_disk(str(folder / "rows"))
+
+
+def datasets_read(folder: Path, workers: int) -> Iterator[torch.Tensor]:
+    import datasets
+
+    rows = datasets.load_from_disk(str(folder / "rows")).with_format("torch")
+    chance = torch.Generator().manual_seed(SEED)
+    for batch in DataLoader(rows, BATCH, True, num_workers=workers, generator=chance):
+        yield batch["row"]
+
+
+def parquet_write(folder: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(tokens().ravel()), WIDTH)
+    rows = rows.cast(pyarrow.list_(pyarrow.uint16()))
+    table = pyarrow.table({"tokens": rows})
+    pyarrow.parquet.write_table(table, folder / "rows.parquet", row_group_size=512)
+
+
+def nexus_read(folder: Path, _: int) -> Iterator[torch.Tensor]:
+    """It has threads; processes would only copy."""
+    from nexus.data import Loader
+
+    mds = (folder / "index.json").exists() and "zip_data" in (folder / "index.json").read_text()
+    kind = "documents" if mds or (folder / "rows.parquet").exists() else "windows"
+    for batch in Loader(folder, row_len=WIDTH, batch_size=BATCH, kind=kind, seed=SEED):
+        yield torch.from_dlpack(batch.tokens)
+
+
+def images_write(folder: Path) -> None:
+    from PIL import Image
+
+    chance = np.random.default_rng(SEED)
+    for number in range(512):
+        path = folder / f"class{number % 4}" / f"{number:03}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        # Smooth with some noise, which takes about as many bytes as a photograph.
+        small = chance.integers(0, 256, (24, 32, 3), np.uint8)
+        image = np.asarray(Image.fromarray(small).resize((500, 375), Image.Resampling.BICUBIC))
+        noisy = image + chance.normal(0, 8, image.shape)
+        file = io.BytesIO()
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=85)
+        path.write_bytes(file.getvalue())
+
+
+def torchvision_read(folder: Path, workers: int) -> Iterator[torch.Tensor]:
+    from torchvision import datasets, transforms
+
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    recipe = [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor()]
+    recipe.append(transforms.Normalize(mean, std))
+    images = datasets.ImageFolder(str(folder), transforms.Compose(recipe))
+    while True:
+        for batch, _ in DataLoader(images, BATCH, True, num_workers=workers):
+            yield batch
+
+
+def nexus_images(folder: Path, _: int) -> Iterator[torch.Tensor]:
+    from nexus.data import ImageLoader
+
+    loader = ImageLoader(folder, batch_size=BATCH, size=224, resize=256, seed=SEED)
+    for batch in itertools.chain.from_iterable(itertools.repeat(loader)):
+        yield torch.from_dlpack(batch.images)
+
+
 CONTESTANTS = {
+    "nexus": (memmap_write, nexus_read),
+    "nexus over litdata's chunks": (litdata_write, nexus_read),
+    "nexus over Parquet": (parquet_write, nexus_read),
+    "nexus images": (images_write, nexus_images),
+    "torchvision images": (images_write, torchvision_read),
+    "grain over memmap": (memmap_write, grain_read),
+    "datasets": (datasets_write, datasets_read),
     "torch DataLoader over memmap": (memmap_write, memmap_read),
     "litdata": (litdata_write, litdata_read),
     "mosaicml-streaming": (mosaic_write, mosaic_read),
@@ -134,15 +230,17 @@ def main(contestant: str, workers: str, root: str) -> None:
         folder.mkdir(parents=True)
         write(folder)
         (folder / ".ready").touch()
+    images = contestant.endswith("images")
+    shape, wanted = ((3, 224, 224), 1024) if images else ((WIDTH,), TAKEN)
     before = resource.getrusage(resource.RUSAGE_SELF)
     start = last = time.perf_counter()
     delays, taken = [], 0
     for batch in read(folder, int(workers)):
-        assert batch.shape[1:] == (WIDTH,)
+        assert batch.shape[1:] == shape
         now = time.perf_counter()
         delays.append(now - last)
         last, taken = now, taken + len(batch)
-        if taken >= TAKEN:
+        if taken >= wanted:
             break
     after = resource.getrusage(resource.RUSAGE_SELF)
     rest = sorted(delays[1:])

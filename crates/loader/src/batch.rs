@@ -23,12 +23,12 @@ impl Pool {
         })
     }
 
-    fn take(&self) -> Buffer {
+    pub(crate) fn take(&self) -> Buffer {
         let kept = self.kept().and_then(|mut kept| kept.pop());
         kept.unwrap_or_else(|| Buffer::new(self.size))
     }
 
-    fn give_back(&self, buffer: Buffer) {
+    pub(crate) fn give_back(&self, buffer: Buffer) {
         if let Some(mut kept) = self.kept()
             && kept.len() < self.kept_max
         {
@@ -82,19 +82,17 @@ pub struct Batch {
     pub(crate) rows: Vec<u64>,
     pub(crate) cu_seqlens: Option<Vec<i32>>,
     pub(crate) epoch: u64,
-    pub(crate) cursor: u64,
     buffer: Option<Buffer>,
     pool: Arc<Pool>,
 }
 
 impl Batch {
-    pub(crate) fn new(form: Form, pool: Arc<Pool>, epoch: u64, cursor: u64) -> Self {
+    pub(crate) fn new(form: Form, pool: Arc<Pool>, epoch: u64) -> Self {
         Self {
             form,
-            rows: Vec::with_capacity(form.batch),
+            rows: Vec::new(),
             cu_seqlens: None,
             epoch,
-            cursor,
             buffer: Some(pool.take()),
             pool,
         }

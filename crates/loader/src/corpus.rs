@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::limits::{DOCUMENTS_MAX, SHARDS_MAX};
 use crate::shard::{self, Shard, Span};
 use crate::store::{Access, Store};
+use crate::unpack::{Cache, Reached};
 use crate::{Error, Stored};
 
 /// The formats that are read.
@@ -24,6 +25,10 @@ pub enum Format {
     Tar,
     /// The `.npy` arrays of `NumPy`.
     Npy,
+    /// Parquet.
+    Parquet,
+    /// A folder of image files, a class each folder below; for images alone.
+    Folder,
     /// Nothing but tokens.
     Plain,
 }
@@ -35,8 +40,8 @@ pub struct OpenOptions {
     pub format: Option<Format>,
     /// The type of stored tokens, where the format does not say it.
     pub stored: Option<Stored>,
-    /// Where in a sample the tokens are: the tensor of safetensors, the column of MDS, the number
-    /// of litdata's leaf, the extension of a tar's members.
+    /// Where in a sample the tokens are: the tensor of safetensors, the column of MDS and Parquet, the
+    /// number or name of litdata's leaf, the extension of a tar's members.
     pub field: Option<String>,
     /// How files are reached.
     pub access: Access,
@@ -52,7 +57,8 @@ pub struct Corpus {
 impl Corpus {
     /// Opens files, and folders of files, in this order; those of a folder by name.
     ///
-    /// Costs an open and a map for each file. Of documents, only those of archives are looked at.
+    /// Costs an open and a map for each file. Of documents, only those of archives are looked at;
+    /// nothing is unpacked but MDS arrays whose index does not say their type.
     ///
     /// # Errors
     /// `NotFound`, `Io`, `Corrupt` and `Unsupported` for files, `InvalidInput` where the type of
@@ -61,7 +67,7 @@ impl Corpus {
         let mut shards = Vec::new();
         for path in paths {
             let path = path.as_ref();
-            for (path, format) in files(path, options)? {
+            for (path, format) in files(path, options.format, options.stored.is_some())? {
                 shards.append(&mut open_file(&path, format, options)?);
                 check_shards(shards.len())?;
             }
@@ -93,6 +99,7 @@ impl Corpus {
         let missing = || Error::not_found("there is no file");
         let first = stores.next().ok_or_else(missing)?;
         let shards = match format {
+            Format::Parquet => shard::open_parquet(first, field, options.stored)?,
             Format::Megatron => vec![shard::open_megatron(
                 first,
                 stores.next().ok_or_else(missing)?,
@@ -141,7 +148,7 @@ impl Corpus {
         self.shards.len()
     }
 
-    /// How many tokens a document has.
+    /// How many tokens a document has. Unpacks the shard that it is in, if that is packed.
     ///
     /// # Errors
     /// `Corrupt` where the document does not lie in its file.
@@ -149,7 +156,9 @@ impl Corpus {
     /// # Panics
     /// When there is no such document.
     pub fn document_len(&self, document: u64) -> Result<u64, Error> {
-        Ok(self.document(document)?.1.len)
+        let (number, at) = self.find(document);
+        let shard = &self.shards[number];
+        Ok(shard.span(&*shard.source.look()?, at)?.len)
     }
 
     /// How many tokens each document has; costs a look at each.
@@ -160,18 +169,21 @@ impl Corpus {
     pub fn document_lens(&self) -> Result<Vec<u32>, Error> {
         let mut lens = Vec::new();
         for shard in &self.shards {
-            for at in 0..shard.documents.count() {
-                let len = shard.span(at)?.len;
-                lens.push(u32::try_from(len).map_err(|_| {
-                    Error::limit(
-                        format!("document {at} has {len} tokens"),
-                        "u32::MAX",
-                        u32::MAX,
-                    )
-                })?);
-            }
+            lens.append(&mut shard.document_lens()?);
         }
         Ok(lens)
+    }
+
+    /// Whether a shard must be unpacked.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.shards
+            .iter()
+            .any(|shard| shard.source.packed.is_some())
+    }
+
+    /// The first document of each shard, and the end of the last.
+    pub(crate) fn starts(&self) -> &[u64] {
+        &self.starts
     }
 
     /// The type that all shards share, or the smallest one that holds what they hold.
@@ -182,12 +194,24 @@ impl Corpus {
         same.unwrap_or(crate::Token::I64)
     }
 
-    /// A shard and the span of a document in it.
-    pub(crate) fn document(&self, document: u64) -> Result<(&Shard, Span), Error> {
+    /// The bytes that a document lies in, the type of its tokens, and where it lies.
+    pub(crate) fn document(
+        &self,
+        document: u64,
+        cache: &Cache,
+    ) -> Result<(Reached<'_>, Stored, Span), Error> {
+        let (number, at) = self.find(document);
+        let shard = &self.shards[number];
+        let store = shard.source.reach(number, cache)?;
+        let span = shard.span(&store, at)?;
+        Ok((store, shard.stored, span))
+    }
+
+    /// The number of the shard of a document, and the document's number in it.
+    fn find(&self, document: u64) -> (usize, u64) {
         assert!(document < self.documents(), "there is such a document");
         let at = self.starts.partition_point(|&start| start <= document) - 1;
-        let shard = &self.shards[at];
-        Ok((shard, shard.span(document - self.starts[at])?))
+        (at, document - self.starts[at])
     }
 
     pub(crate) fn all(&self) -> &[Shard] {
@@ -196,19 +220,21 @@ impl Corpus {
 
     /// What tells this data set from others, as far as it costs nothing: a hash of the sizes.
     pub(crate) fn fingerprint(&self) -> u64 {
-        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-        for shard in &self.shards {
-            for number in [
-                shard.store.size(),
-                shard.documents.count(),
-                shard.stored.size() as u64,
-            ] {
-                hash = (hash ^ number).wrapping_mul(0x0000_0100_0000_01B3);
-                hash ^= hash >> 29;
-            }
-        }
-        hash
+        fingerprint(self.shards.iter().map(|shard| {
+            let item = shard.stored.size() as u64;
+            [shard.source.store.size(), shard.documents.count(), item]
+        }))
     }
+}
+
+/// A hash of what is known of shards.
+pub(crate) fn fingerprint(shards: impl Iterator<Item = [u64; 3]>) -> u64 {
+    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+    for number in shards.flatten() {
+        hash = (hash ^ number).wrapping_mul(0x0000_0100_0000_01B3);
+        hash ^= hash >> 29;
+    }
+    hash
 }
 
 impl std::fmt::Debug for Corpus {
@@ -228,30 +254,45 @@ fn check_shards(count: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// The files that a path stands for, and their formats.
-fn files(path: &Path, options: &OpenOptions) -> Result<Vec<(PathBuf, Format)>, Error> {
+/// The files that a path stands for, and their formats. `plain` says that any file may be one of
+/// nothing but tokens.
+pub(crate) fn files(
+    path: &Path,
+    format: Option<Format>,
+    plain: bool,
+) -> Result<Vec<(PathBuf, Format)>, Error> {
     let index = path.join("index.json");
     if index.is_file() {
-        return Ok(vec![(index.clone(), format_of(&index, options)?)]);
+        return Ok(vec![(index.clone(), format_of(&index, format, plain)?)]);
     }
     if !path.is_dir() {
-        return Ok(vec![(path.to_owned(), format_of(path, options)?)]);
+        return Ok(vec![(path.to_owned(), format_of(path, format, plain)?)]);
     }
-    let failed = |error| Error::io("list", path, error);
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let twin = extension(&path) == "bin" && path.with_extension("idx").is_file();
-        let known = options.format.is_some() || known(&path).is_some();
-        if path.is_file() && known && !twin {
-            found.push((path.clone(), format_of(&path, options)?));
-        }
-    }
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let found = files_in(path, format, plain)?;
     if found.is_empty() {
         let message = format!("cannot find shards in the folder `{}`", path.display());
         return Err(Error::not_found(message));
     }
+    Ok(found)
+}
+
+/// The shards in a folder, by name.
+pub(crate) fn files_in(
+    folder: &Path,
+    format: Option<Format>,
+    plain: bool,
+) -> Result<Vec<(PathBuf, Format)>, Error> {
+    let failed = |error| Error::io("list", folder, error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let twin = extension(&path) == "bin" && path.with_extension("idx").is_file();
+        let known = format.is_some() || known(&path).is_some();
+        if path.is_file() && known && !twin {
+            found.push((path.clone(), format_of(&path, format, plain)?));
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(found)
 }
 
@@ -268,12 +309,13 @@ fn known(path: &Path) -> Option<Format> {
         "safetensors" => Format::Safetensors,
         "tar" => Format::Tar,
         "npy" => Format::Npy,
+        "parquet" => Format::Parquet,
         _ => return None,
     })
 }
 
-fn format_of(path: &Path, options: &OpenOptions) -> Result<Format, Error> {
-    if let Some(format) = options.format.or_else(|| known(path)) {
+fn format_of(path: &Path, format: Option<Format>, plain: bool) -> Result<Format, Error> {
+    if let Some(format) = format.or_else(|| known(path)) {
         return Ok(format);
     }
     if path.file_name().is_some_and(|name| name == "index.json") {
@@ -287,7 +329,7 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format, Error> {
             ))),
         };
     }
-    if options.stored.is_some() || !path.exists() {
+    if plain || !path.exists() {
         return Ok(Format::Plain);
     }
     let message = format!("cannot know the format of `{}`", path.display());
@@ -306,6 +348,7 @@ fn open_file(path: &Path, format: Format, options: &OpenOptions) -> Result<Vec<S
     let shard = match format {
         Format::Mds => return shard::open_mds(&open(path)?, field, options.stored, &sibling),
         Format::Litdata => return shard::open_litdata(&open(path)?, field, &sibling),
+        Format::Parquet => return shard::open_parquet(open(path)?, field, options.stored),
         Format::Megatron => {
             let index = open(&path.with_extension("idx"))?;
             shard::open_megatron(index, open(&path.with_extension("bin"))?)
@@ -314,6 +357,10 @@ fn open_file(path: &Path, format: Format, options: &OpenOptions) -> Result<Vec<S
         Format::Tar => shard::open_tar(open(path)?, field, options.stored),
         Format::Npy => shard::open_npy(open(path)?),
         Format::Plain => shard::open_plain(open(path)?, options.stored),
+        Format::Folder => {
+            let message = format!("cannot load tokens from images in `{}`", path.display());
+            return Err(Error::unsupported(message));
+        }
     }?;
     Ok(vec![shard])
 }

@@ -28,6 +28,8 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     hint: Option<&'static str>,
+    /// Whether it is about one sample, and not about the file that it is in.
+    of_one: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -47,6 +49,7 @@ impl Error {
             kind,
             message: message.into(),
             hint: None,
+            of_one: false,
             source: None,
         }
     }
@@ -90,6 +93,17 @@ impl Error {
             hint: Some(hint),
             ..self
         }
+    }
+
+    pub(crate) fn of_one(self) -> Self {
+        Self {
+            of_one: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_of_one(&self) -> bool {
+        self.of_one
     }
 
     /// Puts `what` and a colon before the message.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::Error;
-use crate::batch::{Batch, Form, Pool};
+use crate::maker::{Maker, Ordered};
 use crate::order::{Order, Shuffle};
-use crate::rows::{Rows, Target};
 use crate::schedule::{Share, Split};
+use crate::units::Starts;
+use crate::unpack::Cache;
 
 /// Where all ranks are: the whole state of a loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +18,26 @@ pub(crate) struct Place {
 }
 
 /// What does not change while a loader works. Threads share it.
-pub(crate) struct Recipe {
-    pub(crate) rows: Arc<Rows>,
+pub(crate) struct Recipe<M> {
+    pub(crate) maker: Arc<M>,
     pub(crate) split: Split,
     pub(crate) shuffle: Shuffle,
     pub(crate) seed: u64,
-    pub(crate) form: Form,
-    pub(crate) cu_seqlens: bool,
-    pub(crate) pad: i64,
-    pub(crate) pool: Arc<Pool>,
+    pub(crate) starts: Starts,
+    pub(crate) cache: Arc<Cache>,
+    /// Whether units are unpacked before they are asked for: there is room for two windows.
+    pub(crate) ahead: bool,
+}
+
+impl<M> Clone for Recipe<M> {
+    fn clone(&self) -> Self {
+        Self {
+            maker: self.maker.clone(),
+            starts: self.starts.clone(),
+            cache: self.cache.clone(),
+            ..*self
+        }
+    }
 }
 
 /// One thing to do.
@@ -36,6 +48,9 @@ pub(crate) enum Job {
     End,
 }
 
+/// A batch and where it ends, the end of an epoch, or why there is none.
+pub(crate) type Outcome<B> = Result<Option<(Place, B)>, Error>;
+
 /// The jobs from a place on, epoch after epoch.
 pub(crate) struct Feed {
     place: Place,
@@ -45,7 +60,7 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(recipe: &Recipe, place: Place) -> Self {
+    pub(crate) fn new<M: Maker>(recipe: &Recipe<M>, place: Place) -> Self {
         Self {
             place,
             step: recipe.split.worker,
@@ -53,8 +68,8 @@ impl Feed {
         }
     }
 
-    pub(crate) fn next(&mut self, recipe: &Recipe) -> Job {
-        let (rows, split) = (recipe.rows.count(), &recipe.split);
+    pub(crate) fn next<M: Maker>(&mut self, recipe: &Recipe<M>) -> Job {
+        let (rows, split) = (recipe.maker.count(), &recipe.split);
         if let Some(share) = split.share(rows, self.place.cursor, self.step) {
             self.step += split.workers;
             return Job::Batch(share, self.place.epoch, self.order.clone());
@@ -65,75 +80,35 @@ impl Feed {
     }
 }
 
-impl Recipe {
+impl<M: Maker> Recipe<M> {
     fn order(&self, epoch: u64) -> Order {
-        Order::new(self.shuffle, self.rows.count(), self.seed, epoch)
+        Order::of_units(self.shuffle, &self.starts, self.seed, epoch)
     }
 
-    /// Does a job; `None` is the end of an epoch. `scratch` is kept from job to job.
-    pub(crate) fn work(&self, job: &Job, scratch: &mut Scratch) -> Result<Option<Batch>, Error> {
+    /// Does a job. `scratch` is kept from job to job.
+    pub(crate) fn work(&self, job: &Job, scratch: &mut M::Scratch) -> Outcome<M::Batch> {
         let Job::Batch(share, epoch, order) = job else {
             return Ok(None);
         };
-        let mut batch = Batch::new(self.form, self.pool.clone(), *epoch, share.cursor);
-        let count = self.rows.count();
+        let count = self.maker.count();
         let positions = share.start..share.start + share.len as u64;
-        batch.rows.extend(positions.map(|at| order.get(at % count)));
-        self.gather(&mut batch, scratch)?;
-        Ok(Some(batch))
-    }
-
-    fn gather(&self, batch: &mut Batch, scratch: &mut Scratch) -> Result<(), Error> {
-        let Form { row_len, token, .. } = self.form;
-        let numbers = std::mem::take(&mut batch.rows);
-        let (tokens, mut positions) = batch.parts_mut();
-        scratch.lens.clear();
-        for (&number, row) in numbers
-            .iter()
-            .zip(tokens.chunks_exact_mut(row_len * token.size()))
-        {
-            scratch.positions.resize(row_len, 0);
-            let target = Target {
-                token,
-                tokens: row,
-                positions: self.form.positions.then_some(&mut scratch.positions[..]),
-                lens: self.cu_seqlens.then_some(&mut scratch.lens),
-                pad: self.pad,
-                scratch: &mut scratch.bytes,
-            };
-            self.rows
-                .gather(number, target)
-                .map_err(|error| error.within(format!("cannot load row {number}")))?;
-            if let Some(rest) = positions.take() {
-                let (here, rest) = rest.split_at_mut(row_len * 4);
-                for (place, position) in here
-                    .as_chunks_mut::<4>()
-                    .0
-                    .iter_mut()
-                    .zip(&scratch.positions)
-                {
-                    *place = position.to_le_bytes();
-                }
-                positions = Some(rest);
+        let ordered = Ordered {
+            rows: positions.clone().map(|at| order.get(at % count)).collect(),
+            seed: self.seed,
+            epoch: *epoch,
+            cache: &self.cache,
+        };
+        let batch = self.maker.make(ordered, scratch)?;
+        if self.ahead && positions.end <= count {
+            // What the next window needs, a part of it at each batch.
+            for unit in order.upcoming(positions) {
+                self.maker.unpack(unit as usize, &self.cache);
             }
         }
-        batch.rows = numbers;
-        batch.cu_seqlens = self.cu_seqlens.then(|| {
-            let mut end = 0;
-            let ends = scratch.lens.iter().map(|len| {
-                end += len;
-                end
-            });
-            std::iter::once(0).chain(ends).collect()
-        });
-        Ok(())
+        let place = Place {
+            epoch: *epoch,
+            cursor: share.cursor,
+        };
+        Ok(Some((place, batch)))
     }
-}
-
-/// Memory of a thread that is used again.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    bytes: Vec<u8>,
-    positions: Vec<i32>,
-    lens: Vec<i32>,
 }

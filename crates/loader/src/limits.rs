@@ -50,3 +50,22 @@ pub const THREADS_MAX: usize = 256;
 
 /// How many ranks, and how many workers in one, may share an epoch.
 pub const WORLD_MAX: u64 = 1 << 24;
+
+/// How many bytes of unpacked shards a loader keeps, unless [`LoaderOptions`](crate::LoaderOptions)
+/// say otherwise.
+pub const CACHE_SIZE: u64 = 2 << 30;
+
+/// The largest shard or row group when it is unpacked, in bytes; it is in memory as a whole.
+pub const UNIT_SIZE_MAX: u64 = 4 << 30;
+
+/// The largest footer of a Parquet file, in bytes.
+pub const FOOTER_SIZE_MAX: u64 = 256 << 20;
+
+/// The largest image file, in bytes.
+pub const IMAGE_SIZE_MAX: u64 = 1 << 30;
+
+/// How deep folders of images may be nested.
+pub const FOLDER_DEPTH_MAX: usize = 64;
+
+/// How many classes a folder of images may have.
+pub const CLASSES_MAX: usize = 1_000_000;

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::{Batch, Form, Pool};
+use crate::batch::Batch;
 use crate::feed::{Place, Recipe};
-use crate::limits::{BATCH_SIZE_MAX, PREFETCH_MAX, ROWS_MAX, THREADS_MAX};
-use crate::order::Shuffle;
+use crate::limits::{CACHE_SIZE, PREFETCH_MAX, ROWS_MAX, THREADS_MAX};
+use crate::maker::Maker;
+use crate::order::{Shuffle, UNITS};
 use crate::ring::{Ring, Taken};
 use crate::rows::Rows;
 use crate::schedule::Split;
+use crate::tokens::Tokens;
+use crate::unpack::Cache;
 use crate::{Error, Token};
 
 /// How a loader works.
@@ -33,6 +36,19 @@ pub struct LoaderOptions {
     pub threads: usize,
     /// How many batches are prepared ahead.
     pub ahead: usize,
+    /// How many bytes of unpacked shards are kept; one shard is kept in any case.
+    pub cache_size: u64,
+}
+
+impl LoaderOptions {
+    /// How many batches are in memory beside those that the caller has.
+    pub(crate) fn kept(&self) -> usize {
+        4 + if self.threads == 0 {
+            0
+        } else {
+            self.ahead.max(1)
+        }
+    }
 }
 
 impl Default for LoaderOptions {
@@ -47,6 +63,7 @@ impl Default for LoaderOptions {
             pad: 0,
             threads: 2,
             ahead: 16,
+            cache_size: CACHE_SIZE,
         }
     }
 }
@@ -62,22 +79,22 @@ pub struct State {
     pub cursor: u64,
     /// How many rows there are.
     pub rows: u64,
-    /// Tells the rows from others, as far as sizes tell.
+    /// Tells the rows and the way they are shuffled from others, as far as sizes tell.
     pub fingerprint: u64,
 }
 
 /// What [`Loader::next_within`] has got.
 #[derive(Debug)]
-pub enum Next {
+pub enum Next<B = Batch> {
     /// The next batch.
-    Batch(Batch),
+    Batch(B),
     /// The epoch has ended; the next batch is of the next one.
     End,
-    /// The time has passed.
+    /// The time has passed, or a batch had nothing in it: ask again.
     Waiting,
 }
 
-/// Gives batches of rows, epoch after epoch.
+/// Gives batches of rows, epoch after epoch: of tokens, or of images.
 ///
 /// ```
 /// use nexus_loader::{Corpus, Format, Loader, LoaderOptions, OpenOptions, Rows, Split, Stored};
@@ -95,12 +112,14 @@ pub enum Next {
 /// assert_eq!((seen, loader.state().epoch), (8, 1));
 /// # Ok::<(), nexus_loader::Error>(())
 /// ```
-pub struct Loader {
-    recipe: Arc<Recipe>,
+pub struct Loader<M: Maker = Tokens> {
+    recipe: Arc<Recipe<M>>,
     threads: usize,
     ahead: usize,
     place: Place,
-    ring: Option<(Ring, u32)>,
+    ring: Option<(Ring<M>, u32)>,
+    /// How many rows were left out of the batches that were given.
+    left_out: u64,
 }
 
 impl Loader {
@@ -110,61 +129,72 @@ impl Loader {
     /// `InvalidInput` where options contradict each other or give no batch, `LimitReached`.
     pub fn new(rows: Rows, options: &LoaderOptions) -> Result<Self, Error> {
         options.split.check()?;
-        let token = options.token.unwrap_or_else(|| rows.corpus().natural());
-        let form = Form {
-            batch: options.split.batch,
-            row_len: rows.row_len(),
-            token,
-            positions: options.positions,
+        Self::of(Tokens::new(rows, options)?, options)
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &Rows {
+        self.recipe.maker.rows()
+    }
+
+    /// The type of the tokens of batches.
+    pub fn token(&self) -> Token {
+        self.recipe.maker.token()
+    }
+}
+
+impl<M: Maker> Loader<M> {
+    pub(crate) fn of(maker: M, options: &LoaderOptions) -> Result<Self, Error> {
+        check(&maker, options)?;
+        let starts = maker.starts();
+        let units = starts.len() - 1;
+        let mut sizes: Vec<u64> = (0..units)
+            .filter_map(|number| maker.unpacked_size(number))
+            .collect();
+        sizes.sort_unstable_by_key(|&size| std::cmp::Reverse(size));
+        let shuffle = match options.shuffle {
+            Shuffle::Auto if sizes.is_empty() => Shuffle::Full,
+            Shuffle::Auto => Shuffle::Units { window: UNITS },
+            given => given,
         };
-        check(&rows, options, form)?;
-        let ahead = if options.threads == 0 {
-            0
-        } else {
-            options.ahead.max(1)
-        };
+        let ahead = check_cache(shuffle, &sizes, options.cache_size)?;
         let recipe = Recipe {
-            rows: Arc::new(rows),
             split: options.split,
-            shuffle: options.shuffle,
+            shuffle,
             seed: options.seed,
-            form,
-            cu_seqlens: options.cu_seqlens,
-            pad: options.pad,
-            pool: Pool::new(form.size(), ahead + 4),
+            starts,
+            cache: Arc::new(Cache::new(units, options.cache_size)),
+            ahead,
+            maker: Arc::new(maker),
         };
         Ok(Self {
             recipe: Arc::new(recipe),
             threads: options.threads,
-            ahead,
+            ahead: options.kept() - 4,
             place: Place {
                 epoch: 0,
                 cursor: 0,
             },
             ring: None,
+            left_out: 0,
         })
     }
 
-    /// The rows.
-    pub fn rows(&self) -> &Rows {
-        &self.recipe.rows
-    }
-
-    /// The type of the tokens of batches.
-    pub fn token(&self) -> Token {
-        self.recipe.form.token
+    /// What makes the batches.
+    pub(crate) fn maker(&self) -> &M {
+        &self.recipe.maker
     }
 
     /// How many batches an epoch has.
     pub fn batches(&self) -> u64 {
-        self.recipe.split.batches(self.recipe.rows.count(), 0)
+        self.recipe.split.batches(self.recipe.maker.count(), 0)
     }
 
     /// How many batches are left of this epoch.
     pub fn batches_left(&self) -> u64 {
         self.recipe
             .split
-            .batches(self.recipe.rows.count(), self.place.cursor)
+            .batches(self.recipe.maker.count(), self.place.cursor)
     }
 
     /// The next batch; `None` at the end of an epoch, after which the next one follows.
@@ -172,7 +202,7 @@ impl Loader {
     /// # Errors
     /// `Io`, `Corrupt` and `InvalidInput` where a row cannot be read. The loader stays before the
     /// batch, so that another call tries again; [`set_state`](Self::set_state) goes past it.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
+    pub fn next_batch(&mut self) -> Result<Option<M::Batch>, Error> {
         loop {
             match self.next_within(Duration::from_secs(1))? {
                 Next::Batch(batch) => return Ok(Some(batch)),
@@ -186,17 +216,18 @@ impl Loader {
     ///
     /// # Errors
     /// As [`next_batch`](Self::next_batch).
-    pub fn next_within(&mut self, patience: Duration) -> Result<Next, Error> {
+    pub fn next_within(&mut self, patience: Duration) -> Result<Next<M::Batch>, Error> {
         let outcome = match self.ring()?.take(patience) {
             Taken::Waiting => return Ok(Next::Waiting),
             Taken::Ready(outcome) => outcome,
         };
         match outcome {
-            Ok(Some(batch)) => {
-                self.place = Place {
-                    epoch: batch.epoch,
-                    cursor: batch.cursor,
-                };
+            Ok(Some((place, batch))) => {
+                self.place = place;
+                self.left_out += M::left_out(&batch) as u64;
+                if M::is_empty(&batch) {
+                    return Ok(Next::Waiting);
+                }
                 Ok(Next::Batch(batch))
             }
             Ok(None) => {
@@ -214,9 +245,15 @@ impl Loader {
         }
     }
 
+    /// How many rows were left out of the batches so far because they are broken, where the loader was
+    /// asked to do so.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     /// Whether the next batch is ready, so that taking it does not wait.
     pub fn is_ready(&self) -> bool {
-        let own = |(_, process): &&(Ring, u32)| *process == std::process::id();
+        let own = |(_, process): &&(Ring<M>, u32)| *process == std::process::id();
         self.ring
             .as_ref()
             .filter(own)
@@ -224,10 +261,16 @@ impl Loader {
     }
 
     /// The threads of this process. After a fork, the child has none and starts its own.
-    fn ring(&mut self) -> Result<&mut Ring, Error> {
+    fn ring(&mut self) -> Result<&mut Ring<M>, Error> {
         let process = std::process::id();
         if let Some((ring, _)) = self.ring.take_if(|(_, owner)| *owner != process) {
             ring.abandon();
+            // A lock of the old one may be held for ever.
+            let recipe = Recipe {
+                cache: Arc::new(self.recipe.cache.renewed()),
+                ..Recipe::clone(&self.recipe)
+            };
+            std::mem::forget(std::mem::replace(&mut self.recipe, Arc::new(recipe)));
         }
         if self.ring.is_none() {
             let recipe = self.recipe.clone();
@@ -247,15 +290,15 @@ impl Loader {
             seed: self.recipe.seed,
             epoch: self.place.epoch,
             cursor: self.place.cursor,
-            rows: self.recipe.rows.count(),
-            fingerprint: self.recipe.rows.fingerprint(),
+            rows: self.recipe.maker.count(),
+            fingerprint: self.recipe.maker.fingerprint() ^ self.recipe.shuffle.fingerprint(),
         }
     }
 
     /// The state after `steps` steps from the start of an epoch, for those who count steps
     /// themselves, such as the main process of several workers.
     pub fn state_at(&self, epoch: u64, steps: u64) -> State {
-        let rows = self.recipe.rows.count();
+        let rows = self.recipe.maker.count();
         State {
             epoch,
             cursor: steps
@@ -283,7 +326,9 @@ impl Loader {
                 state.rows, own.rows
             );
             return Err(Error::invalid(message)
-                .with_hint("open the same shards in the same order, with rows of the same kind"));
+                .with_hint(
+                "open the same shards in the same order, with rows of the same kind and as shuffled",
+            ));
         }
         self.stop();
         if seed != own.seed {
@@ -303,12 +348,9 @@ impl Loader {
     }
 
     fn reseed(&mut self, seed: u64) {
-        let old = &self.recipe;
         self.recipe = Arc::new(Recipe {
-            rows: old.rows.clone(),
-            pool: old.pool.clone(),
             seed,
-            ..**old
+            ..Recipe::clone(&self.recipe)
         });
     }
 
@@ -322,13 +364,13 @@ impl Loader {
     }
 }
 
-impl Drop for Loader {
+impl<M: Maker> Drop for Loader<M> {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-impl std::fmt::Debug for Loader {
+impl<M: Maker> std::fmt::Debug for Loader<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Loader")
             .field("state", &self.state())
@@ -337,13 +379,12 @@ impl std::fmt::Debug for Loader {
     }
 }
 
-fn check(rows: &Rows, options: &LoaderOptions, form: Form) -> Result<(), Error> {
+fn check<M: Maker>(maker: &M, options: &LoaderOptions) -> Result<(), Error> {
     let LoaderOptions {
         split,
         shuffle,
         threads,
         ahead,
-        pad,
         ..
     } = options;
     for (what, number, name, limit) in [
@@ -358,25 +399,16 @@ fn check(rows: &Rows, options: &LoaderOptions, form: Form) -> Result<(), Error> 
             ));
         }
     }
-    let tokens = split.batch.checked_mul(form.row_len);
-    if tokens.is_none_or(|tokens| tokens > BATCH_SIZE_MAX / 16) || form.size() > BATCH_SIZE_MAX {
-        let what = format!(
-            "cannot make batches of {} × {} tokens",
-            split.batch, form.row_len
-        );
-        return Err(Error::limit(what, "BATCH_SIZE_MAX", BATCH_SIZE_MAX));
-    }
     if let Shuffle::Blocks { block, window } = *shuffle
         && (block == 0 || window == 0 || block > ROWS_MAX)
     {
         let message = format!("cannot shuffle {window} blocks of {block} rows");
         return Err(Error::invalid(message));
     }
-    if !form.token.holds(*pad) {
-        let message = format!("cannot fill rows up with {pad}, which is no {}", form.token);
-        return Err(Error::invalid(message));
+    if *shuffle == (Shuffle::Units { window: 0 }) {
+        return Err(Error::invalid("cannot shuffle windows of no units"));
     }
-    let count = rows.count();
+    let count = maker.count();
     if split.steps(count, 0) == 0 {
         let step = split.step_rows();
         let message =
@@ -385,4 +417,25 @@ fn check(rows: &Rows, options: &LoaderOptions, form: Form) -> Result<(), Error> 
             .with_hint("take smaller batches, shorter rows, or keep the tail"));
     }
     Ok(())
+}
+
+/// Whether two windows of the largest units fit, so that one can be unpacked while another is read;
+/// one must. `sizes` falls.
+fn check_cache(shuffle: Shuffle, sizes: &[u64], limit: u64) -> Result<bool, Error> {
+    let Shuffle::Units { window } = shuffle else {
+        return Ok(false);
+    };
+    let largest = |count: u64| sizes.iter().take(count as usize).sum::<u64>();
+    let needed = largest(window);
+    if needed > limit {
+        let what = format!(
+            "cannot shuffle windows of {window} units, which unpack to as many as {needed} bytes"
+        );
+        return Err(Error::limit(what, "cache_size", limit).with_hint(
+            "keep more bytes, take a smaller window, or write smaller shards and row groups",
+        ));
+    }
+    Ok(window
+        .checked_mul(2)
+        .is_some_and(|two| largest(two) <= limit))
 }

@@ -5,7 +5,10 @@
 //! position of any epoch costs the same few nanoseconds and no memory, and an order can be resumed
 //! at any place without replaying it.
 
+use std::ops::Range;
+
 use crate::limits::ROWS_MAX;
+use crate::units::{Starts, Units};
 
 /// Enough for small ranges too, where fewer rounds are seen in the statistics (NIST SP 800-38G).
 const ROUNDS: usize = 10;
@@ -99,14 +102,27 @@ fn split_mix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// How many units a window of [`Shuffle::Auto`] has.
+pub(crate) const UNITS: u64 = 8;
+
 /// How an epoch is shuffled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shuffle {
+    /// [`Units`](Self::Units) with windows of 8 where shards are packed, [`Full`](Self::Full)
+    /// elsewhere.
+    #[default]
+    Auto,
     /// Rows come as they are stored.
     Never,
     /// Every order of all rows is possible.
-    #[default]
     Full,
+    /// Units that are unpacked as a whole are shuffled, then the rows within windows of several
+    /// units: row groups of Parquet, packed shards, and plain files beside them. At any time one
+    /// window is read, and the next one is unpacked.
+    Units {
+        /// Units in a window.
+        window: u64,
+    },
     /// Blocks of rows that lie side by side are shuffled, then the rows within windows of several
     /// blocks: for data that is slow to reach at random. At any time about two windows are read.
     Blocks {
@@ -132,6 +148,7 @@ enum Kind {
     Stored,
     Full(Permutation),
     Blocks(Box<Blocks>),
+    Units(Box<Units>),
 }
 
 /// Full blocks in a keyed order, the short one somewhere among them, and windows over the result.
@@ -147,17 +164,28 @@ struct Blocks {
 }
 
 impl Order {
-    /// The order of `rows` rows in an epoch.
+    /// The order of `rows` rows in an epoch; they are all one unit.
     ///
     /// # Panics
     /// When a block or a window is empty, or there are more than [`ROWS_MAX`] rows.
     pub fn new(shuffle: Shuffle, rows: u64, seed: u64, epoch: u64) -> Self {
+        Self::of_units(shuffle, &[0, rows].into(), seed, epoch)
+    }
+
+    /// The order of rows that lie in units.
+    pub(crate) fn of_units(shuffle: Shuffle, starts: &Starts, seed: u64, epoch: u64) -> Self {
+        let rows = starts[starts.len() - 1];
         let mut state = seed;
         state = split_mix(&mut state) ^ epoch;
         let key = split_mix(&mut state);
         let kind = match shuffle {
             Shuffle::Never => Kind::Stored,
-            Shuffle::Full => Kind::Full(Permutation::new(rows, key)),
+            Shuffle::Auto | Shuffle::Full => Kind::Full(Permutation::new(rows, key)),
+            Shuffle::Units { window } => {
+                assert!(window > 0, "a window has units");
+                let keys = (key, split_mix(&mut state));
+                Kind::Units(Box::new(Units::new(starts.clone(), window, keys)))
+            }
             Shuffle::Blocks { block, window } => {
                 assert!(block > 0 && window > 0, "blocks and windows have rows");
                 let full = rows / block;
@@ -185,6 +213,28 @@ impl Order {
             Kind::Stored => position,
             Kind::Full(order) => order.get(position),
             Kind::Blocks(blocks) => blocks.get(position, self.rows),
+            Kind::Units(units) => units.get(position),
+        }
+    }
+
+    /// The units that are best unpacked while these positions are read.
+    pub(crate) fn upcoming(&self, positions: Range<u64>) -> impl Iterator<Item = u64> {
+        let units = match &self.kind {
+            Kind::Units(units) => Some(units.upcoming(positions)),
+            _ => None,
+        };
+        units.into_iter().flatten()
+    }
+}
+
+impl Shuffle {
+    /// What a state tells orders apart by.
+    pub(crate) fn fingerprint(self) -> u64 {
+        match self {
+            Self::Full | Self::Auto => 0,
+            Self::Never => 1,
+            Self::Units { window } => window << 2 | 2,
+            Self::Blocks { block, window } => block.rotate_left(32) ^ (window << 2 | 3),
         }
     }
 }

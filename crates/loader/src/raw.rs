@@ -67,6 +67,15 @@ impl Buffer {
     }
 }
 
+impl Buffer {
+    /// The bytes as numbers; what is left of a last one is not there.
+    pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as in `bytes_mut`; the start is aligned to 64 bytes, as many numbers fit into
+        // `size` bytes, and any bytes are a number.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.size / 4) }
+    }
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         // SAFETY: allocated in `new` by the same layout.

@@ -10,49 +10,46 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::batch::Batch;
-use crate::feed::{Feed, Job, Place, Recipe, Scratch};
+use crate::feed::{Feed, Job, Outcome, Place, Recipe};
+use crate::maker::Maker;
 use crate::{Error, ErrorKind};
 
-/// A batch, the end of an epoch, or why there is none.
-type Outcome = Result<Option<Batch>, Error>;
-
 /// What [`Ring::take`] has got.
-pub(crate) enum Taken {
-    Ready(Outcome),
+pub(crate) enum Taken<B> {
+    Ready(Outcome<B>),
     /// The next batch is still being made.
     Waiting,
 }
 
-pub(crate) struct Ring {
-    shared: Arc<Shared>,
+pub(crate) struct Ring<M: Maker> {
+    shared: Arc<Shared<M>>,
     threads: Vec<JoinHandle<()>>,
-    scratch: Scratch,
+    scratch: M::Scratch,
 }
 
-struct Shared {
-    recipe: Arc<Recipe>,
+struct Shared<M: Maker> {
+    recipe: Arc<Recipe<M>>,
     ahead: usize,
-    state: Mutex<State>,
+    state: Mutex<State<M::Batch>>,
     /// The first slot is ready.
     ready: Condvar,
     /// There is room for more, or nothing to do ever after.
     room: Condvar,
 }
 
-struct State {
+struct State<B> {
     feed: Feed,
     /// The number of the first slot.
     first: u64,
     /// Batches that are begun and not taken; `None` while they are made.
-    slots: VecDeque<Option<Outcome>>,
+    slots: VecDeque<Option<Outcome<B>>>,
     stopped: bool,
 }
 
-impl Ring {
+impl<M: Maker> Ring<M> {
     /// Starts threads from a place on; without any, batches are made when they are taken.
     pub(crate) fn start(
-        recipe: Arc<Recipe>,
+        recipe: Arc<Recipe<M>>,
         place: Place,
         threads: usize,
         ahead: usize,
@@ -73,7 +70,7 @@ impl Ring {
         let mut ring = Self {
             shared,
             threads: Vec::new(),
-            scratch: Scratch::default(),
+            scratch: M::Scratch::default(),
         };
         for number in 0..threads {
             let shared = ring.shared.clone();
@@ -91,7 +88,7 @@ impl Ring {
 
     /// The next batch, if it is ready or can be made at once; waits up to `patience` for one that
     /// another thread is making.
-    pub(crate) fn take(&mut self, patience: Duration) -> Taken {
+    pub(crate) fn take(&mut self, patience: Duration) -> Taken<M::Batch> {
         let shared = &*self.shared;
         let mut state = shared.lock();
         if state.slots.is_empty() {
@@ -130,7 +127,7 @@ impl Ring {
     }
 }
 
-impl Drop for Ring {
+impl<M: Maker> Drop for Ring<M> {
     fn drop(&mut self) {
         self.shared.lock().stopped = true;
         self.shared.room.notify_all();
@@ -141,13 +138,13 @@ impl Drop for Ring {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<M: Maker> Shared<M> {
+    fn lock(&self) -> MutexGuard<'_, State<M::Batch>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self) {
-        let mut scratch = Scratch::default();
+        let mut scratch = M::Scratch::default();
         while let Some((number, job)) = self.claim() {
             let work = AssertUnwindSafe(|| self.recipe.work(&job, &mut scratch));
             let outcome = catch_unwind(work).unwrap_or_else(|_| {
@@ -176,7 +173,7 @@ impl Shared {
         Some((number, job))
     }
 
-    fn hand_over(&self, number: u64, outcome: Outcome) {
+    fn hand_over(&self, number: u64, outcome: Outcome<M::Batch>) {
         let mut state = self.lock();
         let at = (number - state.first) as usize;
         state.slots[at] = Some(outcome);

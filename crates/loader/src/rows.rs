@@ -5,9 +5,12 @@ use std::sync::Arc;
 use crate::corpus::Corpus;
 use crate::limits::{ROW_LEN_MAX, ROWS_MAX};
 use crate::pack::{Packing, best_fit};
-use crate::shard::{Shard, Span};
+use crate::shard::Span;
+use crate::store::Store;
 use crate::token::{convert, fill, is_same};
-use crate::{Error, Token};
+use crate::units::Starts;
+use crate::unpack::Cache;
+use crate::{Error, Stored, Token};
 
 /// Rows of tokens, all of the same length: what a loader shuffles and batches.
 #[derive(Debug)]
@@ -26,7 +29,11 @@ enum Kind {
         stride: u64,
     },
     Documents,
-    Packed(Packing),
+    Packed {
+        packing: Packing,
+        /// The first row of each shard, where shards are packed each by itself.
+        starts: Option<Starts>,
+    },
 }
 
 /// A run of tokens in a shard.
@@ -108,13 +115,32 @@ impl Rows {
         Ok(Self { corpus, len, kind })
     }
 
-    /// Documents packed by [`best_fit`]. Costs a look at each document, and 12 bytes of memory.
+    /// Documents packed by [`best_fit`]; those of packed shards shard by shard, so that a row lies in
+    /// one of them. Costs a look at each document, and 12 bytes of memory.
     ///
     /// # Errors
     /// As [`best_fit`] and [`Corpus::document_lens`].
     pub fn packed(corpus: Arc<Corpus>, len: usize) -> Result<Self, Error> {
         check_len(len)?;
-        let kind = Kind::Packed(best_fit(&corpus.document_lens()?, len)?);
+        if !corpus.is_packed() {
+            let kind = Kind::Packed {
+                packing: best_fit(&corpus.document_lens()?, len)?,
+                starts: None,
+            };
+            return Ok(Self { corpus, len, kind });
+        }
+        let mut packing = best_fit(&[], len)?;
+        let (mut starts, mut documents) = (vec![0], 0);
+        for shard in corpus.all() {
+            let lens = shard.document_lens()?;
+            packing.append(best_fit(&lens, len)?, documents)?;
+            starts.push(packing.rows() as u64);
+            documents += lens.len() as u32;
+        }
+        let kind = Kind::Packed {
+            packing,
+            starts: Some(starts.into()),
+        };
         Ok(Self { corpus, len, kind })
     }
 
@@ -123,7 +149,7 @@ impl Rows {
         match &self.kind {
             Kind::Windows { starts, .. } => starts[starts.len() - 1],
             Kind::Documents => self.corpus.documents(),
-            Kind::Packed(packing) => packing.rows() as u64,
+            Kind::Packed { packing, .. } => packing.rows() as u64,
         }
     }
 
@@ -135,7 +161,7 @@ impl Rows {
     /// The packing of packed rows.
     pub fn packing(&self) -> Option<&Packing> {
         match &self.kind {
-            Kind::Packed(packing) => Some(packing),
+            Kind::Packed { packing, .. } => Some(packing),
             _ => None,
         }
     }
@@ -150,14 +176,31 @@ impl Rows {
         let kind = match &self.kind {
             Kind::Windows { stride, .. } => stride << 2,
             Kind::Documents => 1,
-            Kind::Packed(_) => 2,
+            Kind::Packed { .. } => 2,
         };
         let mixed = self.corpus.fingerprint() ^ kind.rotate_left(40) ^ self.len as u64;
         mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.count()
     }
 
+    /// Where the rows of each shard start, and the end of the last. Where documents of all shards are
+    /// packed together, all rows are one.
+    pub(crate) fn starts(&self) -> Starts {
+        match &self.kind {
+            Kind::Windows { runs, starts, .. } => {
+                let shards = 0..=self.corpus.all().len();
+                let first = |shard| runs.partition_point(|run| (run.shard as usize) < shard);
+                shards.map(|shard| starts[first(shard)]).collect()
+            }
+            Kind::Documents => self.corpus.starts().into(),
+            Kind::Packed { starts, .. } => {
+                let one = || [0, self.count()].into();
+                starts.clone().unwrap_or_else(one)
+            }
+        }
+    }
+
     /// Gathers one row.
-    pub(crate) fn gather(&self, row: u64, target: Target<'_>) -> Result<(), Error> {
+    pub(crate) fn gather(&self, row: u64, cache: &Cache, target: Target<'_>) -> Result<(), Error> {
         let mut writer = Writer { target, filled: 0 };
         match &self.kind {
             Kind::Windows {
@@ -167,13 +210,14 @@ impl Rows {
             } => {
                 let at = starts.partition_point(|&start| start <= row) - 1;
                 let Run { shard, span } = &runs[at];
-                let shard = &self.corpus.all()[*shard as usize];
+                let number = *shard as usize;
+                let shard = &self.corpus.all()[number];
                 let skipped = (row - starts[at]) * stride * shard.stored.size() as u64;
-                let start = span.start + skipped;
-                writer.add(shard, start, self.len)?;
+                let store = shard.source.reach(number, cache)?;
+                writer.add(&store, shard.stored, span.start + skipped, self.len)?;
             }
             Kind::Documents => {
-                let (shard, span) = self.corpus.document(row)?;
+                let (store, stored, span) = self.corpus.document(row, cache)?;
                 if span.len > self.len as u64 {
                     let message = format!(
                         "document {row} has {} tokens, and a row {}",
@@ -183,20 +227,21 @@ impl Rows {
                         Error::invalid(message).with_hint("ask for longer rows, or pack documents")
                     );
                 }
-                writer.add(shard, span.start, span.len as usize)?;
+                writer.add(&store, stored, span.start, span.len as usize)?;
             }
-            Kind::Packed(packing) => {
+            Kind::Packed { packing, .. } => {
                 for piece in packing.row(row as usize) {
-                    let (shard, span) = self.corpus.document(u64::from(piece.document))?;
+                    let document = u64::from(piece.document);
+                    let (store, stored, span) = self.corpus.document(document, cache)?;
                     let skipped = u64::from(piece.part) * self.len as u64;
                     let len = span.len.saturating_sub(skipped).min(self.len as u64) as usize;
-                    let start = span.start + skipped * shard.stored.size() as u64;
+                    let start = span.start + skipped * stored.size() as u64;
                     if len > self.len - writer.filled {
                         // The lengths were others when the rows were packed.
                         let message = format!("document {} has grown", piece.document);
                         return Err(Error::corrupt(message).with_hint("open the shards again"));
                     }
-                    writer.add(shard, start, len)?;
+                    writer.add(&store, stored, start, len)?;
                 }
             }
         }
@@ -224,7 +269,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn add(&mut self, shard: &Shard, start: u64, len: usize) -> Result<(), Error> {
+    fn add(&mut self, store: &Store, stored: Stored, start: u64, len: usize) -> Result<(), Error> {
         let what = "tokens";
         let Target {
             token,
@@ -234,12 +279,12 @@ impl Writer<'_> {
         } = &mut self.target;
         let (from, to) = (self.filled, self.filled + len);
         let target = &mut tokens[from * token.size()..to * token.size()];
-        if is_same(shard.stored, *token) {
-            shard.store.read(start, target, what)?;
+        if is_same(stored, *token) {
+            store.read(start, target, what)?;
         } else {
-            scratch.resize(len * shard.stored.size(), 0);
-            shard.store.read(start, scratch, what)?;
-            convert(shard.stored, scratch, *token, target)?;
+            scratch.resize(len * stored.size(), 0);
+            store.read(start, scratch, what)?;
+            convert(stored, scratch, *token, target)?;
         }
         self.note(len);
         Ok(())

@@ -109,6 +109,11 @@ impl Store {
         Ok(u32::from_le_bytes(bytes))
     }
 
+    /// A `u64` in little-endian order.
+    pub(crate) fn u64(&self, start: u64, what: &str) -> Result<u64, Error> {
+        Ok(self.i64(start, what)?.cast_unsigned())
+    }
+
     /// An `i64` in little-endian order.
     pub(crate) fn i64(&self, start: u64, what: &str) -> Result<i64, Error> {
         let mut bytes = [0; 8];

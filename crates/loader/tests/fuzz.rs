@@ -6,6 +6,8 @@
     reason = "each target brings what it shares with the others"
 )]
 
+#[path = "../../../fuzz/targets/image_shard.rs"]
+mod images;
 #[path = "../../../fuzz/targets/token_shard_litdata.rs"]
 mod litdata;
 #[path = "../../../fuzz/targets/token_shard_mds.rs"]
@@ -16,6 +18,8 @@ mod megatron;
 mod mutate;
 #[path = "../../../fuzz/targets/token_shard_npy.rs"]
 mod npy;
+#[path = "../../../fuzz/targets/token_shard_parquet.rs"]
+mod parquet;
 #[path = "../../../fuzz/targets/token_shard_safetensors.rs"]
 mod safetensors;
 #[path = "../../../fuzz/targets/token_shard_tar.rs"]
@@ -24,6 +28,11 @@ mod tar;
 /// Mutations in the ordinary tests; `NEXUS_FUZZ_COUNT` asks for more.
 fn count() -> usize {
     std::env::var("NEXUS_FUZZ_COUNT").map_or(10_000, |count| count.parse().expect("a number"))
+}
+
+#[test]
+fn files_of_images_never_panic() {
+    mutate::replay("image_shard", count(), images::run);
 }
 
 #[test]
@@ -44,6 +53,11 @@ fn megatron_files_never_panic() {
 #[test]
 fn npy_files_never_panic() {
     mutate::replay("token_shard_npy", count(), npy::run);
+}
+
+#[test]
+fn tables_never_panic() {
+    mutate::replay("token_shard_parquet", count(), parquet::run);
 }
 
 #[test]

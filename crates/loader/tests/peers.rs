@@ -1,5 +1,6 @@
 //! Shards that other libraries wrote: `peers/mds_*` by mosaicml-streaming 0.13.0 (`MDSWriter`),
-//! `peers/litdata_*` by litdata 0.2.76 (`BinaryWriter` with `TokensLoader` and `PyTreeLoader`).
+//! `peers/litdata_*` by litdata 0.2.76 (`BinaryWriter` with `TokensLoader` and `PyTreeLoader`),
+//! `peers/parquet_*` by pyarrow 26.0.1, `peers/parquet_hf` by datasets 5.2.0.
 
 use std::path::Path;
 
@@ -21,6 +22,16 @@ fn shards_of_other_libraries_give_their_documents() {
         ("mds_dynamic", None, None),
         ("litdata_tokens", None, None),
         ("litdata_tree", Some("1"), None),
+        ("litdata_tree", Some("t"), None),
+        ("mds_zstd", Some("tokens"), Some(Stored::U16)),
+        ("mds_zstd_typed", None, None),
+        ("litdata_zstd", None, None),
+        ("litdata_zstd_tree", Some("t"), None),
+        ("parquet_snappy", None, None),
+        ("parquet_zstd", Some("tokens"), None),
+        ("parquet_plain", None, None),
+        ("parquet_bytes", None, Some(Stored::U16)),
+        ("parquet_hf", None, None),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
     for (name, field, stored) in cases {

@@ -2,15 +2,19 @@
 
 mod files;
 mod formats;
+mod samples;
+mod tar;
 
 use std::sync::Arc;
 
 use files::{npy, u16s};
-use formats::{megatron, safetensors, samples, seal, tar};
+use formats::{megatron, safetensors};
 use nexus_loader::{
     Corpus, Error, ErrorKind, Format, Loader, LoaderOptions, OpenOptions, Rows, Shuffle, Split,
     Stored, Tail,
 };
+use samples::samples;
+use tar::{seal, tar};
 
 fn docs() -> Vec<Vec<u16>> {
     vec![vec![1, 2, 3, 4, 5], vec![60_000, 7], vec![8, 9, 10]]
@@ -374,9 +378,22 @@ fn broken_fields_of_litdata_chunks_are_errors() {
     };
     let cases = [
         (
-            edit("\"compression\":null", "\"compression\":\"zstd\""),
+            edit("\"compression\":null", "\"compression\":\"lz4\""),
             Unsupported,
             "packed",
+        ),
+        (
+            edit(
+                "\"compression\":null",
+                "\"compression\":\"zstd\",\"compression_level\":\"batch\"",
+            ),
+            Unsupported,
+            "packed by \"zstd\" each batch",
+        ),
+        (
+            edit("\"compression\":null", "\"compression\":\"zstd\""),
+            Corrupt,
+            "cannot unpack",
         ),
         (
             edit("\"encryption\":null", "\"encryption\":{}"),

@@ -24,7 +24,8 @@ use pyo3::types::{PyCapsule, PyDict};
 use columns::{Columns, with_text};
 pub(crate) use ragged::Ragged;
 pub(crate) use report::{Report, StepReport};
-use settings::{Size, step};
+pub(crate) use settings::Size;
+use settings::step;
 pub(crate) use stream::Rows;
 pub(crate) use tokenizer::{Encoding, Tokenizer};
 

@@ -17,7 +17,7 @@ mod _native {
     use super::data::{Encoding, Pipeline, Ragged, Report, Rows, StepReport, Tokenizer};
 
     #[pymodule_export]
-    use super::loader::{Batch, Loader};
+    use super::loader::{Batch, ImageBatch, ImageLoader, Loader};
 
     #[pymodule_export]
     use super::raw::Tensor;

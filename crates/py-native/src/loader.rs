@@ -1,29 +1,38 @@
-//! The loader of `nexus.data`.
+//! The loaders of `nexus.data`.
 
 mod batch;
+mod images;
 mod options;
+mod state;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError, TryLockError};
 
-use nexus_loader::{Corpus, Error, ErrorKind, Loader as Inner, Next, Rows, State};
+use nexus_loader::{Corpus, Error, ErrorKind, Loader as Inner, LoaderOptions, Rows, Tokens};
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 pub(crate) use batch::Batch;
-use options::{Given, Kind};
+pub(crate) use images::{ImageBatch, ImageLoader};
+use options::{Kind, ShuffleArgument};
+use state::Shared;
 
-use crate::interrupt::SIGNALS;
-
-/// The version of `state_dict`.
-const VERSION: u64 = 1;
+use crate::data::Size;
 
 /// One path or several.
 #[derive(FromPyObject)]
 enum Paths {
     One(PathBuf),
     Several(Vec<PathBuf>),
+}
+
+impl Paths {
+    fn into_vec(self) -> Vec<PathBuf> {
+        match self {
+            Self::One(path) => vec![path],
+            Self::Several(paths) => paths,
+        }
+    }
 }
 
 /// Batches of shuffled rows of tokens, from shards of many formats.
@@ -48,7 +57,7 @@ enum Paths {
 /// True
 #[pyclass(frozen, module = "nexus.data")]
 pub(crate) struct Loader {
-    inner: Mutex<Inner>,
+    inner: Shared<Tokens>,
 }
 
 #[pymethods]
@@ -56,10 +65,11 @@ impl Loader {
     /// Opens shards: a file, a folder, or several.
     #[new]
     #[pyo3(signature = (
-        source, /, *, row_len, batch_size = 1, kind = "windows", stride = None, shuffle = true,
-        block = None, window = 16, seed = 0, rank = 0, world_size = 1, worker = 0, workers = 1,
+        source, /, *, row_len, batch_size = 1, kind = "windows", stride = None,
+        shuffle = ShuffleArgument::AUTO, block = None, window = None, seed = 0, rank = 0, world_size = 1, worker = 0, workers = 1,
         tail = "drop", dtype = None, stored = None, field = None, format = None, access = "map",
         position_ids = false, cu_seqlens = false, pad_id = 0, threads = 2, prefetch = 16,
+        cache = None,
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
@@ -69,9 +79,9 @@ impl Loader {
         batch_size: usize,
         kind: &str,
         stride: Option<usize>,
-        shuffle: bool,
+        shuffle: ShuffleArgument,
         block: Option<u64>,
-        window: u64,
+        window: Option<u64>,
         seed: u64,
         rank: u64,
         world_size: u64,
@@ -88,24 +98,24 @@ impl Loader {
         pad_id: i64,
         threads: usize,
         prefetch: usize,
+        cache: Option<Size>,
     ) -> PyResult<Self> {
         let kind = Kind::new(kind, stride.unwrap_or(row_len))?;
         let open = options::open(format, stored, field, access)?;
-        let given = Given {
-            shuffle: options::shuffle(shuffle, block, window),
+        let defaults = LoaderOptions::default();
+        let given = LoaderOptions {
+            shuffle: options::shuffle(shuffle, block, window)?,
             split: options::split(batch_size, (rank, world_size), (worker, workers), tail)?,
             token: dtype.map(options::token).transpose()?,
             seed,
-            position_ids,
+            positions: position_ids,
             cu_seqlens,
-            pad_id,
+            pad: pad_id,
             threads,
-            prefetch,
+            ahead: prefetch,
+            cache_size: cache.map_or(defaults.cache_size, |size| size.0),
         };
-        let paths = match source {
-            Paths::One(path) => vec![path],
-            Paths::Several(paths) => paths,
-        };
+        let paths = source.into_vec();
         let opened = py.detach(|| {
             let corpus = Corpus::open(&paths, &open)?;
             let rows = match kind {
@@ -113,9 +123,9 @@ impl Loader {
                 Kind::Documents => Rows::documents(corpus, row_len),
                 Kind::Packed => Rows::packed(corpus, row_len),
             }?;
-            Inner::new(rows, &given.into())
+            Inner::new(rows, &given)
         });
-        let inner = Mutex::new(opened.map_err(|error| exception(py, &error))?);
+        let inner = Shared::new(opened.map_err(|error| exception(py, &error))?);
         Ok(Self { inner })
     }
 
@@ -125,48 +135,37 @@ impl Loader {
 
     /// The next batch. At the end of an epoch it raises `StopIteration`, once.
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        let mut next = self.ready();
-        while let None | Some(Ok(Next::Waiting)) = next {
-            if next.is_some() {
-                py.check_signals()?;
-            }
-            next = Some(py.detach(|| self.lock().next_within(SIGNALS)));
-        }
-        match next {
-            Some(Ok(Next::Batch(batch))) => Ok(Some(Batch::new(batch))),
-            Some(Err(error)) => Err(exception(py, &error)),
-            _ => Ok(None),
-        }
+        Ok(self.inner.next(py)?.map(Batch::new))
     }
 
     /// How many batches an epoch has.
     fn __len__(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.lock().batches() as usize)
+        self.inner.with(py, |loader| loader.batches() as usize)
     }
 
     /// How many batches are left of this epoch.
     #[getter]
     fn batches_left(&self, py: Python<'_>) -> u64 {
-        py.detach(|| self.lock().batches_left())
+        self.inner.with(py, |loader| loader.batches_left())
     }
 
     /// How many rows there are.
     #[getter]
     fn rows(&self, py: Python<'_>) -> u64 {
-        py.detach(|| self.lock().rows().count())
+        self.inner.with(py, |loader| loader.rows().count())
     }
 
     /// How many documents there are.
     #[getter]
     fn documents(&self, py: Python<'_>) -> u64 {
-        py.detach(|| self.lock().rows().corpus().documents())
+        self.inner
+            .with(py, |loader| loader.rows().corpus().documents())
     }
 
     /// The share of packed rows that is padding; `None` where rows are not packed.
     #[getter]
     fn padding_share(&self, py: Python<'_>) -> Option<f64> {
-        py.detach(|| {
-            let loader = self.lock();
+        self.inner.with(py, |loader| {
             let packing = loader.rows().packing();
             packing.map(nexus_loader::pack::Packing::padding_share)
         })
@@ -175,18 +174,18 @@ impl Loader {
     /// The type of the tokens of batches, by NumPy's name.
     #[getter]
     fn dtype(&self, py: Python<'_>) -> String {
-        py.detach(|| self.lock().token().to_string())
+        self.inner.with(py, |loader| loader.token().to_string())
     }
 
     /// The epoch of the next batch.
     #[getter]
     fn epoch(&self, py: Python<'_>) -> u64 {
-        py.detach(|| self.lock().state().epoch)
+        self.inner.with(py, |loader| loader.state().epoch)
     }
 
     /// Where the loader is, as plain numbers. Batches that are prepared and not given do not count.
     fn state_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        to_dict(py, py.detach(|| self.lock().state()))
+        self.inner.state(py)
     }
 
     /// The state after so many steps of an epoch, for those who count steps themselves.
@@ -197,45 +196,24 @@ impl Loader {
         epoch: u64,
         steps: u64,
     ) -> PyResult<Bound<'py, PyDict>> {
-        to_dict(py, py.detach(|| self.lock().state_at(epoch, steps)))
+        self.inner.state_at(py, epoch, steps)
     }
 
     /// Goes on where another loader stopped, whatever its batch size, ranks and workers were.
     #[pyo3(signature = (state, /))]
     fn load_state_dict(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
-        let number = |name: &str| -> PyResult<u64> {
-            let value = state.get_item(name)?;
-            let missing = || {
-                let message = format!("cannot load a state without `{name}`");
-                PyValueError::new_err(message)
-            };
-            value.ok_or_else(missing)?.extract()
-        };
-        let version = number("version")?;
-        if version != VERSION {
-            let message = format!("cannot load a state of version {version}: {VERSION} is known");
-            return Err(PyValueError::new_err(message));
-        }
-        let state = State {
-            seed: number("seed")?,
-            epoch: number("epoch")?,
-            cursor: number("cursor")?,
-            rows: number("rows")?,
-            fingerprint: number("fingerprint")?,
-        };
-        let set = py.detach(|| self.lock().set_state(&state));
-        set.map_err(|error| exception(py, &error))
+        self.inner.load(py, state)
     }
 
     /// Goes to the start of an epoch; where the loader is in that epoch already, it stays.
     #[pyo3(signature = (epoch, /))]
     fn set_epoch(&self, py: Python<'_>, epoch: u64) {
-        py.detach(|| self.lock().set_epoch(epoch));
+        self.inner.with(py, |loader| loader.set_epoch(epoch));
     }
 
     /// Ends the threads. The next batch starts them anew.
     fn close(&self, py: Python<'_>) {
-        py.detach(|| self.lock().stop());
+        self.inner.with(py, |loader| loader.stop());
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
@@ -248,8 +226,7 @@ impl Loader {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        py.detach(|| {
-            let loader = self.lock();
+        self.inner.with(py, |loader| {
             let (rows, state) = (loader.rows(), loader.state());
             format!(
                 "<nexus.data.Loader {} rows × {} {}, epoch {}, at {}>",
@@ -261,38 +238,6 @@ impl Loader {
             )
         })
     }
-}
-
-impl Loader {
-    /// The loader. Who waits here must not hold the interpreter: who has it may want that.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next batch, if it is there already; then leaving the interpreter is not worth it.
-    fn ready(&self) -> Option<Result<Next, Error>> {
-        let mut loader = match self.inner.try_lock() {
-            Ok(loader) => loader,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        loader.is_ready().then(|| loader.next_within(SIGNALS))
-    }
-}
-
-fn to_dict(py: Python<'_>, state: State) -> PyResult<Bound<'_, PyDict>> {
-    let dict = PyDict::new(py);
-    for (name, number) in [
-        ("version", VERSION),
-        ("seed", state.seed),
-        ("epoch", state.epoch),
-        ("cursor", state.cursor),
-        ("rows", state.rows),
-        ("fingerprint", state.fingerprint),
-    ] {
-        dict.set_item(name, number)?;
-    }
-    Ok(dict)
 }
 
 /// The built-in exception for an error, with the hint as note.

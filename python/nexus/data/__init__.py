@@ -24,6 +24,8 @@ b.jsonl:1 'Good bye.' {'lang': 'en'}
 from nexus._native import (
     Batch,
     Encoding,
+    ImageBatch,
+    ImageLoader,
     Loader,
     Pipeline,
     Ragged,
@@ -39,6 +41,8 @@ from nexus.data._texts import Texts
 __all__ = [
     "Batch",
     "Encoding",
+    "ImageBatch",
+    "ImageLoader",
     "JsonValue",
     "Loader",
     "LoaderState",

@@ -4,7 +4,10 @@ from typing import TypedDict
 
 
 class LoaderState(TypedDict):
-    """Where a :class:`~nexus.data.Loader` is, the same for all ranks. Plain numbers."""
+    """Where a loader is, the same for all ranks: plain numbers.
+
+    Of a :class:`~nexus.data.Loader` or an :class:`~nexus.data.ImageLoader`.
+    """
 
     version: int
     seed: int
@@ -13,5 +16,5 @@ class LoaderState(TypedDict):
     cursor: int
     #: How many rows there are.
     rows: int
-    #: Tells the rows from others, as far as sizes tell.
+    #: Tells the rows and the way they are shuffled from others, as far as sizes tell.
     fingerprint: int

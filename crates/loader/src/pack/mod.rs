@@ -14,7 +14,7 @@ mod plan;
 mod sort;
 
 use crate::Error;
-use crate::limits::{DOCUMENTS_MAX, ROW_LEN_MAX, THREADS_MAX};
+use crate::limits::{DOCUMENTS_MAX, PIECES_MAX, ROW_LEN_MAX, THREADS_MAX};
 use plan::Plan;
 use sort::Sorted;
 
@@ -73,6 +73,25 @@ impl Packing {
     /// How many tokens of the rows are padding.
     pub fn padding(&self) -> u64 {
         self.rows() as u64 * self.row_len as u64 - self.tokens
+    }
+
+    /// Adds the rows of another packing, whose documents are numbered from `first` on.
+    pub(crate) fn append(&mut self, other: Self, first: u32) -> Result<(), Error> {
+        let (before, pieces) = (self.pieces.len(), other.pieces.len());
+        if (before + pieces) as u64 > PIECES_MAX {
+            let what = format!("cannot pack into {} pieces", before + pieces);
+            return Err(Error::limit(what, "PIECES_MAX", PIECES_MAX));
+        }
+        let starts = other.starts[1..].iter().map(|start| start + before as u32);
+        self.starts.extend(starts);
+        self.pieces
+            .extend(other.pieces.into_iter().map(|piece| Piece {
+                document: piece.document + first,
+                ..piece
+            }));
+        self.tokens += other.tokens;
+        self.empty += other.empty;
+        Ok(())
     }
 
     /// The share of the rows that is padding, from 0 to 1.

@@ -7,11 +7,12 @@
 use super::{Documents, Span};
 use crate::limits::{COLUMNS_MAX, RANK_MAX};
 use crate::store::Store;
+use crate::unpack::Source;
 use crate::{Error, Stored};
 
 /// What stands before the tokens of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Prefix {
+pub(crate) enum Prefix {
     /// Nothing.
     None,
     /// MDS arrays whose shape is not in the index: rank and width of lengths in a byte, lengths.
@@ -21,32 +22,31 @@ pub(super) enum Prefix {
 }
 
 /// One column of all samples of a file.
-pub(super) struct Column {
-    pub(super) count: u64,
+pub(crate) struct Column {
+    pub(crate) count: u64,
     /// The sizes of all columns; `None` where each sample says it.
-    pub(super) sizes: Vec<Option<u32>>,
+    pub(crate) sizes: Vec<Option<u32>>,
     /// Which column holds the tokens.
-    pub(super) chosen: usize,
-    pub(super) prefix: Prefix,
-    pub(super) stored: Stored,
+    pub(crate) chosen: usize,
+    pub(crate) prefix: Prefix,
+    pub(crate) stored: Stored,
 }
 
 impl Column {
-    /// Checks the number of samples against the file and the index.
-    pub(super) fn check(self, store: &Store) -> Result<Self, Error> {
+    /// Checks the number of samples against the file and the index; of a packed file, each time that
+    /// a sample is looked for.
+    pub(crate) fn check(self, source: &Source) -> Result<Self, Error> {
+        let store = &source.store;
         let path = store.path().display();
         if self.sizes.len() > COLUMNS_MAX {
             let what = format!("`{path}` has {} columns", self.sizes.len());
             return Err(Error::limit(what, "COLUMNS_MAX", COLUMNS_MAX));
         }
-        let count = u64::from(store.u32(0, "the number of samples")?);
-        let wanted = self.count;
-        if count != wanted {
-            let message = format!("`{path}` has {count} samples, and {wanted} by the index");
-            return Err(Error::corrupt(message)
-                .with_hint("index and shard are not of one run: fetch both again"));
+        if source.packed.is_some() {
+            return Ok(self);
         }
-        let end = store.u32(4 + 4 * count, "the offsets")?;
+        self.check_count(store)?;
+        let end = store.u32(4 + 4 * self.count, "the offsets")?;
         if u64::from(end) > store.size() {
             let size = store.size();
             let message = format!("`{path}` has {size} bytes, and {end} by its offsets");
@@ -55,8 +55,21 @@ impl Column {
         Ok(self)
     }
 
+    fn check_count(&self, store: &Store) -> Result<(), Error> {
+        let count = u64::from(store.u32(0, "the number of samples")?);
+        let wanted = self.count;
+        if count == wanted {
+            return Ok(());
+        }
+        let path = store.path().display();
+        let message = format!("`{path}` has {count} samples, and {wanted} by the index");
+        Err(Error::corrupt(message)
+            .with_hint("index and shard are not of one run: fetch both again"))
+    }
+
     /// Where the chosen column of a sample lies: start and size in bytes.
     fn find(&self, store: &Store, at: u64) -> Result<(u64, u64), Error> {
+        self.check_count(store)?;
         let table = store.bytes(4 + 4 * at, 8, "an offset")?;
         let offset = |at: usize| u32::from_le_bytes(table[at..at + 4].try_into().expect("4 bytes"));
         let (mut place, end) = (u64::from(offset(0)), u64::from(offset(4)));

@@ -35,11 +35,7 @@ pub(crate) fn open(index: Store, bin: Store) -> Result<Shard, Error> {
         stored,
         index,
     };
-    Ok(Shard {
-        store: bin,
-        stored,
-        documents: Box::new(documents),
-    })
+    Ok(Shard::plain(bin, stored, documents))
 }
 
 /// The type of the tokens and the number of sequences.

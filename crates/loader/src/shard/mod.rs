@@ -5,6 +5,7 @@ mod litdata;
 mod mds;
 mod megatron;
 mod npy;
+mod parquet;
 mod plain;
 mod safetensors;
 mod tar;
@@ -13,15 +14,18 @@ use serde::de::DeserializeOwned;
 
 use crate::limits::INDEX_SIZE_MAX;
 use crate::store::Store;
+use crate::unpack::Source;
 use crate::{Error, Stored};
 
-pub(crate) use litdata::open as open_litdata;
-pub(crate) use mds::open as open_mds;
+pub(crate) use columns::{Column, Prefix};
+pub(crate) use litdata::{open as open_litdata, open_images as open_litdata_images};
+pub(crate) use mds::{open as open_mds, open_images as open_mds_images};
 pub(crate) use megatron::open as open_megatron;
 pub(crate) use npy::open as open_npy;
+pub(crate) use parquet::{open as open_parquet, open_images as open_parquet_images};
 pub(crate) use plain::open as open_plain;
 pub(crate) use safetensors::{open as open_safetensors, open_bytes as open_safetensors_bytes};
-pub(crate) use tar::open as open_tar;
+pub(crate) use tar::{Member, Members, open as open_tar};
 
 /// Tokens that lie side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +49,9 @@ pub(crate) trait Documents: Send + Sync {
     }
 }
 
-/// One file of tokens.
+/// One file of tokens, or a part of one that is unpacked by itself.
 pub(crate) struct Shard {
-    pub(crate) store: Store,
+    pub(crate) source: Source,
     pub(crate) stored: Stored,
     pub(crate) documents: Box<dyn Documents>,
 }
@@ -56,22 +60,31 @@ pub(crate) struct Shard {
 pub(crate) type Sibling<'a> = &'a dyn Fn(&str) -> Result<Store, Error>;
 
 impl Shard {
-    /// Where a document lies, checked against the size of the file.
-    pub(crate) fn span(&self, at: u64) -> Result<Span, Error> {
-        let span = self.documents.span(&self.store, at)?;
-        self.check(span)
+    /// A file whose documents lie in it as they are.
+    fn plain(store: Store, stored: Stored, documents: impl Documents + 'static) -> Self {
+        Self {
+            source: Source::plain(store),
+            stored,
+            documents: Box::new(documents),
+        }
+    }
+
+    /// Where a document lies in the shard's bytes, checked against their size.
+    pub(crate) fn span(&self, store: &Store, at: u64) -> Result<Span, Error> {
+        let span = self.documents.span(store, at)?;
+        self.check(store, span)
             .map_err(|error| error.within(format!("document {at}")))?;
         Ok(span)
     }
 
-    fn check(&self, span: Span) -> Result<(), Error> {
+    fn check(&self, store: &Store, span: Span) -> Result<(), Error> {
         let size = span.len.checked_mul(self.stored.size() as u64);
         let end = size.and_then(|size| size.checked_add(span.start));
-        if end.is_some_and(|end| end <= self.store.size()) {
+        if end.is_some_and(|end| end <= store.size()) {
             return Ok(());
         }
-        let (Span { start, len }, size) = (span, self.store.size());
-        let path = self.store.path().display();
+        let (Span { start, len }, size) = (span, store.size());
+        let path = store.path().display();
         Err(Error::corrupt(format!(
             "cannot find {len} tokens at byte {start} of `{path}`, which has {size} bytes"
         ))
@@ -80,13 +93,27 @@ impl Shard {
 
     /// The runs of tokens that windows are cut from, checked.
     pub(crate) fn runs(&self) -> Result<Vec<Span>, Error> {
+        let store = self.source.look()?;
         if let Some(runs) = self.documents.runs() {
-            runs.iter().try_for_each(|&span| self.check(span))?;
+            runs.iter().try_for_each(|&span| self.check(&store, span))?;
             return Ok(runs);
         }
         (0..self.documents.count())
-            .map(|at| self.span(at))
+            .map(|at| self.span(&store, at))
             .collect()
+    }
+
+    /// How many tokens each document has.
+    pub(crate) fn document_lens(&self) -> Result<Vec<u32>, Error> {
+        let store = self.source.look()?;
+        let len = |at| {
+            let len = self.span(&store, at)?.len;
+            u32::try_from(len).map_err(|_| {
+                let what = format!("document {at} has {len} tokens");
+                Error::limit(what, "u32::MAX", u32::MAX)
+            })
+        };
+        (0..self.documents.count()).map(len).collect()
     }
 }
 
@@ -133,12 +160,7 @@ impl Documents for Matrix {
 }
 
 /// The documents of an array of one or two axes that starts at byte `start`.
-fn documents_of(
-    store: &Store,
-    start: u64,
-    shape: &[u64],
-    stored: Stored,
-) -> Result<Box<dyn Documents>, Error> {
+fn documents_of(store: &Store, start: u64, shape: &[u64], stored: Stored) -> Result<Matrix, Error> {
     let (rows, row_len) = match *shape {
         [len] => (1, len),
         [rows, len] => (rows, len),
@@ -161,12 +183,12 @@ fn documents_of(
             format!("cannot find tokens of shape {shape:?} in `{path}`, which has {size} bytes");
         return Err(Error::corrupt(message).with_hint("the file may be cut off: fetch it again"));
     }
-    Ok(Box::new(Matrix {
+    Ok(Matrix {
         start,
         rows,
         row_len,
         stored,
-    }))
+    })
 }
 
 /// The JSON of an index.
@@ -183,7 +205,12 @@ pub(crate) fn parse_json<T: DeserializeOwned>(store: &Store) -> Result<T, Error>
 
 /// A name from an index, which must stand beside or below it.
 fn check_name(name: &str) -> Result<&str, Error> {
-    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0']);
+    // A colon behind one letter is a drive; litdata's names have one further on.
+    let plain = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && !part.contains(['\\', '\0'])
+            && part.find(':') != Some(1)
+    };
     if name.split('/').all(plain) {
         return Ok(name);
     }

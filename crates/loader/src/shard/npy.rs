@@ -21,11 +21,7 @@ pub(crate) fn open(store: Store) -> Result<Shard, Error> {
     let array = parse(&store, 0, store.size())
         .map_err(|error| error.within(format!("`{}`", store.path().display())))?;
     let documents = documents_of(&store, array.start, &array.shape, array.stored)?;
-    Ok(Shard {
-        store,
-        stored: array.stored,
-        documents,
-    })
+    Ok(Shard::plain(store, array.stored, documents))
 }
 
 /// The header of an array that fills the bytes `start..end`.

@@ -18,9 +18,5 @@ pub(crate) fn open(store: Store, stored: Option<Stored>) -> Result<Shard, Error>
         return Err(Error::corrupt(message).with_hint("the stored type may be another"));
     }
     let documents = documents_of(&store, 0, &[store.size() / item], stored)?;
-    Ok(Shard {
-        store,
-        stored,
-        documents,
-    })
+    Ok(Shard::plain(store, stored, documents))
 }

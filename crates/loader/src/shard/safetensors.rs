@@ -69,19 +69,14 @@ fn shard(
     let start = data_start + info.data_offsets.0 as u64;
     let shape: Vec<u64> = info.shape.iter().map(|&len| len as u64).collect();
     let bounds = metadata.info(&format!("{name}.bounds"));
-    let documents = match (bounds, shape.as_slice()) {
-        (Some(bounds), &[len]) => {
-            let table = data_start + bounds.data_offsets.0 as u64;
-            bounded(&store, start, len, stored, bounds, table)
-                .map_err(|error| error.within(format!("cannot read tensor `{name}.bounds`")))?
-        }
-        _ => documents_of(&store, start, &shape, stored)?,
-    };
-    Ok(Shard {
-        store,
-        stored,
-        documents,
-    })
+    if let (Some(bounds), &[len]) = (bounds, shape.as_slice()) {
+        let table = data_start + bounds.data_offsets.0 as u64;
+        let documents = bounded(&store, start, len, stored, bounds, table)
+            .map_err(|error| error.within(format!("cannot read tensor `{name}.bounds`")))?;
+        return Ok(Shard::plain(store, stored, documents));
+    }
+    let documents = documents_of(&store, start, &shape, stored)?;
+    Ok(Shard::plain(store, stored, documents))
 }
 
 fn chosen<'a>(
@@ -125,7 +120,7 @@ fn bounded(
     stored: Stored,
     bounds: &TensorInfo,
     table: u64,
-) -> Result<Box<dyn Documents>, Error> {
+) -> Result<Bounded, Error> {
     if !matches!(bounds.dtype, Dtype::I64 | Dtype::U64) || bounds.shape.len() != 1 {
         return Err(Error::unsupported("it is not a row of I64 or U64"));
     }
@@ -134,13 +129,13 @@ fn bounded(
     if count == 0 || at(0)? != 0 || u64::try_from(at(count - 1)?) != Ok(len) {
         return Err(Error::corrupt(format!("it does not go from 0 to {len}")));
     }
-    Ok(Box::new(Bounded {
+    Ok(Bounded {
         start,
         len,
         stored,
         table,
         count: count - 1,
-    }))
+    })
 }
 
 struct Bounded {

@@ -28,11 +28,7 @@ pub(crate) fn open(
     };
     let path = store.path().display().to_string();
     let failed = |error: Error| error.within(format!("cannot read the archive `{path}`"));
-    let mut members = Members {
-        store: &store,
-        at: 0,
-        count: 0,
-    };
+    let mut members = Members::new(&store);
     while let Some(member) = members.next().map_err(failed)? {
         samples.add(&store, &member).map_err(failed)?;
     }
@@ -41,12 +37,8 @@ pub(crate) fn open(
         let message = format!("cannot find tokens in the archive `{path}`: it has no file");
         return Err(Error::corrupt(message));
     };
-    let documents = Box::new(Listed(samples.spans));
-    Ok(Shard {
-        store,
-        stored,
-        documents,
-    })
+    let documents = Listed(samples.spans);
+    Ok(Shard::plain(store, stored, documents))
 }
 
 /// Samples as they are gathered from members.
@@ -62,18 +54,15 @@ struct Samples<'a> {
 
 impl Samples<'_> {
     fn add(&mut self, store: &Store, member: &Member) -> Result<(), Error> {
-        let file_at = member.name.rfind('/').map_or(0, |slash| slash + 1);
-        // Hidden files and files without an extension belong to no sample.
-        let Some(dot) = member.name[file_at..].find('.').filter(|&dot| dot > 0) else {
+        let Some((key, extension)) = member.sample() else {
             return Ok(());
         };
-        let (key, extension) = member.name.split_at(file_at + dot);
         if self.key.as_deref() != Some(key) {
             self.close()?;
             self.key = Some(key.to_owned());
             self.found = false;
         }
-        if !extension[1..].eq_ignore_ascii_case(self.field) {
+        if !extension.eq_ignore_ascii_case(self.field) {
             return Ok(());
         }
         if self.found {
@@ -138,14 +127,25 @@ impl Samples<'_> {
 }
 
 /// A file in an archive.
-struct Member {
-    name: String,
-    start: u64,
-    size: u64,
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) start: u64,
+    pub(crate) size: u64,
+}
+
+impl Member {
+    /// The sample that it belongs to, and its extension. Hidden files and files without an extension
+    /// belong to none.
+    pub(crate) fn sample(&self) -> Option<(&str, &str)> {
+        let file_at = self.name.rfind('/').map_or(0, |slash| slash + 1);
+        let dot = self.name[file_at..].find('.').filter(|&dot| dot > 0)?;
+        let (key, extension) = self.name.split_at(file_at + dot);
+        Some((key, &extension[1..]))
+    }
 }
 
 /// The files of an archive, in order.
-struct Members<'a> {
+pub(crate) struct Members<'a> {
     store: &'a Store,
     at: u64,
     count: u64,
@@ -158,8 +158,16 @@ struct Extended {
     size: Option<u64>,
 }
 
-impl Members<'_> {
-    fn next(&mut self) -> Result<Option<Member>, Error> {
+impl<'a> Members<'a> {
+    pub(crate) fn new(store: &'a Store) -> Self {
+        Self {
+            store,
+            at: 0,
+            count: 0,
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Member>, Error> {
         let mut extended = Extended::default();
         let mut headers = 0;
         loop {

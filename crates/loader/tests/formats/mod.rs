@@ -21,45 +21,6 @@ pub(crate) fn megatron(docs: &[Vec<u16>]) -> (Vec<u8>, Vec<u8>) {
     (index, u16s(docs.concat()))
 }
 
-/// A tar archive.
-pub(crate) fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut file = Vec::new();
-    for (name, data) in members {
-        let mut header = [0_u8; 512];
-        header[..name.len()].copy_from_slice(name.as_bytes());
-        header[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
-        header[156] = b'0';
-        header[257..263].copy_from_slice(b"ustar\0");
-        seal(&mut header);
-        file.extend(header);
-        file.extend(*data);
-        file.resize(file.len().next_multiple_of(512), 0);
-    }
-    file.resize(file.len() + 1024, 0);
-    file
-}
-
-/// Writes the checksum of a header of a tar archive.
-pub(crate) fn seal(header: &mut [u8]) {
-    header[148..156].fill(b' ');
-    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-}
-
-/// A file of samples behind their offsets.
-pub(crate) fn samples(config: &str, samples: &[Vec<u8>]) -> Vec<u8> {
-    let mut file = (samples.len() as u32).to_le_bytes().to_vec();
-    let mut place = (4 * (samples.len() + 2) + config.len()) as u32;
-    file.extend(place.to_le_bytes());
-    for sample in samples {
-        place += sample.len() as u32;
-        file.extend(place.to_le_bytes());
-    }
-    file.extend(config.bytes());
-    file.extend(samples.concat());
-    file
-}
-
 /// A safetensors file of `u16` tokens with bounds.
 pub(crate) fn safetensors(docs: &[Vec<u16>]) -> Vec<u8> {
     let tokens = u16s(docs.concat());

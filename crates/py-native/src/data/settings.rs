@@ -23,7 +23,7 @@ pub(super) fn exception(error: Error) -> PyErr {
 }
 
 /// A number of bytes, or a text such as `1GiB`.
-pub(super) struct Size(pub(super) u64);
+pub(crate) struct Size(pub(crate) u64);
 
 impl<'py> FromPyObject<'_, 'py> for Size {
     type Error = PyErr;

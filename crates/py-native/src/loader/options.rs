@@ -1,10 +1,8 @@
 //! Arguments of Python's as options.
 
-use nexus_loader::{
-    Access, Format, LoaderOptions, OpenOptions, Shuffle, Split, Stored, Tail, Token,
-};
-use pyo3::PyErr;
+use nexus_loader::{Access, Format, OpenOptions, Shuffle, Split, Stored, Tail, Token};
 use pyo3::exceptions::PyValueError;
+use pyo3::{FromPyObject, PyErr};
 
 /// What rows are made of.
 pub(super) enum Kind {
@@ -25,35 +23,6 @@ impl Kind {
     }
 }
 
-/// What a loader is asked for.
-pub(super) struct Given {
-    pub(super) split: Split,
-    pub(super) shuffle: Shuffle,
-    pub(super) token: Option<Token>,
-    pub(super) seed: u64,
-    pub(super) position_ids: bool,
-    pub(super) cu_seqlens: bool,
-    pub(super) pad_id: i64,
-    pub(super) threads: usize,
-    pub(super) prefetch: usize,
-}
-
-impl From<Given> for LoaderOptions {
-    fn from(given: Given) -> Self {
-        Self {
-            split: given.split,
-            shuffle: given.shuffle,
-            seed: given.seed,
-            token: given.token,
-            positions: given.position_ids,
-            cu_seqlens: given.cu_seqlens,
-            pad: given.pad_id,
-            threads: given.threads,
-            ahead: given.prefetch,
-        }
-    }
-}
-
 pub(super) fn open(
     format: Option<&str>,
     stored: Option<&str>,
@@ -64,17 +33,20 @@ pub(super) fn open(
     let stored = stored
         .map(|name| Stored::of_numpy(name).ok_or_else(|| unknown("stored type", name, known)))
         .transpose()?;
-    let access = match access {
-        "map" => Access::Map,
-        "read" => Access::Read,
-        _ => return Err(unknown("access", access, "map or read")),
-    };
     Ok(OpenOptions {
         format: format.map(self::format).transpose()?,
         stored,
         field,
-        access,
+        access: self::access(access)?,
     })
+}
+
+pub(super) fn access(name: &str) -> Result<Access, PyErr> {
+    match name {
+        "map" => Ok(Access::Map),
+        "read" => Ok(Access::Read),
+        _ => Err(unknown("access", name, "map or read")),
+    }
 }
 
 fn format(name: &str) -> Result<Format, PyErr> {
@@ -85,20 +57,71 @@ fn format(name: &str) -> Result<Format, PyErr> {
         "litdata" => Format::Litdata,
         "tar" => Format::Tar,
         "npy" => Format::Npy,
+        "parquet" => Format::Parquet,
         "plain" => Format::Plain,
         _ => {
-            let known = "megatron, safetensors, mds, litdata, tar, npy or plain";
+            let known = "megatron, safetensors, mds, litdata, tar, npy, parquet or plain";
             return Err(unknown("format", name, known));
         }
     })
 }
 
-pub(super) fn shuffle(shuffle: bool, block: Option<u64>, window: u64) -> Shuffle {
-    match block {
-        _ if !shuffle => Shuffle::Never,
-        None => Shuffle::Full,
-        Some(block) => Shuffle::Blocks { block, window },
+pub(super) fn image_format(name: &str) -> Result<Format, PyErr> {
+    match name {
+        "folder" => Ok(Format::Folder),
+        "tar" | "parquet" | "mds" | "litdata" => format(name),
+        _ => Err(unknown(
+            "format",
+            name,
+            "folder, tar, parquet, mds or litdata",
+        )),
     }
+}
+
+/// Whether rows are shuffled, or how.
+#[derive(FromPyObject)]
+pub(super) enum ShuffleArgument {
+    Whether(bool),
+    How(String),
+}
+
+impl ShuffleArgument {
+    pub(super) const AUTO: Self = Self::Whether(true);
+}
+
+/// How many blocks of rows are shuffled together, unless the caller says it.
+const BLOCKS: u64 = 16;
+
+/// How many units are, where the caller asks for units.
+const UNITS: u64 = 8;
+
+pub(super) fn shuffle(
+    shuffle: ShuffleArgument,
+    block: Option<u64>,
+    window: Option<u64>,
+) -> Result<Shuffle, PyErr> {
+    let contradiction = |what: &str| {
+        let message = format!("cannot shuffle by {what} otherwise than in windows of them");
+        PyValueError::new_err(message)
+    };
+    Ok(match (shuffle, block, window) {
+        (ShuffleArgument::Whether(false), _, _) => Shuffle::Never,
+        (ShuffleArgument::Whether(true), Some(block), window) => Shuffle::Blocks {
+            block,
+            window: window.unwrap_or(BLOCKS),
+        },
+        (ShuffleArgument::Whether(true), None, None) => Shuffle::Auto,
+        (ShuffleArgument::Whether(true), None, Some(window)) => Shuffle::Units { window },
+        (ShuffleArgument::How(_), Some(_), _) => return Err(contradiction("blocks")),
+        (ShuffleArgument::How(how), None, window) => match (how.as_str(), window) {
+            ("full", None) => Shuffle::Full,
+            ("full", Some(_)) => return Err(contradiction("units")),
+            ("units", window) => Shuffle::Units {
+                window: window.unwrap_or(UNITS),
+            },
+            _ => return Err(unknown("shuffle", &how, "a bool, full or units")),
+        },
+    })
 }
 
 /// `(rank, world)` and `(worker, workers)`.
@@ -129,6 +152,6 @@ pub(super) fn token(name: &str) -> Result<Token, PyErr> {
     Token::of_numpy(name).ok_or_else(|| unknown("dtype", name, known))
 }
 
-fn unknown(what: &str, name: &str, known: &str) -> PyErr {
+pub(super) fn unknown(what: &str, name: &str, known: &str) -> PyErr {
     PyValueError::new_err(format!("cannot use {what} {name:?}: it is {known}"))
 }

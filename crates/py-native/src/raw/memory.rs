@@ -5,7 +5,7 @@ use std::slice;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use nexus_loader::Batch;
+use nexus_loader::{Batch, ImageBatch};
 use nexus_safetensors::Region;
 use nexus_tensor::DType;
 use pyo3::buffer::PyUntypedBuffer;
@@ -56,6 +56,26 @@ impl Memory {
             read_only: false,
             _owner: batch,
         })
+    }
+
+    /// The images of a batch. Nobody borrows from a batch that Python has.
+    pub(crate) fn of_images(batch: Arc<ImageBatch>) -> Self {
+        Self {
+            start: batch.start(),
+            len: batch.size(),
+            read_only: false,
+            _owner: batch,
+        }
+    }
+
+    /// Integers of 64 bits that nobody else has.
+    pub(crate) fn of_longs(mut ints: Vec<i64>) -> Self {
+        Self {
+            start: ints.as_mut_ptr().cast(),
+            len: size_of_val(ints.as_slice()),
+            read_only: false,
+            _owner: Arc::new(ints),
+        }
     }
 
     /// Integers that nobody else has.
