@@ -14,8 +14,8 @@ use crate::stages::{self, Decision, Shared, Stage, Work};
 use crate::storage::{LocalStorage, Storage};
 use crate::turnstile::{Closed, Turn};
 use crate::{
-    AnyTokenizer, BoxError, Cancel, Error, ErrorKind, ExactCopies, Formatting, Keep, NearCopies, Progress,
-    Quality, Report, Tokenization, batch,
+    AnyTokenizer, BoxError, Cancel, Error, ErrorKind, ExactCopies, Formatting, Keep, NearCopies,
+    Progress, Quality, Report, Tokenization, batch,
 };
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;

@@ -24,7 +24,9 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(url: &str, options: &RemoteOptions) -> Result<Self, Error> {
-        let shown = url.find("://").map_or_else(|| url.to_owned(), |at| without_secrets(url, at));
+        let shown = url
+            .find("://")
+            .map_or_else(|| url.to_owned(), |at| without_secrets(url, at));
         if !url.starts_with("http://") && !url.starts_with("https://") {
             let message =
                 format!("cannot open `{shown}`: it starts with neither https:// nor http://");

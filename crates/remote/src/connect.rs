@@ -58,7 +58,10 @@ pub(crate) struct Waiting(Option<Runtime>);
 
 impl Waiting {
     pub(crate) fn start(builder: &mut Builder) -> std::io::Result<Self> {
-        builder.enable_all().build().map(|runtime| Self(Some(runtime)))
+        builder
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use nexus_safetensors::{Metadata, SafeTensorError, TensorInfo};
 
 use crate::client::Client;
-use crate::request::Version;
 use crate::limits::READ_SIZE_MAX;
+use crate::request::Version;
 use crate::{Error, ErrorKind};
 
 /// How [`RemoteFile::open_with`] asks.

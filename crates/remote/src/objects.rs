@@ -212,6 +212,11 @@ impl Live {
         })
     }
 
+    /// Waits for some work that must not be left half done.
+    fn wait_to_the_end<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime().block_on(work)
+    }
+
     /// Waits for some work even though the run is cancelled, but not for ever.
     fn wait_at_most(&self, time: Duration, work: impl Future<Output = ()>) {
         let work = async { tokio::time::timeout(time, work).await };
@@ -369,7 +374,9 @@ impl Live {
         selection: &Selection,
     ) -> Result<Vec<(String, ObjectMeta)>, Error> {
         let store = self.store(address)?;
-        let prefix = address.with_key(selection.prefix().trim_end_matches('/')).path()?;
+        let prefix = address
+            .with_key(selection.prefix().trim_end_matches('/'))
+            .path()?;
         self.wait(async {
             let mut found = Vec::new();
             let mut objects = store.list(Some(&prefix));

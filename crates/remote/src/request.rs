@@ -141,9 +141,7 @@ impl Request {
 }
 
 /// The next piece of an answer.
-pub(crate) async fn next<T>(
-    stream: &mut Pin<Box<dyn Stream<Item = T> + Send + '_>>,
-) -> Option<T> {
+pub(crate) async fn next<T>(stream: &mut Pin<Box<dyn Stream<Item = T> + Send + '_>>) -> Option<T> {
     poll_fn(|context| stream.as_mut().poll_next(context)).await
 }
 
@@ -225,7 +223,10 @@ mod tests {
     fn addresses_are_shown_without_secrets() {
         for (address, expected) in [
             ("https://a.example/b", "https://a.example/b"),
-            ("https://u:p@a.example/b@c?sig=s3cret", "https://a.example/b@c"),
+            (
+                "https://u:p@a.example/b@c?sig=s3cret",
+                "https://a.example/b@c",
+            ),
             ("http://a.example?x", "http://a.example"),
         ] {
             let at = address.find("://").unwrap();

@@ -72,28 +72,28 @@ impl Shard for Tokens {
             ("offsets", Dtype::I64, vec![offsets.len()]),
         ];
         file.write_by_path(|place| {
-        let writer = SafeWriter::create(place, tensors, None, WriteOptions::default())
-            .map_err(failed)?;
-        let starts: Vec<u8> = offsets
-            .iter()
-            .flat_map(|offset| offset.to_le_bytes())
-            .collect();
-        writer.write("offsets", &starts).map_err(failed)?;
-        let mut reader = ids.into_reader()?;
-        let (mut buffer, mut offset) = (vec![0; 1 << 20], 0);
-        loop {
-            let size = reader
-                .read(&mut buffer)
-                .map_err(|error| Error::io("read", &path, error))?;
-            if size == 0 {
-                break;
-            }
-            writer
-                .write_at("ids", offset, &buffer[..size])
+            let writer = SafeWriter::create(place, tensors, None, WriteOptions::default())
                 .map_err(failed)?;
-            offset += size;
-        }
-        writer.finish().map_err(failed).map(drop)
+            let starts: Vec<u8> = offsets
+                .iter()
+                .flat_map(|offset| offset.to_le_bytes())
+                .collect();
+            writer.write("offsets", &starts).map_err(failed)?;
+            let mut reader = ids.into_reader()?;
+            let (mut buffer, mut offset) = (vec![0; 1 << 20], 0);
+            loop {
+                let size = reader
+                    .read(&mut buffer)
+                    .map_err(|error| Error::io("read", &path, error))?;
+                if size == 0 {
+                    break;
+                }
+                writer
+                    .write_at("ids", offset, &buffer[..size])
+                    .map_err(failed)?;
+                offset += size;
+            }
+            writer.finish().map_err(failed).map(drop)
         })?;
         Ok(vec![file])
     }

@@ -46,7 +46,10 @@ enum Messages {
         is_file: bool,
     },
     /// Where the footer says.
-    File { file: Cursor, blocks: VecDeque<Block> },
+    File {
+        file: Cursor,
+        blocks: VecDeque<Block>,
+    },
 }
 
 impl Frames {
@@ -77,7 +80,8 @@ impl Frames {
 
     /// Reads the footer; `None` when there is none.
     fn open_file(input: &Input, meter: &Arc<Meter>) -> Result<Option<Self>, String> {
-        let file = Ranged::open(input, &meter.fault).map_err(|error| format!("cannot open: {error}"))?;
+        let file =
+            Ranged::open(input, &meter.fault).map_err(|error| format!("cannot open: {error}"))?;
         let mut file = file.cursor(0);
         let Some(footer) = footer::read(&mut file) else {
             return Ok(None);

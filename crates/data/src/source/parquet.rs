@@ -36,7 +36,8 @@ pub(super) struct Groups {
 impl Groups {
     /// Reads the file's description of itself.
     pub(super) fn open(input: &Input, meter: &Arc<Meter>) -> Result<Self, String> {
-        let file = Ranged::open(input, &meter.fault).map_err(|error| format!("cannot open: {error}"))?;
+        let file =
+            Ranged::open(input, &meter.fault).map_err(|error| format!("cannot open: {error}"))?;
         meter.add_file();
         let metadata = read_metadata(&file, input.size).inspect_err(|_| {
             meter.bytes.fetch_add(input.size, Ordering::Relaxed);
@@ -72,10 +73,13 @@ impl Groups {
         // Pages are decoded by whole batches, so that one holds about what the limit says.
         let fitting = (limit.size_bytes as u64).saturating_mul(rows) / size.max(1);
         self.batch_rows = fitting.clamp(1, limit.rows as u64) as usize;
-        self.file
-            .set_parts(group.columns().iter().map(|column| column.byte_range()).map(
-                |(start, size)| (start, start.saturating_add(size)),
-            ));
+        self.file.set_parts(
+            group
+                .columns()
+                .iter()
+                .map(|column| column.byte_range())
+                .map(|(start, size)| (start, start.saturating_add(size))),
+        );
         Some(self.open_rest())
     }
 

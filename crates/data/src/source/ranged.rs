@@ -109,15 +109,17 @@ impl Ranged {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Windows> {
         // A window is kept when it is whole.
-        self.0.windows.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .windows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Windows {
     fn find(&self, start: u64, end: u64) -> Option<usize> {
-        let holds = |(from, bytes): &(u64, Bytes)| {
-            *from <= start && end <= *from + bytes.len() as u64
-        };
+        let holds =
+            |(from, bytes): &(u64, Bytes)| *from <= start && end <= *from + bytes.len() as u64;
         self.kept.iter().position(holds)
     }
 
@@ -181,7 +183,9 @@ impl Read for Cursor {
                 self.position += size as u64;
                 return Ok(size);
             }
-            self.window = self.file.bytes(self.position, step.min(HEAD_SIZE).max(size))?;
+            self.window = self
+                .file
+                .bytes(self.position, step.min(HEAD_SIZE).max(size))?;
         }
         let bytes = self.window.split_to(size.min(self.window.len()));
         buffer[..bytes.len()].copy_from_slice(&bytes);

@@ -59,7 +59,12 @@ impl Storage for LocalStorage {
             Ok(metadata) if metadata.is_dir() => add_folder(listing, root, "", 0),
             Ok(metadata) => {
                 let name = root.file_name().unwrap_or_default();
-                add_file(listing, root, name.to_string_lossy().into_owned(), &metadata)
+                add_file(
+                    listing,
+                    root,
+                    name.to_string_lossy().into_owned(),
+                    &metadata,
+                )
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Error::io("read the source", root, error))

@@ -107,7 +107,12 @@ mod tests {
                 "abfss://c@a.dfs.core.windows.net",
                 "x/y",
             ),
-            ("https://a.example/b?c", Service::Http, "https://a.example/b?c", ""),
+            (
+                "https://a.example/b?c",
+                Service::Http,
+                "https://a.example/b?c",
+                "",
+            ),
         ] {
             let address = Address::parse(Path::new(text)).unwrap().unwrap();
             assert_eq!(

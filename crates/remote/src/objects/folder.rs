@@ -1,7 +1,7 @@
 //! Folders under construction: their uploads are completed at the end, all at once as nearly as object
 //! stores can.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
 use nexus_data::storage::{NewFile, NewFolder, Selection};
@@ -52,9 +52,8 @@ impl Folder {
 
     /// Names of what lies in the folder now.
     fn old(&self) -> Result<HashSet<String>, Error> {
-        let selection = Selection::new(&self.address.key).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, error.to_string())
-        })?;
+        let selection = Selection::new(&self.address.key)
+            .map_err(|error| Error::new(ErrorKind::InvalidInput, error.to_string()))?;
         if Selection::is_pattern(&self.address.key) {
             let message = format!("cannot write `{}`: it is a pattern", self.address.name);
             return Err(Error::new(ErrorKind::InvalidInput, message));
@@ -71,11 +70,12 @@ impl Folder {
         }
     }
 
+    /// Until the note is there nothing has changed; from then on it is done or undone whole.
     fn finish(self) -> Result<(), Error> {
         let old = self.old()?;
-        let mut whole = std::mem::take(
-            &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        self.live.wait(self.put_note())?;
+        let mut whole =
+            std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let marked = self.file(&self.mark);
         let at = whole.iter().position(|whole| whole.address == marked);
         let mark = at.map(|at| whole.remove(at));
@@ -88,36 +88,32 @@ impl Folder {
             .filter(|name| is_ours(name) && !new.contains(name.as_str()))
             .map(|name| self.file(name))
             .collect();
-        let mut appeared: HashMap<String, Address> = HashMap::new();
-        for whole in whole.iter().chain(&mark) {
-            appeared.insert(whole.address.key.clone(), whole.address.clone());
-        }
-        let result = self.live.wait(async {
-            self.put_note().await?;
-            if old.contains(&self.mark) {
-                self.delete(&marked).await?;
-            }
-            complete(whole).await?;
+        let all = whole.iter().chain(&mark);
+        let appeared: Vec<_> = all.map(|whole| whole.address.clone()).collect();
+        self.live.wait_to_the_end(async {
+            let unmarked = match old.contains(&self.mark) {
+                true => self.delete(&marked).await,
+                false => Ok(()),
+            };
+            let is_old_there = unmarked.is_err();
+            let mut result = complete(whole, unmarked).await;
             for address in &stale {
-                self.delete(address).await?;
+                if result.is_ok() {
+                    result = self.delete(address).await;
+                }
             }
-            if let Some(mark) = mark {
-                complete(vec![mark]).await?;
-            }
-            Ok(())
-        });
-        // The note goes last; it stays where the files could not be taken away again.
-        self.live.wait_at_most(ABORT_TIME_MAX, async {
-            if result.is_err() {
-                for address in appeared.values() {
+            result = complete(mark.into_iter().collect(), result).await;
+            if result.is_err() && !is_old_there {
+                for address in &appeared {
                     if self.delete(address).await.is_err() {
-                        return;
+                        // The note stays, and says that the folder is not complete.
+                        return result;
                     }
                 }
             }
             let _ = self.delete(&self.file(WRITING)).await;
-        });
-        result
+            result
+        })
     }
 
     async fn put_note(&self) -> Result<(), Error> {
@@ -144,13 +140,15 @@ fn is_ours(name: &str) -> bool {
         })
 }
 
-/// Lets uploads appear, some at once. After an error the others are aborted.
-async fn complete(whole: Vec<Whole>) -> Result<(), Error> {
+/// Lets uploads appear, some at once. After an error, which may have been before, the others are aborted.
+async fn complete(whole: Vec<Whole>, before: Result<(), Error>) -> Result<(), Error> {
     let mut under_way = JoinSet::new();
-    let (mut waiting, mut result) = (whole.into_iter(), Ok(()));
+    let (mut waiting, mut result) = (whole.into_iter(), before);
     loop {
         while under_way.len() < ENDINGS_UNDER_WAY_MAX {
-            let Some(mut whole) = waiting.next() else { break };
+            let Some(mut whole) = waiting.next() else {
+                break;
+            };
             let is_given_up = result.is_err();
             under_way.spawn(async move {
                 if is_given_up {
@@ -158,7 +156,8 @@ async fn complete(whole: Vec<Whole>) -> Result<(), Error> {
                     return Ok(());
                 }
                 let done = whole.upload.complete().await;
-                done.map(drop).map_err(|error| failed(&whole.address, error))
+                done.map(drop)
+                    .map_err(|error| failed(&whole.address, error))
             });
         }
         match under_way.join_next().await {
@@ -176,7 +175,11 @@ async fn complete(whole: Vec<Whole>) -> Result<(), Error> {
 impl NewFolder for Folder {
     fn create(&self, name: &str) -> Result<Box<dyn NewFile>, nexus_data::Error> {
         let waiting = Some(self.waiting.clone());
-        Ok(Box::new(Upload::begin(&self.live, &self.file(name), waiting)?))
+        Ok(Box::new(Upload::begin(
+            &self.live,
+            &self.file(name),
+            waiting,
+        )?))
     }
 
     fn commit(self: Box<Self>) -> Result<(), nexus_data::Error> {

@@ -116,7 +116,9 @@ fn check_s3(builder: &AmazonS3Builder, address: &Address) -> Result<(), Error> {
         Key::ContainerCredentialsFullUri,
         Key::MetadataEndpoint,
     ];
-    let has = keys.iter().any(|key| builder.get_config_value(key).is_some());
+    let has = keys
+        .iter()
+        .any(|key| builder.get_config_value(key).is_some());
     if has || is_true(builder.get_config_value(&Key::SkipSignature)) || has_metadata() {
         return Ok(());
     }
@@ -135,7 +137,9 @@ fn check_gcs(builder: &GoogleCloudStorageBuilder, address: &Address) -> Result<(
         Key::ApplicationCredentials,
         Key::BearerToken,
     ];
-    let has = keys.iter().any(|key| builder.get_config_value(key).is_some());
+    let has = keys
+        .iter()
+        .any(|key| builder.get_config_value(key).is_some());
     let default = std::env::home_dir()
         .map(|home| home.join(".config/gcloud/application_default_credentials.json"));
     if has
@@ -165,7 +169,9 @@ fn check_azure(builder: &MicrosoftAzureBuilder, address: &Address) -> Result<(),
         Key::FabricSessionToken,
         Key::MsiEndpoint,
     ];
-    let has = keys.iter().any(|key| builder.get_config_value(key).is_some());
+    let has = keys
+        .iter()
+        .any(|key| builder.get_config_value(key).is_some());
     let switches = [Key::UseEmulator, Key::UseAzureCli, Key::SkipSignature];
     let is_on = |key: &Key| is_true(builder.get_config_value(key));
     if has || switches.iter().any(is_on) || has_metadata() {

@@ -75,8 +75,9 @@ impl Upload {
                 "cannot write `{}`: it has more parts than PARTS_MAX = {PARTS_MAX}",
                 self.address.name
             );
-            return Err(Error::new(ErrorKind::LimitReached, message)
-                .with_hint("write a folder of shards"));
+            return Err(
+                Error::new(ErrorKind::LimitReached, message).with_hint("write a folder of shards")
+            );
         }
         let bytes = Bytes::from(std::mem::take(&mut self.buffer));
         let upload = self.upload.as_mut().expect("there until it is complete");
