@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stores import Azure, Gcs, S3, Store, clear_environment
+from stores import S3, Azure, Gcs, Store, clear_environment
 
 from nexus.data import OutputFormat, Pipeline
 
@@ -215,10 +215,10 @@ def test_what_is_not_there_is_said(store: Store, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no file to read"):
         Pipeline(store.url("nothing/here")).run()
     missing = f"{store.scheme}://no-such-bucket/a"
-    with pytest.raises(FileNotFoundError, match="no such bucket|no file to read"):
+    with pytest.raises(FileNotFoundError, match=r"no such bucket|no file to read"):
         Pipeline(missing).run()
     (tmp_path / "a.txt").write_text("a")
-    with pytest.raises(OSError, match="cannot (write|list)"):
+    with pytest.raises(OSError, match=r"cannot (write|list)"):
         Pipeline(tmp_path / "a.txt").write(f"{missing}.jsonl").run()
 
 
@@ -246,7 +246,7 @@ def test_a_wrong_key_is_refused(
     for key, value in server.environment.items():
         monkeypatch.setenv(key, value)
     wrong = Pipeline(server.url("")).storage(azure_storage_account_key="d3Jvbmc=")
-    with pytest.raises(PermissionError, match="AuthorizationFailure|refuses"):
+    with pytest.raises(PermissionError, match=r"AuthorizationFailure|refuses"):
         wrong.run()
 
 

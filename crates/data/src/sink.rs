@@ -200,13 +200,9 @@ impl Writer {
     /// The path of the output when it is one file, or of one beside it.
     fn beside(&self, name: &str) -> PathBuf {
         let path = &self.target.path;
-        if path
-            .file_name()
-            .is_some_and(|own| own.to_string_lossy() == name)
-        {
-            path.clone()
-        } else {
-            path.with_file_name(name)
+        match path.file_name() {
+            Some(own) if own.to_string_lossy() != name => path.with_file_name(name),
+            _ => path.clone(),
         }
     }
 

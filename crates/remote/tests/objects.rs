@@ -77,18 +77,43 @@ fn an_object_is_read_whole_also_when_the_server_stumbles() {
 #[test]
 fn what_goes_wrong_ends_the_run_with_its_kind_and_words() {
     let cases = [
-        ("http", Behaviour::Status(404), ErrorKind::NotFound, "there is no such file"),
+        (
+            "http",
+            Behaviour::Status(404),
+            ErrorKind::NotFound,
+            "there is no such file",
+        ),
         ("http", Behaviour::Status(403), ErrorKind::Denied, "refuses"),
         ("http", Behaviour::Status(401), ErrorKind::Denied, "refuses"),
         ("s3", Behaviour::Status(403), ErrorKind::Denied, "refuses"),
-        ("http", Behaviour::Status(500), ErrorKind::Unavailable, "500"),
+        (
+            "http",
+            Behaviour::Status(500),
+            ErrorKind::Unavailable,
+            "500",
+        ),
         ("s3", Behaviour::Status(503), ErrorKind::Unavailable, "503"),
-        ("http", Behaviour::Short, ErrorKind::Unavailable, "cut at byte"),
+        (
+            "http",
+            Behaviour::Short,
+            ErrorKind::Unavailable,
+            "cut at byte",
+        ),
         ("s3", Behaviour::Short, ErrorKind::Unavailable, "a.jsonl"),
         ("http", Behaviour::Change, ErrorKind::Changed, "it changed"),
         ("s3", Behaviour::Change, ErrorKind::Changed, "it changed"),
-        ("s3", Behaviour::NoRanges, ErrorKind::Unsupported, "range requests"),
-        ("s3", Behaviour::WrongRange, ErrorKind::Unavailable, "a.jsonl"),
+        (
+            "s3",
+            Behaviour::NoRanges,
+            ErrorKind::Unsupported,
+            "range requests",
+        ),
+        (
+            "s3",
+            Behaviour::WrongRange,
+            ErrorKind::Unavailable,
+            "a.jsonl",
+        ),
         ("http", Behaviour::Silent, ErrorKind::Unavailable, "a.jsonl"),
         ("s3", Behaviour::Silent, ErrorKind::Unavailable, "a.jsonl"),
     ];
@@ -130,7 +155,10 @@ fn a_cloud_that_refuses_is_told_in_its_words() {
         assert_eq!(error.kind(), ErrorKind::Denied, "{name}: {error}");
         let words = "InvalidAccessKeyId: The key does not exist.";
         // A pattern is first asked after as a name, and such an answer has no words.
-        assert!(error.to_string().contains(words) || name.contains('*'), "{error}");
+        assert!(
+            error.to_string().contains(words) || name.contains('*'),
+            "{error}"
+        );
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
     let shards = Output::new("s3://bucket/out").format(Format::Jsonl);
@@ -151,9 +179,16 @@ fn what_cannot_be_asked_for_is_refused_before_anybody_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("a.txt");
     std::fs::write(&source, "a").unwrap();
-    let local = |output: &str| Pipeline::read(&source).storage(Objects::new()).write(output);
+    let local = |output: &str| {
+        Pipeline::read(&source)
+            .storage(Objects::new())
+            .write(output)
+    };
     for (pipeline, words) in [
-        (local("https://a.example/b.jsonl"), "web servers are only read"),
+        (
+            local("https://a.example/b.jsonl"),
+            "web servers are only read",
+        ),
         (local("s3:///b.jsonl"), "names no bucket"),
         (
             local("b.jsonl").write_rejects("s3://bucket/rejects.jsonl"),
@@ -163,14 +198,22 @@ fn what_cannot_be_asked_for_is_refused_before_anybody_is_asked() {
             Pipeline::read(&source).write("s3://bucket/b.jsonl"),
             "is no path of this machine",
         ),
-        (Pipeline::read("s3:/bucket/b.jsonl"), "is no path of this machine"),
+        (
+            Pipeline::read("s3:/bucket/b.jsonl"),
+            "is no path of this machine",
+        ),
     ] {
         let error = pipeline.run(&RunOptions::default()).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
     let error = Objects::new().with_option("aws_regoin", "x").unwrap_err();
-    assert_eq!(error.to_string(), "object stores have no option `aws_regoin`");
-    let objects = Objects::new().with_option("aws_secret_access_key", "s3cret").unwrap();
+    assert_eq!(
+        error.to_string(),
+        "object stores have no option `aws_regoin`"
+    );
+    let objects = Objects::new()
+        .with_option("aws_secret_access_key", "s3cret")
+        .unwrap();
     assert!(!format!("{objects:?}").contains("s3cret"));
 }
 

@@ -163,7 +163,11 @@ impl Shared {
             if let Behaviour::Change = self.behaviour {
                 state.tag = Some("\"second\"".to_owned());
             }
-            (state.bytes.clone(), tag, !is_head && state.ranges.len() == 1)
+            (
+                state.bytes.clone(),
+                tag,
+                !is_head && state.ranges.len() == 1,
+            )
         };
         let status = |status| {
             write!(
