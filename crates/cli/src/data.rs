@@ -6,6 +6,7 @@ use crate::output::{Output, human_size};
 use crate::progress::{Progress, ProgressMode};
 use clap::Subcommand;
 use nexus_data::{Cancel, Pipeline, Progressed, Report, RunOptions};
+use nexus_remote::Objects;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -29,6 +30,10 @@ pub(crate) enum Command {
         /// Go on where an earlier run of the plan was killed or failed.
         #[arg(long)]
         resume: bool,
+        /// An option of object stores, such as aws_region=eu-central-1. Credentials are better in the
+        /// environment, where they are read too.
+        #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+        storage: Vec<(String, String)>,
     },
     /// Say what a plan would do, and do nothing.
     Explain {
@@ -68,20 +73,25 @@ struct Step {
 }
 
 pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Result<(), Failure> {
-    let (plan, threads, memory_size_bytes, work, resume) = match command {
+    let (plan, threads, memory_size_bytes, work, resume, storage) = match command {
         Command::Run {
             plan,
             threads,
             memory,
             work,
             resume,
-        } => (plan, threads, memory, work, resume),
+            storage,
+        } => (plan, threads, memory, work, resume, storage),
         Command::Explain { plan } => {
             let steps = read(&plan)?.explain(&RunOptions::default())?;
             return output.print(&steps, |steps| steps.join("\n"));
         }
     };
-    let pipeline = read(&plan)?;
+    let mut objects = Objects::new();
+    for (key, value) in storage {
+        objects = objects.with_option(key, value)?;
+    }
+    let pipeline = read(&plan)?.storage(objects);
     let progress = Arc::new(Progress::new(mode));
     let shown = Arc::clone(&progress);
     let watch = move |now: Progressed| shown.update("run", now.bytes, now.bytes_total);
@@ -97,6 +107,13 @@ pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Resul
     let report = pipeline.run(&options)?;
     progress.finish();
     output.print(&summary(&report), show)
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is no KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 fn read(plan: &std::path::Path) -> Result<Pipeline, Failure> {

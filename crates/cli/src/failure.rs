@@ -132,7 +132,6 @@ impl From<nexus_convert::Error> for Failure {
     }
 }
 
-#[cfg(feature = "remote")]
 impl From<nexus_remote::Error> for Failure {
     fn from(error: nexus_remote::Error) -> Self {
         let hint = error.hint().unwrap_or("check the address");

@@ -44,11 +44,6 @@ impl AtomicFile {
         })
     }
 
-    /// Where the file will be.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Where it is until then. Another file may be put there.
     pub(crate) fn temporary(&self) -> &Path {
         &self.temporary
@@ -135,6 +130,28 @@ fn beside<T>(
     }
 }
 
+/// A folder for what nobody else is to see, gone when it is dropped.
+pub(crate) fn temporary_folder() -> io::Result<TemporaryFolder> {
+    let place = std::env::temp_dir().join("nexus-data");
+    let name = place.file_name().unwrap_or_default();
+    let (path, ()) = beside(&place, name, |path| std::fs::create_dir(path))?;
+    Ok(TemporaryFolder(path))
+}
+
+pub(crate) struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Bytes that must be written behind others which are known last: a nameless file beside the one
 /// that they are for.
 pub(crate) struct Spool {
@@ -143,7 +160,10 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
+    /// Beside `place`, or where the system has its temporary files; `path` is what is said of it.
+    pub(crate) fn create(place: Option<&Path>, path: &Path) -> Result<Self, Error> {
+        let elsewhere = std::env::temp_dir().join("nexus-data");
+        let place = place.unwrap_or(&elsewhere);
         let make = |temporary: &Path| {
             let mut options = OpenOptions::new();
             let file = options
@@ -154,7 +174,7 @@ impl Spool {
             std::fs::remove_file(temporary)?;
             Ok(BufWriter::with_capacity(1 << 18, file))
         };
-        let (_, file) = beside(path, path.file_name().unwrap_or_default(), make)
+        let (_, file) = beside(place, place.file_name().unwrap_or_default(), make)
             .map_err(|error| Error::io("create a file for", path, error))?;
         let path = path.to_owned();
         Ok(Self { path, file })

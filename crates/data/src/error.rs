@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// Any error, as the functions that users hand to a pipeline return it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -22,6 +23,12 @@ pub enum ErrorKind {
     LimitReached,
     /// The system refused to read or write.
     Io,
+    /// A storage does not let who asks read or write.
+    Denied,
+    /// A storage does not answer, or says that it cannot now: try later.
+    Unavailable,
+    /// A file is not the one any more that it was when the run began.
+    Changed,
     /// A function of the user returned an error, which is the [`source`](std::error::Error::source).
     Function,
     /// The run was [cancelled](crate::Cancel).
@@ -53,6 +60,30 @@ impl Error {
         self.source
     }
 
+    /// An error of a [`Storage`](crate::storage::Storage). The message says what was attempted, and on
+    /// what.
+    pub fn storage(kind: ErrorKind, message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self {
+            hint: hint.map(str::to_owned),
+            ..Self::new(kind, message)
+        }
+    }
+
+    /// Makes it an error of reading that ends the run, and does not only set a file aside.
+    pub fn into_io(self) -> std::io::Error {
+        std::io::Error::other(Fatal {
+            message: self.to_string(),
+            error: Mutex::new(Some(self)),
+        })
+    }
+
+    /// Takes out what [`into_io`](Self::into_io) has put there.
+    pub(crate) fn taken_from(error: &std::io::Error) -> Option<Self> {
+        let fatal = error.get_ref()?.downcast_ref::<Fatal>()?;
+        let mut error = fatal.error.lock().unwrap_or_else(PoisonError::into_inner);
+        error.take()
+    }
+
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -76,6 +107,9 @@ impl Error {
 
     /// `doing` is a verb: ``cannot {doing} `{path}`: ...``.
     pub(crate) fn io(doing: &str, path: &Path, source: std::io::Error) -> Self {
+        if let Some(error) = Self::taken_from(&source) {
+            return error;
+        }
         let kind = match source.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
             _ => ErrorKind::Io,
@@ -169,6 +203,21 @@ impl Error {
         }
     }
 }
+
+/// An error on its way through readers and writers that know only those of the system.
+#[derive(Debug)]
+struct Fatal {
+    message: String,
+    error: Mutex<Option<Error>>,
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fatal {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

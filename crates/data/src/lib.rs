@@ -50,6 +50,7 @@ mod settings;
 mod sink;
 mod source;
 mod stages;
+pub mod storage;
 mod tokenization;
 mod turnstile;
 

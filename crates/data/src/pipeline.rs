@@ -11,15 +11,16 @@ use crate::output::{Output, Target};
 use crate::sink::Writer;
 use crate::source::{BatchLimit, Batches, Reader};
 use crate::stages::{self, Decision, Shared, Stage, Work};
+use crate::storage::{LocalStorage, Storage};
 use crate::turnstile::{Closed, Turn};
 use crate::{
-    AnyTokenizer, BoxError, Cancel, Error, ExactCopies, Formatting, Keep, NearCopies, Progress,
-    Quality, Report, Tokenization, batch,
+    AnyTokenizer, BoxError, Cancel, Error, ErrorKind, ExactCopies, Formatting, Keep, NearCopies,
+    Progress, Quality, Report, Tokenization, batch,
 };
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -63,6 +64,7 @@ pub struct Pipeline {
     pub(crate) output: Option<Output>,
     pub(crate) rejects: Option<PathBuf>,
     pub(crate) audit: Option<PathBuf>,
+    pub(crate) storage: Arc<dyn Storage>,
 }
 
 /// How a pipeline is run.
@@ -164,7 +166,15 @@ impl Pipeline {
             output: None,
             rejects: None,
             audit: None,
+            storage: Arc::new(LocalStorage),
         }
+    }
+
+    /// Reads and writes by way of `storage`, in place of the file system of this machine alone. It is no
+    /// part of the plan.
+    pub fn storage(mut self, storage: impl Storage + 'static) -> Self {
+        self.storage = Arc::new(storage);
+        self
     }
 
     /// Gives all texts one form: lines end with `\n`, control characters, blanks at line ends and
@@ -431,8 +441,12 @@ impl Pipeline {
         let target = output.map(Output::target).transpose()?;
         let mut all = self.stages(options)?;
         let trial = self.trial(&all)?;
+        let storage = self.storage.for_run(&options.cancel);
+        for (what, path) in [("rejects", &self.rejects), ("the audit", &self.audit)] {
+            check_local(&storage, what, path.as_deref())?;
+        }
         let reader = match &self.source {
-            Source::Path(path) => Reader::files(path, limit)?,
+            Source::Path(path) => Reader::files(path, &storage, limit)?,
             Source::Batches(batches) => {
                 let taken = batches.lock().map_or(None, |mut batches| batches.take());
                 let used_up = || Error::invalid("the source was used up by an earlier run");
@@ -462,7 +476,7 @@ impl Pipeline {
         };
         let write = |target: Target| {
             let schema = trial.as_ref().map(RecordBatch::schema);
-            let writer = Writer::create(target, schema.as_ref())?;
+            let writer = Writer::create(target, &storage, schema.as_ref())?;
             // A column without a form in the format is known before the first file is read.
             trial.map_or(Ok(()), |batch| writer.encoder().encode(batch).map(drop))?;
             Ok::<_, Error>(writer)
@@ -506,18 +520,22 @@ impl Pipeline {
             .with_hint("give the work folder a path"));
         }
         let default = || match target {
-            Some(target) => {
-                let name = target
-                    .path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy();
-                target.path.with_file_name(format!(".{name}.work"))
-            }
+            Some(target) => self.work_path(&target.path),
             None => std::env::temp_dir().join(format!("nexus-data-{}-{plan}", std::process::id())),
         };
         let path = options.work.clone().unwrap_or_else(default);
         Work::open(&path, &plan, options.resume)
+    }
+
+    /// The folder beside the output; below the system's folder for temporary files where that is not on
+    /// this machine.
+    fn work_path(&self, output: &Path) -> PathBuf {
+        let name = output.file_name().unwrap_or_default().to_string_lossy();
+        if self.storage.is_local(output) {
+            return output.with_file_name(format!(".{name}.work"));
+        }
+        let hash = xxhash_rust::xxh3::xxh3_64(output.as_os_str().as_encoded_bytes());
+        std::env::temp_dir().join(format!("nexus-data-{name}-{hash:016x}.work"))
     }
 
     /// The steps, ready to run, up to each decision and from there on.
@@ -593,6 +611,18 @@ impl Pipeline {
             }
         }
         Ok(trial)
+    }
+}
+
+/// Lists of what is left out are written to this machine.
+fn check_local(storage: &Arc<dyn Storage>, what: &str, path: Option<&Path>) -> Result<(), Error> {
+    match path.filter(|path| !storage.is_local(path)) {
+        None => Ok(()),
+        Some(path) => {
+            let message = format!("cannot write {what} to `{}`", path.display());
+            Err(Error::new(ErrorKind::Unsupported, message)
+                .with_hint("give a path of this machine, and copy the file when the run is over"))
+        }
     }
 }
 

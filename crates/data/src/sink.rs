@@ -3,6 +3,7 @@
 
 mod arrow;
 mod encode;
+mod file;
 mod jsonl;
 mod mds;
 mod megatron;
@@ -12,18 +13,17 @@ mod schema;
 mod tar;
 
 use crate::Error;
-use crate::atomic::{AtomicFile, AtomicFolder};
 use crate::limits::SHARDS_MAX;
 use crate::output::{Format, Target};
 use crate::source::MANIFEST;
+use crate::storage::{NewFolder, Storage};
 use arrow_schema::SchemaRef;
 use serde::Serialize;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::Xxh3;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 pub(crate) use encode::{Encoded, Encoder};
+pub(crate) use file::OutFile;
 
 /// A file, or a few that belong together, under construction.
 trait Shard: Send {
@@ -36,14 +36,15 @@ trait Shard: Send {
 
     /// Writes what comes last. The files have no names yet; the last one is the one that is opened
     /// by readers.
-    fn finish(self: Box<Self>) -> Result<Vec<AtomicFile>, Error>;
+    fn finish(self: Box<Self>) -> Result<Vec<OutFile>, Error>;
 }
 
 /// The output of a run.
 pub(crate) struct Writer {
     target: Target,
+    storage: Arc<dyn Storage>,
     /// `None` when the output is one file.
-    folder: Option<AtomicFolder>,
+    folder: Option<Box<dyn NewFolder>>,
     /// The columns, as soon as they are known.
     schema: Option<SchemaRef>,
     shard: Option<Box<dyn Shard>>,
@@ -60,7 +61,7 @@ struct Finished {
 }
 
 #[derive(Serialize)]
-struct Named {
+pub(crate) struct Named {
     name: String,
     bytes: u64,
     /// XXH3-128 of the file, as hexadecimal digits.
@@ -77,13 +78,18 @@ struct Manifest<'a> {
 
 impl Writer {
     /// Nothing is at the output's path yet, but that something can be there is known.
-    pub(crate) fn create(target: Target, schema: Option<&SchemaRef>) -> Result<Self, Error> {
+    pub(crate) fn create(
+        target: Target,
+        storage: &Arc<dyn Storage>,
+        schema: Option<&SchemaRef>,
+    ) -> Result<Self, Error> {
         let folder = match target.shard_size_bytes {
-            Some(_) => Some(AtomicFolder::create(&target.path, MANIFEST)?),
+            Some(_) => Some(storage.create_folder(&target.path, MANIFEST)?),
             None => None,
         };
         let mut writer = Self {
             target,
+            storage: storage.clone(),
             folder,
             schema: schema.map(schema::nullable),
             shard: None,
@@ -95,7 +101,7 @@ impl Writer {
             writer.shard()?;
         } else {
             // The first shard is made when the columns are known; a wrong path is known now.
-            AtomicFile::create(&writer.path()?)?;
+            writer.file(&writer.name()?)?;
         }
         Ok(writer)
     }
@@ -141,9 +147,9 @@ impl Writer {
         if self.shard.is_some() {
             self.finish_shard()?;
         }
-        let Some(folder) = self.folder else {
+        if self.folder.is_none() {
             return Ok(());
-        };
+        }
         let manifest = Manifest {
             version: 1,
             format: self.target.format.name(),
@@ -152,20 +158,21 @@ impl Writer {
         };
         let mut text = serde_json::to_vec_pretty(&manifest).expect("plain values have a form");
         text.push(b'\n');
-        let mut file = AtomicFile::create(&folder.temporary().join(MANIFEST))?;
+        let mut file = self.file(MANIFEST)?;
         file.append(&text)?;
         file.commit()?;
         if let (Format::Mds, Some(schema)) = (self.target.format, &self.schema) {
-            mds::write_index(folder.temporary(), schema, &self.finished)?;
+            mds::write_index(self.file("index.json")?, schema, &self.finished)?;
         }
-        folder.commit()
+        self.folder.map_or(Ok(()), |folder| folder.commit())
     }
 
-    /// The path of the shard under construction.
-    fn path(&self) -> Result<PathBuf, Error> {
-        let Some(folder) = &self.folder else {
-            return Ok(self.target.path.clone());
-        };
+    /// The name of the shard under construction; that of the output when it is one file.
+    fn name(&self) -> Result<String, Error> {
+        if self.folder.is_none() {
+            let name = self.target.path.file_name().unwrap_or_default();
+            return Ok(name.to_string_lossy().into_owned());
+        }
         let number = self.finished.len();
         if number == SHARDS_MAX {
             return Err(Error::limit(format!(
@@ -174,9 +181,29 @@ impl Writer {
             .with_hint("ask for larger shards"));
         }
         let ending = self.target.format.ending();
-        Ok(folder
-            .temporary()
-            .join(format!("part-{number:05}.{ending}")))
+        Ok(format!("part-{number:05}.{ending}"))
+    }
+
+    /// A new file of the output.
+    fn file(&self, name: &str) -> Result<OutFile, Error> {
+        let (path, file) = match &self.folder {
+            Some(folder) => (self.target.path.join(name), folder.create(name)?),
+            None => {
+                let path = self.beside(name);
+                let file = self.storage.create(&path)?;
+                (path, file)
+            }
+        };
+        Ok(OutFile::new(path, file))
+    }
+
+    /// The path of the output when it is one file, or of one beside it.
+    fn beside(&self, name: &str) -> PathBuf {
+        let path = &self.target.path;
+        match path.file_name() {
+            Some(own) if own.to_string_lossy() != name => path.with_file_name(name),
+            _ => path.clone(),
+        }
     }
 
     fn shard(&mut self) -> Result<&mut dyn Shard, Error> {
@@ -187,7 +214,8 @@ impl Writer {
     }
 
     fn create_shard(&self) -> Result<Box<dyn Shard>, Error> {
-        let file = AtomicFile::create(&self.path()?)?;
+        let name = self.name()?;
+        let file = self.file(&name)?;
         let schema = || {
             let unknown = || Error::invalid("there are no rows, and the columns are not known");
             self.schema.clone().ok_or_else(unknown)
@@ -201,7 +229,11 @@ impl Writer {
             Format::ArrowStream => Box::new(arrow::Table::stream(file, schema()?)?),
             Format::Mds => Box::new(mds::Samples::new(file, &schema()?)?),
             Format::WebDataset => Box::new(tar::Archive::new(file, self.rows_before())),
-            Format::Megatron => Box::new(megatron::Tokens::new(file, self.target.token_type)?),
+            Format::Megatron => {
+                let index = std::path::Path::new(&name).with_extension("idx");
+                let index = self.file(&index.to_string_lossy())?;
+                Box::new(megatron::Tokens::new(file, index, self.target.token_type))
+            }
             Format::Safetensors => {
                 Box::new(safetensors::Tokens::new(file, self.target.token_type)?)
             }
@@ -219,35 +251,10 @@ impl Writer {
         };
         let mut files = Vec::new();
         for file in shard.finish()? {
-            let path = file.path().to_owned();
-            file.commit()?;
-            if self.folder.is_some() {
-                files.push(named(&path).map_err(|error| Error::io("read", &path, error))?);
-            }
+            files.push(file.commit()?);
         }
         let rows = std::mem::take(&mut self.shard_rows);
         self.finished.push(Finished { files, rows });
         Ok(())
     }
-}
-
-fn named(path: &Path) -> io::Result<Named> {
-    let mut file = File::open(path)?;
-    let (mut hash, mut bytes) = (Xxh3::new(), 0);
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        let size = file.read(&mut buffer)?;
-        if size == 0 {
-            break;
-        }
-        hash.update(&buffer[..size]);
-        bytes += size as u64;
-    }
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let xxh3 = format!("{:032x}", hash.digest128());
-    Ok(Named { name, bytes, xxh3 })
 }

@@ -5,12 +5,14 @@ mod arrow;
 mod aside;
 mod csv;
 mod documents;
+mod fault;
 mod foreign;
 mod http;
 mod lines;
 mod listing;
 mod open;
 mod parquet;
+mod ranged;
 mod records;
 mod sample;
 mod table;
@@ -20,19 +22,21 @@ mod warc;
 use crate::batch::Rows;
 use crate::report::{Counted, Progressed};
 use crate::stages::Removed;
+use crate::storage::Storage;
 use crate::turnstile::Turn;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
+use fault::{Fault, Watched};
 use lines::{LineChunk, Lines};
-use listing::{Compression, Format, Input, Listing};
+use listing::{Compression, Format, Input};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3;
 
-pub use listing::files;
-pub(crate) use listing::{MANIFEST, list};
+pub(crate) use listing::list;
+pub use listing::{Listing, MANIFEST, files};
 
 /// Batches from elsewhere, in place of files.
 pub(crate) type Batches = Box<dyn Iterator<Item = RecordBatch> + Send>;
@@ -49,6 +53,7 @@ pub(crate) struct BatchLimit {
 pub(crate) struct Meter {
     pub(crate) bytes: AtomicU64,
     pub(crate) files: AtomicU64,
+    fault: Arc<Fault>,
 }
 
 /// A piece of work for one thread.
@@ -61,6 +66,8 @@ pub(crate) enum Chunk {
     Documents(Vec<Input>),
     Aside(aside::AsideChunk),
     Batch(RecordBatch),
+    /// The storage has failed: nothing comes after it.
+    Failed(Error),
 }
 
 /// A file that holds many records, read from its start to its end.
@@ -84,12 +91,17 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Finds the files of `root`.
-    pub(crate) fn files(root: &Path, limit: BatchLimit) -> Result<Self, Error> {
+    pub(crate) fn files(
+        root: &Path,
+        storage: &Arc<dyn Storage>,
+        limit: BatchLimit,
+    ) -> Result<Self, Error> {
         let Listing {
             inputs,
             skipped,
             rejects,
-        } = list(root)?;
+            ..
+        } = list(root, storage)?;
         let bytes_total = Some(inputs.iter().map(|input| input.size).sum());
         let inputs = inputs.into();
         Ok(Self {
@@ -126,9 +138,8 @@ impl Reader {
         hash.update(steps.as_bytes());
         hash.update(format!("{:?} {}", self.limit, env!("CARGO_PKG_VERSION")).as_bytes());
         for input in &self.inputs {
-            let changed = std::fs::metadata(&input.path).and_then(|metadata| metadata.modified());
             let path = input.path.display();
-            let line = format!("\n{path} {} {:?}", input.size, changed.ok());
+            let line = format!("\n{path} {} {}", input.size, input.version);
             hash.update(line.as_bytes());
         }
         format!("{:032x}", hash.digest128())
@@ -161,7 +172,13 @@ impl Reader {
 
     /// The next piece, with what was rejected on the way to it; `None` at the end.
     pub(crate) fn next(&mut self) -> Option<(Chunk, Vec<Reject>)> {
-        let chunk = self.next_chunk();
+        let mut chunk = self.next_chunk();
+        if let Some(error) = self.meter.fault.take() {
+            // The error ends the run; nothing comes after it.
+            (self.records, self.batches) = (None, None);
+            self.inputs.clear();
+            chunk = Some(Chunk::Failed(error));
+        }
         let rejects = std::mem::take(&mut self.rejects);
         match chunk {
             None if rejects.is_empty() => None,
@@ -239,6 +256,7 @@ pub(crate) fn decode(
     let mut rows = Rows::default();
     match chunk {
         Chunk::Batch(batch) => return Ok(batch),
+        Chunk::Failed(error) => return Err(error),
         Chunk::Aside(chunk) => return chunk.decode(turn),
         Chunk::Table(chunk) => return chunk.decode(rejects),
         Chunk::Lines(chunk) => records::decode(&chunk, &mut rows, rejects),
@@ -247,7 +265,11 @@ pub(crate) fn decode(
         Chunk::Samples(chunk) => chunk.decode(&mut rows, rejects),
         Chunk::Documents(inputs) => {
             for input in inputs {
-                if let Err(reason) = documents::decode(&input, meter, &mut rows) {
+                let fault = Arc::default();
+                if let Err(reason) = documents::decode(&input, meter, &fault, &mut rows) {
+                    if let Some(error) = fault.take() {
+                        return Err(error);
+                    }
                     rejects.push(input.reject(None, reason));
                 }
             }
@@ -262,9 +284,9 @@ impl Meter {
     }
 
     /// Counts the bytes that are read through it.
-    fn count<R>(self: &Arc<Self>, reader: R) -> Counting<R> {
+    fn count<R: std::io::Read>(self: &Arc<Self>, reader: R) -> Counting<Watched<R>> {
         Counting {
-            reader,
+            reader: self.fault.watch(reader),
             meter: self.clone(),
         }
     }

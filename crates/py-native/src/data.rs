@@ -17,7 +17,11 @@ use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use nexus_data::{BoxError, Error, ErrorKind, Format, Output, Progressed, RunOptions, TokenType};
-use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyValueError};
+use nexus_remote::Objects;
+use pyo3::exceptions::{
+    PyConnectionError, PyFileNotFoundError, PyOSError, PyPermissionError, PyRuntimeError,
+    PyValueError,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
@@ -115,7 +119,7 @@ impl Pipeline {
     #[pyo3(signature = (source, /))]
     fn new(source: PathBuf) -> Self {
         Self {
-            inner: nexus_data::Pipeline::read(source),
+            inner: nexus_data::Pipeline::read(source).storage(Objects::new()),
             calls_python: false,
         }
     }
@@ -126,7 +130,7 @@ impl Pipeline {
     fn from_toml(py: Python<'_>, plan: &str) -> PyResult<Self> {
         match nexus_data::Pipeline::from_toml(plan) {
             Ok(inner) => Ok(Self {
-                inner,
+                inner: inner.storage(Objects::new()),
                 calls_python: false,
             }),
             Err(error) => Err(exception(py, error)),
@@ -289,6 +293,18 @@ impl Pipeline {
         self.then(|pipeline| pipeline.write_audit(path))
     }
 
+    /// Sets options of object stores.
+    #[pyo3(signature = (**options))]
+    fn storage(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut objects = Objects::new();
+        for (key, value) in options.into_iter().flatten() {
+            objects = objects
+                .with_option(key.extract::<String>()?, settings::text(&value)?)
+                .map_err(|error| exception(py, error.into()))?;
+        }
+        Ok(self.then(|pipeline| pipeline.storage(objects)))
+    }
+
     /// What a run would do, a line for each part of it.
     fn explain(&self, py: Python<'_>) -> PyResult<String> {
         self.inner
@@ -378,7 +394,9 @@ fn exception(py: Python<'_>, error: Error) -> PyErr {
             _ => PyRuntimeError::new_err(message),
         },
         ErrorKind::NotFound => PyFileNotFoundError::new_err(message),
-        ErrorKind::Io => PyOSError::new_err(message),
+        ErrorKind::Denied => PyPermissionError::new_err(message),
+        ErrorKind::Unavailable => PyConnectionError::new_err(message),
+        ErrorKind::Io | ErrorKind::Changed => PyOSError::new_err(message),
         ErrorKind::Cancelled => PyRuntimeError::new_err(message),
         _ => PyValueError::new_err(message),
     };

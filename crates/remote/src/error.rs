@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Unavailable,
     /// A limit of [`limits`](crate::limits) or of the format is reached.
     LimitReached,
+    /// The run was cancelled.
+    Cancelled,
 }
 
 /// Why a remote file cannot be read.
@@ -49,7 +51,7 @@ impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let hint = match kind {
             ErrorKind::Unsupported => Some("download the file and read the copy"),
-            ErrorKind::Denied => Some("the file may be private; only open addresses are read"),
+            ErrorKind::Denied => Some("the file may be private: check who may read or write it"),
             ErrorKind::Changed => Some("open the file anew"),
             ErrorKind::Unavailable => Some("check address and network, or try later"),
             _ => None,
@@ -60,6 +62,11 @@ impl Error {
             hint,
             source: None,
         }
+    }
+
+    pub(crate) fn with_hint(self, hint: &'static str) -> Self {
+        let hint = Some(hint);
+        Self { hint, ..self }
     }
 
     pub(crate) fn with_source(
@@ -85,6 +92,28 @@ impl Error {
             hint: error.hint(),
             ..Self::new(kind, format!("cannot read `{url}`: {error}")).with_source(error)
         }
+    }
+}
+
+impl From<Error> for nexus_data::Error {
+    fn from(error: Error) -> Self {
+        use nexus_data::ErrorKind as Theirs;
+        let kind = match error.kind {
+            ErrorKind::InvalidInput => Theirs::InvalidInput,
+            ErrorKind::Unsupported => Theirs::Unsupported,
+            ErrorKind::Corrupt => Theirs::Corrupt,
+            ErrorKind::NotFound => Theirs::NotFound,
+            ErrorKind::Denied => Theirs::Denied,
+            ErrorKind::Changed => Theirs::Changed,
+            ErrorKind::Unavailable => Theirs::Unavailable,
+            ErrorKind::LimitReached => Theirs::LimitReached,
+            ErrorKind::Cancelled => Theirs::Cancelled,
+        };
+        let hint = match error.kind {
+            ErrorKind::Changed => Some("run again; with resume, the files must be as they were"),
+            _ => error.hint,
+        };
+        Self::storage(kind, error.message, hint)
     }
 }
 

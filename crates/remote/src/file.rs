@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use nexus_safetensors::{Metadata, SafeTensorError, TensorInfo};
 
-use crate::client::{Client, Version};
+use crate::client::Client;
 use crate::limits::READ_SIZE_MAX;
+use crate::request::Version;
 use crate::{Error, ErrorKind};
 
 /// How [`RemoteFile::open_with`] asks.

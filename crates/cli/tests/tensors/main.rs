@@ -4,7 +4,6 @@ mod harness;
 mod pack;
 #[expect(dead_code, reason = "a server for the tests of another crate")]
 #[path = "../../../remote/tests/serve/mod.rs"]
-#[cfg(feature = "remote")]
 mod serve;
 mod slice;
 mod verify;
@@ -258,7 +257,6 @@ fn a_broken_shard_is_named() {
 }
 
 #[test]
-#[cfg(feature = "remote")]
 fn an_address_that_nobody_serves_is_an_error_with_a_hint() {
     let folder = folder_with_model();
     fails(

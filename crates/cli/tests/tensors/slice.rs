@@ -134,7 +134,6 @@ fn shards_are_read_by_their_index() {
 }
 
 #[test]
-#[cfg(feature = "remote")]
 fn of_a_file_on_a_server_only_what_is_needed_is_asked_for() {
     use crate::serve::{Behaviour, Server};
     use nexus_safetensors::SafeTensors;
@@ -163,17 +162,4 @@ fn of_a_file_on_a_server_only_what_is_needed_is_asked_for() {
         ["slice", &url, "no"],
         (1, "tensor `no` not found", "tensors ls"),
     );
-}
-
-#[test]
-#[cfg(not(feature = "remote"))]
-fn without_the_feature_addresses_are_refused_with_a_hint() {
-    let folder = folder_with_model();
-    for arguments in ["ls https://a/b", "slice https://a/b x"] {
-        fails(
-            &folder,
-            arguments,
-            (1, "without the feature `remote`", "download the file"),
-        );
-    }
 }

@@ -2,8 +2,7 @@
 //! so that they can be mapped.
 
 use super::encode::{Encoded, Form};
-use super::{Shard, schema};
-use crate::atomic::AtomicFile;
+use super::{OutFile, Shard, schema};
 use crate::{Error, ErrorKind};
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_schema::{ArrowError, SchemaRef};
@@ -16,12 +15,12 @@ pub(super) struct Table {
 }
 
 enum Kind {
-    File(FileWriter<AtomicFile>),
-    Stream(StreamWriter<AtomicFile>),
+    File(FileWriter<OutFile>),
+    Stream(StreamWriter<OutFile>),
 }
 
 impl Table {
-    pub(super) fn file(file: AtomicFile, schema: SchemaRef) -> Result<Self, Error> {
+    pub(super) fn file(file: OutFile, schema: SchemaRef) -> Result<Self, Error> {
         let path = file.path().to_owned();
         let writer = FileWriter::try_new(file, &schema).map_err(|error| failed(&path, error))?;
         Ok(Self {
@@ -31,7 +30,7 @@ impl Table {
         })
     }
 
-    pub(super) fn stream(file: AtomicFile, schema: SchemaRef) -> Result<Self, Error> {
+    pub(super) fn stream(file: OutFile, schema: SchemaRef) -> Result<Self, Error> {
         let path = file.path().to_owned();
         let writer = StreamWriter::try_new(file, &schema).map_err(|error| failed(&path, error))?;
         Ok(Self {
@@ -73,7 +72,7 @@ impl Shard for Table {
         }
     }
 
-    fn finish(self: Box<Self>) -> Result<Vec<AtomicFile>, Error> {
+    fn finish(self: Box<Self>) -> Result<Vec<OutFile>, Error> {
         let file = match self.writer {
             Kind::File(writer) => writer.into_inner(),
             Kind::Stream(writer) => writer.into_inner(),

@@ -1,9 +1,8 @@
 //! JSON Lines, compressed or not.
 
-use super::Shard;
 use super::encode::{Encoded, Form, gzip};
+use super::{OutFile, Shard};
 use crate::Error;
-use crate::atomic::AtomicFile;
 use std::io::Write;
 
 /// The level that the `zstd` program has as its default.
@@ -11,12 +10,12 @@ const ZSTD_LEVEL: i32 = 3;
 
 /// Bytes as they come: plain lines, or members of gzip.
 pub(super) struct Plain {
-    file: AtomicFile,
+    file: OutFile,
     is_gzip: bool,
 }
 
 impl Plain {
-    pub(super) fn new(file: AtomicFile, is_gzip: bool) -> Self {
+    pub(super) fn new(file: OutFile, is_gzip: bool) -> Self {
         Self { file, is_gzip }
     }
 }
@@ -41,7 +40,7 @@ impl Shard for Plain {
         self.file.size()
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Vec<AtomicFile>, Error> {
+    fn finish(mut self: Box<Self>) -> Result<Vec<OutFile>, Error> {
         // A file of no bytes is no gzip file.
         if self.is_gzip && self.file.size() == 0 {
             self.file.append(&gzip(b""))?;
@@ -51,10 +50,10 @@ impl Shard for Plain {
 }
 
 /// Lines in one frame: common readers stop at the end of the first.
-pub(super) struct Zstd(zstd::Encoder<'static, AtomicFile>);
+pub(super) struct Zstd(zstd::Encoder<'static, OutFile>);
 
 impl Zstd {
-    pub(super) fn new(file: AtomicFile) -> Result<Self, Error> {
+    pub(super) fn new(file: OutFile) -> Result<Self, Error> {
         let path = file.path().to_owned();
         let encoder = zstd::Encoder::new(file, ZSTD_LEVEL).and_then(|mut encoder| {
             encoder.include_checksum(true)?;
@@ -89,7 +88,7 @@ impl Shard for Zstd {
         self.0.get_ref().size()
     }
 
-    fn finish(self: Box<Self>) -> Result<Vec<AtomicFile>, Error> {
+    fn finish(self: Box<Self>) -> Result<Vec<OutFile>, Error> {
         let path = self.0.get_ref().path().to_owned();
         let file = self
             .0

@@ -4,9 +4,9 @@
 //! the samples. A sample is the sizes of its values, and the values.
 
 use super::encode::{Encoded, Form, Rows};
-use super::{Finished, Shard};
+use super::{Finished, OutFile, Shard};
 use crate::Error;
-use crate::atomic::{AtomicFile, Spool};
+use crate::atomic::Spool;
 use crate::batch::columns;
 use crate::cells::Cells;
 use arrow_array::cast::AsArray;
@@ -14,8 +14,6 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use serde::Serialize;
-use std::io::Read;
-use std::path::Path;
 
 /// Names of columns and how their values are stored, in the order of the names.
 type Columns = Vec<(String, &'static str)>;
@@ -171,7 +169,7 @@ struct Empty {}
 
 /// Writes `index.json`, which names the shards.
 pub(super) fn write_index(
-    folder: &Path,
+    mut file: OutFile,
     schema: &SchemaRef,
     shards: &[Finished],
 ) -> Result<(), Error> {
@@ -194,13 +192,12 @@ pub(super) fn write_index(
         .collect();
     let index = Index { shards, version: 2 };
     let text = serde_json::to_vec(&index).expect("plain values have a form");
-    let mut file = AtomicFile::create(&folder.join("index.json"))?;
     file.append(&text)?;
-    file.commit()
+    file.commit().map(drop)
 }
 
 pub(super) struct Samples {
-    file: AtomicFile,
+    file: OutFile,
     /// The samples, until their number is known: it stands before them.
     spool: Spool,
     description: Vec<u8>,
@@ -209,8 +206,8 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    pub(super) fn new(file: AtomicFile, schema: &SchemaRef) -> Result<Self, Error> {
-        let spool = Spool::create(file.path())?;
+    pub(super) fn new(file: OutFile, schema: &SchemaRef) -> Result<Self, Error> {
+        let spool = file.spool()?;
         let columns = columns_of(schema);
         let description = serde_json::to_vec(&Description::new(&columns));
         let description = description.expect("plain values have a form");
@@ -247,7 +244,7 @@ impl Shard for Samples {
         head as u64 + self.samples_size()
     }
 
-    fn finish(self: Box<Self>) -> Result<Vec<AtomicFile>, Error> {
+    fn finish(self: Box<Self>) -> Result<Vec<OutFile>, Error> {
         let start = self.size() - self.samples_size();
         let Self {
             mut file,
@@ -261,16 +258,7 @@ impl Shard for Samples {
             file.append(&place.to_le_bytes())?;
         }
         file.append(&description)?;
-        let mut reader = spool.into_reader()?;
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let size = reader
-                .read(&mut buffer)
-                .map_err(|error| Error::io("read", file.path(), error))?;
-            if size == 0 {
-                return Ok(vec![file]);
-            }
-            file.append(&buffer[..size])?;
-        }
+        file.copy(spool.into_reader()?)?;
+        Ok(vec![file])
     }
 }

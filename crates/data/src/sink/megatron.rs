@@ -1,33 +1,31 @@
 //! Token ids as Megatron-LM's `MMapIndexedDataset` reads them: a `.bin` of ids and an `.idx` that says
 //! how long each sequence is (`megatron/core/datasets/indexed_dataset.py`).
 
-use super::Shard;
 use super::encode::{Encoded, Form};
+use super::{OutFile, Shard};
 use crate::Error;
-use crate::atomic::AtomicFile;
 use crate::output::TokenType;
 
 const MAGIC: &[u8; 9] = b"MMIDIDX\0\0";
 
 /// Each row is a sequence and a document.
 pub(super) struct Tokens {
-    ids: AtomicFile,
-    index: AtomicFile,
+    ids: OutFile,
+    index: OutFile,
     token_type: TokenType,
     /// Sizes of the sequences, in tokens.
     lengths: Vec<i32>,
 }
 
 impl Tokens {
-    pub(super) fn new(ids: AtomicFile, token_type: TokenType) -> Result<Self, Error> {
-        let index = AtomicFile::create(&ids.path().with_extension("idx"))?;
+    pub(super) fn new(ids: OutFile, index: OutFile, token_type: TokenType) -> Self {
         let lengths = Vec::new();
-        Ok(Self {
+        Self {
             ids,
             index,
             token_type,
             lengths,
-        })
+        }
     }
 }
 
@@ -49,7 +47,7 @@ impl Shard for Tokens {
         self.ids.size()
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Vec<AtomicFile>, Error> {
+    fn finish(mut self: Box<Self>) -> Result<Vec<OutFile>, Error> {
         let width = self.token_type.width() as i64;
         let code: u8 = match self.token_type {
             TokenType::U16 => 8,

@@ -1,8 +1,7 @@
 //! Parquet files (<https://parquet.apache.org/docs/file-format/>).
 
 use super::encode::{Encoded, Form};
-use super::{Shard, schema};
-use crate::atomic::AtomicFile;
+use super::{OutFile, Shard, schema};
 use crate::batch::columns;
 use crate::{Error, ErrorKind};
 use arrow_schema::SchemaRef;
@@ -17,13 +16,13 @@ const ROW_GROUP_SIZE: usize = 64 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 pub(super) struct Table {
-    writer: ArrowWriter<AtomicFile>,
+    writer: ArrowWriter<OutFile>,
     schema: SchemaRef,
     path: PathBuf,
 }
 
 impl Table {
-    pub(super) fn new(file: AtomicFile, schema: SchemaRef) -> Result<Self, Error> {
+    pub(super) fn new(file: OutFile, schema: SchemaRef) -> Result<Self, Error> {
         let path = file.path().to_owned();
         let mut properties = WriterProperties::builder()
             .set_created_by(concat!("nexus-data ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -83,7 +82,7 @@ impl Shard for Table {
         (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
     }
 
-    fn finish(self: Box<Self>) -> Result<Vec<AtomicFile>, Error> {
+    fn finish(self: Box<Self>) -> Result<Vec<OutFile>, Error> {
         let Self { writer, path, .. } = *self;
         let file = writer.into_inner().map_err(|error| failed(&path, error))?;
         Ok(vec![file])

@@ -1,16 +1,16 @@
 //! Token ids as two tensors: `ids`, all of them, and `offsets`, where each row starts and the last one
 //! ends. The latter is what attention kernels take as `cu_seqlens`.
 
-use super::Shard;
 use super::encode::{Encoded, Form};
+use super::{OutFile, Shard};
 use crate::Error;
-use crate::atomic::{AtomicFile, Spool};
+use crate::atomic::Spool;
 use crate::output::TokenType;
 use nexus_safetensors::{Dtype, SafeTensorError, SafeWriter, WriteOptions};
 use std::io::Read;
 
 pub(super) struct Tokens {
-    file: AtomicFile,
+    file: OutFile,
     /// The ids, until their number is known: it stands before them.
     ids: Spool,
     token_type: TokenType,
@@ -20,8 +20,8 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn new(file: AtomicFile, token_type: TokenType) -> Result<Self, Error> {
-        let ids = Spool::create(file.path())?;
+    pub(super) fn new(file: OutFile, token_type: TokenType) -> Result<Self, Error> {
+        let ids = file.spool()?;
         Ok(Self {
             file,
             ids,
@@ -52,9 +52,9 @@ impl Shard for Tokens {
         self.size
     }
 
-    fn finish(self: Box<Self>) -> Result<Vec<AtomicFile>, Error> {
+    fn finish(self: Box<Self>) -> Result<Vec<OutFile>, Error> {
         let Self {
-            file,
+            mut file,
             ids,
             token_type,
             size,
@@ -71,28 +71,30 @@ impl Shard for Tokens {
             ("ids", dtype, vec![count]),
             ("offsets", Dtype::I64, vec![offsets.len()]),
         ];
-        let writer = SafeWriter::create(file.temporary(), tensors, None, WriteOptions::default())
-            .map_err(failed)?;
-        let starts: Vec<u8> = offsets
-            .iter()
-            .flat_map(|offset| offset.to_le_bytes())
-            .collect();
-        writer.write("offsets", &starts).map_err(failed)?;
-        let mut reader = ids.into_reader()?;
-        let (mut buffer, mut offset) = (vec![0; 1 << 20], 0);
-        loop {
-            let size = reader
-                .read(&mut buffer)
-                .map_err(|error| Error::io("read", &path, error))?;
-            if size == 0 {
-                break;
-            }
-            writer
-                .write_at("ids", offset, &buffer[..size])
+        file.write_by_path(|place| {
+            let writer = SafeWriter::create(place, tensors, None, WriteOptions::default())
                 .map_err(failed)?;
-            offset += size;
-        }
-        writer.finish().map_err(failed)?;
+            let starts: Vec<u8> = offsets
+                .iter()
+                .flat_map(|offset| offset.to_le_bytes())
+                .collect();
+            writer.write("offsets", &starts).map_err(failed)?;
+            let mut reader = ids.into_reader()?;
+            let (mut buffer, mut offset) = (vec![0; 1 << 20], 0);
+            loop {
+                let size = reader
+                    .read(&mut buffer)
+                    .map_err(|error| Error::io("read", &path, error))?;
+                if size == 0 {
+                    break;
+                }
+                writer
+                    .write_at("ids", offset, &buffer[..size])
+                    .map_err(failed)?;
+                offset += size;
+            }
+            writer.finish().map_err(failed).map(drop)
+        })?;
         Ok(vec![file])
     }
 }

@@ -1,9 +1,8 @@
 //! Tar archives as `webdataset` reads them: the members of a row have one name and different endings
 //! (POSIX.1-1988, the `ustar` format).
 
-use super::Shard;
 use super::encode::{Encoded, Form, Rows};
-use crate::atomic::AtomicFile;
+use super::{OutFile, Shard};
 use crate::batch::columns;
 use crate::cells::Cells;
 use crate::{Error, jsonl};
@@ -88,13 +87,13 @@ fn npy(values: &[u32], out: &mut Vec<u8>) {
 }
 
 pub(super) struct Archive {
-    file: AtomicFile,
+    file: OutFile,
     /// The number of the next row in the whole output, from 0: its name.
     row: u64,
 }
 
 impl Archive {
-    pub(super) fn new(file: AtomicFile, row: u64) -> Self {
+    pub(super) fn new(file: OutFile, row: u64) -> Self {
         Self { file, row }
     }
 }
@@ -124,7 +123,7 @@ impl Shard for Archive {
         self.file.size()
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Vec<AtomicFile>, Error> {
+    fn finish(mut self: Box<Self>) -> Result<Vec<OutFile>, Error> {
         self.file.append(&[0; 2 * BLOCK_SIZE])?;
         Ok(vec![self.file])
     }

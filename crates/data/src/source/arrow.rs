@@ -8,6 +8,7 @@ mod footer;
 mod message;
 
 use super::listing::{Compression, Input};
+use super::ranged::{Cursor, Ranged};
 use super::table::{self, Pending};
 use super::{BatchLimit, Chunk, Meter, Records, foreign, open};
 use crate::Reject;
@@ -17,7 +18,6 @@ use arrow_ipc::reader::FileDecoder;
 use arrow_ipc::{Block, MessageHeader};
 use message::{CONTINUATION, Frame, PREFIX_SIZE};
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -46,7 +46,10 @@ enum Messages {
         is_file: bool,
     },
     /// Where the footer says.
-    File { file: File, blocks: VecDeque<Block> },
+    File {
+        file: Cursor,
+        blocks: VecDeque<Block>,
+    },
 }
 
 impl Frames {
@@ -77,7 +80,9 @@ impl Frames {
 
     /// Reads the footer; `None` when there is none.
     fn open_file(input: &Input, meter: &Arc<Meter>) -> Result<Option<Self>, String> {
-        let mut file = File::open(&input.path).map_err(|error| format!("cannot open: {error}"))?;
+        let file =
+            Ranged::open(input, &meter.fault).map_err(|error| format!("cannot open: {error}"))?;
+        let mut file = file.cursor(0);
         let Some(footer) = footer::read(&mut file) else {
             return Ok(None);
         };

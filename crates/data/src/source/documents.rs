@@ -1,17 +1,25 @@
 //! Text, Markdown and HTML files to rows: one file is one document.
 
+use super::fault::Fault;
 use super::listing::{Compression, Format, Input};
 use super::{Meter, open};
 use crate::batch::Rows;
 use crate::limits::DOCUMENT_SIZE_MAX;
 use crate::{Document, html, markdown};
-use std::fs::File;
 use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Appends the row of a file, or says why it cannot.
-pub(crate) fn decode(input: &Input, meter: &Meter, rows: &mut Rows) -> Result<(), String> {
-    let bytes = read(input, meter);
+///
+/// `fault` has an error after that which is to end the run, if there is one.
+pub(crate) fn decode(
+    input: &Input,
+    meter: &Meter,
+    fault: &Arc<Fault>,
+    rows: &mut Rows,
+) -> Result<(), String> {
+    let bytes = read(input, meter, fault);
     meter.bytes.fetch_add(input.size, Ordering::Relaxed);
     let text = String::from_utf8(bytes?)
         .map_err(|error| format!("invalid UTF-8: {}", error.utf8_error()))?;
@@ -35,8 +43,11 @@ pub(crate) fn decode(input: &Input, meter: &Meter, rows: &mut Rows) -> Result<()
     Ok(())
 }
 
-fn read(input: &Input, meter: &Meter) -> Result<Vec<u8>, String> {
-    let file = File::open(&input.path).map_err(|error| format!("cannot open: {error}"))?;
+fn read(input: &Input, meter: &Meter, fault: &Arc<Fault>) -> Result<Vec<u8>, String> {
+    let file = input.storage.open(&input.stored()).map_err(|error| {
+        fault.note(&error);
+        format!("cannot open: {error}")
+    })?;
     meter.files.fetch_add(1, Ordering::Relaxed);
     let mut bytes = Vec::new();
     // A plain file counted for its size when the batch was made up, so it must not be longer now.
@@ -47,7 +58,7 @@ fn read(input: &Input, meter: &Meter) -> Result<Vec<u8>, String> {
     let result = if input.size > DOCUMENT_SIZE_MAX as u64 {
         Ok(usize::MAX)
     } else {
-        open::decompress(file, input.compression)
+        open::decompress(fault.watch(file), input.compression)
             .and_then(|reader| reader.take(size_max + 1).read_to_end(&mut bytes))
     };
     match result {

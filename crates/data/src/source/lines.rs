@@ -162,6 +162,8 @@ mod tests {
             format: Format::JsonLines,
             compression: Compression::None,
             size: 0,
+            version: String::new(),
+            storage: std::sync::Arc::new(crate::storage::LocalStorage),
         };
         let mut lines = Lines::new(input, Box::new(io::Cursor::new(bytes)));
         let (mut found, mut rejects) = (Vec::new(), Vec::new());

@@ -1,9 +1,9 @@
 //! Which files a source has, in the order in which they are read.
 
-use crate::limits::{FILES_MAX, FOLDER_DEPTH_MAX};
+use crate::limits::FILES_MAX;
 use crate::report::Counted;
+use crate::storage::{LocalStorage, Storage, StoredFile};
 use crate::{Error, ErrorKind, Reject};
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,11 +48,23 @@ pub(crate) struct Input {
     pub(crate) id: String,
     pub(crate) format: Format,
     pub(crate) compression: Compression,
-    /// Bytes on disk when it was found.
+    /// Bytes when it was found.
     pub(crate) size: u64,
+    /// What tells it from what may be there later.
+    pub(crate) version: String,
+    pub(crate) storage: Arc<dyn Storage>,
 }
 
 impl Input {
+    /// The file as its storage knows it.
+    pub(super) fn stored(&self) -> StoredFile {
+        StoredFile {
+            path: self.path.clone(),
+            size: self.size,
+            version: self.version.clone(),
+        }
+    }
+
     pub(crate) fn reject(&self, line: Option<u64>, reason: String) -> Reject {
         Reject {
             file: self.source.to_string(),
@@ -62,8 +74,10 @@ impl Input {
     }
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
+/// The files of a source, as a [`Storage`] finds them. Files of kinds that are not read are counted.
+#[derive(Debug)]
+pub struct Listing {
+    storage: Arc<dyn Storage>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) skipped: Counted<String>,
     pub(crate) rejects: Vec<Reject>,
@@ -78,178 +92,86 @@ const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and
 /// [`NotFound`](ErrorKind::NotFound) and [`Unsupported`](ErrorKind::Unsupported) when there is
 /// nothing to read, as a run says too.
 pub fn files(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
-    let listing = list(root.as_ref())?;
+    let storage: Arc<dyn Storage> = Arc::new(LocalStorage);
+    let listing = list(root.as_ref(), &storage)?;
     Ok(listing.inputs.into_iter().map(|input| input.path).collect())
 }
 
-/// What a pipeline writes beside its shards.
-pub(crate) const MANIFEST: &str = "_manifest.json";
+/// The file that a pipeline writes beside its shards. It is no source.
+pub const MANIFEST: &str = "_manifest.json";
 
 /// Lists a file, or a folder and what is below it, sorted by name at each level.
-///
-/// Hidden files and folders are left out, and so are links to folders. Files of unknown kinds are
-/// counted as skipped; what cannot be listed is rejected.
-///
-/// A path that is not there and has `*`, `?`, `[..]` or `**` in it is a pattern: what it matches is
-/// listed.
-pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
-    let metadata = match std::fs::metadata(root) {
-        Ok(metadata) => Some(metadata),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_pattern(root) => None,
-        Err(error) => {
-            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
-            let error = Error::io("read the source", root, error);
-            return Err(if is_missing {
-                error.with_hint("give a file or a folder that exists")
-            } else {
-                error
-            });
-        }
+pub(crate) fn list(root: &Path, storage: &Arc<dyn Storage>) -> Result<Listing, Error> {
+    let mut listing = Listing {
+        storage: storage.clone(),
+        inputs: Vec::new(),
+        skipped: Counted::default(),
+        rejects: Vec::new(),
     };
-    let mut listing = Listing::default();
-    let Some(metadata) = metadata.filter(|metadata| !metadata.is_dir()) else {
-        if is_pattern(root) && !root.exists() {
-            listing.add_pattern(root)?;
-        } else {
-            listing.add_folder(root, "", 0)?;
-        }
-        if listing.inputs.is_empty() && listing.rejects.is_empty() {
-            let skipped = listing.skipped.count;
-            let message = format!(
-                "the source `{}` has no file to read ({skipped} of other kinds)",
-                root.display()
-            );
-            return Err(Error::new(ErrorKind::NotFound, message)
-                .with_hint(format!("files that are read end in {KNOWN}")));
-        }
+    storage.list(root, &mut listing)?;
+    if !listing.inputs.is_empty() || !listing.rejects.is_empty() {
         return Ok(listing);
-    };
-    let name = root
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    listing.add_file(root, name.unwrap_or_default(), &metadata)?;
-    if listing.inputs.is_empty() {
-        let message = format!("the source `{}` is of no kind that is read", root.display());
-        return Err(Error::new(ErrorKind::Unsupported, message)
-            .with_hint(format!("files that are read end in {KNOWN}")));
     }
-    Ok(listing)
-}
-
-/// Whether a path may be a pattern.
-fn is_pattern(path: &Path) -> bool {
-    path.to_str()
-        .is_some_and(|path| path.contains(['*', '?', '[']))
+    let name = root.to_string_lossy();
+    let hint = format!("files that are read end in {KNOWN}");
+    let skipped = &listing.skipped;
+    if skipped.count == 1 && skipped.samples == [name.as_ref()] {
+        let message = format!("the source `{name}` is of no kind that is read");
+        return Err(Error::new(ErrorKind::Unsupported, message).with_hint(hint));
+    }
+    let message = format!(
+        "the source `{name}` has no file to read ({} of other kinds)",
+        skipped.count
+    );
+    Err(Error::new(ErrorKind::NotFound, message).with_hint(hint))
 }
 
 impl Listing {
-    /// Ids are places below the last folder that the pattern names.
-    fn add_pattern(&mut self, pattern: &Path) -> Result<(), Error> {
-        let text = pattern.to_str().unwrap_or_default();
-        let wrong = |error: glob::PatternError| {
-            Error::invalid(format!("the source `{text}` is no pattern: {error}"))
+    /// Adds a file; `id` is its place below the root, with `/` between names.
+    ///
+    /// # Errors
+    /// [`LimitReached`](ErrorKind::LimitReached) when there are too many.
+    pub fn file(&mut self, file: StoredFile, id: String) -> Result<(), Error> {
+        let StoredFile {
+            path,
+            size,
+            version,
+        } = file;
+        let Some((format, compression)) = kind(&id) else {
+            self.skip(&path);
+            return Ok(());
         };
-        let named = pattern.components();
-        let named: PathBuf = named
-            .take_while(|part| !is_pattern(Path::new(part)))
-            .collect();
-        let options = glob::MatchOptions {
-            require_literal_leading_dot: true,
-            ..glob::MatchOptions::new()
-        };
-        for found in glob::glob_with(text, options).map_err(wrong)? {
-            let path = match found {
-                Ok(path) => path,
-                Err(error) => {
-                    self.reject(error.path(), &format!("cannot list: {}", error.error()))?;
-                    continue;
-                }
-            };
-            let id = path.strip_prefix(&named).unwrap_or(&path);
-            let id = id.to_string_lossy().into_owned();
-            match std::fs::metadata(&path) {
-                Ok(metadata) if metadata.is_dir() => self.add_folder(&path, &id, 1)?,
-                Ok(metadata) => self.add_file(&path, id, &metadata)?,
-                Err(error) => self.reject(&path, &format!("cannot examine: {error}"))?,
-            }
+        if self.inputs.len() == FILES_MAX {
+            return Err(Error::limit(format!(
+                "the source has more files than FILES_MAX = {FILES_MAX}"
+            )));
         }
+        self.inputs.push(Input {
+            source: path.to_string_lossy().into(),
+            path,
+            id,
+            format,
+            compression,
+            size,
+            version,
+            storage: self.storage.clone(),
+        });
         Ok(())
     }
 
-    fn add_folder(&mut self, folder: &Path, id: &str, depth: usize) -> Result<(), Error> {
-        let read = || -> std::io::Result<Vec<_>> {
-            std::fs::read_dir(folder)?
-                .map(|entry| Ok(entry?.file_name()))
-                .collect()
-        };
-        let mut names = match read() {
-            Ok(names) => names,
-            Err(error) => return self.reject(folder, &format!("cannot list the folder: {error}")),
-        };
-        names.sort();
-        for name in names {
-            let path = folder.join(&name);
-            let name = name.to_string_lossy();
-            if name.starts_with('.') || name == MANIFEST {
-                continue;
-            }
-            let id = if id.is_empty() {
-                name.into_owned()
-            } else {
-                format!("{id}/{name}")
-            };
-            match std::fs::metadata(&path) {
-                // A link to a folder may lead back here.
-                Ok(metadata) if metadata.is_dir() && path.is_symlink() => self.skip(&path),
-                Ok(metadata) if metadata.is_dir() && depth == FOLDER_DEPTH_MAX => {
-                    let reason = format!("deeper than FOLDER_DEPTH_MAX = {FOLDER_DEPTH_MAX}");
-                    self.reject(&path, &reason)?;
-                }
-                Ok(metadata) if metadata.is_dir() => self.add_folder(&path, &id, depth + 1)?,
-                Ok(metadata) => self.add_file(&path, id, &metadata)?,
-                Err(error) => self.reject(&path, &format!("cannot examine: {error}"))?,
-            }
-        }
-        Ok(())
-    }
-
-    fn add_file(&mut self, path: &Path, id: String, metadata: &Metadata) -> Result<(), Error> {
-        match kind(&id) {
-            Some((format, compression)) if metadata.is_file() => {
-                if self.inputs.len() == FILES_MAX {
-                    return Err(Error::limit(format!(
-                        "the source has more files than FILES_MAX = {FILES_MAX}"
-                    )));
-                }
-                let source = path.to_string_lossy().into();
-                let size = metadata.len();
-                self.inputs.push(Input {
-                    path: path.into(),
-                    source,
-                    id,
-                    format,
-                    compression,
-                    size,
-                });
-            }
-            _ => self.skip(path),
-        }
-        Ok(())
-    }
-
-    fn skip(&mut self, path: &Path) {
+    /// Counts a file that is not read.
+    pub fn skip(&mut self, path: &Path) {
         self.skipped.add(path.to_string_lossy().into_owned());
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "ends an arm beside fallible ones")]
-    fn reject(&mut self, path: &Path, reason: &str) -> Result<(), Error> {
+    /// Sets aside what cannot be listed.
+    pub fn reject(&mut self, path: &Path, reason: String) {
         let file = path.to_string_lossy().into_owned();
         self.rejects.push(Reject {
             file,
             line: None,
-            reason: reason.to_owned(),
+            reason,
         });
-        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@ use crate::limits::{XZ_MEMORY_MAX_KIB, ZSTD_WINDOW_LOG_MAX};
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
@@ -15,7 +14,10 @@ const READ_SIZE: usize = 1 << 17;
 
 /// Opens a file; what is read of it is counted.
 pub(crate) fn open(input: &Input, meter: &Arc<Meter>) -> Result<Box<dyn Read + Send>, String> {
-    let file = File::open(&input.path).map_err(|error| format!("cannot open: {error}"))?;
+    let file = input.storage.open(&input.stored()).map_err(|error| {
+        meter.fault.note(&error);
+        format!("cannot open: {error}")
+    })?;
     meter.add_file();
     decompress(meter.count(file), input.compression)
         .map_err(|error| format!("cannot read: {error}"))

@@ -1,6 +1,7 @@
 //! Parquet files (<https://parquet.apache.org/docs/file-format/>), row group by row group.
 
 use super::listing::Input;
+use super::ranged::Ranged;
 use super::table::{self, Pending};
 use super::{BatchLimit, Chunk, Meter, Records, foreign};
 use crate::Reject;
@@ -8,7 +9,6 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -18,7 +18,7 @@ pub(super) struct Groups {
     meter: Arc<Meter>,
     /// Bytes of the file that are not in the meter yet.
     uncounted: u64,
-    file: File,
+    file: Ranged,
     metadata: ArrowReaderMetadata,
     /// The row group that is opened next.
     next: usize,
@@ -36,7 +36,8 @@ pub(super) struct Groups {
 impl Groups {
     /// Reads the file's description of itself.
     pub(super) fn open(input: &Input, meter: &Arc<Meter>) -> Result<Self, String> {
-        let file = File::open(&input.path).map_err(|error| format!("cannot open: {error}"))?;
+        let file =
+            Ranged::open(input, &meter.fault).map_err(|error| format!("cannot open: {error}"))?;
         meter.add_file();
         let metadata = read_metadata(&file, input.size).inspect_err(|_| {
             meter.bytes.fetch_add(input.size, Ordering::Relaxed);
@@ -72,12 +73,19 @@ impl Groups {
         // Pages are decoded by whole batches, so that one holds about what the limit says.
         let fitting = (limit.size_bytes as u64).saturating_mul(rows) / size.max(1);
         self.batch_rows = fitting.clamp(1, limit.rows as u64) as usize;
+        self.file.set_parts(
+            group
+                .columns()
+                .iter()
+                .map(|column| column.byte_range())
+                .map(|(start, size)| (start, start.saturating_add(size))),
+        );
         Some(self.open_rest())
     }
 
     /// Opens what is left of the row group.
     fn open_rest(&mut self) -> Result<(), String> {
-        let file = self.file.try_clone().map_err(|error| error.to_string())?;
+        let file = self.file.clone();
         let reader = foreign::call(|| {
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
                 .with_row_groups(vec![self.next - 1])
@@ -120,7 +128,7 @@ impl Groups {
     }
 }
 
-fn read_metadata(file: &File, size: u64) -> Result<ArrowReaderMetadata, String> {
+fn read_metadata(file: &Ranged, size: u64) -> Result<ArrowReaderMetadata, String> {
     // Types that only Arrow knows are left out: texts are `Utf8`, whoever wrote them.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     // The footer comes last, so a file that was cut has none.

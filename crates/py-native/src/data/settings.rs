@@ -70,6 +70,20 @@ fn value_of(value: &Bound<'_, PyAny>) -> PyResult<String> {
     )))
 }
 
+/// An option of object stores, which take all of them as text.
+pub(super) fn text(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(value) = value.cast::<PyBool>() {
+        return Ok(value.is_true().to_string());
+    }
+    if value.is_instance_of::<PyInt>() || value.is_instance_of::<PyString>() {
+        return value.str()?.extract();
+    }
+    let kind = value.get_type().name()?.to_string();
+    Err(PyTypeError::new_err(format!(
+        "an option of object stores is a text, a whole number, true or false, not `{kind}`"
+    )))
+}
+
 /// A string in TOML: JSON's escapes are TOML's, but for DEL.
 fn quote(text: &str) -> String {
     let mut out = String::from("\"");

@@ -31,6 +31,12 @@ pub(crate) enum Behaviour {
     Endless,
     /// An error that commands the terminal, and declares to be larger than any memory.
     Loud,
+    /// Status 403, with the words of S3.
+    Refuse,
+    /// Another tag than at first, once something was read or asked after.
+    Change,
+    /// A sound answer, in small pieces with time between them.
+    Slow,
 }
 
 pub(crate) struct Server {
@@ -88,6 +94,11 @@ impl Server {
         format!("http://{}/models/a%20b.safetensors", self.address)
     }
 
+    /// The address without a path.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The ranges asked for so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.shared.state.lock().unwrap().ranges.clone()
@@ -126,7 +137,9 @@ impl Shared {
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         reader.read_line(&mut line)?;
-        let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut words = line.split(' ');
+        let is_head = words.next() == Some("HEAD");
+        let path = words.next().unwrap_or_default().to_owned();
         let (mut range, mut if_match) = (None, None);
         loop {
             let mut header = String::new();
@@ -142,12 +155,18 @@ impl Shared {
         }
         let (bytes, tag, first) = {
             let mut state = self.state.lock().unwrap();
-            state.ranges.push(range.clone().unwrap_or_default());
-            state.paths.push(path);
+            if !is_head {
+                state.ranges.push(range.clone().unwrap_or_default());
+                state.paths.push(path);
+            }
+            let tag = state.tag.clone();
+            if let Behaviour::Change = self.behaviour {
+                state.tag = Some("\"second\"".to_owned());
+            }
             (
                 state.bytes.clone(),
-                state.tag.clone(),
-                state.ranges.len() == 1,
+                tag,
+                !is_head && state.ranges.len() == 1,
             )
         };
         let status = |status| {
@@ -175,6 +194,24 @@ impl Shared {
                     "HTTP/1.1 400 no\r\ncontent-length: {size}\r\nconnection: close\r\n\r\n{body}"
                 );
             }
+            Behaviour::Refuse => {
+                let body = "<?xml version=\"1.0\"?><Error><Code>InvalidAccessKeyId</Code>\
+                            <Message>The key does not exist.</Message></Error>";
+                let stream = &mut &*stream;
+                return write!(
+                    stream,
+                    "HTTP/1.1 403 no\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+            _ if is_head => {
+                return write!(
+                    &mut &*stream,
+                    "HTTP/1.1 200 OK\r\n{tag_line}content-length: {}\r\nlast-modified: Thu, 01 Jan \
+                     2026 00:00:00 GMT\r\nconnection: close\r\n\r\n",
+                    bytes.len()
+                );
+            }
             Behaviour::NoRanges => {
                 write!(
                     &mut &*stream,
@@ -188,7 +225,10 @@ impl Shared {
         if if_match.is_some() && if_match != tag {
             return status(412);
         }
-        let Some(mut range) = range.as_deref().and_then(|range| parse(range, bytes.len())) else {
+        let Some(range) = range else {
+            return self.answer_whole(stream, &bytes, &tag_line, first);
+        };
+        let Some(mut range) = parse(&range, bytes.len()) else {
             return status(416);
         };
         if let Behaviour::WrongRange = self.behaviour {
@@ -219,6 +259,34 @@ impl Shared {
             || matches!(self.behaviour, Behaviour::ShortFirst) && first;
         let body = if short { &body[..body.len() / 2] } else { body };
         (&mut &*stream).write_all(body)
+    }
+}
+
+impl Shared {
+    fn answer_whole(
+        &self,
+        mut stream: &TcpStream,
+        bytes: &[u8],
+        tag_line: &str,
+        first: bool,
+    ) -> std::io::Result<()> {
+        let size = bytes.len();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\n{tag_line}content-length: {size}\r\nlast-modified: Thu, 01 Jan 2026 \
+             00:00:00 GMT\r\nconnection: close\r\n\r\n"
+        )?;
+        let is_short = matches!(self.behaviour, Behaviour::Short)
+            || matches!(self.behaviour, Behaviour::ShortFirst) && first;
+        let body = if is_short { &bytes[..size / 2] } else { bytes };
+        if let Behaviour::Slow = self.behaviour {
+            for piece in body.chunks(body.len().div_ceil(4)) {
+                stream.write_all(piece)?;
+                thread::sleep(std::time::Duration::from_millis(30));
+            }
+            return Ok(());
+        }
+        stream.write_all(body)
     }
 }
 

@@ -8,7 +8,6 @@ use arrow_ipc::reader::FileDecoder;
 use arrow_ipc::{Block, root_as_footer};
 use arrow_schema::Schema;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
@@ -23,7 +22,7 @@ pub(super) struct Footer {
 }
 
 /// Reads the footer; `None` when the file was cut, or is no such file.
-pub(super) fn read(file: &mut File) -> Option<Footer> {
+pub(super) fn read(file: &mut (impl Read + Seek)) -> Option<Footer> {
     let end = file.seek(SeekFrom::End(-(END_SIZE as i64))).ok()?;
     let mut last = [0; END_SIZE as usize];
     file.read_exact(&mut last).ok()?;

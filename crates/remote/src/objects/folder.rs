@@ -1,0 +1,228 @@
+//! Folders under construction: their uploads are completed at the end, all at once as nearly as object
+//! stores can.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError};
+
+use nexus_data::storage::{NewFile, NewFolder, Selection};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use tokio::task::JoinSet;
+
+use super::Live;
+use super::address::Address;
+use super::upload::{Upload, Waiting, Whole, failed};
+use crate::limits::{ABORT_TIME_MAX, ENDINGS_UNDER_WAY_MAX};
+use crate::{Error, ErrorKind};
+
+/// Stands in a folder while its files are exchanged: what is there is not complete.
+pub(super) const WRITING: &str = "_writing.json";
+
+pub(super) struct Folder {
+    live: Arc<Live>,
+    store: Arc<dyn ObjectStore>,
+    address: Address,
+    mark: String,
+    /// Uploads that wait to be completed.
+    waiting: Waiting,
+}
+
+impl Folder {
+    /// Refuses to write among other files than a pipeline's.
+    pub(super) fn begin(live: &Arc<Live>, address: &Address, mark: &str) -> Result<Self, Error> {
+        let address = address.with_key(address.key.trim_end_matches('/'));
+        let folder = Self {
+            live: live.clone(),
+            store: live.store(&address)?,
+            mark: mark.to_owned(),
+            waiting: Waiting::default(),
+            address,
+        };
+        let old = folder.old()?;
+        let is_ours = old.contains(mark) || old.contains(WRITING);
+        if !old.is_empty() && !is_ours {
+            let message = format!(
+                "cannot write the folder `{}`: it exists and holds other files than a pipeline's",
+                folder.address.name
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, message)
+                .with_hint("give another folder, or remove this one"));
+        }
+        Ok(folder)
+    }
+
+    /// Names of what lies in the folder now.
+    fn old(&self) -> Result<HashSet<String>, Error> {
+        let selection = Selection::new(&self.address.key)
+            .map_err(|error| Error::new(ErrorKind::InvalidInput, error.to_string()))?;
+        if Selection::is_pattern(&self.address.key) {
+            let message = format!("cannot write `{}`: it is a pattern", self.address.name);
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        let objects = self.live.objects(&self.address, &selection)?;
+        let name = |key: &str| key.strip_prefix(selection.prefix()).map(str::to_owned);
+        Ok(objects.iter().filter_map(|(key, _)| name(key)).collect())
+    }
+
+    fn file(&self, name: &str) -> Address {
+        match self.address.key.as_str() {
+            "" => self.address.with_key(name),
+            key => self.address.with_key(&format!("{key}/{name}")),
+        }
+    }
+
+    /// Until the note is there nothing has changed; from then on it is done or undone whole.
+    fn finish(self) -> Result<(), Error> {
+        let old = self.old()?;
+        self.live.wait(self.put_note())?;
+        let mut whole =
+            std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let marked = self.file(&self.mark);
+        let at = whole.iter().position(|whole| whole.address == marked);
+        let mark = at.map(|at| whole.remove(at));
+        let new: HashSet<&str> = whole
+            .iter()
+            .filter_map(|whole| whole.address.key.rsplit('/').next())
+            .collect();
+        let stale: Vec<_> = old
+            .iter()
+            .filter(|name| is_ours(name) && !new.contains(name.as_str()))
+            .map(|name| self.file(name))
+            .collect();
+        let all = whole.iter().chain(&mark);
+        let appeared: Vec<_> = all.map(|whole| whole.address.clone()).collect();
+        self.live.wait_to_the_end(async {
+            let unmarked = match old.contains(&self.mark) {
+                true => self.delete(&marked).await,
+                false => Ok(()),
+            };
+            let is_old_there = unmarked.is_err();
+            let mut result = complete(whole, unmarked).await;
+            for address in &stale {
+                if result.is_ok() {
+                    result = self.delete(address).await;
+                }
+            }
+            result = complete(mark.into_iter().collect(), result).await;
+            if result.is_err() && !is_old_there {
+                for address in &appeared {
+                    if self.delete(address).await.is_err() {
+                        // The note stays, and says that the folder is not complete.
+                        return result;
+                    }
+                }
+            }
+            let _ = self.delete(&self.file(WRITING)).await;
+            result
+        })
+    }
+
+    async fn put_note(&self) -> Result<(), Error> {
+        let address = self.file(WRITING);
+        let note = PutPayload::from_static(b"{\"complete\": false}\n");
+        let put = self.store.put(&address.path()?, note).await;
+        put.map(drop).map_err(|error| failed(&address, error))
+    }
+
+    async fn delete(&self, address: &Address) -> Result<(), Error> {
+        match self.store.delete(&address.path()?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed(address, error)),
+        }
+    }
+}
+
+/// Whether a name is one that an output gives its files.
+fn is_ours(name: &str) -> bool {
+    name == "index.json"
+        || name.strip_prefix("part-").is_some_and(|rest| {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            digits >= 5 && rest[digits..].starts_with('.') && !rest.contains('/')
+        })
+}
+
+/// Lets uploads appear, some at once. After an error, which may have been before, the others are aborted.
+async fn complete(whole: Vec<Whole>, before: Result<(), Error>) -> Result<(), Error> {
+    let mut under_way = JoinSet::new();
+    let (mut waiting, mut result) = (whole.into_iter(), before);
+    loop {
+        while under_way.len() < ENDINGS_UNDER_WAY_MAX {
+            let Some(mut whole) = waiting.next() else {
+                break;
+            };
+            let is_given_up = result.is_err();
+            under_way.spawn(async move {
+                if is_given_up {
+                    let _ = whole.upload.abort().await;
+                    return Ok(());
+                }
+                let done = whole.upload.complete().await;
+                done.map(drop)
+                    .map_err(|error| failed(&whole.address, error))
+            });
+        }
+        match under_way.join_next().await {
+            None => return result,
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => result = result.and(Err(error)),
+            Some(Err(error)) => {
+                let message = format!("cannot complete an upload: {error}");
+                result = result.and(Err(Error::new(ErrorKind::Unavailable, message)));
+            }
+        }
+    }
+}
+
+impl NewFolder for Folder {
+    fn create(&self, name: &str) -> Result<Box<dyn NewFile>, nexus_data::Error> {
+        let waiting = Some(self.waiting.clone());
+        Ok(Box::new(Upload::begin(
+            &self.live,
+            &self.file(name),
+            waiting,
+        )?))
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), nexus_data::Error> {
+        Ok(self.finish()?)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole = std::mem::take(&mut *waiting);
+        if whole.is_empty() {
+            return;
+        }
+        self.live.wait_at_most(ABORT_TIME_MAX, async {
+            let mut under_way = JoinSet::new();
+            for mut whole in whole {
+                if under_way.len() == ENDINGS_UNDER_WAY_MAX {
+                    under_way.join_next().await;
+                }
+                under_way.spawn(async move { whole.upload.abort().await });
+            }
+            while under_way.join_next().await.is_some() {}
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ours;
+
+    #[test]
+    fn only_names_of_outputs_are_taken_away() {
+        for (name, expected) in [
+            ("part-00000.parquet", true),
+            ("part-123456.bin", true),
+            ("index.json", true),
+            ("part-1.parquet", false),
+            ("part-00000.x/y", false),
+            ("x/part-00000.parquet", false),
+            ("notes.txt", false),
+        ] {
+            assert_eq!(is_ours(name), expected, "{name}");
+        }
+    }
+}

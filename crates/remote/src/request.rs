@@ -1,0 +1,243 @@
+//! One request for bytes, and what may become of it.
+
+use std::future::poll_fn;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
+
+use crate::limits::ERROR_LEN_MAX;
+use crate::{Error, ErrorKind};
+
+/// An answer as it comes.
+pub(crate) type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, object_store::Error>> + Send>>;
+
+/// What tells one version of a file from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    pub(crate) size: u64,
+    tag: Tag,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Tag {
+    Entity(String),
+    /// Seconds since 1970. Servers behind one name may disagree on it: it counts where nothing else does.
+    Modified(i64),
+}
+
+impl Version {
+    pub(crate) fn of(meta: &ObjectMeta) -> Self {
+        Self {
+            size: meta.size,
+            tag: match &meta.e_tag {
+                Some(tag) => Tag::Entity(tag.clone()),
+                None => Tag::Modified(meta.last_modified.timestamp()),
+            },
+        }
+    }
+
+    /// As text, but for the size.
+    pub(crate) fn to_text(&self) -> String {
+        match &self.tag {
+            Tag::Entity(tag) => format!("tag {tag}"),
+            Tag::Modified(seconds) => format!("time {seconds}"),
+        }
+    }
+
+    /// What [`to_text`](Self::to_text) has written.
+    pub(crate) fn from_text(size: u64, text: &str) -> Self {
+        let tag = match text.strip_prefix("tag ") {
+            Some(tag) => Tag::Entity(tag.to_owned()),
+            None => Tag::Modified(
+                text.strip_prefix("time ")
+                    .and_then(|seconds| seconds.parse().ok())
+                    .unwrap_or_default(),
+            ),
+        };
+        Self { size, tag }
+    }
+
+    /// The tag, where servers can compare it: weak ones never match (RFC 9110, 13.1.1).
+    fn strong_tag(&self) -> Option<String> {
+        match &self.tag {
+            Tag::Entity(tag) if !tag.starts_with("W/") => Some(tag.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// A file on a server.
+#[derive(Clone)]
+pub(crate) struct Request {
+    /// What is said of it; holds no secret.
+    pub(crate) name: Arc<str>,
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) path: Path,
+    /// The version to read; any if there is none.
+    pub(crate) version: Option<Version>,
+}
+
+impl Request {
+    /// Begins to read; without a range, the whole file.
+    pub(crate) async fn begin(&self, range: Option<Range<u64>>) -> Result<GetResult, Error> {
+        let options = GetOptions {
+            range: range.map(GetRange::Bounded),
+            if_match: self.version.as_ref().and_then(Version::strong_tag),
+            ..GetOptions::default()
+        };
+        let answer = self.store.get_opts(&self.path, options).await;
+        let answer = answer.map_err(|error| self.refused(error))?;
+        let version = Version::of(&answer.meta);
+        if self.version.as_ref().is_some_and(|known| *known != version) {
+            return Err(self.error(ErrorKind::Changed, "it changed since it was opened"));
+        }
+        Ok(answer)
+    }
+
+    /// The bytes of a range, or those of it that there are, and the version that they are of.
+    pub(crate) async fn send(&self, range: Range<u64>) -> Result<(Vec<u8>, Version), Error> {
+        let answer = self.begin(Some(range)).await?;
+        let version = Version::of(&answer.meta);
+        let expected = answer.range.end - answer.range.start;
+        let bytes = self.collect(answer.into_stream(), expected).await?;
+        Ok((bytes, version))
+    }
+
+    /// The bytes of an answer, which has `expected` of them: an answer without a length could go on
+    /// for ever.
+    async fn collect(&self, mut answer: Chunks, expected: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = next(&mut answer).await {
+            let chunk = chunk.map_err(|error| self.refused(error))?;
+            if bytes.len() as u64 + chunk.len() as u64 > expected {
+                return Err(self.too_long(expected));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if bytes.len() as u64 == expected {
+            return Ok(bytes);
+        }
+        let what = format!("{} bytes came instead of {expected}", bytes.len());
+        Err(self.error(ErrorKind::Corrupt, what))
+    }
+
+    pub(crate) fn too_long(&self, expected: u64) -> Error {
+        let what = format!("more bytes came than the {expected} asked for");
+        self.error(ErrorKind::Corrupt, what)
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind, what: impl std::fmt::Display) -> Error {
+        Error::new(kind, format!("cannot read `{}`: {what}", self.name))
+    }
+
+    pub(crate) fn refused(&self, error: object_store::Error) -> Error {
+        refused("read", &self.name, "there is no such file", error)
+    }
+}
+
+/// The next piece of an answer.
+pub(crate) async fn next<T>(stream: &mut Pin<Box<dyn Stream<Item = T> + Send + '_>>) -> Option<T> {
+    poll_fn(|context| stream.as_mut().poll_next(context)).await
+}
+
+/// The error of a server that was asked to `do` something with `name`.
+pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_store::Error) -> Error {
+    use object_store::Error as Theirs;
+    let said = chain(&error);
+    let (kind, what) = match &error {
+        Theirs::NotFound { .. } => (ErrorKind::NotFound, missing.to_owned()),
+        Theirs::Precondition { .. } => (
+            ErrorKind::Changed,
+            "it changed since it was opened".to_owned(),
+        ),
+        Theirs::PermissionDenied { .. } | Theirs::Unauthenticated { .. } => {
+            (ErrorKind::Denied, refusal(&said))
+        }
+        Theirs::NotSupported { .. } => (
+            ErrorKind::Unsupported,
+            "the server does not answer range requests".to_owned(),
+        ),
+        _ if said.contains("status code: 416") => (ErrorKind::Corrupt, "it is empty".to_owned()),
+        _ => (ErrorKind::Unavailable, said),
+    };
+    Error::new(kind, format!("cannot {doing} `{name}`: {what}"))
+}
+
+/// Why the server refuses, where it says so in the words of the clouds.
+fn refusal(said: &str) -> String {
+    let part = |name: &str| {
+        let (_, rest) = said.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once('<')?.0.trim())
+    };
+    let plain = "the server refuses to give it";
+    match (part("Code"), part("Message")) {
+        (Some(code), Some(message)) => format!("{plain}: {code}: {message}"),
+        (Some(code), None) => format!("{plain}: {code}"),
+        _ => plain.to_owned(),
+    }
+}
+
+/// The text of an error and of its causes, without repetition. It may repeat what the server said:
+/// only so much, nothing that would command a terminal, and no query of an address, which may be a
+/// secret.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = text.chars().map(plain).collect();
+    let words = text.split(' ').map(|word| match word.find("://") {
+        Some(at) => without_secrets(word, at),
+        None => word.to_owned(),
+    });
+    let text = words.collect::<Vec<_>>().join(" ");
+    text.chars().take(ERROR_LEN_MAX).collect()
+}
+
+/// An address, whose scheme ends at byte `at`, without user and query.
+pub(crate) fn without_secrets(address: &str, at: usize) -> String {
+    let (scheme, rest) = address.split_at(at + "://".len());
+    let end = rest.find('?').unwrap_or(rest.len());
+    let rest = &rest[..end];
+    let host_end = rest.find('/').unwrap_or(rest.len());
+    let from = rest[..host_end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}{}", &rest[from..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_secrets() {
+        for (address, expected) in [
+            ("https://a.example/b", "https://a.example/b"),
+            (
+                "https://u:p@a.example/b@c?sig=s3cret",
+                "https://a.example/b@c",
+            ),
+            ("http://a.example?x", "http://a.example"),
+        ] {
+            let at = address.find("://").unwrap();
+            assert_eq!(without_secrets(address, at), expected);
+        }
+    }
+
+    #[test]
+    fn a_version_is_read_as_it_was_written() {
+        for text in ["tag \"abc\"", "time 1700000000"] {
+            assert_eq!(Version::from_text(7, text).to_text(), text);
+        }
+    }
+}
