@@ -1,4 +1,4 @@
-//! Text, Markdown and HTML files to rows: one file is one document.
+//! Text, Markdown, HTML and image files to rows: one file is one document.
 
 use super::listing::{Compression, Format, Input};
 use super::{Meter, open};
@@ -13,7 +13,11 @@ use std::sync::atomic::Ordering;
 pub(crate) fn decode(input: &Input, meter: &Meter, rows: &mut Rows) -> Result<(), String> {
     let bytes = read(input, meter);
     meter.bytes.fetch_add(input.size, Ordering::Relaxed);
-    let text = String::from_utf8(bytes?)
+    let mut bytes = bytes?;
+    if input.format == Format::Image {
+        rows.push_image(std::mem::take(&mut bytes));
+    }
+    let text = String::from_utf8(bytes)
         .map_err(|error| format!("invalid UTF-8: {}", error.utf8_error()))?;
     let text = text
         .strip_prefix('\u{FEFF}')

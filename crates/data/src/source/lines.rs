@@ -162,6 +162,7 @@ mod tests {
             format: Format::JsonLines,
             compression: Compression::None,
             size: 0,
+            images: None,
         };
         let mut lines = Lines::new(input, Box::new(io::Cursor::new(bytes)));
         let (mut found, mut rejects) = (Vec::new(), Vec::new());

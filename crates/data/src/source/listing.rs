@@ -2,6 +2,7 @@
 
 use crate::limits::{FILES_MAX, FOLDER_DEPTH_MAX};
 use crate::report::Counted;
+use crate::source::images;
 use crate::{Error, ErrorKind, Reject};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub(crate) enum Format {
     Text,
     Markdown,
     Html,
+    Image,
     JsonLines,
     Csv { delimiter: u8 },
     Parquet,
@@ -24,7 +26,7 @@ pub(crate) enum Format {
 impl Format {
     /// Whether a file is one document, and not a series of records.
     pub(crate) fn is_document(self) -> bool {
-        matches!(self, Self::Text | Self::Markdown | Self::Html)
+        matches!(self, Self::Text | Self::Markdown | Self::Html | Self::Image)
     }
 }
 
@@ -50,9 +52,15 @@ pub(crate) struct Input {
     pub(crate) compression: Compression,
     /// Bytes on disk when it was found.
     pub(crate) size: u64,
+    /// The column of tables that holds images; none where images are not read.
+    pub(crate) images: Option<Arc<str>>,
 }
 
 impl Input {
+    pub(crate) fn reads_images(&self) -> bool {
+        self.images.is_some()
+    }
+
     pub(crate) fn reject(&self, line: Option<u64>, reason: String) -> Reject {
         Reject {
             file: self.source.to_string(),
@@ -67,6 +75,8 @@ pub(crate) struct Listing {
     pub(crate) inputs: Vec<Input>,
     pub(crate) skipped: Counted<String>,
     pub(crate) rejects: Vec<Reject>,
+    /// As [`Input::images`].
+    images: Option<Arc<str>>,
 }
 
 const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and .arrow, each also \
@@ -78,7 +88,7 @@ const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and
 /// [`NotFound`](ErrorKind::NotFound) and [`Unsupported`](ErrorKind::Unsupported) when there is
 /// nothing to read, as a run says too.
 pub fn files(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
-    let listing = list(root.as_ref())?;
+    let listing = list(root.as_ref(), None)?;
     Ok(listing.inputs.into_iter().map(|input| input.path).collect())
 }
 
@@ -91,8 +101,8 @@ pub(crate) const MANIFEST: &str = "_manifest.json";
 /// counted as skipped; what cannot be listed is rejected.
 ///
 /// A path that is not there and has `*`, `?`, `[..]` or `**` in it is a pattern: what it matches is
-/// listed.
-pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
+/// listed. Images are read where `images` names the column that holds them in tables.
+pub(crate) fn list(root: &Path, images: Option<&str>) -> Result<Listing, Error> {
     let metadata = match std::fs::metadata(root) {
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_pattern(root) => None,
@@ -106,7 +116,10 @@ pub(crate) fn list(root: &Path) -> Result<Listing, Error> {
             });
         }
     };
-    let mut listing = Listing::default();
+    let mut listing = Listing {
+        images: images.map(Arc::from),
+        ..Listing::default()
+    };
     let Some(metadata) = metadata.filter(|metadata| !metadata.is_dir()) else {
         if is_pattern(root) && !root.exists() {
             listing.add_pattern(root)?;
@@ -215,6 +228,7 @@ impl Listing {
 
     fn add_file(&mut self, path: &Path, id: String, metadata: &Metadata) -> Result<(), Error> {
         match kind(&id) {
+            Some((Format::Image, _)) if self.images.is_none() => self.skip(path),
             Some((format, compression)) if metadata.is_file() => {
                 if self.inputs.len() == FILES_MAX {
                     return Err(Error::limit(format!(
@@ -230,6 +244,7 @@ impl Listing {
                     format,
                     compression,
                     size,
+                    images: self.images.clone(),
                 });
             }
             _ => self.skip(path),
@@ -273,6 +288,7 @@ fn kind(name: &str) -> Option<(Format, Compression)> {
         "txt" => Format::Text,
         "md" | "markdown" => Format::Markdown,
         "html" | "htm" => Format::Html,
+        ending if images::is_image(ending) => Format::Image,
         "jsonl" | "ndjson" => Format::JsonLines,
         "csv" => Format::Csv { delimiter: b',' },
         "tsv" => Format::Csv { delimiter: b'\t' },
