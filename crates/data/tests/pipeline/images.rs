@@ -161,7 +161,7 @@ fn samples_of_archives_have_their_image_and_its_name() {
         ("b.cls", b"7"),
         ("b.seg.PNG", &png),
         ("c.txt", b"no image"),
-        ("d.jpg", &jpeg[..300]),
+        ("d.jpg", &jpeg[..700]),
         ("d.txt", b"broken"),
         ("e.gif", b"GIF89a"),
     ]);
@@ -181,7 +181,6 @@ fn samples_of_archives_have_their_image_and_its_name() {
         .iter()
         .map(ToString::to_string)
         .collect();
-    // What the reader rejects comes before what steps reject of the same batch.
     let mut sorted = rejects.clone();
     sorted.sort();
     let d = &sorted[0];
@@ -394,7 +393,7 @@ fn copies_are_found_in_the_order_of_documents_for_any_number_of_threads() {
             (
                 name.as_str(),
                 if name.ends_with("txt") {
-                    b"text"
+                    b"text".as_slice()
                 } else {
                     *bytes
                 },
@@ -427,13 +426,15 @@ fn copies_are_found_in_the_order_of_documents_for_any_number_of_threads() {
                 .collect();
             let left = expected.len() as u64;
             assert_eq!(steps[1..3], [("images", 37), ("dedup_images", left)]);
-            audits.push(read_jsonl(&audit));
+            let lines = read_jsonl(&audit).into_iter();
+            audits.push(
+                lines
+                    .filter(|line| line["step"] == "dedup_images")
+                    .collect::<Vec<_>>(),
+            );
         }
         assert!(audits.windows(2).all(|pair| pair[0] == pair[1]));
-        let copies: Vec<_> = audits[0]
-            .iter()
-            .filter(|line| line["step"] == "dedup_images")
-            .collect();
+        let copies = &audits[0];
         assert_eq!(copies.len(), 37 - expected.len());
         assert!(
             copies
@@ -561,7 +562,7 @@ fn a_label_is_a_column_and_a_member() {
 
 #[test]
 fn tensors_are_those_of_the_transform() {
-    let names = ["rgb.png", "s420.jpg", "lossy.webp"];
+    let names = ["rgb.png", "s420.jpg", "moving.webp"];
     let source = folder(&[
         ("a.png", &image(names[0])),
         ("b.jpg", &image(names[1])),
@@ -609,7 +610,7 @@ fn tensors_are_those_of_the_transform() {
             let schema = batch.schema();
             let field = schema.field_with_name(columns::PIXELS)?;
             assert_eq!(
-                field.metadata()["ARROW:extension:metadata"],
+                field.metadata().get("ARROW:extension:metadata").unwrap(),
                 "{\"shape\":[10, 12, 3]}"
             );
             assert!(batch.column_by_name(columns::IMAGE).is_none());
