@@ -18,7 +18,10 @@ from nexus.data._loader import LoaderState
 from nexus.data._row import OutputFormat, Row
 from nexus.data._settings import (
     DedupExact,
+    DedupImages,
     DedupNear,
+    Images,
+    ImageTensors,
     QualityFilter,
     Setting,
     TextFormatter,
@@ -728,6 +731,9 @@ class Pipeline:
     def quality(self, filter: QualityFilter, /, **settings: Setting) -> Pipeline: ...
     def dedup_exact(self, **settings: Unpack[DedupExact]) -> Pipeline: ...
     def dedup_near(self, **settings: Unpack[DedupNear]) -> Pipeline: ...
+    def images(self, **settings: Unpack[Images]) -> Pipeline: ...
+    def dedup_images(self, **settings: Unpack[DedupImages]) -> Pipeline: ...
+    def image_tensors(self, **settings: Unpack[ImageTensors]) -> Pipeline: ...
     def tokenize(
         self,
         tokenizer: str | os.PathLike[str] | Tokenizer,

@@ -5,7 +5,9 @@ use crate::{Error, ErrorKind};
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array,
+};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::sync::{Arc, LazyLock};
@@ -32,13 +34,27 @@ pub mod columns {
     pub const PART: &str = "part";
     /// `Utf8`: a passage of a document.
     pub const PASSAGE: &str = "passage";
+    /// `Binary`: an image as its file has it; null where the record has none.
+    pub const IMAGE: &str = "image";
+    /// `Int64`: the number of an image's class.
+    pub const LABEL: &str = "label";
+    /// `FixedSizeList` of `UInt8` or `Float32`: an image as a tensor (`arrow.fixed_shape_tensor`).
+    pub const PIXELS: &str = "pixels";
 }
 
-/// The columns that readers give.
-pub(crate) type Columns = [ArrayRef; 5];
+/// The schema that readers give: `id`, `text`, `source`, `line`, `fields`, and `image` where images
+/// are read.
+pub(crate) fn schema(reads_images: bool) -> SchemaRef {
+    if !reads_images {
+        return read_schema();
+    }
+    let image = Field::new(columns::IMAGE, DataType::Binary, true);
+    let fields = read_schema().fields().iter().cloned().collect::<Vec<_>>();
+    Arc::new(Schema::new([fields, vec![Arc::new(image)]].concat()))
+}
 
-/// The schema that readers give: `id`, `text`, `source`, `line`, `fields`.
-pub(crate) fn read_schema() -> SchemaRef {
+/// The schema of texts: `id`, `text`, `source`, `line`, `fields`.
+fn read_schema() -> SchemaRef {
     static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         let utf8 = |name| Field::new(name, DataType::Utf8, false);
         Arc::new(Schema::new(vec![
@@ -100,6 +116,18 @@ pub(crate) fn strings<'a>(
         .ok_or_else(|| wrong_type(column, name, step, "Utf8"))
 }
 
+/// A `Binary` column that a step cannot do without.
+pub(crate) fn binaries<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+    step: &str,
+) -> Result<&'a BinaryArray, Error> {
+    let column = column(batch, name, step)?;
+    column
+        .as_binary_opt::<i32>()
+        .ok_or_else(|| wrong_type(column, name, step, "Binary"))
+}
+
 /// A `List<UInt32>` column that a step cannot do without.
 pub(crate) fn lists<'a>(
     batch: &'a RecordBatch,
@@ -120,6 +148,7 @@ fn column<'a>(batch: &'a RecordBatch, name: &str, step: &str) -> Result<&'a Arra
                 error.with_hint(format!("put the step `tokenize` before `{step}`"))
             }
             columns::TEXT => error.with_hint(format!("put `{step}` before `cut`")),
+            columns::IMAGE => error.with_hint(format!("put `{step}` before `image_tensors`")),
             _ => error,
         }
     })
@@ -139,10 +168,16 @@ pub(crate) fn string_array(values: &[impl AsRef<str>]) -> Result<StringArray, Er
     Ok(StringArray::from_iter_values(values))
 }
 
+/// A `Binary` column.
+pub(crate) fn binary_array(values: Vec<Option<&[u8]>>) -> Result<BinaryArray, Error> {
+    check_size(values.iter().flatten().map(|value| value.len()).sum())?;
+    Ok(BinaryArray::from(values))
+}
+
 fn check_size(size: usize) -> Result<(), Error> {
     if size > COLUMN_SIZE_MAX {
         return Err(Error::limit(format!(
-            "a batch has {size} bytes of text, COLUMN_SIZE_MAX is {COLUMN_SIZE_MAX}"
+            "a batch has {size} bytes in a column, COLUMN_SIZE_MAX is {COLUMN_SIZE_MAX}"
         )));
     }
     Ok(())
@@ -235,17 +270,33 @@ pub(crate) struct Rows {
     pub(crate) sources: Vec<Arc<str>>,
     pub(crate) lines: Vec<Option<u64>>,
     pub(crate) fields: Vec<String>,
+    /// The images of the rows that have one, by the row's number.
+    images: Vec<(usize, Vec<u8>)>,
 }
 
 impl Rows {
-    pub(crate) fn finish(self) -> Result<RecordBatch, Error> {
-        let columns: Vec<ArrayRef> = vec![
+    /// The image of the row that comes next.
+    pub(crate) fn push_image(&mut self, image: Vec<u8>) {
+        self.images.push((self.ids.len(), image));
+    }
+
+    /// The batch, with a column of images where they are read.
+    pub(crate) fn finish(self, reads_images: bool) -> Result<RecordBatch, Error> {
+        let rows = self.ids.len();
+        let mut columns: Vec<ArrayRef> = vec![
             Arc::new(string_array(&self.ids)?),
             Arc::new(self.texts.finish()?),
             Arc::new(string_array(&self.sources)?),
             Arc::new(UInt64Array::from(self.lines)),
             Arc::new(string_array(&self.fields)?),
         ];
-        assemble(read_schema(), columns)
+        if reads_images {
+            let mut images = vec![None; rows];
+            for (row, image) in &self.images {
+                images[*row] = Some(image.as_slice());
+            }
+            columns.push(Arc::new(binary_array(images)?));
+        }
+        assemble(schema(reads_images), columns)
     }
 }

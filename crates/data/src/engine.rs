@@ -234,6 +234,7 @@ impl Run<'_> {
         turn.waited = Duration::ZERO;
         let state = self.prepare(state, &mut turn)?;
         let audit = turn.audit.take().unwrap_or_default();
+        rejects.append(&mut turn.rejects);
         let ended = self
             .end
             .pass(&mut turn, |end| end.accept(state, rejects, &audit))?;

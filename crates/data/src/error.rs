@@ -180,6 +180,27 @@ impl Error {
         }
     }
 
+    /// `what` was to be made.
+    pub(crate) fn image(what: &str, source: nexus_image::Error) -> Self {
+        use nexus_image::ErrorKind as Kind;
+        let kind = match source.kind() {
+            Kind::InvalidInput => ErrorKind::InvalidInput,
+            Kind::Corrupt => ErrorKind::Corrupt,
+            Kind::LimitReached => ErrorKind::LimitReached,
+            _ => ErrorKind::Unsupported,
+        };
+        let hint = source.hint();
+        let message = format!("{what}: {source}");
+        let error = Self {
+            source: Some(Box::new(source)),
+            ..Self::new(kind, message)
+        };
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
     pub(crate) fn safetensors(path: &Path, source: nexus_safetensors::SafeTensorError) -> Self {
         let message = format!("cannot write `{}`: {source}", path.display());
         Self {

@@ -103,6 +103,9 @@ pub const PASSAGE_TOKENS_MAX: usize = 1 << 20;
 /// Most bytes of all strings of one column of a batch: Arrow's `Utf8` counts with 31 bits.
 pub const COLUMN_SIZE_MAX: usize = i32::MAX as usize;
 
+/// Most bytes of the tensors that `image_tensors` makes of one batch, if it has more than one row.
+pub const TENSORS_SIZE_MAX: usize = 64 << 20;
+
 /// Largest plan, in bytes.
 pub const PLAN_SIZE_MAX: usize = 1 << 20;
 

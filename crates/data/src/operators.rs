@@ -5,6 +5,7 @@ mod cut;
 mod dedup;
 mod format;
 mod judge;
+mod pictures;
 mod rows;
 mod tokenize;
 
@@ -19,6 +20,7 @@ pub(crate) use cut::{Cut, SPECIAL_TOKENS};
 pub(crate) use dedup::DedupExact;
 pub(crate) use format::Format;
 pub(crate) use judge::Judge;
+pub(crate) use pictures::Pictures;
 pub(crate) use rows::{BatchFn, Filter, FilterFn, Map, MapBatches, MapFn, MinChars};
 pub(crate) use tokenize::Tokenize;
 

@@ -1,5 +1,7 @@
 //! Building and running a pipeline.
 
+mod pictures;
+
 use crate::batch::{Row, columns, strings};
 use crate::engine::Sink;
 use crate::limits::{BATCH_ROWS_MAX, BATCH_SIZE_MAX, PASSAGE_TOKENS_MAX, THREADS_MAX};
@@ -14,8 +16,8 @@ use crate::stages::{self, Decision, Shared, Stage, Work};
 use crate::storage::{LocalStorage, Storage};
 use crate::turnstile::{Closed, Turn};
 use crate::{
-    AnyTokenizer, BoxError, Cancel, Error, ErrorKind, ExactCopies, Formatting, Keep, NearCopies,
-    Progress, Quality, Report, Tokenization, batch,
+    AnyTokenizer, BoxError, Cancel, Error, ErrorKind, ExactCopies, Formatting, ImageCopies,
+    ImageRules, ImageTensors, Keep, NearCopies, Progress, Quality, Report, Tokenization,
 };
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -124,6 +126,9 @@ pub(crate) enum Step {
     Quality(Quality),
     DedupExact(ExactCopies),
     DedupNear(NearCopies),
+    Images(ImageRules),
+    DedupImages(ImageCopies),
+    ImageTensors(ImageTensors),
     TokenizeFile(Tokenization),
     Tokenize(AnyTokenizer),
     Cut(usize),
@@ -232,6 +237,45 @@ impl Pipeline {
     /// ```
     pub fn dedup_near(self, settings: NearCopies) -> Self {
         self.with(Step::DedupNear(settings))
+    }
+
+    /// Reads the images of the source, and keeps the records whose image can be decoded and obeys the
+    /// rules. An image that cannot be decoded is [rejected](Report::rejected).
+    ///
+    /// Wherever the step stands, the source is read with its images: files `.jpg`, `.jpeg`, `.png` and
+    /// `.webp`, such members of `.tar` samples, and a column of Parquet and Arrow files. Rows have
+    /// a column [`image`](crate::columns::IMAGE) then, and texts may be empty. Steps about images that
+    /// follow each other decode each image once.
+    ///
+    /// ```
+    /// use nexus_data::{ImageCopies, ImageRules, Pipeline, RunOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// # let png = include_bytes!("../../image/tests/files/rgb.png");
+    /// std::fs::write(folder.join("a.png"), png)?;
+    /// std::fs::write(folder.join("b.png"), png)?;
+    /// std::fs::write(folder.join("c.png"), &png[..99])?;
+    /// let rules = ImageRules { min_size: 64, ..ImageRules::default() };
+    /// let pipeline = Pipeline::read(folder).images(rules).dedup_images(ImageCopies::default());
+    /// let report = pipeline.write(folder.join("out.parquet")).run(&RunOptions::default())?;
+    /// assert_eq!((report.rows(), report.duplicates, report.rejected.count), (1, 1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn images(self, rules: ImageRules) -> Self {
+        self.with(Step::Images(rules))
+    }
+
+    /// Keeps the first of all images that look nearly the same, by perceptual hashes; comes after
+    /// [`images`](Self::images). Holds 24 bytes for each image that stays, and its id for an audit.
+    pub fn dedup_images(self, settings: ImageCopies) -> Self {
+        self.with(Step::DedupImages(settings))
+    }
+
+    /// Puts tensors of one size in place of images: a column [`pixels`](crate::columns::PIXELS); comes
+    /// after [`images`](Self::images).
+    pub fn image_tensors(self, settings: ImageTensors) -> Self {
+        self.with(Step::ImageTensors(settings))
     }
 
     /// Adds the columns `ids`, `starts` and `ends`: each document's tokens, without special ones.
@@ -372,7 +416,7 @@ impl Pipeline {
         let Source::Path(_) = self.source else {
             return Ok(None);
         };
-        let mut batch = RecordBatch::new_empty(batch::read_schema());
+        let mut batch = RecordBatch::new_empty(self.read_schema());
         let stages = self.stages(&RunOptions::default())?;
         for operator in stages.iter().flat_map(|stage| &stage.operators) {
             batch = match operator.apply(batch, &mut Turn::new(0)) {
@@ -437,7 +481,8 @@ impl Pipeline {
         sink: impl FnOnce(Option<Writer>) -> Sink<'a>,
     ) -> Result<Report, Error> {
         let threads = options.threads()?;
-        let limit = options.batch_limit()?;
+        let mut limit = options.batch_limit()?;
+        limit.rows = limit.rows.min(self.batch_rows_max());
         let target = output.map(Output::target).transpose()?;
         let mut all = self.stages(options)?;
         let trial = self.trial(&all)?;
@@ -446,7 +491,7 @@ impl Pipeline {
             check_local(&storage, what, path.as_deref())?;
         }
         let reader = match &self.source {
-            Source::Path(path) => Reader::files(path, &storage, limit)?,
+            Source::Path(path) => Reader::files(path, &storage, limit, self.image_column())?,
             Source::Batches(batches) => {
                 let taken = batches.lock().map_or(None, |mut batches| batches.take());
                 let used_up = || Error::invalid("the source was used up by an earlier run");
@@ -540,6 +585,7 @@ impl Pipeline {
 
     /// The steps, ready to run, up to each decision and from there on.
     fn stages(&self, options: &RunOptions) -> Result<Vec<Stage>, Error> {
+        self.check_images(options)?;
         let mut stages = vec![Stage::default()];
         let mut steps = self.steps.iter().peekable();
         while let Some(step) = steps.next() {
@@ -552,6 +598,11 @@ impl Pipeline {
                         steps.next();
                     }
                     stage.operators.push(Box::new(Judge::new(filters)?));
+                    continue;
+                }
+                Step::Images(_) | Step::DedupImages(_) | Step::ImageTensors(_) => {
+                    let operator = step.pictures(&mut steps)?;
+                    stage.operators.push(Box::new(operator));
                     continue;
                 }
                 Step::DedupExact(exact) if exact.is_decided_late(options) => {
@@ -588,7 +639,7 @@ impl Pipeline {
     /// beforehand, so the trial ends there; else the batch that came out is given.
     fn trial(&self, stages: &[Stage]) -> Result<Option<RecordBatch>, Error> {
         let mut trial = match self.source {
-            Source::Path(_) => Some(RecordBatch::new_empty(batch::read_schema())),
+            Source::Path(_) => Some(RecordBatch::new_empty(self.read_schema())),
             Source::Batches(_) => None,
         };
         let turn = &mut Turn::new(0);
@@ -635,6 +686,9 @@ impl Step {
             Self::Quality(filter) => Box::new(Judge::new([filter])?),
             Self::DedupExact(settings) => Box::new(DedupExact::new(settings.ignore_space)),
             Self::DedupNear(_) => unreachable!("a decision is no operator"),
+            Self::Images(_) | Self::DedupImages(_) | Self::ImageTensors(_) => {
+                Box::new(self.pictures(&mut [].iter().peekable())?)
+            }
             Self::Tokenize(tokenizer) => Box::new(Tokenize::new(tokenizer.clone())),
             Self::TokenizeFile(settings) => Box::new(Tokenize::from_file(settings)?),
             Self::Cut(tokens) => {
@@ -723,6 +777,9 @@ impl fmt::Debug for Step {
             Self::Quality(filter) => filter.fmt(f),
             Self::DedupExact(settings) => write!(f, "dedup_exact({settings:?})"),
             Self::DedupNear(settings) => write!(f, "dedup_near({settings:?})"),
+            Self::Images(settings) => write!(f, "images({settings:?})"),
+            Self::DedupImages(settings) => write!(f, "dedup_images({settings:?})"),
+            Self::ImageTensors(settings) => write!(f, "image_tensors({settings:?})"),
             Self::TokenizeFile(settings) => write!(f, "tokenize({settings:?})"),
             Self::Tokenize(tokenizer) => write!(f, "tokenize({tokenizer:?})"),
             Self::Cut(tokens) => write!(f, "cut({tokens})"),

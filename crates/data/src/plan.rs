@@ -19,8 +19,8 @@ use crate::output::{Format, Output, TokenType};
 use crate::pipeline::{Pipeline, Source, Step};
 use crate::settings::{Setting, Settings, Visit, quote};
 use crate::{
-    BadWords, ExactCopies, Formatting, LanguageRules, NearCopies, Quality, RepeatedParts,
-    Tokenization,
+    BadWords, ExactCopies, Formatting, ImageCopies, ImageRules, ImageTensors, LanguageRules,
+    NearCopies, Quality, RepeatedParts, Tokenization,
 };
 use nexus_text::{
     Basic, C4Paragraphs, C4Quality, FineWebQuality, FtfyFormatter, GopherQuality, GopherRepetition,
@@ -139,7 +139,7 @@ fn parse(plan: &str) -> Result<Spanned<DeTable<'_>>, Error> {
 }
 
 /// The steps that plans may have.
-const STEPS: [&str; 19] = [
+const STEPS: [&str; 22] = [
     "clean",
     "min_chars",
     PiiFormatter::OP,
@@ -157,6 +157,9 @@ const STEPS: [&str; 19] = [
     Basic::OP,
     ExactCopies::OP,
     NearCopies::OP,
+    ImageRules::OP,
+    ImageCopies::OP,
+    ImageTensors::OP,
     Tokenization::OP,
     "cut",
 ];
@@ -194,6 +197,9 @@ fn read_step(step: &Table<'_>) -> Result<Step, Error> {
         }
         ExactCopies::OP => Step::DedupExact(step.settings()?),
         NearCopies::OP => Step::DedupNear(step.settings()?),
+        ImageRules::OP => Step::Images(step.settings()?),
+        ImageCopies::OP => Step::DedupImages(step.settings()?),
+        ImageTensors::OP => Step::ImageTensors(step.settings()?),
         Tokenization::OP => {
             step.value("path").ok_or_else(|| step.lacks("path"))?;
             Step::TokenizeFile(step.settings()?)
@@ -299,6 +305,9 @@ fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
         },
         Step::DedupExact(settings) => write_settings(plan, settings)?,
         Step::DedupNear(settings) => write_settings(plan, settings)?,
+        Step::Images(settings) => write_settings(plan, settings)?,
+        Step::DedupImages(settings) => write_settings(plan, settings)?,
+        Step::ImageTensors(settings) => write_settings(plan, settings)?,
         Step::TokenizeFile(settings) => write_settings(plan, settings)?,
         Step::Tokenize(_) => {
             let error = no_form("a tokenizer in memory");

@@ -4,6 +4,7 @@
 use crate::Error;
 use crate::duplicates::{ExactCopies, Keep, NearCopies};
 use crate::formatting::RepeatedParts;
+use crate::images::{ImageCopies, ImageRules, ImageTensors};
 use crate::quality::{BadWords, LanguageRules};
 use crate::tokenization::Tokenization;
 use nexus_dedup::Family;
@@ -13,6 +14,8 @@ use nexus_text::{
 };
 use std::path::PathBuf;
 use toml::de::DeValue;
+
+mod images;
 
 /// A type of setting.
 pub(crate) trait Setting: Clone + PartialEq {
@@ -169,6 +172,22 @@ settings!(
     rows,
     ngram,
     family
+);
+settings!(
+    ImageRules, "images", column, label, required, min_size, max_aspect, max_pixels
+);
+settings!(ImageCopies, "dedup_images", hash, distance);
+settings!(
+    ImageTensors,
+    "image_tensors",
+    width,
+    height,
+    resize,
+    filter,
+    layout,
+    dtype,
+    mean,
+    std
 );
 settings!(Tokenization, "tokenize", path, offsets, end);
 

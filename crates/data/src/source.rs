@@ -8,6 +8,7 @@ mod documents;
 mod fault;
 mod foreign;
 mod http;
+mod images;
 mod lines;
 mod listing;
 mod open;
@@ -19,7 +20,7 @@ mod table;
 mod tar;
 mod warc;
 
-use crate::batch::Rows;
+use crate::batch::{self, Rows};
 use crate::report::{Counted, Progressed};
 use crate::stages::Removed;
 use crate::storage::Storage;
@@ -35,6 +36,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3;
 
+pub(crate) use foreign::call as call_foreign;
+pub(crate) use images::check_name;
 pub(crate) use listing::list;
 pub use listing::{Listing, MANIFEST, files};
 
@@ -87,21 +90,23 @@ pub(crate) struct Reader {
     meter: Arc<Meter>,
     bytes_total: Option<u64>,
     skipped: Counted<String>,
+    reads_images: bool,
 }
 
 impl Reader {
-    /// Finds the files of `root`.
+    /// Finds the files of `root`. Images are read where `images` names their column in tables.
     pub(crate) fn files(
         root: &Path,
         storage: &Arc<dyn Storage>,
         limit: BatchLimit,
+        images: Option<&str>,
     ) -> Result<Self, Error> {
         let Listing {
             inputs,
             skipped,
             rejects,
             ..
-        } = list(root, storage)?;
+        } = list(root, storage, images)?;
         let bytes_total = Some(inputs.iter().map(|input| input.size).sum());
         let inputs = inputs.into();
         Ok(Self {
@@ -109,6 +114,7 @@ impl Reader {
             rejects,
             bytes_total,
             skipped,
+            reads_images: images.is_some(),
             ..Self::empty(limit)
         })
     }
@@ -155,6 +161,7 @@ impl Reader {
             meter: Arc::default(),
             bytes_total: None,
             skipped: Counted::default(),
+            reads_images: false,
         }
     }
 
@@ -182,7 +189,10 @@ impl Reader {
         let rejects = std::mem::take(&mut self.rejects);
         match chunk {
             None if rejects.is_empty() => None,
-            None => Some((Chunk::Documents(Vec::new()), rejects)),
+            None => {
+                let schema = batch::schema(self.reads_images);
+                Some((Chunk::Batch(RecordBatch::new_empty(schema)), rejects))
+            }
             Some(chunk) => Some((chunk, rejects)),
         }
     }
@@ -254,6 +264,7 @@ pub(crate) fn decode(
     turn: &mut Turn,
 ) -> Result<RecordBatch, Error> {
     let mut rows = Rows::default();
+    let reads_images = chunk.reads_images();
     match chunk {
         Chunk::Batch(batch) => return Ok(batch),
         Chunk::Failed(error) => return Err(error),
@@ -275,7 +286,7 @@ pub(crate) fn decode(
             }
         }
     }
-    rows.finish()
+    rows.finish(reads_images)
 }
 
 impl Meter {

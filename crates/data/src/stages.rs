@@ -172,7 +172,8 @@ fn report_of(done: Done) -> Report {
 
 /// Rows that were found to be copies as they passed.
 pub(crate) fn duplicates(steps: &[StepReport]) -> u64 {
-    let dedup = steps.iter().filter(|step| step.name == "dedup_exact");
+    let is_dedup = |step: &&StepReport| matches!(&*step.name, "dedup_exact" | "dedup_images");
+    let dedup = steps.iter().filter(is_dedup);
     dedup
         .map(|step| step.rows_in.saturating_sub(step.rows_out))
         .sum()

@@ -1,5 +1,6 @@
 //! A gate that batches pass one at a time, in the order in which they were read.
 
+use crate::Reject;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,8 @@ pub(crate) struct Turn {
     pub(crate) waited: Duration,
     /// Lines on the documents that were dropped, where somebody wants to know.
     pub(crate) audit: Option<Vec<u8>>,
+    /// Records that a step has set aside.
+    pub(crate) rejects: Vec<Reject>,
 }
 
 impl Turn {
@@ -18,6 +21,7 @@ impl Turn {
             ticket,
             waited: Duration::ZERO,
             audit: None,
+            rejects: Vec::new(),
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Multi-index hashing (Norouzi, Punjani, Fleet 2012): hashes within `d` bits agree to within `d / 4`
 //! bits in one of their four quarters. So a query looks up the few quarters that are that near, and
 //! compares the hashes that share one.
+//!
+//! A quarter takes two bits of each row and two of each column of the 8x8 bits that a perceptual hash
+//! is: images on a white ground, whose first rows are alike, do not all share one.
 
 use crate::error::Error;
 use crate::limits::{DISTANCE_MAX, HASHES_MAX};
@@ -39,7 +42,7 @@ pub struct Near {
 pub struct NearIndex {
     distance_max: u32,
     hashes: Vec<u64>,
-    /// For each quarter and each value of it, the last hash that has it, from 1 on.
+    /// For each quarter and each value of it, the last hash that has it, from 1 on; 0 for none.
     heads: Vec<u32>,
     /// For each hash and quarter, the one before that has the same quarter, from 1 on.
     links: Vec<[u32; QUARTERS]>,
@@ -91,17 +94,11 @@ impl NearIndex {
     /// to 7, 8,000 up to 11.
     pub fn find(&self, hash: u64) -> Option<Near> {
         let mut first = usize::MAX;
-        for quarter in 0..QUARTERS {
-            for mask in &self.masks {
-                let mut link = self.heads[slot(quarter, quarter_of(hash, quarter) ^ mask)];
-                while let Some(number) = (link as usize).checked_sub(1) {
-                    if number < first && self.is_near(number, hash) {
-                        first = number;
-                    }
-                    link = self.links[number][quarter];
-                }
+        self.candidates(hash, |number| {
+            if number < first && self.is_near(number, hash) {
+                first = number;
             }
-        }
+        });
         let found = *self.hashes.get(first)?;
         Some(Near {
             number: first,
@@ -122,11 +119,25 @@ impl NearIndex {
         }
         self.hashes.push(hash);
         let number = self.hashes.len() as u32;
+        let quarters = quarters(hash);
         self.links.push(std::array::from_fn(|quarter| {
-            let head = &mut self.heads[slot(quarter, quarter_of(hash, quarter))];
+            let head = &mut self.heads[slot(quarter, quarters[quarter])];
             std::mem::replace(head, number)
         }));
         Ok(None)
+    }
+
+    /// Gives the numbers of the hashes that share a quarter that is near, some of them several times.
+    fn candidates(&self, hash: u64, mut found: impl FnMut(usize)) {
+        for (quarter, value) in quarters(hash).into_iter().enumerate() {
+            for mask in &self.masks {
+                let mut link = self.heads[slot(quarter, value ^ mask)];
+                while let Some(number) = (link as usize).checked_sub(1) {
+                    found(number);
+                    link = self.links[number][quarter];
+                }
+            }
+        }
     }
 
     fn is_near(&self, number: usize, hash: u64) -> bool {
@@ -134,10 +145,53 @@ impl NearIndex {
     }
 }
 
-fn quarter_of(hash: u64, quarter: usize) -> u16 {
-    (hash >> (quarter as u32 * QUARTER_BITS)) as u16
+/// The quarters of a hash: every fourth bit of its rows, each of which begins one bit further on.
+fn quarters(hash: u64) -> [u16; QUARTERS] {
+    let mut rows = hash.to_le_bytes();
+    for (shift, row) in (0..).zip(&mut rows) {
+        *row = row.rotate_left(shift);
+    }
+    let bits = u64::from_le_bytes(rows);
+    std::array::from_fn(|quarter| {
+        let bits = (bits >> quarter) & 0x1111_1111_1111_1111;
+        let bits = (bits | bits >> 3) & 0x0303_0303_0303_0303;
+        let bits = (bits | bits >> 6) & 0x000F_000F_000F_000F;
+        let bits = (bits | bits >> 12) & 0x0000_00FF_0000_00FF;
+        (bits | bits >> 24) as u16
+    })
 }
 
 fn slot(quarter: usize, value: u16) -> usize {
     quarter << QUARTER_BITS | usize::from(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bit_is_in_one_quarter() {
+        for bit in 0..64 {
+            let ones = quarters(1 << bit).map(u16::count_ones);
+            assert_eq!(ones.iter().sum::<u32>(), 1, "{bit}");
+        }
+        assert_eq!(quarters(u64::MAX), [u16::MAX; QUARTERS]);
+    }
+
+    #[test]
+    fn hashes_that_are_alike_in_some_rows_or_columns_are_not_all_compared() {
+        const COUNT: u64 = 2000;
+        let rows = [0xFFFF, 0xFFFF << 16, 0xFFFF << 32, 0xFFFF << 48];
+        let columns = [3, 3 << 2, 3 << 4, 3 << 6].map(|bits| bits * 0x0101_0101_0101_0101);
+        for alike in rows.into_iter().chain(columns) {
+            let mut index = NearIndex::new(3).unwrap();
+            for number in 0..COUNT {
+                let hash = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                index.insert((hash ^ hash >> 29) & !alike).unwrap();
+            }
+            let mut compared = 0;
+            index.candidates(0x1234_5678_9ABC_DEF0 & !alike, |_| compared += 1);
+            assert!(compared < COUNT / 20, "{alike:x}: {compared}");
+        }
+    }
 }

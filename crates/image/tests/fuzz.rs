@@ -2,14 +2,10 @@
 
 #![expect(unreachable_pub, reason = "fuzz targets are crates of their own")]
 
-#[path = "../../../fuzz/targets/image_jpeg.rs"]
-mod jpeg;
+#[path = "../../../fuzz/targets/image.rs"]
+mod image;
 #[path = "../../../fuzz/mutate.rs"]
 mod mutate;
-#[path = "../../../fuzz/targets/image_png.rs"]
-mod png;
-#[path = "../../../fuzz/targets/image_webp.rs"]
-mod webp;
 
 /// Mutations in the ordinary tests; `NEXUS_FUZZ_COUNT` asks for more.
 fn count() -> usize {
@@ -18,15 +14,15 @@ fn count() -> usize {
 
 #[test]
 fn jpeg_files_never_panic() {
-    mutate::replay("image_jpeg", count(), jpeg::run);
+    mutate::replay("image_jpeg", count(), image::jpeg);
 }
 
 #[test]
 fn png_files_never_panic() {
-    mutate::replay("image_png", count(), png::run);
+    mutate::replay("image_png", count(), image::png);
 }
 
 #[test]
 fn webp_files_never_panic() {
-    mutate::replay("image_webp", count(), webp::run);
+    mutate::replay("image_webp", count(), image::webp);
 }

@@ -5,6 +5,7 @@
 )]
 
 mod columns;
+mod pixels;
 mod ragged;
 mod report;
 mod settings;
@@ -175,6 +176,24 @@ impl Pipeline {
     #[pyo3(signature = (**settings))]
     fn dedup_near(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         self.then_step("dedup_near", settings)
+    }
+
+    /// Reads the images of the source, and keeps the records whose image obeys the rules.
+    #[pyo3(signature = (**settings))]
+    fn images(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step("images", settings)
+    }
+
+    /// Keeps the first of all images that look nearly the same.
+    #[pyo3(signature = (**settings))]
+    fn dedup_images(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step("dedup_images", settings)
+    }
+
+    /// Puts tensors of one size in place of images.
+    #[pyo3(signature = (**settings))]
+    fn image_tensors(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step("image_tensors", settings)
     }
 
     /// Adds token ids and where each token stands in the text, in bytes of UTF-8.

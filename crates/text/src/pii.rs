@@ -96,8 +96,9 @@ fn replace(text: &mut Cow<'_, str>, found: &[Range<usize>], by: &[String], turn:
     let (mut new, mut end) = (String::with_capacity(text.len()), 0);
     for range in found {
         new.push_str(&text[end..range.start]);
-        if let Some(replacement) = by.get(*turn) {
-            new.push_str(replacement);
+        if !by.is_empty() {
+            // The turn may be one of another formatter, with more of them.
+            new.push_str(&by[*turn % by.len()]);
             *turn = (*turn + 1) % by.len();
         }
         end = range.end;
@@ -268,6 +269,17 @@ fn is_public(address: Ipv4Addr) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_turn_of_a_formatter_with_more_replacements_is_a_turn() {
+        let (long, mut turn) = (PiiFormatter::default(), PiiTurn::default());
+        long.apply_from("8.8.8.8 8.8.4.4 1.1.1.1", &mut turn);
+        let short = PiiFormatter {
+            ip_replacement: vec!["IP".to_owned()],
+            ..long
+        };
+        assert_eq!(short.apply_from("at 8.8.8.8", &mut turn), "at IP");
+    }
 
     #[test]
     fn octets_are_those_of_the_expression() {

@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../targets/image_jpeg.rs"]
+#[path = "../../targets/image.rs"]
 mod target;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::jpeg(data));

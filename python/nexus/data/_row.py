@@ -41,6 +41,12 @@ class Row(TypedDict, total=False):
     """Where each token starts in the text, in bytes of UTF-8."""
     ends: list[int]
     """Where each token ends in the text, in bytes of UTF-8."""
+    image: bytes | None
+    """The image as its file has it, after ``images``; ``None`` where the record has none."""
+    label: int
+    """The number of the image's class, after ``images(label=...)``."""
+    pixels: memoryview | None
+    """The image as a tensor, after ``image_tensors``: ``numpy.asarray`` has its shape and type."""
     part: int
     """The number of a passage in its document, from 0, after ``cut``."""
     passage: str

@@ -54,6 +54,55 @@ class DedupNear(TypedDict, total=False):
     """How values are made: ``fast1``, ``mersenne:SEED`` (datatrove's) or ``affine:SEED``."""
 
 
+class Images(TypedDict, total=False):
+    """Settings of ``Pipeline.images``."""
+
+    column: str
+    """The column of Parquet and Arrow files that holds images; ``image`` if not given."""
+    label: str | None
+    """A key of ``fields`` whose whole numbers become a column ``label``, such as ``cls``; records
+    without one are dropped."""
+    required: bool
+    """Whether records without an image are dropped; true if not given."""
+    min_size: int
+    """The least length of the shorter side, in pixels; 1."""
+    max_aspect: float | None
+    """The greatest ratio of the longer side to the shorter one; any if not given."""
+    max_pixels: int
+    """The most pixels: a file that declares more is rejected; 89,478,485, as in Pillow."""
+
+
+class DedupImages(TypedDict, total=False):
+    """Settings of ``Pipeline.dedup_images``."""
+
+    hash: Literal["phash", "dhash"]
+    """The perceptual hash of 64 bits, as the package ``imagehash`` makes it; ``phash``."""
+    distance: int
+    """In how many bits copies differ at most, up to 19; 6."""
+
+
+class ImageTensors(TypedDict, total=False):
+    """Settings of ``Pipeline.image_tensors``."""
+
+    width: int
+    """The tensors' width, in pixels; 224."""
+    height: int
+    """The tensors' height, in pixels; 224."""
+    resize: int | None
+    """The shorter side after resizing, before the middle is cut out; 256. ``None`` squeezes the
+    whole image into the tensor."""
+    filter: Literal["bilinear", "bicubic", "lanczos"]
+    """How images are resized: as Pillow does; ``bilinear``."""
+    layout: Literal["chw", "hwc"]
+    """The order of channels, rows and columns; ``chw``."""
+    dtype: Literal["uint8", "float32"]
+    """``uint8``: 0 to 255. ``float32``: 0 to 1, less ``mean``, by ``std``."""
+    mean: Sequence[float]
+    """A number for each channel; ImageNet's if not given."""
+    std: Sequence[float]
+    """A number for each channel; ImageNet's if not given."""
+
+
 class Tokenize(TypedDict, total=False):
     """Settings of ``Pipeline.tokenize`` with a file."""
 

@@ -3,7 +3,7 @@
 use super::{mds, tar};
 use crate::batch::{columns, lists};
 use crate::output::{Format, Target, TokenType};
-use crate::{Error, jsonl};
+use crate::{Error, ErrorKind, jsonl};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use libdeflater::{CompressionLvl, Compressor};
@@ -76,6 +76,12 @@ impl Encoder {
     /// Makes bytes of a batch, or says which column has no form in the format.
     pub(crate) fn encode(self, batch: RecordBatch) -> Result<Encoded, Error> {
         let (schema, rows) = (batch.schema(), batch.num_rows());
+        let is_samples = matches!(self.format, Format::Mds | Format::WebDataset);
+        if is_samples && schema.column_with_name(columns::PIXELS).is_some() {
+            let message = format!("cannot write tensors of images as {}", self.format.name());
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with_hint("write them as parquet or arrow, or write the images themselves"));
+        }
         let form = match self.format {
             Format::Jsonl | Format::JsonlZst => {
                 let (bytes, ends) = jsonl::encode(&batch, self.as_records)?;

@@ -10,7 +10,7 @@ use crate::atomic::Spool;
 use crate::batch::columns;
 use crate::cells::Cells;
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt32Type;
+use arrow_array::types::{Int64Type, UInt32Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use serde::Serialize;
@@ -23,6 +23,9 @@ fn encoding(name: &str, data_type: &DataType) -> &'static str {
     match data_type {
         DataType::Utf8 if name != columns::FIELDS => "str",
         DataType::List(item) if item.data_type() == &DataType::UInt32 => "ndarray:uint32",
+        DataType::Int64 if name == columns::LABEL => "int",
+        // Images of different kinds, as their files have them.
+        DataType::Binary => "bytes",
         _ => "json",
     }
 }
@@ -79,8 +82,22 @@ fn column(batch: &RecordBatch, index: usize, encoding: &str) -> Result<Rows, Err
             "the column `{name}` has nulls, for which MDS has no form in `{encoding}`"
         )));
     }
-    let cells = Cells::new(array, name)?;
     let mut rows = Rows::default();
+    if encoding == "int" {
+        for label in array.as_primitive::<Int64Type>().values() {
+            rows.bytes.extend_from_slice(&label.to_le_bytes());
+            rows.ends.push(rows.bytes.len());
+        }
+        return Ok(rows);
+    }
+    if let Some(images) = array.as_binary_opt::<i32>() {
+        for image in images.iter().flatten() {
+            rows.bytes.extend_from_slice(image);
+            rows.ends.push(rows.bytes.len());
+        }
+        return Ok(rows);
+    }
+    let cells = Cells::new(array, name)?;
     for row in 0..array.len() {
         let out = &mut rows.bytes;
         match encoding {

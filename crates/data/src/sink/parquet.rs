@@ -38,6 +38,10 @@ impl Table {
         ] {
             properties = properties.set_column_dictionary_enabled(name.into(), false);
         }
+        // Images are compressed already.
+        properties = properties
+            .set_column_dictionary_enabled(columns::IMAGE.into(), false)
+            .set_column_compression(columns::IMAGE.into(), Compression::UNCOMPRESSED);
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build()));
         let writer = writer.map_err(|error| {
             let message = format!("cannot write the columns as Parquet: {error}");

@@ -6,19 +6,48 @@ use super::{OutFile, Shard};
 use crate::batch::columns;
 use crate::cells::Cells;
 use crate::{Error, jsonl};
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
+use arrow_array::{Array, BinaryArray, RecordBatch};
 use arrow_schema::DataType;
+use nexus_image::Format;
 
 const BLOCK_SIZE: usize = 512;
 /// The largest size that eleven octal digits can say.
 const MEMBER_SIZE_MAX: usize = (8 << 30) - 1;
 
-/// The members of rows: an ending, and the bytes for each row.
-pub(crate) type Members = Vec<(String, Rows)>;
+/// The members of rows.
+pub(crate) type Members = Vec<Member>;
 
-/// The text as `.txt`, lists of token ids as `.NAME.npy`, and all other columns as `.json`.
+/// A member of each row, or of each row that has one.
+pub(crate) struct Member {
+    endings: Endings,
+    rows: Rows,
+}
+
+enum Endings {
+    /// The same for all rows.
+    Same(String),
+    /// Of each row; none where the row has no such member.
+    Each(Vec<Option<&'static str>>),
+}
+
+impl Member {
+    fn new(ending: impl Into<String>, rows: Rows) -> Self {
+        let endings = Endings::Same(ending.into());
+        Self { endings, rows }
+    }
+
+    fn ending(&self, row: usize) -> Option<&str> {
+        match &self.endings {
+            Endings::Same(ending) => Some(ending),
+            Endings::Each(endings) => endings[row],
+        }
+    }
+}
+
+/// The text as `.txt`, the image by what it is, its label as `.cls`, lists of token ids as `.NAME.npy`, and all other
+/// columns as `.json`.
 pub(super) fn encode(batch: &RecordBatch) -> Result<Members, Error> {
     let schema = batch.schema();
     let (mut members, mut others) = (Members::new(), Vec::new());
@@ -33,8 +62,8 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Members, Error> {
         match field.data_type() {
             DataType::Utf8 if field.name() == text => {
                 let cells = Cells::new(column, text)?;
-                members.push((
-                    "txt".to_owned(),
+                members.push(Member::new(
+                    "txt",
                     rows(batch, |row, out| {
                         out.extend_from_slice(cells.text(row).unwrap_or_default().as_bytes());
                     }),
@@ -42,13 +71,21 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Members, Error> {
             }
             DataType::List(item) if item.data_type() == &DataType::UInt32 => {
                 let list = column.as_list::<i32>();
-                members.push((
+                members.push(Member::new(
                     format!("{}.npy", field.name()),
                     rows(batch, |row, out| {
                         let ids = list.value(row);
                         npy(ids.as_primitive::<UInt32Type>().values(), out);
                     }),
                 ));
+            }
+            DataType::Binary if field.name() == columns::IMAGE => {
+                members.push(images(batch, column.as_binary()));
+            }
+            DataType::Int64 if field.name() == columns::LABEL => {
+                let cells = Cells::new(column, columns::LABEL)?;
+                let rows = rows(batch, |row, out| cells.write(row, out));
+                members.push(Member::new("cls", rows));
             }
             _ => others.push(at),
         }
@@ -58,9 +95,26 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Members, Error> {
             .project(&others)
             .map_err(|error| Error::arrow("choose columns", error))?;
         let (bytes, ends) = jsonl::encode(&others, false)?;
-        members.push(("json".to_owned(), Rows { bytes, ends }));
+        members.push(Member::new("json", Rows { bytes, ends }));
     }
     Ok(members)
+}
+
+/// Images as their files have them.
+fn images(batch: &RecordBatch, column: &BinaryArray) -> Member {
+    let ending = |image: &[u8]| match Format::of(image) {
+        Some(Format::Jpeg) => "jpg",
+        Some(Format::Png) => "png",
+        Some(Format::WebP) => "webp",
+        _ => "bin",
+    };
+    let rows = rows(batch, |row, out| {
+        if column.is_valid(row) {
+            out.extend_from_slice(column.value(row));
+        }
+    });
+    let endings = Endings::Each(column.iter().map(|image| image.map(ending)).collect());
+    Member { endings, rows }
 }
 
 fn rows(batch: &RecordBatch, mut write: impl FnMut(usize, &mut Vec<u8>)) -> Rows {
@@ -105,8 +159,11 @@ impl Shard for Archive {
         };
         let mut next = from;
         while next < rows.rows() && (next == from || self.file.size() < limit) {
-            for (ending, bytes) in members {
-                let bytes = bytes.get(next);
+            for member in members {
+                let bytes = member.rows.get(next);
+                let Some(ending) = member.ending(next) else {
+                    continue;
+                };
                 self.file
                     .append(&header(&format!("{:09}.{ending}", self.row), bytes.len())?)?;
                 self.file.append(bytes)?;

@@ -25,7 +25,7 @@ pub(super) struct Cells {
 
 /// Some records of a file, with the lines on which they begin.
 pub(crate) struct CellChunk {
-    input: Input,
+    pub(super) input: Input,
     header: Arc<Header>,
     records: Vec<(u64, ByteRecord)>,
 }

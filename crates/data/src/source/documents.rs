@@ -1,4 +1,4 @@
-//! Text, Markdown and HTML files to rows: one file is one document.
+//! Text, Markdown, HTML and image files to rows: one file is one document.
 
 use super::fault::Fault;
 use super::listing::{Compression, Format, Input};
@@ -21,7 +21,11 @@ pub(crate) fn decode(
 ) -> Result<(), String> {
     let bytes = read(input, meter, fault);
     meter.bytes.fetch_add(input.size, Ordering::Relaxed);
-    let text = String::from_utf8(bytes?)
+    let mut bytes = bytes?;
+    if input.format == Format::Image {
+        rows.push_image(std::mem::take(&mut bytes));
+    }
+    let text = String::from_utf8(bytes)
         .map_err(|error| format!("invalid UTF-8: {}", error.utf8_error()))?;
     let text = text
         .strip_prefix('\u{FEFF}')

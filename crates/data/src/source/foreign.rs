@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls a reader of another library. It should not panic on a broken file, but nobody can promise
 /// that for it; such a panic becomes a reason to set the file aside.
-pub(super) fn call<T, E: std::fmt::Display>(
+pub(crate) fn call<T, E: std::fmt::Display>(
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(read)) {

@@ -164,6 +164,7 @@ mod tests {
             size: 0,
             version: String::new(),
             storage: std::sync::Arc::new(crate::storage::LocalStorage),
+            images: None,
         };
         let mut lines = Lines::new(input, Box::new(io::Cursor::new(bytes)));
         let (mut found, mut rejects) = (Vec::new(), Vec::new());

@@ -2,6 +2,7 @@
 
 use crate::limits::FILES_MAX;
 use crate::report::Counted;
+use crate::source::images;
 use crate::storage::{LocalStorage, Storage, StoredFile};
 use crate::{Error, ErrorKind, Reject};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub(crate) enum Format {
     Text,
     Markdown,
     Html,
+    Image,
     JsonLines,
     Csv { delimiter: u8 },
     Parquet,
@@ -24,7 +26,7 @@ pub(crate) enum Format {
 impl Format {
     /// Whether a file is one document, and not a series of records.
     pub(crate) fn is_document(self) -> bool {
-        matches!(self, Self::Text | Self::Markdown | Self::Html)
+        matches!(self, Self::Text | Self::Markdown | Self::Html | Self::Image)
     }
 }
 
@@ -53,9 +55,15 @@ pub(crate) struct Input {
     /// What tells it from what may be there later.
     pub(crate) version: String,
     pub(crate) storage: Arc<dyn Storage>,
+    /// The column of tables that holds images; none where images are not read.
+    pub(crate) images: Option<Arc<str>>,
 }
 
 impl Input {
+    pub(crate) fn reads_images(&self) -> bool {
+        self.images.is_some()
+    }
+
     /// The file as its storage knows it.
     pub(super) fn stored(&self) -> StoredFile {
         StoredFile {
@@ -81,6 +89,8 @@ pub struct Listing {
     pub(crate) inputs: Vec<Input>,
     pub(crate) skipped: Counted<String>,
     pub(crate) rejects: Vec<Reject>,
+    /// As [`Input::images`].
+    images: Option<Arc<str>>,
 }
 
 const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and .arrow, each also \
@@ -93,20 +103,26 @@ const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and
 /// nothing to read, as a run says too.
 pub fn files(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
     let storage: Arc<dyn Storage> = Arc::new(LocalStorage);
-    let listing = list(root.as_ref(), &storage)?;
+    let listing = list(root.as_ref(), &storage, None)?;
     Ok(listing.inputs.into_iter().map(|input| input.path).collect())
 }
 
 /// The file that a pipeline writes beside its shards. It is no source.
 pub const MANIFEST: &str = "_manifest.json";
 
-/// Lists a file, or a folder and what is below it, sorted by name at each level.
-pub(crate) fn list(root: &Path, storage: &Arc<dyn Storage>) -> Result<Listing, Error> {
+/// Lists a file, or a folder and what is below it, sorted by name at each level. Images are read where
+/// `images` names the column that holds them in tables.
+pub(crate) fn list(
+    root: &Path,
+    storage: &Arc<dyn Storage>,
+    images: Option<&str>,
+) -> Result<Listing, Error> {
     let mut listing = Listing {
         storage: storage.clone(),
         inputs: Vec::new(),
         skipped: Counted::default(),
         rejects: Vec::new(),
+        images: images.map(Arc::from),
     };
     storage.list(root, &mut listing)?;
     if !listing.inputs.is_empty() || !listing.rejects.is_empty() {
@@ -137,7 +153,8 @@ impl Listing {
             size,
             version,
         } = file;
-        let Some((format, compression)) = kind(&id) else {
+        let is_read = |format| format != Format::Image || self.images.is_some();
+        let Some((format, compression)) = kind(&id).filter(|kind| is_read(kind.0)) else {
             self.skip(&path);
             return Ok(());
         };
@@ -155,6 +172,7 @@ impl Listing {
             size,
             version,
             storage: self.storage.clone(),
+            images: self.images.clone(),
         });
         Ok(())
     }
@@ -195,6 +213,7 @@ fn kind(name: &str) -> Option<(Format, Compression)> {
         "txt" => Format::Text,
         "md" | "markdown" => Format::Markdown,
         "html" | "htm" => Format::Html,
+        ending if images::is_image(ending) => Format::Image,
         "jsonl" | "ndjson" => Format::JsonLines,
         "csv" => Format::Csv { delimiter: b',' },
         "tsv" => Format::Csv { delimiter: b'\t' },

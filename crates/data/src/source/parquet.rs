@@ -39,7 +39,7 @@ impl Groups {
         let file =
             Ranged::open(input, &meter.fault).map_err(|error| format!("cannot open: {error}"))?;
         meter.add_file();
-        let metadata = read_metadata(&file, input.size).inspect_err(|_| {
+        let metadata = read_metadata(&file, input).inspect_err(|_| {
             meter.bytes.fetch_add(input.size, Ordering::Relaxed);
         })?;
         Ok(Self {
@@ -128,13 +128,13 @@ impl Groups {
     }
 }
 
-fn read_metadata(file: &Ranged, size: u64) -> Result<ArrowReaderMetadata, String> {
+fn read_metadata(file: &Ranged, input: &Input) -> Result<ArrowReaderMetadata, String> {
     // Types that only Arrow knows are left out: texts are `Utf8`, whoever wrote them.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     // The footer comes last, so a file that was cut has none.
     let metadata = foreign::call(|| ArrowReaderMetadata::load(file, options))
         .map_err(|error| format!("cannot read the Parquet footer: {error}"))?;
-    table::check(metadata.schema())?;
+    table::check(metadata.schema(), input.images.as_deref())?;
     for group in metadata.metadata().row_groups() {
         let is_inside = group.num_rows() >= 0
             && group.columns().iter().all(|column| {
@@ -144,7 +144,7 @@ fn read_metadata(file: &Ranged, size: u64) -> Result<ArrowReaderMetadata, String
                 let end = start.checked_add(column.compressed_size());
                 start >= 0
                     && column.compressed_size() >= 0
-                    && end.is_some_and(|end| end as u64 <= size)
+                    && end.is_some_and(|end| end as u64 <= input.size)
             });
         if !is_inside {
             return Err(

@@ -1,7 +1,7 @@
 //! Samples of tar archives to rows.
 
-use super::listing::Input;
-use crate::batch::Rows;
+use super::{images, listing::Input};
+use crate::batch::{Rows, columns};
 use crate::{Document, Reject, html, markdown, record};
 
 /// Members that belong together.
@@ -9,7 +9,9 @@ pub(super) struct Sample {
     pub(super) key: String,
     number: u64,
     members: Vec<(String, Vec<u8>)>,
-    /// Endings of members that are no text.
+    /// The image with its ending, where images are read.
+    image: Option<(String, Vec<u8>)>,
+    /// Endings of members that are not read.
     left_out: Vec<String>,
     size: usize,
 }
@@ -29,7 +31,12 @@ fn kind(ending: &str) -> String {
         .to_ascii_lowercase()
 }
 
-/// Whether a member is read.
+/// Whether a member is an image.
+pub(super) fn is_image(ending: &str) -> bool {
+    images::is_image(&kind(ending))
+}
+
+/// Whether a member is read as text.
 pub(super) fn is_text(ending: &str) -> bool {
     matches!(
         kind(ending).as_str(),
@@ -45,13 +52,14 @@ impl Sample {
             key,
             number,
             members,
+            image: None,
             left_out,
             size: 0,
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.members.len() + self.left_out.len()
+        self.members.len() + self.left_out.len() + usize::from(self.image.is_some())
     }
 
     /// Bytes of all members that were read.
@@ -64,11 +72,20 @@ impl Sample {
         self.members.push((ending.to_owned(), bytes));
     }
 
+    pub(super) fn has_image(&self) -> bool {
+        self.image.is_some()
+    }
+
+    pub(super) fn add_image(&mut self, ending: &str, bytes: Vec<u8>) {
+        self.size += bytes.len();
+        self.image = Some((ending.to_owned(), bytes));
+    }
+
     pub(super) fn leave_out(&mut self, ending: &str) {
         self.left_out.push(ending.to_owned());
     }
 
-    /// Id, text and fields.
+    /// Id, text and fields. A sample with an image needs no text.
     fn row(self) -> Result<(Option<String>, String, String), String> {
         let (mut id, mut text, mut fields) = (None, None, serde_json::Map::new());
         let mut object = None;
@@ -98,6 +115,10 @@ impl Sample {
                 fields.insert(ending, document.text.into());
             }
         }
+        if let Some((ending, _)) = &self.image {
+            let name = format!("{}.{ending}", self.key);
+            fields.insert(columns::IMAGE.to_owned(), name.into());
+        }
         if !self.left_out.is_empty() {
             fields.insert("members".to_owned(), self.left_out.into());
         }
@@ -108,9 +129,12 @@ impl Sample {
             text = text.or(parts.text);
             fields = join(&parts.fields, &fields);
         }
-        let text = text
-            .ok_or("the sample has no text: no `.txt`, `.md`, `.html` and no `text` in `.json`")?;
-        Ok((id, text, fields))
+        if text.is_none() && self.image.is_none() {
+            return Err(
+                "the sample has no text: no `.txt`, `.md`, `.html` and no `text` in `.json`".into(),
+            );
+        }
+        Ok((id, text.unwrap_or_default(), fields))
     }
 }
 
@@ -127,10 +151,15 @@ impl SampleChunk {
     /// Appends a row for each sample that holds a text.
     pub(super) fn decode(self, rows: &mut Rows, rejects: &mut Vec<Reject>) {
         let Self { input, samples } = self;
-        for sample in samples {
+        for mut sample in samples {
             let (number, place) = (sample.number, format!("{}:{}", input.id, sample.key));
+            let image = sample
+                .image
+                .as_mut()
+                .map(|(_, image)| std::mem::take(image));
             match sample.row() {
                 Ok((id, text, fields)) => {
+                    image.into_iter().for_each(|image| rows.push_image(image));
                     rows.ids.push(id.unwrap_or(place));
                     rows.texts.push(&text);
                     rows.sources.push(input.source.clone());

@@ -1,8 +1,9 @@
 //! Batches of Parquet and Arrow files to rows.
 
+use super::images::{self, Images};
 use super::listing::Input;
 use super::{BatchLimit, Chunk};
-use crate::batch::{Columns, assemble, read_schema, string_array};
+use crate::batch::{self, assemble, string_array};
 use crate::cells::Cells;
 use crate::limits::{COLUMN_SIZE_MAX, COLUMNS_MAX};
 use crate::{Error, Reject, columns, record};
@@ -15,21 +16,24 @@ use std::sync::Arc;
 
 /// Some rows of a file.
 pub(crate) struct TableChunk {
-    input: Input,
+    pub(super) input: Input,
     /// The number of the first row in its file, from 1.
     first_row: u64,
     batch: RecordBatch,
 }
 
-/// Whether the columns of a file can be rows here.
-pub(super) fn check(schema: &Schema) -> Result<(), String> {
+/// Whether the columns of a file can be rows here. `images` is the column that may hold images.
+pub(super) fn check(schema: &Schema, images: Option<&str>) -> Result<(), String> {
     if schema.fields().len() > COLUMNS_MAX {
         return Err(format!(
             "the file has more columns than COLUMNS_MAX = {COLUMNS_MAX}"
         ));
     }
     for field in schema.fields() {
-        Cells::check(field.data_type(), field.name())?;
+        match images {
+            Some(name) if field.name() == name => images::check(field.data_type(), name)?,
+            _ => Cells::check(field.data_type(), field.name())?,
+        }
     }
     let names = || {
         let names: Vec<_> = schema
@@ -39,13 +43,15 @@ pub(super) fn check(schema: &Schema) -> Result<(), String> {
             .collect();
         names.join(", ")
     };
-    match schema.column_with_name(columns::TEXT) {
-        None => Err(format!("there is no column `text` among {}", names())),
-        Some((_, field)) if !is_string(field.data_type()) => Err(format!(
+    match (schema.column_with_name(columns::TEXT), images) {
+        (None, Some(name)) if schema.column_with_name(name).is_some() => Ok(()),
+        (None, Some(name)) => Err(images::missing(name, &names())),
+        (None, None) => Err(format!("there is no column `text` among {}", names())),
+        (Some((_, field)), _) if !is_string(field.data_type()) => Err(format!(
             "the column `text` is no text but {}",
             field.data_type()
         )),
-        Some(_) => Ok(()),
+        (Some(_), _) => Ok(()),
     }
 }
 
@@ -79,10 +85,14 @@ impl Pending {
         if rest == 0 {
             return None;
         }
-        let text = self.batch.column_by_name(columns::TEXT)?;
+        let text = self.batch.column_by_name(columns::TEXT);
+        let images = input.images.as_deref();
+        let images = images.and_then(|name| Images::of(&self.batch, name));
         let (mut rows, mut size) = (0, 0);
         while rows < rest.min(limit.rows) && (rows == 0 || size < limit.size_bytes) {
-            size += text_size(text, self.start + rows);
+            let row = self.start + rows;
+            size += text.map_or(0, |text| text_size(text, row));
+            size += images.as_ref().map_or(0, |images| images.size(row));
             rows += 1;
         }
         let batch = self.batch.slice(self.start, rows);
@@ -116,11 +126,11 @@ impl TableChunk {
             batch,
         } = self;
         let rows = batch.num_rows();
-        let text = text(&batch)?;
-        let (fields, reasons) = fields(&batch, &text)?;
+        let text = text(&batch, &input)?;
+        let (fields, reasons) = fields(&batch, &text, &input)?;
         let ids = ids(&batch, &input, first_row)?;
         let source: Vec<&str> = vec![&input.source; rows];
-        let columns: Columns = [
+        let mut columns: Vec<ArrayRef> = vec![
             Arc::new(ids),
             Arc::new(without_nulls(text)),
             Arc::new(string_array(&source)?),
@@ -129,7 +139,13 @@ impl TableChunk {
             )),
             Arc::new(fields),
         ];
-        let batch = assemble(read_schema(), columns.into())?;
+        if let Some(name) = input.images.as_deref() {
+            let images = Images::of(&batch, name).map(|images| images.to_binary());
+            columns.push(Arc::new(
+                images.transpose()?.unwrap_or_else(|| images::none(rows)),
+            ));
+        }
+        let batch = assemble(batch::schema(input.reads_images()), columns)?;
         if reasons.is_empty() {
             return Ok(batch);
         }
@@ -143,10 +159,13 @@ impl TableChunk {
     }
 }
 
-/// The column `text` as `Utf8`.
-fn text(batch: &RecordBatch) -> Result<StringArray, Error> {
-    let missing = || Error::invalid("there is no column `text`");
-    let text = batch.column_by_name(columns::TEXT).ok_or_else(missing)?;
+/// The column `text` as `Utf8`; a table of images need not have it.
+fn text(batch: &RecordBatch, input: &Input) -> Result<StringArray, Error> {
+    let text = match batch.column_by_name(columns::TEXT) {
+        Some(text) => text,
+        None if input.reads_images() => return string_array(&vec![""; batch.num_rows()]),
+        None => return Err(Error::invalid("there is no column `text`")),
+    };
     match text.data_type() {
         DataType::Utf8 => Ok(text.as_string().clone()),
         DataType::LargeUtf8 => collect(text.as_string::<i64>().iter()),
@@ -202,13 +221,23 @@ fn ids(batch: &RecordBatch, input: &Input, first_row: u64) -> Result<StringArray
 /// Rows that cannot be used, with the reasons.
 type Reasons = Vec<(usize, String)>;
 
-/// All other columns as a JSON object; the keys of an object `fields` count as columns.
-fn fields(batch: &RecordBatch, text: &StringArray) -> Result<(StringArray, Reasons), Error> {
+/// All other columns as a JSON object; the keys of an object `fields` count as columns. Of an image
+/// the name is left.
+fn fields(
+    batch: &RecordBatch,
+    text: &StringArray,
+    input: &Input,
+) -> Result<(StringArray, Reasons), Error> {
     let schema = batch.schema();
     let mut others = Vec::new();
     for (field, array) in schema.fields().iter().zip(batch.columns()) {
         let name = field.name().as_str();
-        if name != columns::ID && name != columns::TEXT {
+        if input.images.as_deref() == Some(name) {
+            let names = Images::of(batch, name).and_then(|images| images.names);
+            if let Some(names) = names {
+                others.push((columns::IMAGE, Cells::new(names, name)?));
+            }
+        } else if name != columns::ID && name != columns::TEXT {
             others.push((name, Cells::new(array, name)?));
         }
     }

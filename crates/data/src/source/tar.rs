@@ -80,7 +80,9 @@ impl Samples {
                 "a sample has more members than SAMPLE_MEMBERS_MAX = {SAMPLE_MEMBERS_MAX}"
             ));
         }
-        if !sample::is_text(ending) {
+        let is_image =
+            self.input.reads_images() && sample::is_image(ending) && !current.has_image();
+        if !is_image && !sample::is_text(ending) {
             current.leave_out(ending);
             return skip_data(&mut self.reader, size);
         }
@@ -94,7 +96,11 @@ impl Samples {
             return skip_data(&mut self.reader, size);
         }
         let bytes = read_data(&mut self.reader, size)?;
-        current.add(ending, bytes);
+        if is_image {
+            current.add_image(ending, bytes);
+        } else {
+            current.add(ending, bytes);
+        }
         Ok(())
     }
 }

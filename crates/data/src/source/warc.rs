@@ -19,7 +19,7 @@ pub(super) struct Captures {
 
 /// Some records of a file.
 pub(crate) struct CaptureChunk {
-    input: Input,
+    pub(super) input: Input,
     captures: Vec<Capture>,
 }
 

@@ -2,6 +2,7 @@
 
 mod broken;
 mod harness;
+mod images;
 mod passages;
 mod peers;
 mod plan;

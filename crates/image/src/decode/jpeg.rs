@@ -11,6 +11,9 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
+/// The value of samples that a broken file does not tell.
+const MISSING: u8 = 128;
+
 type Jpeg<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
 
 pub(super) fn size(bytes: &[u8]) -> Result<(usize, usize), Error> {
@@ -35,6 +38,8 @@ pub(super) fn decode(
         .exif()
         .map_or(Orientation::UPRIGHT, |block| Orientation::of(block));
     let pixels = image.reset(width, height);
+    // Of some broken files the decoder leaves rows as they were: those of an earlier image.
+    pixels.fill(MISSING);
     decoder
         .decode_into(pixels)
         .map_err(|error| failed(bytes, &format!(" of {width}x{height} pixels"), error))?;

@@ -121,7 +121,9 @@ impl Decoder {
     /// grey, palette and CMYK become RGB, alpha is dropped, of 16 bits the high 8 are kept, but
     /// 16-bit grey without alpha is clipped at 255. PNG and WebP give Pillow's bytes. A JPEG with
     /// subsampled colour differs by half a level on average and 6 at most, others by 2 at most. Colour
-    /// profiles are not applied. After an error, `image` holds any pixels.
+    /// profiles are not applied. A JPEG that is broken within, but has its end marker, is no error, as
+    /// it is none for Pillow: what it does not tell is grey. An orientation that stands in XMP alone
+    /// is not applied. After an error, `image` holds any pixels.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) when this is no JPEG, PNG or WebP, or a rare kind,

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{UInt32Type, UInt64Type};
-use arrow_array::{Array, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
-use arrow_schema::DataType;
+use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
+use arrow_array::{
+    Array, BinaryArray, Int64Array, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array,
+};
+use arrow_schema::{DataType, Field};
 use nexus_data::columns;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+
+use super::pixels::Pixels;
 
 /// The columns of a batch, their types found out once.
 pub(super) struct Columns<'a> {
@@ -23,6 +27,9 @@ enum Cells<'a> {
     Long(&'a UInt64Array),
     Short(&'a UInt32Array),
     Lists(&'a ListArray, &'a UInt32Array),
+    Signed(&'a Int64Array),
+    Bytes(&'a BinaryArray),
+    Pixels(Pixels<'a>),
 }
 
 impl<'a> Columns<'a> {
@@ -30,7 +37,7 @@ impl<'a> Columns<'a> {
         let mut cells = Vec::with_capacity(batch.num_columns());
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let name = PyString::intern(py, field.name());
-            cells.push((name.unbind(), Cells::new(py, field.name(), array.as_ref())?));
+            cells.push((name.unbind(), Cells::new(py, field, array.as_ref())?));
         }
         Ok(Self { cells })
     }
@@ -45,7 +52,8 @@ impl<'a> Columns<'a> {
 }
 
 impl<'a> Cells<'a> {
-    fn new(py: Python<'_>, name: &str, array: &'a dyn Array) -> PyResult<Self> {
+    fn new(py: Python<'_>, field: &Field, array: &'a dyn Array) -> PyResult<Self> {
+        let (name, metadata) = (field.name().as_str(), field.metadata());
         Ok(match array.data_type() {
             DataType::Utf8 if name == columns::FIELDS => {
                 let loads = py.import("json")?.getattr("loads")?;
@@ -54,6 +62,11 @@ impl<'a> Cells<'a> {
             DataType::Utf8 => Self::Strings(array.as_string()),
             DataType::UInt64 => Self::Long(array.as_primitive::<UInt64Type>()),
             DataType::UInt32 => Self::Short(array.as_primitive::<UInt32Type>()),
+            DataType::Int64 => Self::Signed(array.as_primitive::<Int64Type>()),
+            DataType::Binary => Self::Bytes(array.as_binary()),
+            DataType::FixedSizeList(_, _) if name == columns::PIXELS => {
+                Self::Pixels(Pixels::new(py, array.as_fixed_size_list(), metadata)?)
+            }
             DataType::List(item) if item.data_type() == &DataType::UInt32 => {
                 let list = array.as_list::<i32>();
                 Self::Lists(list, list.values().as_primitive::<UInt32Type>())
@@ -72,6 +85,12 @@ impl<'a> Cells<'a> {
             Self::Json(array, loads) => Ok(loads.call1(py, (array.value(row),))?.into_bound(py)),
             Self::Long(array) => Ok(valid(array).then(|| array.value(row)).into_pyobject(py)?),
             Self::Short(array) => Ok(valid(array).then(|| array.value(row)).into_pyobject(py)?),
+            Self::Signed(array) => Ok(valid(array).then(|| array.value(row)).into_pyobject(py)?),
+            Self::Bytes(array) => {
+                let bytes = valid(array).then(|| PyBytes::new(py, array.value(row)));
+                Ok(bytes.into_pyobject(py)?)
+            }
+            Self::Pixels(pixels) => pixels.get(py, row),
             Self::Lists(list, values) => {
                 let offsets = list.value_offsets();
                 let range = offsets[row] as usize..offsets[row + 1] as usize;

@@ -1,0 +1,78 @@
+//! Images that look nearly the same, found in the order of documents.
+
+use super::{DEDUP, Stop};
+use crate::Error;
+use crate::audit::Lines;
+use crate::batch::{Row, columns};
+use crate::images::{ImageCopies, ImageHash};
+use crate::turnstile::{Turn, Turnstile};
+use arrow_array::RecordBatch;
+use nexus_image::{Hasher, Image, NearIndex};
+
+pub(super) struct Copies {
+    hash: ImageHash,
+    pub(super) seen: Turnstile<Seen>,
+}
+
+/// The images that stay, and their ids where somebody wants to know.
+pub(super) struct Seen {
+    index: NearIndex,
+    ids: Vec<String>,
+}
+
+impl Copies {
+    pub(super) fn new(settings: ImageCopies) -> Result<Self, Error> {
+        let seen = Seen {
+            index: settings.index()?,
+            ids: Vec::new(),
+        };
+        Ok(Self {
+            hash: settings.hash,
+            seen: Turnstile::new(seen),
+        })
+    }
+
+    pub(super) fn hash(&self, hasher: &mut Hasher, image: &Image) -> u64 {
+        match self.hash {
+            ImageHash::Phash => hasher.phash(image),
+            ImageHash::Dhash => hasher.dhash(image),
+        }
+    }
+
+    /// Which rows are no copies, in the order of documents.
+    pub(super) fn pass(
+        &self,
+        batch: &RecordBatch,
+        hashes: &[Option<u64>],
+        turn: &mut Turn,
+    ) -> Result<Vec<bool>, Stop> {
+        let is_audited = turn.audit.is_some();
+        let mut lines = Vec::new();
+        let found = self.seen.pass(turn, |Seen { index, ids }| {
+            let mut stays = Vec::with_capacity(hashes.len());
+            for (row, hash) in hashes.iter().enumerate() {
+                let near = hash.map_or(Ok(None), |hash| index.insert(hash))?;
+                stays.push(near.is_none());
+                if !is_audited {
+                    continue;
+                }
+                match near {
+                    Some(near) => lines.push((row, ids[near.number].clone(), near.distance)),
+                    None if hash.is_some() => {
+                        let id = Row::new(batch, row).get(columns::ID);
+                        ids.push(id.unwrap_or_default().to_owned());
+                    }
+                    None => {}
+                }
+            }
+            Ok(stays)
+        })?;
+        let stays = found.map_err(|error| Error::image("step `dedup_images`", error))?;
+        let mut audit = Lines::of(turn, batch);
+        for (row, id, distance) in lines {
+            let similarity = 1.0 - f64::from(distance) / 64.0;
+            audit.duplicate(row, DEDUP, Some(&id), Some(similarity));
+        }
+        Ok(stays)
+    }
+}
