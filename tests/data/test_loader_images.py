@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import tarfile
 from pathlib import Path
@@ -83,10 +84,10 @@ def test_augmentation_and_order_resume(folder: Path) -> None:
             folder, size=8, crop="random_resized", flip=0.5, seed=3, tail="keep", **options
         )
 
+    both = loader(batch_size=1, threads=0)
     whole = {
         (batch.epoch, row): image
-        for _ in range(2)
-        for batch in loader(batch_size=1, threads=0)
+        for batch in itertools.chain(both, both)
         for row, image in zip(batch.rows, np.asarray(batch.images), strict=True)
     }
     assert any((whole[0, row] != whole[1, row]).any() for row in range(6))
