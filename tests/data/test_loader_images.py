@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,10 +53,10 @@ def test_a_folder_gives_images_labels_and_classes(folder: Path) -> None:
 
 
 def test_layouts_and_types(folder: Path) -> None:
-    options = {"batch_size": 6, "size": 8, "crop": "none", "shuffle": False}
-    floats = next(ImageLoader(folder, mean=(0, 0, 0), std=(1, 1, 1), **options))  # type: ignore[arg-type]
-    first = next(ImageLoader(folder, dtype="uint8", **options))  # type: ignore[arg-type]
-    last = next(ImageLoader(folder, dtype="uint8", layout="NHWC", **options))  # type: ignore[arg-type]
+    options: dict[str, Any] = {"batch_size": 6, "size": 8, "crop": "none", "shuffle": False}
+    floats = next(ImageLoader(folder, mean=(0, 0, 0), std=(1, 1, 1), **options))
+    first = next(ImageLoader(folder, dtype="uint8", **options))
+    last = next(ImageLoader(folder, dtype="uint8", layout="NHWC", **options))
     chw, hwc = np.asarray(first.images), np.asarray(last.images)
     assert chw.dtype == np.uint8
     assert (chw == hwc.transpose(0, 3, 1, 2)).all()
@@ -78,15 +80,15 @@ def test_pillow_gives_the_same_pixels(folder: Path) -> None:
 
 
 def test_augmentation_and_order_resume(folder: Path) -> None:
-    def loader(**options: int) -> ImageLoader:
+    def loader(**options: Any) -> ImageLoader:
         return ImageLoader(
             folder, size=8, crop="random_resized", flip=0.5, seed=3, tail="keep", **options
         )
 
+    both = loader(batch_size=1, threads=0)
     whole = {
         (batch.epoch, row): image
-        for _ in range(2)
-        for batch in loader(batch_size=1, threads=0)
+        for batch in itertools.chain(both, both)
         for row, image in zip(batch.rows, np.asarray(batch.images), strict=True)
     }
     assert any((whole[0, row] != whole[1, row]).any() for row in range(6))
@@ -127,6 +129,7 @@ def test_tables_of_hugging_face_are_read(tmp_path: Path) -> None:
     arrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
     files = [(FILES / name).read_bytes() for name in NAMES]
+    images: list[dict[str, object]]
     images = [{"bytes": file, "path": name} for file, name in zip(files, NAMES, strict=True)]
     table = arrow.table({"image": images, "label": [0, 1, 0, 1, 0, 1]})
     parquet.write_table(table, tmp_path / "data.parquet", row_group_size=2)
@@ -167,14 +170,23 @@ def test_webdataset_archives_are_read(tmp_path: Path) -> None:
 
 def test_litdata_chunks_are_read(tmp_path: Path) -> None:
     writer = pytest.importorskip("litdata.streaming.writer", reason="needs litdata")
-    out = writer.BinaryWriter(str(tmp_path), chunk_bytes=1 << 16)
-    for at, name in enumerate(NAMES):
-        out[at] = {"image": (FILES / name).read_bytes(), "label": at}
+    pillow = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    out = writer.BinaryWriter(str(tmp_path / "x"), chunk_bytes=1 << 16)
+    for at, name in enumerate(["s444.jpg", "s420.jpg", "rgb.jpg"]):
+        out[at] = {"image": pillow.open(FILES / name), "label": at}
     out.done()
     out.merge(1)
-    for fields in ({}, {"image_field": "image", "label_field": "label"}):
-        batch = next(ImageLoader(tmp_path, batch_size=6, size=8, **fields))
+    options: dict[str, Any] = {"batch_size": 3, "size": 8}
+    for fields in ({}, {"image_field": "image", "label_field": "label"}, {"image_field": "0"}):
+        batch = next(ImageLoader(tmp_path / "x", **options, **fields))
         assert np.asarray(batch.labels).tolist() == batch.rows
+    # Of plain values it writes a file of Arrow into the chunk.
+    out = writer.BinaryWriter(str(tmp_path / "y"), chunk_bytes=1 << 16)
+    out[0] = {"image": (FILES / NAMES[0]).read_bytes(), "label": 0}
+    out.done()
+    out.merge(1)
+    with pytest.raises(ValueError, match="holds an Arrow file"):
+        ImageLoader(tmp_path / "y")
 
 
 @pytest.mark.parametrize("compression", [None, "zstd:3"])
@@ -203,11 +215,9 @@ def test_mds_shards_are_read(tmp_path: Path, compression: str | None) -> None:
         ({"format": "npy"}, 'cannot use format "npy"'),
     ],
 )
-def test_what_cannot_be_done_says_why(
-    folder: Path, options: dict[str, object], wanted: str
-) -> None:
+def test_what_cannot_be_done_says_why(folder: Path, options: dict[str, Any], wanted: str) -> None:
     with pytest.raises(ValueError, match=wanted):
-        ImageLoader(folder, **options)  # type: ignore[arg-type]
+        ImageLoader(folder, **options)
 
 
 def test_no_image_at_all_is_an_error(tmp_path: Path) -> None:

@@ -93,15 +93,17 @@ impl<M: Maker> Recipe<M> {
         let count = self.maker.count();
         let positions = share.start..share.start + share.len as u64;
         let ordered = Ordered {
-            rows: positions.clone().map(|at| order.get(at % count)).collect(),
+            rows: positions.map(|at| order.get(at % count)).collect(),
             seed: self.seed,
             epoch: *epoch,
             cache: &self.cache,
         };
         let batch = self.maker.make(ordered, scratch)?;
-        if self.ahead && positions.end <= count {
-            // What the next window needs, a part of it at each batch.
-            for unit in order.upcoming(positions) {
+        if self.ahead {
+            // What the next window needs, a part of it at each batch: what all ranks have read since
+            // the last step of this worker.
+            let steps = self.split.step_rows().saturating_mul(self.split.workers);
+            for unit in order.upcoming(share.cursor.saturating_sub(steps)..share.cursor) {
                 self.maker.unpack(unit as usize, &self.cache);
             }
         }

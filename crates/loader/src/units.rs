@@ -52,12 +52,13 @@ impl Units {
     /// Which units of the next window are to be unpacked by the time that these positions are read,
     /// so that its units come one by one while this window is read.
     pub(crate) fn upcoming(&self, positions: Range<u64>) -> impl Iterator<Item = u64> {
-        let number = self.unit_at(positions.start) / self.window;
+        let last = positions.end.max(1) - 1;
+        let number = self.unit_at(last) / self.window;
         let Range { start, end } = self.window(number);
         let next = (number + 1) * self.window..self.order.len().min((number + 2) * self.window);
         let count = next.end.saturating_sub(next.start);
         let due = |position: u64| {
-            let done = u128::from(position.min(end) - start);
+            let done = u128::from(position.clamp(start, end) - start);
             (u128::from(count) * done / u128::from(end - start)) as u64
         };
         let due = due(positions.start)..due(positions.end);
@@ -116,6 +117,12 @@ mod tests {
             .collect();
         let want: Vec<Vec<u64>> = (4..12).map(|at| vec![units.order.get(at)]).collect();
         assert_eq!(announced, want);
+        assert_eq!(units.upcoming(0..40).count(), 4, "other ranks read between");
+        assert_eq!(
+            units.upcoming(30..50).count(),
+            1,
+            "of the window of the last position"
+        );
         assert_eq!(units.upcoming(80..120).count(), 0, "nothing follows");
     }
 }

@@ -113,7 +113,7 @@ fn archive(files: &[Vec<u8>]) -> Vec<u8> {
             let image = (format!("a/{at}.{extension}"), file.clone());
             [
                 image,
-                (format!("a/{at}.cls"), format!("{}0", at).into_bytes()),
+                (format!("a/{at}.cls"), format!("{at}0").into_bytes()),
             ]
         })
         .collect();

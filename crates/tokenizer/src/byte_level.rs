@@ -85,7 +85,7 @@ fn whole(pattern: Pattern) -> Cut {
     }
 }
 
-/// The automaton of several expressions before a ByteLevel that does nothing but write bytes.
+/// The automaton of several expressions before a `ByteLevel` that does nothing but write bytes.
 fn several_splits(stages: &[Stage]) -> Option<Pattern> {
     let (last, splits) = stages.split_last()?;
     if splits.len() < 2 || last.flag("use_regex", true) || last.flag("add_prefix_space", true) {

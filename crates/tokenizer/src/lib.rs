@@ -2,10 +2,11 @@
 //!
 //! A [`Tokenizer`] is read from a `tokenizer.json` or a rank file of `tiktoken` and turns text into
 //! token ids: byte-level byte-pair encoding (GPT-2, cl100k, o200k, Llama 3, Qwen, `DeepSeek` V3,
-//! `StarCoder`, CLIP, BLOOM, Falcon), sentence pieces by merges with byte fallback (Llama 1 and 2, Gemma) or by the best
-//! path (Unigram: T5, XLM-R, ALBERT, `DeBERTa`), and [`WordPiece`] (BERT). It adds no special tokens
-//! around a text, and it ignores the file's truncation and padding: where a text is cut is the
-//! caller's decision. Expressions that are not in use by these families are refused.
+//! `StarCoder`, CLIP, BLOOM, Falcon), sentence pieces by merges (Llama 1 and 2, Gemma, NLLB) or by the
+//! best path (Unigram: T5, XLM-R, ALBERT, `DeBERTa`), and [`WordPiece`] (BERT). It adds no special
+//! tokens around a text unless a batch asks for them, and it ignores the file's truncation and padding:
+//! where a text is cut is the caller's decision. Expressions that are not in use by these families are
+//! refused.
 //!
 //! No regular expression is run: automata written for the known expressions cut the text, a bounded
 //! cache knows the tokens of words seen before, and what is new is merged in n log n time, or cut by

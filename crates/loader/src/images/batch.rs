@@ -34,7 +34,12 @@ impl ImageBatch {
         }
     }
 
-    fn buffer(&mut self) -> &mut Buffer {
+    fn buffer(&self) -> &Buffer {
+        let buffer = self.buffer.as_ref();
+        buffer.expect("a batch has its buffer until it goes")
+    }
+
+    fn buffer_mut(&mut self) -> &mut Buffer {
         let buffer = self.buffer.as_mut();
         buffer.expect("a batch has its buffer until it goes")
     }
@@ -42,13 +47,13 @@ impl ImageBatch {
     /// The numbers of the image at a place, to be written.
     pub(super) fn floats(&mut self, place: usize) -> &mut [f32] {
         let len: usize = self.shape.iter().product();
-        &mut self.buffer().floats_mut()[place * len..][..len]
+        &mut self.buffer_mut().floats_mut()[place * len..][..len]
     }
 
     /// As [`floats`](Self::floats), of bytes.
     pub(super) fn bytes(&mut self, place: usize) -> &mut [u8] {
         let len: usize = self.shape.iter().product();
-        &mut self.buffer().bytes_mut()[place * len..][..len]
+        &mut self.buffer_mut().bytes_mut()[place * len..][..len]
     }
 
     /// How many images there are: the batch size, or fewer at the end of an epoch or where broken ones
@@ -79,18 +84,13 @@ impl ImageBatch {
 
     /// The numbers of all images, in the order of the machine.
     pub fn images(&self) -> &[u8] {
-        let buffer = self.buffer.as_ref();
-        let buffer = buffer.expect("a batch has its buffer until it goes");
-        &buffer.bytes()[..self.size()]
+        &self.buffer().bytes()[..self.size()]
     }
 
     /// The address of the images, for those who share the memory. They may read and write there while
     /// the batch lives, and nobody borrows from it meanwhile.
     pub fn start(&self) -> *mut u8 {
-        let buffer = self.buffer.as_ref();
-        buffer
-            .expect("a batch has its buffer until it goes")
-            .start()
+        self.buffer().start()
     }
 
     /// The label of each image, where there are labels.

@@ -31,14 +31,14 @@ impl Pictures {
     pub(crate) fn columns(
         source: Source,
         count: u64,
-        sizes: Vec<Option<u32>>,
+        sizes: &[Option<u32>],
         image: usize,
         label: Option<(usize, Number)>,
     ) -> Result<Self, Error> {
         let column = |chosen: usize| {
             let column = Column {
                 count,
-                sizes: sizes.clone(),
+                sizes: sizes.to_vec(),
                 chosen,
                 prefix: Prefix::None,
                 stored: Stored::U8,
@@ -198,10 +198,10 @@ impl Samples for Table {
                 .of_one());
         }
         fill(store, start, end - start, target)?;
-        match self.labelled {
-            true => store.i64((self.count + 1 + at) * 8, "a label"),
-            false => Ok(0),
+        if !self.labelled {
+            return Ok(0);
         }
+        store.i64((self.count + 1 + at) * 8, "a label")
     }
 
     fn name(&self, at: u64) -> String {

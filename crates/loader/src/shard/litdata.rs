@@ -129,7 +129,7 @@ pub(crate) fn open_images(
         let source = chunk.source(&config, sibling)?;
         let sizes = vec![None; formats.len()];
         let count = u64::from(chunk.items);
-        Pictures::columns(source, count, sizes, image, label)
+        Pictures::columns(source, count, &sizes, image, label)
     };
     let named = |chunk: &Chunk| {
         open(chunk).map_err(|error| error.within(format!("chunk {:?}", chunk.filename)))
@@ -141,6 +141,15 @@ impl Chunk {
     fn source(&self, config: &Config, sibling: Sibling<'_>) -> Result<Source, Error> {
         let store = sibling(check_name(&self.filename)?)?;
         if !config.is_packed() {
+            let start = 4 * (u64::from(self.items) + 2);
+            if store
+                .bytes(start, 6, "")
+                .is_ok_and(|bytes| *bytes == *b"ARROW1")
+            {
+                let message = "it holds an Arrow file, and not samples";
+                return Err(Error::unsupported(message)
+                    .with_hint("write the data set as Parquet, MDS or WebDataset"));
+            }
             return Ok(Source::plain(store));
         }
         let size = self

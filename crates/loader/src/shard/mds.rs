@@ -187,7 +187,7 @@ impl Entry {
             Ok((label, number.ok_or_else(refused)?))
         });
         let count = u64::from(self.samples);
-        Pictures::columns(source, count, self.sizes(), image, label.transpose()?)
+        Pictures::columns(source, count, &self.sizes(), image, label.transpose()?)
     }
 
     /// The column of a name, or of the first of several usual ones.

@@ -265,25 +265,19 @@ impl File {
         match (column.physical_type(), column.max_rep_level(), stored) {
             (Type::INT32 | Type::INT64, 1, _) => integer(column)
                 .map(Kind::Integers)
-                .ok_or_else(|| self.refused(column)),
+                .ok_or_else(|| refused(column)),
             (Type::BYTE_ARRAY, 0, Some(stored)) => Ok(Kind::Bytes(stored)),
             (Type::BYTE_ARRAY, 0, None) => {
                 let message = "cannot know the type of the tokens in a column of bytes";
                 Err(Error::invalid(message).with_hint("name the stored type, such as uint16"))
             }
-            _ => Err(self.refused(column)),
+            _ => Err(refused(column)),
         }
-    }
-
-    fn refused(&self, column: &ColumnDescriptor) -> Error {
-        let name = column.path().string();
-        let message = format!("the column `{name}` holds no lists of integers");
-        Error::unsupported(message).with_hint("write tokens as lists of integers, or as bytes")
     }
 
     fn unit(
         &self,
-        group: usize,
+        number: usize,
         leaf: usize,
         kind: Kind,
         label: Option<(usize, Number)>,
@@ -291,13 +285,19 @@ impl File {
         let group = Group {
             store: self.store.clone(),
             footer: self.footer.clone(),
-            group,
+            number,
             leaf,
             kind,
             label: label.map(|(leaf, _)| leaf),
         };
         Source::packed(self.store.clone(), group)
     }
+}
+
+fn refused(column: &ColumnDescriptor) -> Error {
+    let name = column.path().string();
+    let message = format!("the column `{name}` holds no lists of integers");
+    Error::unsupported(message).with_hint("write tokens as lists of integers, or as bytes")
 }
 
 /// The name that is given, or the usual ones.

@@ -36,7 +36,11 @@ impl Digests {
 }
 
 fn digest(name: &str, bytes: &[u8]) -> Option<String> {
-    let hexadecimal = |digest: &[u8]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hexadecimal = |digest: &[u8]| {
+        let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16));
+        digits.collect()
+    };
     Some(match name {
         "xxh64" => format!("{:016x}", xxh64::xxh64(bytes, 0)),
         "xxh3_64" => format!("{:016x}", xxh3::xxh3_64(bytes)),

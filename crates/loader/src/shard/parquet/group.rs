@@ -22,7 +22,7 @@ use crate::unpack::Unpack;
 pub(super) struct Group {
     pub(super) store: Store,
     pub(super) footer: Arc<ParquetMetaData>,
-    pub(super) group: usize,
+    pub(super) number: usize,
     pub(super) leaf: usize,
     pub(super) kind: Kind,
     pub(super) label: Option<usize>,
@@ -30,7 +30,7 @@ pub(super) struct Group {
 
 impl Unpack for Group {
     fn size(&self) -> u64 {
-        let group = self.footer.row_group(self.group);
+        let group = self.footer.row_group(self.number);
         let column = group.column(self.leaf);
         let values = column.num_values().cast_unsigned();
         let table = (group.num_rows().cast_unsigned() + 1) * 8;
@@ -44,7 +44,7 @@ impl Unpack for Group {
 
     fn unpack(&self) -> Result<Store, Error> {
         let size = self.size();
-        let (path, group) = (self.store.path().display(), self.group);
+        let (path, group) = (self.store.path().display(), self.number);
         let within =
             |error: Error| error.within(format!("cannot unpack row group {group} of `{path}`"));
         if size > UNIT_SIZE_MAX {
@@ -66,12 +66,12 @@ impl Group {
 
     /// The table, the labels and the bytes.
     fn bytes(&self) -> Result<Vec<u8>, Error> {
-        let metadata = self.footer.row_group(self.group);
+        let metadata = self.footer.row_group(self.number);
         let rows = metadata.num_rows() as usize;
         let reader = SerializedRowGroupReader::new(
             Arc::new(self.store.clone()),
             metadata,
-            self.footer.page_index_for_row_group(self.group),
+            self.footer.page_index_for_row_group(self.number),
             Arc::new(ReaderProperties::builder().build()),
         )
         .map_err(|error| broken(&error))?;
@@ -83,7 +83,10 @@ impl Group {
             bytes: vec![0; table + labels],
             ends: Vec::with_capacity(rows),
         };
-        values.bytes.reserve(self.size() as usize - table);
+        // More than the packed bytes usually hold is not taken on the footer's word.
+        let packed = metadata.column(self.leaf).compressed_size().cast_unsigned();
+        let likely = (self.size() - table as u64).min(packed.saturating_mul(8));
+        values.bytes.reserve(likely as usize);
         let column = reader
             .get_column_reader(self.leaf)
             .map_err(|error| broken(&error))?;
