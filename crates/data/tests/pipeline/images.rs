@@ -833,7 +833,8 @@ fn a_plan_has_the_settings_of_images() {
 fn captions_are_deduplicated_with_their_images() {
     // A stage that puts rows aside keeps their images.
     let (jpeg, png) = (image("s420.jpg"), image("rgb.png"));
-    let text: String = (0..99).map(|n| format!("word{n} ")).collect();
+    let words: Vec<_> = (0..99).map(|n| format!("word{n} ")).collect();
+    let text = words.concat();
     let archive = tar(&[
         ("a.jpg", &jpeg),
         ("a.txt", text.as_bytes()),
