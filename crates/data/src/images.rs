@@ -41,13 +41,13 @@ impl Default for ImageRules {
 impl ImageRules {
     pub(crate) fn check(&self) -> Result<(), Error> {
         source::check_name(&self.column)?;
-        if self.max_aspect.is_some_and(|aspect| !(aspect >= 1.0)) {
-            return Err(Error::invalid(format!(
-                "step `images`: max_aspect is {:?}, the longer side by the shorter one is at least 1",
-                self.max_aspect.unwrap_or_default()
-            )));
+        match self.max_aspect {
+            Some(aspect) if aspect.is_nan() || aspect < 1.0 => Err(Error::invalid(format!(
+                "step `images`: max_aspect is {aspect:?}, the longer side by the shorter one is at \
+                 least 1"
+            ))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// What a file may ask of the decoder.

@@ -54,7 +54,8 @@ impl Hasher {
 
     /// The hash by cosine transform: whether each low frequency is above their median.
     ///
-    /// Equals `imagehash.phash` of the same pixels. An empty image has the hash 0.
+    /// Equals `imagehash.phash` of the same pixels with Pillow 13; earlier ones shrink images that are much
+    /// higher than wide in another order, which may change a bit. An empty image has the hash 0.
     pub fn phash(&mut self, image: &Image) -> u64 {
         let Some(pixels) = self.shrink::<{ SIDE * SIDE }>(image, SIDE) else {
             return 0;

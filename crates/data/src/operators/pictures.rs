@@ -14,7 +14,7 @@ use crate::turnstile::{Closed, Turn};
 use crate::{Error, ErrorKind, Reject};
 use arrow_array::{Array, Int64Array, RecordBatch};
 use copies::Copies;
-use nexus_image::{Decoder, Hasher, Image, Limits, Resizer};
+use nexus_image::{Decoder, Hasher, Image, Resizer};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -230,7 +230,7 @@ impl Pictures {
     fn scratch(&self) -> Scratch {
         let limits = self.rules.as_ref().map(ImageRules::limits);
         Scratch {
-            decoder: Decoder::new(limits.unwrap_or_else(Limits::default)),
+            decoder: Decoder::new(limits.unwrap_or_default()),
             image: Image::new(),
             hasher: Hasher::new(),
             resizer: Resizer::new(),

@@ -65,12 +65,8 @@ impl Setting for [f32; 3] {
     }
 
     fn write(&self) -> Option<String> {
-        let numbers: Option<Vec<_>> = self.iter().map(|&number| shortest(number)).collect();
-        Some(format!("[{}]", numbers?.join(", ")))
+        // The shortest digits that are this number; `NaN` is `nan` in TOML.
+        let numbers = self.map(|number| format!("{number:?}").to_lowercase());
+        Some(format!("[{}]", numbers.join(", ")))
     }
-}
-
-/// The shortest digits that are this number, and no NaN in a capital letter.
-fn shortest(number: f32) -> Option<String> {
-    Some(format!("{number:?}").to_lowercase())
 }

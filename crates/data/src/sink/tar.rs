@@ -46,8 +46,8 @@ impl Member {
     }
 }
 
-/// The text as `.txt`, the image by what it is, its label as `.cls`, lists of token ids as `.NAME.npy`, and all other
-/// columns as `.json`.
+/// The text as `.txt`, the image by what it is, its label as `.cls`, lists of token ids as
+/// `.NAME.npy`, and all other columns as `.json`.
 pub(super) fn encode(batch: &RecordBatch) -> Result<Members, Error> {
     let schema = batch.schema();
     let (mut members, mut others) = (Members::new(), Vec::new());

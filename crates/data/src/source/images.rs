@@ -1,7 +1,9 @@
 //! Where records have their images: files, members of archives, columns of tables.
 
+use super::table::is_string;
 use super::{Chunk, listing::Input};
 use crate::batch::{binary_array, columns};
+use crate::limits::DOCUMENT_SIZE_MAX;
 use crate::{Error, ErrorKind};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{BinaryType, LargeBinaryType};
@@ -78,7 +80,7 @@ impl<'a> Images<'a> {
         Some(Self {
             column,
             bytes: parts.column_by_name(BYTES)?,
-            names: names.filter(|names| matches!(names.data_type(), DataType::Utf8)),
+            names: names.filter(|names| is_string(names.data_type())),
         })
     }
 
@@ -98,13 +100,25 @@ impl<'a> Images<'a> {
         })
     }
 
-    /// All of them as `Binary`.
+    /// Why a row's image is set aside before anybody decodes it, if it is.
+    pub(super) fn reason(&self, row: usize) -> Option<String> {
+        let is_large = self.size(row) > DOCUMENT_SIZE_MAX;
+        is_large.then(|| {
+            format!("the image is larger than DOCUMENT_SIZE_MAX = {DOCUMENT_SIZE_MAX} bytes")
+        })
+    }
+
+    /// All of them as `Binary`; none in place of those that are too large.
     pub(super) fn to_binary(&self) -> Result<BinaryArray, Error> {
         let own: Option<&GenericByteArray<BinaryType>> = self.column.as_bytes_opt();
-        match own {
-            Some(bytes) => Ok(bytes.clone()),
-            None => binary_array((0..self.column.len()).map(|row| self.get(row)).collect()),
+        if let Some(bytes) = own {
+            return Ok(bytes.clone());
         }
+        let get = |row| {
+            let image = self.get(row);
+            image.filter(|image| image.len() <= DOCUMENT_SIZE_MAX)
+        };
+        binary_array((0..self.column.len()).map(get).collect())
     }
 }
 

@@ -94,7 +94,8 @@ pub struct Listing {
 }
 
 const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and .arrow, each also \
-                     with .gz, .zst, .bz2 or .xz, and .parquet";
+                     with .gz, .zst, .bz2 or .xz, and .parquet; where a step asks for images, .jpg, .png and \
+                     .webp too";
 
 /// The files that [`Pipeline::read`](crate::Pipeline::read) reads below `root`, in its order.
 ///

@@ -159,7 +159,9 @@ impl SampleChunk {
                 .map(|(_, image)| std::mem::take(image));
             match sample.row() {
                 Ok((id, text, fields)) => {
-                    image.into_iter().for_each(|image| rows.push_image(image));
+                    if let Some(image) = image {
+                        rows.push_image(image);
+                    }
                     rows.ids.push(id.unwrap_or(place));
                     rows.texts.push(&text);
                     rows.sources.push(input.source.clone());

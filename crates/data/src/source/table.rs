@@ -55,7 +55,7 @@ pub(super) fn check(schema: &Schema, images: Option<&str>) -> Result<(), String>
     }
 }
 
-fn is_string(data_type: &DataType) -> bool {
+pub(super) fn is_string(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_string(values),
@@ -126,8 +126,12 @@ impl TableChunk {
             batch,
         } = self;
         let rows = batch.num_rows();
-        let text = text(&batch, &input)?;
-        let (fields, reasons) = fields(&batch, &text, &input)?;
+        let mut text = text(&batch, &input)?;
+        if input.reads_images() && text.null_count() > 0 {
+            // An image needs no caption.
+            text = collect(text.iter().map(|text| text.or(Some(""))))?;
+        }
+        let (fields, mut reasons) = fields(&batch, &text, &input)?;
         let ids = ids(&batch, &input, first_row)?;
         let source: Vec<&str> = vec![&input.source; rows];
         let mut columns: Vec<ArrayRef> = vec![
@@ -140,10 +144,13 @@ impl TableChunk {
             Arc::new(fields),
         ];
         if let Some(name) = input.images.as_deref() {
-            let images = Images::of(&batch, name).map(|images| images.to_binary());
-            columns.push(Arc::new(
-                images.transpose()?.unwrap_or_else(|| images::none(rows)),
-            ));
+            let images = Images::of(&batch, name);
+            let column = images.as_ref().map(Images::to_binary).transpose()?;
+            columns.push(Arc::new(column.unwrap_or_else(|| images::none(rows))));
+            if let Some(images) = images {
+                let large = |row| Some((row, images.reason(row)?));
+                reasons.extend((0..rows).filter_map(large));
+            }
         }
         let batch = assemble(batch::schema(input.reads_images()), columns)?;
         if reasons.is_empty() {

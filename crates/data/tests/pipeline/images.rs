@@ -245,11 +245,16 @@ fn tables_have_images_as_bytes_or_as_structs() {
         Arc::new(parts),
     ];
     let labels: ArrayRef = Arc::new(Int32Array::from(vec![3, 4, 5]));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a caption"), None, None]));
     for column in columns {
         let (column, kind) = (column.clone(), column.data_type().clone());
         let source = folder(&[(
             "x.arrow",
-            &arrow(vec![("picture", column), ("label", labels.clone())]),
+            &arrow(vec![
+                ("picture", column),
+                ("label", labels.clone()),
+                ("text", texts.clone()),
+            ]),
         )]);
         let path = source.path().join("x.arrow");
         let rules = ImageRules {
@@ -265,7 +270,7 @@ fn tables_have_images_as_bytes_or_as_structs() {
             };
             let (found, report) = read(&pipeline, &options);
             let expected = [
-                row("x.arrow:1", "", "s420.jpg"),
+                row("x.arrow:1", "a caption", "s420.jpg"),
                 row("x.arrow:2", "", ""),
                 row("x.arrow:3", "", "rgb.png"),
             ];
@@ -323,6 +328,21 @@ fn tables_without_images_are_rejected_with_the_reason() {
             "there is neither a column `text` nor `image` among other",
             "the column `mask` of type Binary has no form in JSON",
         ]
+    );
+}
+
+#[test]
+fn an_image_that_is_too_large_for_a_batch_is_rejected() {
+    let (png, large) = (image("rgb.png"), vec![0; (64 << 20) + 1]);
+    let images: ArrayRef = Arc::new(LargeBinaryArray::from(vec![large.as_slice(), &png]));
+    let source = folder(&[("x.arrow", &arrow(vec![("image", images)]))]);
+    let (found, report) = read(&Pipeline::read(source.path()).images(any()), &options(1, 9));
+    assert_eq!(found, [row("x.arrow:2", "", "rgb.png")]);
+    assert_eq!(report.rejected.count, 1);
+    let reject = report.rejected.samples[0].to_string();
+    assert!(
+        reject.contains("x.arrow:1: the image is larger than DOCUMENT_SIZE_MAX"),
+        "{reject}"
     );
 }
 
@@ -813,7 +833,8 @@ fn a_plan_has_the_settings_of_images() {
 fn captions_are_deduplicated_with_their_images() {
     // A stage that puts rows aside keeps their images.
     let (jpeg, png) = (image("s420.jpg"), image("rgb.png"));
-    let text: String = (0..99).map(|n| format!("word{n} ")).collect();
+    let words: Vec<_> = (0..99).map(|n| format!("word{n} ")).collect();
+    let text = words.concat();
     let archive = tar(&[
         ("a.jpg", &jpeg),
         ("a.txt", text.as_bytes()),

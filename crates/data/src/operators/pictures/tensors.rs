@@ -66,7 +66,8 @@ impl Tensors {
             Pixels::U8(values) => (DataType::UInt8, Arc::new(UInt8Array::from(values))),
             Pixels::F32(values) => (DataType::Float32, Arc::new(Float32Array::from(values))),
         };
-        let item = Arc::new(Field::new_list_field(data_type, false));
+        // As pyarrow declares it, which knows the type by that.
+        let item = Arc::new(Field::new_list_field(data_type, true));
         let len = i32::try_from(self.transform.len()).map_err(|_| {
             Error::limit("step `image_tensors`: a tensor has more numbers than 31 bits can count")
         })?;
