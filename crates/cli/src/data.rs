@@ -2,12 +2,11 @@
 
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::output::{Output, human_size};
+use crate::output::Output;
 use crate::progress::{Progress, ProgressMode};
 use clap::Subcommand;
-use nexus_data::{Cancel, Pipeline, Progressed, Report, RunOptions};
+use nexus_data::{Cancel, Pipeline, Progressed, Report, RunOptions, SAMPLE_SIZE};
 use serde::Serialize;
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,6 +28,12 @@ pub(crate) enum Command {
         /// Go on where an earlier run of the plan was killed or failed.
         #[arg(long)]
         resume: bool,
+        /// Say what the run would do and cost, by a sample, and write nothing.
+        #[arg(long, conflicts_with = "resume")]
+        dry_run: bool,
+        /// Decompressed bytes of the sample of a dry run [default: 32MiB].
+        #[arg(long, value_name = "SIZE", value_parser = nexus_data::parse_size, requires = "dry_run")]
+        sample: Option<u64>,
     },
     /// Say what a plan would do, and do nothing.
     Explain {
@@ -68,14 +73,19 @@ struct Step {
 }
 
 pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Result<(), Failure> {
-    let (plan, threads, memory_size_bytes, work, resume) = match command {
+    let (plan, threads, memory_size_bytes, work, resume, sample) = match command {
         Command::Run {
             plan,
             threads,
             memory,
             work,
             resume,
-        } => (plan, threads, memory, work, resume),
+            dry_run,
+            sample,
+        } => {
+            let sample = dry_run.then(|| sample.unwrap_or(SAMPLE_SIZE));
+            (plan, threads, memory, work, resume, sample)
+        }
         Command::Explain { plan } => {
             let steps = read(&plan)?.explain(&RunOptions::default())?;
             return output.print(&steps, |steps| steps.join("\n"));
@@ -84,7 +94,7 @@ pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Resul
     let pipeline = read(&plan)?;
     let progress = Arc::new(Progress::new(mode));
     let shown = Arc::clone(&progress);
-    let watch = move |now: Progressed| shown.update("run", now.bytes, now.bytes_total);
+    let watch = move |now: Progressed| shown.show(&now);
     let options = RunOptions {
         threads,
         cancel: Cancel::from_flag(interrupt::flag()?),
@@ -94,9 +104,13 @@ pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Resul
         resume,
         ..RunOptions::default()
     };
+    if let Some(sample) = sample {
+        let estimate = pipeline.estimate(&options, sample)?;
+        return output.print(&estimate, ToString::to_string);
+    }
     let report = pipeline.run(&options)?;
     progress.finish();
-    output.print(&summary(&report), show)
+    output.print(&summary(&report), |_| report.to_string())
 }
 
 fn read(plan: &std::path::Path) -> Result<Pipeline, Failure> {
@@ -141,48 +155,4 @@ fn summary(report: &Report) -> Summary {
         seconds: report.seconds,
         threads: report.threads,
     }
-}
-
-fn show(summary: &Summary) -> String {
-    let mut text = String::new();
-    for step in &summary.steps {
-        let Step {
-            name,
-            rows_in,
-            rows_out,
-            bytes_in,
-            seconds,
-        } = step;
-        let size = human_size(*bytes_in);
-        let _ = writeln!(
-            text,
-            "{name:<14} {rows_in:>9} -> {rows_out:<9} {size:>9} {seconds:>8.2} s"
-        );
-    }
-    for Dropped {
-        step,
-        reason,
-        count,
-    } in &summary.dropped
-    {
-        let _ = writeln!(text, "{step}: {reason}: {count}");
-    }
-    for reject in &summary.rejects {
-        let _ = writeln!(text, "set aside: {reject}");
-    }
-    let Summary {
-        rows,
-        duplicates,
-        rejected,
-        skipped,
-        seconds,
-        threads,
-        ..
-    } = summary;
-    let _ = write!(
-        text,
-        "{rows} rows, {duplicates} duplicates, {rejected} rejected, {skipped} files skipped, \
-         {seconds:.2} s on {threads} threads"
-    );
-    text
 }

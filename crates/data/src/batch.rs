@@ -37,6 +37,15 @@ pub mod columns {
 /// The columns that readers give.
 pub(crate) type Columns = [ArrayRef; 5];
 
+/// Bytes of a batch's rows, which may be a part of larger buffers.
+pub(crate) fn size(batch: &RecordBatch) -> usize {
+    let size = |array: &ArrayRef| {
+        let own = array.to_data().get_slice_memory_size();
+        own.unwrap_or_else(|_| array.get_array_memory_size())
+    };
+    batch.columns().iter().map(size).sum()
+}
+
 /// The schema that readers give: `id`, `text`, `source`, `line`, `fields`.
 pub(crate) fn read_schema() -> SchemaRef {
     static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {

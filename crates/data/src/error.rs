@@ -22,7 +22,8 @@ pub enum ErrorKind {
     LimitReached,
     /// The system refused to read or write.
     Io,
-    /// A function of the user returned an error, which is the [`source`](std::error::Error::source).
+    /// A function of the user, or a stream of Arrow, returned an error, which is the
+    /// [`source`](std::error::Error::source).
     Function,
     /// The run was [cancelled](crate::Cancel).
     Cancelled,
@@ -159,6 +160,13 @@ impl Error {
         Self {
             source: Some(Box::new(source)),
             ..Self::invalid(message)
+        }
+    }
+
+    pub(crate) fn caused_by(self, source: BoxError) -> Self {
+        Self {
+            source: Some(source),
+            ..self
         }
     }
 

@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod arrow_table;
 mod atomic;
 mod audit;
 mod batch;
@@ -34,6 +35,7 @@ mod document;
 mod duplicates;
 mod engine;
 mod error;
+mod estimate;
 mod formatting;
 pub mod html;
 mod jsonl;
@@ -47,17 +49,20 @@ mod quality;
 mod record;
 mod report;
 mod settings;
+mod show;
 mod sink;
 mod source;
 mod stages;
 mod tokenization;
 mod turnstile;
 
+pub use arrow_table::ArrowTable;
 pub use batch::{Row, columns};
 pub use cancel::Cancel;
 pub use document::Document;
 pub use duplicates::{ExactCopies, Keep, NearCopies};
 pub use error::{BoxError, Error, ErrorKind};
+pub use estimate::{DropEstimate, Estimate, Estimated, SAMPLE_SIZE, StepEstimate};
 pub use formatting::{Formatting, RepeatedParts};
 pub use limits::parse_size;
 pub use output::{Format, Output, TokenType};

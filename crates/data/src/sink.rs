@@ -5,6 +5,7 @@ mod arrow;
 mod encode;
 mod jsonl;
 mod mds;
+mod measure;
 mod megatron;
 mod parquet;
 mod safetensors;
@@ -24,6 +25,10 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 pub(crate) use encode::{Encoded, Encoder};
+pub(crate) use measure::Measure;
+
+/// Most bytes of rows that a writer holds before they are in the file.
+pub(crate) const HELD_SIZE: usize = parquet::ROW_GROUP_SIZE;
 
 /// A file, or a few that belong together, under construction.
 trait Shard: Send {

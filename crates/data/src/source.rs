@@ -13,10 +13,12 @@ mod open;
 mod parquet;
 mod records;
 mod sample;
+mod stream;
 mod table;
 mod tar;
 mod warc;
 
+use crate::arrow_table::ArrowTable;
 use crate::batch::Rows;
 use crate::report::{Counted, Progressed};
 use crate::stages::Removed;
@@ -24,7 +26,8 @@ use crate::turnstile::Turn;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
 use lines::{LineChunk, Lines};
-use listing::{Compression, Format, Input, Listing};
+use listing::{Compression, Format};
+use open::READ_SIZE;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +35,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3;
 
 pub use listing::files;
-pub(crate) use listing::{MANIFEST, list};
+pub(crate) use listing::{Input, Listing, MANIFEST, list};
+pub(crate) use table::{is_string, utf8};
 
 /// Batches from elsewhere, in place of files.
 pub(crate) type Batches = Box<dyn Iterator<Item = RecordBatch> + Send>;
@@ -49,6 +53,8 @@ pub(crate) struct BatchLimit {
 pub(crate) struct Meter {
     pub(crate) bytes: AtomicU64,
     pub(crate) files: AtomicU64,
+    /// The same bytes decompressed.
+    pub(crate) plain: AtomicU64,
 }
 
 /// A piece of work for one thread.
@@ -61,10 +67,17 @@ pub(crate) enum Chunk {
     Documents(Vec<Input>),
     Aside(aside::AsideChunk),
     Batch(RecordBatch),
+    /// What there is in place of the rest of a stream.
+    Failed(Error),
 }
 
 /// A file that holds many records, read from its start to its end.
 pub(crate) trait Records: Send {
+    /// Bytes of the file that are counted as read, though their rows were not handed out yet.
+    fn ahead(&self) -> u64 {
+        0
+    }
+
     /// The next records, as many as the limit allows but at least one; `None` at the end. What
     /// cannot be read is rejected.
     fn next(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<Chunk>;
@@ -74,6 +87,8 @@ pub(crate) trait Records: Send {
 pub(crate) struct Reader {
     inputs: VecDeque<Input>,
     records: Option<Box<dyn Records>>,
+    /// Whether the file that is being read is compressed as a whole.
+    is_packed: bool,
     batches: Option<Batches>,
     rejects: Vec<Reject>,
     limit: BatchLimit,
@@ -83,6 +98,29 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// Reads some files of a source.
+    pub(crate) fn some(inputs: Vec<Input>, limit: BatchLimit) -> Self {
+        Self {
+            inputs: inputs.into(),
+            ..Self::empty(limit)
+        }
+    }
+
+    /// Whether all files are read.
+    pub(crate) fn is_done(&self) -> bool {
+        self.inputs.is_empty() && self.records.is_none()
+    }
+
+    /// Bytes of files that are counted as read, though their rows were not handed out yet.
+    pub(crate) fn ahead(&self) -> u64 {
+        let Some(records) = &self.records else {
+            return 0;
+        };
+        // Of what is read for a decompressor, half waits there on average.
+        let packed = u64::from(self.is_packed) * READ_SIZE as u64 / 2;
+        records.ahead() + packed
+    }
+
     /// Finds the files of `root`.
     pub(crate) fn files(root: &Path, limit: BatchLimit) -> Result<Self, Error> {
         let Listing {
@@ -106,6 +144,13 @@ impl Reader {
             batches: Some(batches),
             ..Self::empty(limit)
         }
+    }
+
+    /// Opens a table.
+    pub(crate) fn table(table: &ArrowTable, limit: BatchLimit) -> Result<Self, Error> {
+        let mut reader = Self::empty(limit);
+        reader.records = Some(Box::new(stream::Stream::open(table, &reader.meter)?));
+        Ok(reader)
     }
 
     /// What an earlier stage has put aside, but for what was removed. `before` read the files.
@@ -138,6 +183,7 @@ impl Reader {
         Self {
             inputs: VecDeque::new(),
             records: None,
+            is_packed: false,
             batches: None,
             rejects: Vec::new(),
             limit,
@@ -186,6 +232,7 @@ impl Reader {
                 return Some(Chunk::Documents(self.next_documents()));
             }
             let input = self.inputs.pop_front()?;
+            self.is_packed = input.compression != Compression::None;
             match self.open(&input) {
                 Ok(records) => self.records = Some(records),
                 Err(reason) => self.rejects.push(input.reject(None, reason)),
@@ -239,6 +286,7 @@ pub(crate) fn decode(
     let mut rows = Rows::default();
     match chunk {
         Chunk::Batch(batch) => return Ok(batch),
+        Chunk::Failed(error) => return Err(error),
         Chunk::Aside(chunk) => return chunk.decode(turn),
         Chunk::Table(chunk) => return chunk.decode(rejects),
         Chunk::Lines(chunk) => records::decode(&chunk, &mut rows, rejects),
@@ -263,9 +311,20 @@ impl Meter {
 
     /// Counts the bytes that are read through it.
     fn count<R>(self: &Arc<Self>, reader: R) -> Counting<R> {
+        let (meter, is_plain) = (self.clone(), false);
         Counting {
             reader,
-            meter: self.clone(),
+            meter,
+            is_plain,
+        }
+    }
+
+    /// Counts the decompressed bytes that are read through it.
+    fn count_plain<R>(self: &Arc<Self>, reader: R) -> Counting<R> {
+        let is_plain = true;
+        Counting {
+            is_plain,
+            ..self.count(reader)
         }
     }
 }
@@ -273,12 +332,18 @@ impl Meter {
 struct Counting<R> {
     reader: R,
     meter: Arc<Meter>,
+    is_plain: bool,
 }
 
 impl<R: std::io::Read> std::io::Read for Counting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.meter.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        let counter = if self.is_plain {
+            &self.meter.plain
+        } else {
+            &self.meter.bytes
+        };
+        counter.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 }

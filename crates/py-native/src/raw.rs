@@ -1,5 +1,6 @@
 //! Foreign and shared memory: the class `Tensor`, `DLPack` capsules, addresses that Python hands in.
 
+mod arrow;
 mod bytes;
 mod capsule;
 mod collection;
@@ -8,6 +9,7 @@ mod spec;
 mod target;
 mod tensor;
 
+pub(crate) use arrow::{ARRAY, SCHEMA, STREAM, batches, check, requested};
 pub(crate) use bytes::{copied_bytes, new_bytes};
 pub(crate) use capsule::capsule;
 pub(crate) use collection::PausedCollection;

@@ -24,27 +24,40 @@ b.jsonl:1 'Good bye.' {'lang': 'en'}
 from nexus._native import (
     Batch,
     Encoding,
+    Estimate,
+    Estimated,
     Loader,
     Pipeline,
+    Progress,
+    RecordBatch,
     Report,
     Rows,
+    StepEstimate,
     StepReport,
     Tokenizer,
 )
+from nexus.data._arrow import ArrowArray, ArrowStream
 from nexus.data._loader import LoaderState
 from nexus.data._row import JsonValue, OutputFormat, Row
 
 __all__ = [
+    "ArrowArray",
+    "ArrowStream",
     "Batch",
     "Encoding",
+    "Estimate",
+    "Estimated",
     "JsonValue",
     "Loader",
     "LoaderState",
     "OutputFormat",
     "Pipeline",
+    "Progress",
+    "RecordBatch",
     "Report",
     "Row",
     "Rows",
+    "StepEstimate",
     "StepReport",
     "Tokenizer",
 ]

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{UInt32Type, UInt64Type};
-use arrow_array::{Array, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, UInt32Type, UInt64Type};
+use arrow_array::{
+    Array, BooleanArray, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array,
+};
 use arrow_schema::DataType;
 use nexus_data::columns;
 use pyo3::exceptions::PyTypeError;
@@ -23,6 +25,10 @@ enum Cells<'a> {
     Long(&'a UInt64Array),
     Short(&'a UInt32Array),
     Lists(&'a ListArray, &'a UInt32Array),
+    Texts(Box<dyn Fn(usize) -> &'a str + 'a>, &'a dyn Array),
+    Whole(Box<dyn Fn(usize) -> i64 + 'a>, &'a dyn Array),
+    Real(Box<dyn Fn(usize) -> f64 + 'a>, &'a dyn Array),
+    Truth(&'a BooleanArray),
 }
 
 impl<'a> Columns<'a> {
@@ -54,6 +60,31 @@ impl<'a> Cells<'a> {
             DataType::Utf8 => Self::Strings(array.as_string()),
             DataType::UInt64 => Self::Long(array.as_primitive::<UInt64Type>()),
             DataType::UInt32 => Self::Short(array.as_primitive::<UInt32Type>()),
+            DataType::LargeUtf8 => {
+                let texts = array.as_string::<i64>();
+                Self::Texts(Box::new(|row| texts.value(row)), array)
+            }
+            DataType::Utf8View => {
+                let texts = array.as_string_view();
+                Self::Texts(Box::new(|row| texts.value(row)), array)
+            }
+            DataType::Int32 => {
+                let numbers = array.as_primitive::<Int32Type>();
+                Self::Whole(Box::new(|row| numbers.value(row).into()), array)
+            }
+            DataType::Int64 => {
+                let numbers = array.as_primitive::<Int64Type>();
+                Self::Whole(Box::new(|row| numbers.value(row)), array)
+            }
+            DataType::Float32 => {
+                let numbers = array.as_primitive::<Float32Type>();
+                Self::Real(Box::new(|row| numbers.value(row).into()), array)
+            }
+            DataType::Float64 => {
+                let numbers = array.as_primitive::<Float64Type>();
+                Self::Real(Box::new(|row| numbers.value(row)), array)
+            }
+            DataType::Boolean => Self::Truth(array.as_boolean()),
             DataType::List(item) if item.data_type() == &DataType::UInt32 => {
                 let list = array.as_list::<i32>();
                 Self::Lists(list, list.values().as_primitive::<UInt32Type>())
@@ -72,6 +103,10 @@ impl<'a> Cells<'a> {
             Self::Json(array, loads) => Ok(loads.call1(py, (array.value(row),))?.into_bound(py)),
             Self::Long(array) => Ok(valid(array).then(|| array.value(row)).into_pyobject(py)?),
             Self::Short(array) => Ok(valid(array).then(|| array.value(row)).into_pyobject(py)?),
+            Self::Texts(get, array) => Ok(valid(*array).then(|| get(row)).into_pyobject(py)?),
+            Self::Whole(get, array) => Ok(valid(*array).then(|| get(row)).into_pyobject(py)?),
+            Self::Real(get, array) => Ok(valid(*array).then(|| get(row)).into_pyobject(py)?),
+            Self::Truth(array) => Ok(valid(*array).then(|| array.value(row)).into_pyobject(py)?),
             Self::Lists(list, values) => {
                 let offsets = list.value_offsets();
                 let range = offsets[row] as usize..offsets[row + 1] as usize;

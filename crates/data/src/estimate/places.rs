@@ -1,0 +1,108 @@
+//! Where a sample is read.
+
+use super::tally::Tally;
+use crate::Reject;
+use crate::source::{BatchLimit, Chunk, Input, Meter, Reader};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Places of a sample.
+const PLACES: u64 = 16;
+
+/// Files that follow each other, of which the first records are read.
+pub(super) struct Place(Vec<Input>);
+
+/// A place that is being read.
+pub(super) struct Reading {
+    reader: Reader,
+    pub(super) meter: Arc<Meter>,
+    size: u64,
+}
+
+/// Divides the files into places of about the same number of bytes, in an order in which any number of
+/// the first ones is spread over all.
+pub(super) fn choose(inputs: Vec<Input>) -> Vec<Place> {
+    let total: u64 = inputs.iter().map(|input| input.size).sum();
+    let mut places: Vec<Place> = Vec::new();
+    let (mut before, mut last) = (0_u64, None);
+    for input in inputs {
+        // The sixteenth of the bytes in which the file ends begins a place, once.
+        let end = before + input.size;
+        let part =
+            u128::from(PLACES) * u128::from(end.saturating_sub(1)) / u128::from(total.max(1));
+        if last != Some(part) {
+            places.push(Place(Vec::new()));
+            last = Some(part);
+        }
+        before = end;
+        places.last_mut().expect("there is one").0.push(input);
+    }
+    let mut order: Vec<(u32, Place)> = (0..).zip(places).collect();
+    order.sort_by_key(|(at, _)| at.reverse_bits());
+    order.into_iter().map(|(_, place)| place).collect()
+}
+
+impl Place {
+    pub(super) fn read(self, limit: BatchLimit) -> Reading {
+        let size = self.0.iter().map(|input| input.size).sum();
+        let reader = Reader::some(self.0, limit);
+        let meter = reader.meter();
+        Reading {
+            reader,
+            meter,
+            size,
+        }
+    }
+}
+
+impl Reading {
+    pub(super) fn next(&mut self) -> Option<(Chunk, Vec<Reject>)> {
+        self.reader.next()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.reader.is_done()
+    }
+
+    /// Writes down how much was read.
+    pub(super) fn measure(&self, tally: &mut Tally) {
+        let read = self.meter.bytes.load(Relaxed);
+        tally.disk = if tally.is_whole {
+            self.size
+        } else {
+            read.saturating_sub(self.reader.ahead())
+                .clamp(1, self.size.max(1))
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::source::list;
+    use super::*;
+
+    #[test]
+    fn places_are_spread_over_the_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..40 {
+            let size = if number == 7 { 4000 } else { 100 };
+            std::fs::write(
+                folder.path().join(format!("{number:02}.txt")),
+                vec![b'x'; size],
+            )
+            .unwrap();
+        }
+        let places = choose(list(folder.path()).unwrap().inputs);
+        let first = |place: &Place| place.0[0].id.clone();
+        let files: usize = places.iter().map(|place| place.0.len()).sum();
+        assert_eq!(files, 40);
+        assert!((8..=16).contains(&places.len()), "{}", places.len());
+        assert_eq!(first(&places[0]), "00.txt");
+        assert!(
+            first(&places[1]).as_str() > "10.txt",
+            "{}",
+            first(&places[1])
+        );
+        assert_eq!(choose(Vec::new()).len(), 0);
+    }
+}
