@@ -1,4 +1,4 @@
-"""Tables of Arrow from other libraries and to them. Each library that is not installed is skipped."""
+"""Tables of Arrow from other libraries and to them. What is not installed is skipped."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_the_exception_of_a_producer_is_carried_over() -> None:
 
     schema = pa.schema({"text": pa.string()})
     reader = pa.RecordBatchReader.from_batches(schema, batches())
-    with pytest.raises(RuntimeError, match="from row 2 on.*the well is dry"):
+    with pytest.raises(RuntimeError, match=r"from row 2 on.*the well is dry"):
         Pipeline.from_arrow(reader).run()
 
     class Fails:

@@ -113,12 +113,12 @@ impl Reader {
 
     /// Bytes of files that are counted as read, though their rows were not handed out yet.
     pub(crate) fn ahead(&self) -> u64 {
-        let Some(records) = &self.records else {
-            return 0;
-        };
-        // Of what is read for a decompressor, half waits there on average.
-        let packed = u64::from(self.is_packed) * READ_SIZE as u64 / 2;
-        records.ahead() + packed
+        self.records.as_ref().map_or(0, |records| records.ahead())
+    }
+
+    /// Bytes that wait before a decompressor: half of what is read at once, on average.
+    pub(crate) fn buffered(&self) -> u64 {
+        u64::from(self.is_packed && self.records.is_some()) * READ_SIZE as u64 / 2
     }
 
     /// Finds the files of `root`.

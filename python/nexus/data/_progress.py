@@ -1,4 +1,4 @@
-"""The bar of ``run(progress=True)``: on a terminal and in a notebook; elsewhere nothing is shown."""
+"""The bar of ``run(progress=True)``, on a terminal and in a notebook; elsewhere nothing."""
 
 from __future__ import annotations
 

@@ -64,13 +64,22 @@ impl Reading {
         self.reader.is_done()
     }
 
+    /// Decompressed bytes of what was handed out.
+    pub(super) fn plain(&self) -> u64 {
+        let read = self.meter.bytes.load(Relaxed);
+        let out = read.saturating_sub(self.reader.ahead());
+        let plain = u128::from(self.meter.plain.load(Relaxed));
+        (plain * u128::from(out) / u128::from(read.max(1))) as u64
+    }
+
     /// Writes down how much was read.
     pub(super) fn measure(&self, tally: &mut Tally) {
         let read = self.meter.bytes.load(Relaxed);
+        tally.size = self.size;
         tally.disk = if tally.is_whole {
             self.size
         } else {
-            read.saturating_sub(self.reader.ahead())
+            read.saturating_sub(self.reader.ahead() + self.reader.buffered())
                 .clamp(1, self.size.max(1))
         };
     }

@@ -16,6 +16,8 @@ pub(super) struct StepTally {
 /// What was found at a place.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
+    /// Bytes on disk of the place.
+    pub(super) size: u64,
     /// Bytes on disk that were read.
     pub(super) disk: u64,
     /// The same bytes decompressed.
@@ -34,6 +36,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// How often what was read goes into the place.
+    fn scale(&self) -> f64 {
+        (self.size as f64 / self.disk.max(1) as f64).max(1.0)
+    }
+
     pub(super) fn seconds(&self) -> f64 {
         self.steps.iter().map(|step| step.seconds).sum()
     }
@@ -89,29 +96,35 @@ impl Sum<'_> {
         self.ratio(of)
     }
 
-    /// The ratio estimator: what there is for each byte of the sample, times all bytes, and twice its
-    /// standard error (Cochran 1977, Sampling Techniques, chapter 6).
+    /// What there is for each byte that was read of a place, times the bytes of the place, and twice the
+    /// standard error that the places' differences speak of (Cochran 1977, Sampling Techniques, chapters 5
+    /// and 6: one cluster in each stratum, strata collapsed).
     fn ratio(&self, of: impl Fn(&Tally) -> f64) -> Estimated {
-        let (n, disk) = (self.tallies.len() as f64, self.disk());
-        let found: f64 = self.tallies.iter().map(&of).sum();
-        if disk == 0.0 {
+        let (mut found, mut size, mut unread) = (0.0, 0.0, 0.0);
+        for tally in self.tallies {
+            found += of(tally) * tally.scale();
+            size += tally.size as f64;
+            let part = 1.0 - 1.0 / tally.scale();
+            unread += (tally.size as f64).powi(2) * part;
+        }
+        if size == 0.0 {
             let margin = Some(0.0);
             return Estimated {
                 value: found,
                 margin,
             };
         }
-        let (ratio, scale) = (found / disk, self.bytes as f64 / disk);
-        let squares = self.tallies.iter().map(|tally| {
-            let expected = ratio * tally.disk as f64;
-            (of(tally) - expected).powi(2)
-        });
-        let spread = (n > 1.0).then(|| (squares.sum::<f64>() * n / (n - 1.0)).sqrt());
-        // What was read has no error.
-        let unread = (1.0 - 1.0 / scale).max(0.0).sqrt();
+        let scale = self.bytes as f64 / size;
+        let rate = |tally: &Tally| of(tally) / tally.disk.max(1) as f64;
+        let squares = self
+            .tallies
+            .iter()
+            .map(|tally| (rate(tally) - found / size).powi(2));
+        let n = self.tallies.len() as f64;
+        let variance = (n > 1.0).then(|| squares.sum::<f64>() / (n - 1.0));
         Estimated {
             value: found * scale,
-            margin: spread.map(|spread| 2.0 * spread * scale * unread),
+            margin: variance.map(|variance| 2.0 * (variance * unread).sqrt() * scale),
         }
     }
 }
@@ -122,6 +135,7 @@ mod tests {
 
     fn tally(disk: u64, rejected: u64) -> Tally {
         Tally {
+            size: 10 * disk,
             disk,
             rejected,
             ..Tally::default()
@@ -150,11 +164,17 @@ mod tests {
         let differ = [tally(100, 0), tally(100, 20)];
         let found = sum(&differ, 2000, false);
         assert!((found.value - 200.0).abs() < 1e-9);
-        // sqrt(2 * (10^2 + 10^2)) = 20, times 10, twice, and a tenth of the bytes is known.
+        // The rates are 0 and 0.2, their deviation sqrt(0.02), and a tenth of twice 1000 bytes is known.
         let margin = 400.0 * 0.9_f64.sqrt();
         assert!((found.margin.unwrap() - margin).abs() < 1e-9, "{found:?}");
-        assert_eq!(sum(&differ, 200, true).margin, Some(0.0));
-        assert_eq!(sum(&differ[..1], 200, false).margin, None);
+        assert_eq!(sum(&differ, 2000, true).margin, Some(0.0));
+        assert_eq!(sum(&differ[..1], 1000, false).margin, None);
+        // A place of which the bytes hold more counts for its bytes, not for what was read of it.
+        let packed = Tally {
+            disk: 10,
+            ..tally(100, 100)
+        };
+        assert!((sum(&[packed, tally(100, 100)], 2000, false).value - 11_000.0).abs() < 1e-9);
         assert_eq!(
             sum(&[], 0, true),
             Estimated {

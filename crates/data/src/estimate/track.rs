@@ -10,7 +10,6 @@ use crate::turnstile::Turn;
 use crate::{Error, batch, source};
 use arrow_array::RecordBatch;
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// A step and its place in the run.
@@ -114,7 +113,7 @@ impl Track {
         let mut batch = source::decode(chunk, &reading.meter, &mut rejects, &mut turn)?;
         let rows = batch.num_rows() as u64;
         tally.rejected += rejects.len() as u64;
-        tally.plain = reading.meter.plain.load(Relaxed);
+        tally.plain = reading.plain();
         let read = StepTally {
             rows_in: rows + rejects.len() as u64,
             rows_out: rows,
