@@ -15,6 +15,7 @@ mod texts;
 mod tokenizer;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use nexus_data::{
@@ -134,8 +135,16 @@ impl Pipeline {
     fn from_arrow(table: &Bound<'_, PyAny>, text: String, id: Option<String>) -> PyResult<Self> {
         raw::check(table)?;
         let object = table.clone().unbind();
-        let open =
-            move || Python::attach(|py| raw::batches(object.bind(py))).map_err(BoxError::from);
+        // An iterator, such as pyarrow's reader, looks empty when it was read.
+        let is_once = table.hasattr("__next__")?;
+        let is_used = AtomicBool::new(false);
+        let open = move || {
+            if is_used.swap(is_once, Ordering::Relaxed) {
+                let error = PyValueError::new_err("the stream was used up by an earlier run");
+                return Err(BoxError::from(error));
+            }
+            Python::attach(|py| raw::batches(object.bind(py))).map_err(BoxError::from)
+        };
         let mut table = ArrowTable::new(open).text(text);
         if let Some(id) = id {
             table = table.id(id);
