@@ -15,7 +15,7 @@ use crate::pipeline::{Pipeline, RunOptions, Source};
 use crate::sink::HELD_SIZE;
 use crate::source::{BatchLimit, Listing, list};
 use crate::{Error, ErrorKind};
-use places::{Place, choose};
+use places::{Place, Reading, choose};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 use tally::{Sum, Tally};
@@ -107,6 +107,9 @@ pub struct Estimate {
 
 /// Bytes of a sample if nothing is said.
 pub const SAMPLE_SIZE: u64 = 32 << 20;
+
+/// Decompressed bytes that are read of a file at most because a decompressor has them.
+const BUFFERED_SIZE: u64 = 1 << 20;
 
 /// What the set of `dedup_exact` takes for each document in memory, at most.
 const SEEN_SIZE: f64 = 36.0;
@@ -212,7 +215,13 @@ fn sample(
 ) -> Result<Tally, Error> {
     let mut reading = place.read(limit);
     let mut tally = track.begin();
-    while tally.plain < share && !is_late() {
+    // A packed file that the decompressor has already is read to its end: how much of it was taken
+    // out so far is not known.
+    let more = |tally: &Tally, reading: &Reading| {
+        tally.plain < share
+            || tally.plain < share.saturating_add(BUFFERED_SIZE) && reading.is_buffered()
+    };
+    while more(&tally, &reading) && !is_late() {
         if options.cancel.is_cancelled() {
             return Err(Error::cancelled());
         }

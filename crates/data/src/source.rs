@@ -116,6 +116,11 @@ impl Reader {
         self.records.as_ref().map_or(0, |records| records.ahead())
     }
 
+    /// Bytes of the files that are not opened yet.
+    pub(crate) fn unopened(&self) -> u64 {
+        self.inputs.iter().map(|input| input.size).sum()
+    }
+
     /// Bytes that wait before a decompressor: half of what is read at once, on average.
     pub(crate) fn buffered(&self) -> u64 {
         u64::from(self.is_packed && self.records.is_some()) * READ_SIZE as u64 / 2

@@ -6,8 +6,8 @@ use crate::source::{BatchLimit, Chunk, Input, Meter, Reader};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Places of a sample.
-const PLACES: u64 = 16;
+/// Most places of a sample.
+const PLACES: u64 = 64;
 
 /// Files that follow each other, of which the first records are read.
 pub(super) struct Place(Vec<Input>);
@@ -19,17 +19,19 @@ pub(super) struct Reading {
     size: u64,
 }
 
-/// Divides the files into places of about the same number of bytes, in an order in which any number of
-/// the first ones is spread over all.
+/// Divides the files into places, one for each where they are few, else of about the same number of
+/// bytes, in an order in which any number of the first ones is spread over all.
 pub(super) fn choose(inputs: Vec<Input>) -> Vec<Place> {
     let total: u64 = inputs.iter().map(|input| input.size).sum();
+    let is_few = inputs.len() as u64 <= PLACES;
     let mut places: Vec<Place> = Vec::new();
     let (mut before, mut last) = (0_u64, None);
-    for input in inputs {
-        // The sixteenth of the bytes in which the file ends begins a place, once.
+    for (number, input) in (0..).zip(inputs) {
+        // The part of the bytes in which the file ends begins a place, once.
         let end = before + input.size;
         let part =
             u128::from(PLACES) * u128::from(end.saturating_sub(1)) / u128::from(total.max(1));
+        let part = if is_few { number } else { part };
         if last != Some(part) {
             places.push(Place(Vec::new()));
             last = Some(part);
@@ -64,6 +66,12 @@ impl Reading {
         self.reader.is_done()
     }
 
+    /// Whether all bytes of a packed file are read, and wait before the decompressor.
+    pub(super) fn is_buffered(&self) -> bool {
+        let opened = self.size - self.reader.unopened();
+        self.reader.buffered() > 0 && self.meter.bytes.load(Relaxed) >= opened
+    }
+
     /// Decompressed bytes of what was handed out.
     pub(super) fn plain(&self) -> u64 {
         let read = self.meter.bytes.load(Relaxed);
@@ -93,10 +101,10 @@ mod tests {
     #[test]
     fn places_are_spread_over_the_bytes() {
         let folder = tempfile::tempdir().unwrap();
-        for number in 0..40 {
-            let size = if number == 7 { 4000 } else { 100 };
+        for number in 0..400 {
+            let size = if number == 7 { 9000 } else { 100 };
             std::fs::write(
-                folder.path().join(format!("{number:02}.txt")),
+                folder.path().join(format!("{number:03}.txt")),
                 vec![b'x'; size],
             )
             .unwrap();
@@ -104,11 +112,11 @@ mod tests {
         let places = choose(list(folder.path()).unwrap().inputs);
         let first = |place: &Place| place.0[0].id.clone();
         let files: usize = places.iter().map(|place| place.0.len()).sum();
-        assert_eq!(files, 40);
-        assert!((8..=16).contains(&places.len()), "{}", places.len());
-        assert_eq!(first(&places[0]), "00.txt");
+        assert_eq!(files, 400);
+        assert!((40..=64).contains(&places.len()), "{}", places.len());
+        assert_eq!(first(&places[0]), "000.txt");
         assert!(
-            first(&places[1]).as_str() > "10.txt",
+            first(&places[1]).as_str() > "100.txt",
             "{}",
             first(&places[1])
         );

@@ -116,12 +116,13 @@ impl Sum<'_> {
         }
         let scale = self.bytes as f64 / size;
         let rate = |tally: &Tally| of(tally) / tally.disk.max(1) as f64;
-        let squares = self
-            .tallies
-            .iter()
-            .map(|tally| (rate(tally) - found / size).powi(2));
+        // A place of few bytes says little.
+        let squares = self.tallies.iter().map(|tally| {
+            let weight = tally.size as f64 / size;
+            weight * (rate(tally) - found / size).powi(2)
+        });
         let n = self.tallies.len() as f64;
-        let variance = (n > 1.0).then(|| squares.sum::<f64>() / (n - 1.0));
+        let variance = (n > 1.0).then(|| squares.sum::<f64>() * n / (n - 1.0));
         Estimated {
             value: found * scale,
             margin: variance.map(|variance| 2.0 * (variance * unread).sqrt() * scale),
