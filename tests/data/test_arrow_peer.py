@@ -164,7 +164,7 @@ def test_a_consumer_gets_the_type_of_text_that_it_asks_for(tmp_path: Path, kind:
     capsule = pipeline.__arrow_c_stream__(other.__arrow_c_schema__())
     assert pa.RecordBatchReader._import_from_c_capsule(capsule).schema.equals(own)
     with pytest.raises(TypeError, match="arrow_schema"):
-        pipeline.__arrow_c_stream__(object())
+        pipeline.__arrow_c_stream__(object())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["string", "large_string"])
