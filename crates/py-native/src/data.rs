@@ -131,8 +131,8 @@ impl Pipeline {
 
     /// Reads a table of another library, without a copy where its text lies as ours does.
     #[staticmethod]
-    #[pyo3(signature = (table, /, *, text = "text".to_owned(), id = None))]
-    fn from_arrow(table: &Bound<'_, PyAny>, text: String, id: Option<String>) -> PyResult<Self> {
+    #[pyo3(signature = (table, /, *, text = "text", id = None))]
+    fn from_arrow(table: &Bound<'_, PyAny>, text: &str, id: Option<String>) -> PyResult<Self> {
         raw::check(table)?;
         let object = table.clone().unbind();
         // An iterator, such as pyarrow's reader, looks empty when it was read.
