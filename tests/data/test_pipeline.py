@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import nexus.data as room
-from nexus.data import Pipeline, Row, Tokenizer
+from nexus.data import Pipeline, Progress, Row, Tokenizer
 
 VOCAB = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nworld\n##s\n,\n!\ncafe\n語\n"
 
@@ -62,7 +62,7 @@ def test_rows_come_in_order_with_all_columns(folder: Path) -> None:
 
 
 def test_a_run_writes_and_reports(folder: Path) -> None:
-    calls: list[tuple[int, int, int | None]] = []
+    calls: list[Progress] = []
     report = (
         Pipeline(folder / "in")
         .clean()
@@ -72,7 +72,7 @@ def test_a_run_writes_and_reports(folder: Path) -> None:
         .cut(max_tokens=4)
         .write_jsonl(folder / "out.jsonl")
         .write_rejects(folder / "rejects.jsonl")
-        .run(threads=2, progress=lambda *progress: calls.append(progress))
+        .run(threads=2, progress=calls.append)
     )
     written = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
     assert [(row["id"], row["part"], row["passage"]) for row in written] == [
@@ -100,8 +100,20 @@ def test_a_run_writes_and_reports(folder: Path) -> None:
     ]
     reject = json.loads((folder / "rejects.jsonl").read_text())
     assert (reject["file"], reject["line"]) == (str(folder / "in/a.jsonl.gz"), 3)
-    assert calls[-1][0] == 4
-    assert calls[-1][1] == calls[-1][2]
+    last = calls[-1]
+    assert (last.rows, last.rows_read, last.stage, last.stages) == (4, 4, 1, 1)
+    assert (last.bytes, last.fraction, last.seconds_left) == (last.bytes_total, 1.0, 0.0)
+    assert last.rows_per_second == pytest.approx(4 / last.seconds)
+    assert [step.name for step in last.steps] == [name for name, _, _ in steps]
+    assert "4 documents" in str(last)
+    assert "<nexus.data.Progress: " in repr(last)
+    lines = str(report).splitlines()
+    assert " ".join(lines[0].split()) == "step rows in rows out time share rows/s bytes/s"
+    assert [line.split()[:3] for line in lines[1:8]] == [
+        [name, str(rows_in), str(rows_out)] for name, rows_in, rows_out in steps
+    ]
+    assert lines[-1].startswith("4 rows, 1 duplicates, 1 rejected, 1 files skipped, ")
+    assert report.steps[0].rows_per_second > 0
     assert "4 rows, 1 duplicates, 1 rejected" in repr(report)
 
 

@@ -2,13 +2,12 @@
 
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::output::{Output, human_size};
+use crate::output::Output;
 use crate::progress::{Progress, ProgressMode};
 use clap::Subcommand;
-use nexus_data::{Cancel, Pipeline, Progressed, Report, RunOptions};
+use nexus_data::{Cancel, Pipeline, Progressed, Report, RunOptions, SAMPLE_SIZE};
 use nexus_remote::Objects;
 use serde::Serialize;
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,6 +33,12 @@ pub(crate) enum Command {
         /// environment, where they are read too.
         #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
         storage: Vec<(String, String)>,
+        /// Say what the run would do and cost, by a sample, and write nothing.
+        #[arg(long, conflicts_with = "resume")]
+        dry_run: bool,
+        /// Decompressed bytes of the sample of a dry run [default: 32MiB].
+        #[arg(long, value_name = "SIZE", value_parser = nexus_data::parse_size, requires = "dry_run")]
+        sample: Option<u64>,
     },
     /// Say what a plan would do, and do nothing.
     Explain {
@@ -73,7 +78,7 @@ struct Step {
 }
 
 pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Result<(), Failure> {
-    let (plan, threads, memory_size_bytes, work, resume, storage) = match command {
+    let (plan, threads, memory_size_bytes, work, resume, storage, sample) = match command {
         Command::Run {
             plan,
             threads,
@@ -81,7 +86,12 @@ pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Resul
             work,
             resume,
             storage,
-        } => (plan, threads, memory, work, resume, storage),
+            dry_run,
+            sample,
+        } => {
+            let sample = dry_run.then(|| sample.unwrap_or(SAMPLE_SIZE));
+            (plan, threads, memory, work, resume, storage, sample)
+        }
         Command::Explain { plan } => {
             let steps = read(&plan)?.explain(&RunOptions::default())?;
             return output.print(&steps, |steps| steps.join("\n"));
@@ -94,7 +104,7 @@ pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Resul
     let pipeline = read(&plan)?.storage(objects);
     let progress = Arc::new(Progress::new(mode));
     let shown = Arc::clone(&progress);
-    let watch = move |now: Progressed| shown.update("run", now.bytes, now.bytes_total);
+    let watch = move |now: Progressed| shown.show(&now);
     let options = RunOptions {
         threads,
         cancel: Cancel::from_flag(interrupt::flag()?),
@@ -104,9 +114,13 @@ pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Resul
         resume,
         ..RunOptions::default()
     };
+    if let Some(sample) = sample {
+        let estimate = pipeline.estimate(&options, sample)?;
+        return output.print(&estimate, ToString::to_string);
+    }
     let report = pipeline.run(&options)?;
     progress.finish();
-    output.print(&summary(&report), show)
+    output.print(&summary(&report), |_| report.to_string())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -158,48 +172,4 @@ fn summary(report: &Report) -> Summary {
         seconds: report.seconds,
         threads: report.threads,
     }
-}
-
-fn show(summary: &Summary) -> String {
-    let mut text = String::new();
-    for step in &summary.steps {
-        let Step {
-            name,
-            rows_in,
-            rows_out,
-            bytes_in,
-            seconds,
-        } = step;
-        let size = human_size(*bytes_in);
-        let _ = writeln!(
-            text,
-            "{name:<14} {rows_in:>9} -> {rows_out:<9} {size:>9} {seconds:>8.2} s"
-        );
-    }
-    for Dropped {
-        step,
-        reason,
-        count,
-    } in &summary.dropped
-    {
-        let _ = writeln!(text, "{step}: {reason}: {count}");
-    }
-    for reject in &summary.rejects {
-        let _ = writeln!(text, "set aside: {reject}");
-    }
-    let Summary {
-        rows,
-        duplicates,
-        rejected,
-        skipped,
-        seconds,
-        threads,
-        ..
-    } = summary;
-    let _ = write!(
-        text,
-        "{rows} rows, {duplicates} duplicates, {rejected} rejected, {skipped} files skipped, \
-         {seconds:.2} s on {threads} threads"
-    );
-    text
 }

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use nexus_data::Progressed;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -33,6 +34,9 @@ struct Stage {
 /// A stage that ends sooner shows no bar.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// What the whole bar of a data pipeline counts.
+const PARTS: u64 = 1000;
+
 impl Progress {
     pub(crate) fn new(mode: ProgressMode) -> Self {
         let silent = mode == ProgressMode::Auto && !std::io::stderr().is_terminal();
@@ -52,6 +56,46 @@ impl Progress {
                 let _ = writeln!(std::io::stderr(), "{line}");
             }
             ProgressMode::Auto => self.draw(name, done, total),
+        }
+    }
+
+    /// Shows a data pipeline: which stage of how many, rates and the time that is left.
+    pub(crate) fn show(&self, now: &Progressed) {
+        let name = match now.stages {
+            0 | 1 => "run".to_owned(),
+            stages => format!("stage {}/{stages}", now.stage),
+        };
+        match self.mode {
+            ProgressMode::None => {}
+            ProgressMode::Json => {
+                let steps: Vec<_> = (now.steps.iter())
+                    .map(|step| {
+                        serde_json::json!({
+                            "name": step.name, "rows_in": step.rows_in, "rows_out": step.rows_out,
+                            "bytes_in": step.bytes_in, "seconds": step.seconds,
+                        })
+                    })
+                    .collect();
+                let line = serde_json::json!({
+                    "stage": name, "done": now.bytes, "total": now.bytes_total,
+                    "number": now.stage, "stages": now.stages, "rows": now.rows,
+                    "rows_read": now.rows_read, "rows_total": now.rows_total,
+                    "rows_per_second": now.rows_per_second(),
+                    "bytes_per_second": now.bytes_per_second(),
+                    "seconds": now.seconds, "seconds_left": now.seconds_left(), "steps": steps,
+                });
+                let _ = writeln!(std::io::stderr(), "{line}");
+            }
+            ProgressMode::Auto => {
+                // A stage of which nobody knows how long it is has no length here either.
+                let done = now.fraction().map(|part| (part * PARTS as f64) as u64);
+                self.draw(&name, done.unwrap_or(0), done.map(|_| PARTS));
+                let current = self.stage.lock().expect("drawing does not panic");
+                if let Some(bar) = current.as_ref().and_then(|stage| stage.bar.as_ref()) {
+                    bar.set_style(style(done.is_some(), "{msg}"));
+                    bar.set_message(now.to_string());
+                }
+            }
         }
     }
 
@@ -95,19 +139,27 @@ fn clear(stage: Option<Stage>) {
     }
 }
 
-fn new_bar(name: &str, total: Option<u64>, start: Instant) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+fn style(is_bounded: bool, text: &str) -> ProgressStyle {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let meter = if plain { "{bar:30}" } else { "{bar:30.cyan}" };
-    let template = match total {
-        Some(_) => format!("{{prefix:>9}} {meter} {{pos}}/{{len}} {{rate}}, {{eta}} left"),
-        None => "{prefix:>9} {spinner} {pos}, {rate}".to_owned(),
+    let meter = match (is_bounded, plain) {
+        (true, true) => "{bar:30}",
+        (true, false) => "{bar:30.cyan}",
+        (false, _) => "{spinner}",
     };
+    let template = format!("{{prefix:>9}} {meter} {text}");
     let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
         let _ = write!(out, "{:.0}/s", state.per_sec());
     };
     let style = ProgressStyle::with_template(&template).expect("a fixed template");
-    bar.set_style(style.with_key("rate", rate));
+    style.with_key("rate", rate)
+}
+
+fn new_bar(name: &str, total: Option<u64>, start: Instant) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+    bar.set_style(match total {
+        Some(_) => style(true, "{pos}/{len} {rate}, {eta} left"),
+        None => style(false, "{pos}, {rate}"),
+    });
     bar.set_prefix(name.to_owned());
     bar.with_elapsed(start.elapsed())
 }

@@ -53,6 +53,15 @@ pub(crate) fn schema(reads_images: bool) -> SchemaRef {
     Arc::new(Schema::new([fields, vec![Arc::new(image)]].concat()))
 }
 
+/// Bytes of a batch's rows, which may be a part of larger buffers.
+pub(crate) fn size(batch: &RecordBatch) -> usize {
+    let size = |array: &ArrayRef| {
+        let own = array.to_data().get_slice_memory_size();
+        own.unwrap_or_else(|_| array.get_array_memory_size())
+    };
+    batch.columns().iter().map(size).sum()
+}
+
 /// The schema of texts: `id`, `text`, `source`, `line`, `fields`.
 fn read_schema() -> SchemaRef {
     static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {

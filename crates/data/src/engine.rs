@@ -8,12 +8,12 @@
 
 use crate::atomic::AtomicFile;
 use crate::operators::{Operator, Stop};
-use crate::report::{Counted, Progressed, Report, StepReport, Ticker};
+use crate::report::{Counted, Progressed, Report, StagePlace, StepReport, Ticker};
 use crate::sink::{Encoded, Encoder, Writer};
 use crate::source::{self, Chunk, Meter, Reader};
 use crate::stages::{self, Gather, Gathered, Gatherer};
 use crate::turnstile::{Closed, Turn, Turnstile};
-use crate::{BoxError, Cancel, Error, Progress, Reject, jsonl};
+use crate::{BoxError, Cancel, Error, Progress, Reject, batch, jsonl};
 use arrow_array::RecordBatch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +41,7 @@ pub(crate) struct Job<'a> {
     pub(crate) threads: usize,
     pub(crate) cancel: Cancel,
     pub(crate) progress: Option<Arc<dyn Progress>>,
+    pub(crate) place: StagePlace,
 }
 
 /// Runs the job to its end, and commits its files if it gets there.
@@ -55,6 +56,7 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         threads,
         cancel,
         progress,
+        place,
     } = job;
     let skipped = reader.take_skipped();
     let run = Run {
@@ -63,8 +65,6 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         written: StepMeter::default(),
         meter: reader.meter(),
         bytes_total: reader.bytes_total(),
-        // Batch 0 was the trial of the steps.
-        source: Mutex::new(Tickets { reader, next: 1 }),
         operators,
         sink_name: match sink {
             Sink::Nothing | Sink::Gather(_) => None,
@@ -90,6 +90,11 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         cancel,
         is_cancelled: AtomicBool::new(false),
         ticker: Ticker::new(progress),
+        place,
+        bytes_before: reader.meter().bytes.load(Relaxed),
+        start,
+        // Batch 0 was the trial of the steps.
+        source: Mutex::new(Tickets { reader, next: 1 }),
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| run.work())).collect();
@@ -138,6 +143,10 @@ struct Run<'a> {
     cancel: Cancel,
     is_cancelled: AtomicBool,
     ticker: Ticker,
+    place: StagePlace,
+    /// Bytes that earlier stages have read.
+    bytes_before: u64,
+    start: Instant,
 }
 
 /// The source, and the number of the batch that comes next.
@@ -230,7 +239,7 @@ impl Run<'_> {
         self.check_cancelled()?;
         let start = Instant::now();
         let rows = state.as_ref().map_or(0, RecordBatch::num_rows);
-        let size = state.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        let size = state.as_ref().map_or(0, batch::size);
         turn.waited = Duration::ZERO;
         let state = self.prepare(state, &mut turn)?;
         let audit = turn.audit.take().unwrap_or_default();
@@ -293,20 +302,26 @@ impl Run<'_> {
     }
 
     fn progressed(&self) -> Progressed {
+        let bytes = self.meter.bytes.load(Relaxed);
         Progressed {
             rows: self.written.rows_out.load(Relaxed),
-            bytes: self.meter.bytes.load(Relaxed),
+            bytes,
             bytes_total: self.bytes_total,
+            stage: self.place.stage,
+            stages: self.place.stages,
+            rows_read: self.read.rows_out.load(Relaxed),
+            rows_total: self.place.rows_total,
+            stage_bytes: bytes.saturating_sub(self.bytes_before),
+            seconds: self.start.elapsed().as_secs_f64(),
+            steps: self.steps(),
         }
     }
 
-    fn report(&self, threads: usize, skipped: Counted<String>) -> Report {
-        self.ticker.end(self.progressed());
+    fn steps(&self) -> Vec<StepReport> {
         let mut read = self.read.report("read");
         read.bytes_in = self.meter.bytes.load(Relaxed);
-        let steps = self.operators.iter().zip(&self.steps);
         let mut reports = vec![read];
-        for (operator, meter) in steps {
+        for (operator, meter) in self.operators.iter().zip(&self.steps) {
             let own = operator.reports();
             if own.is_empty() {
                 reports.push(meter.report(operator.name()));
@@ -314,6 +329,12 @@ impl Run<'_> {
             reports.extend(own);
         }
         reports.extend(self.sink_name.map(|name| self.written.report(name)));
+        reports
+    }
+
+    fn report(&self, threads: usize, skipped: Counted<String>) -> Report {
+        self.ticker.end(self.progressed());
+        let reports = self.steps();
         Report {
             duplicates: stages::duplicates(&reports),
             steps: reports,
@@ -401,7 +422,7 @@ impl StepMeter {
         batch: RecordBatch,
         turn: &mut Turn,
     ) -> Result<Result<RecordBatch, Error>, Closed> {
-        let (rows, size) = (batch.num_rows(), batch.get_array_memory_size());
+        let (rows, size) = (batch.num_rows(), batch::size(&batch));
         let start = Instant::now();
         turn.waited = Duration::ZERO;
         match operator.apply(batch, turn) {

@@ -29,7 +29,8 @@ pub enum ErrorKind {
     Unavailable,
     /// A file is not the one any more that it was when the run began.
     Changed,
-    /// A function of the user returned an error, which is the [`source`](std::error::Error::source).
+    /// A function of the user, or a stream of Arrow, returned an error, which is the
+    /// [`source`](std::error::Error::source).
     Function,
     /// The run was [cancelled](crate::Cancel).
     Cancelled,
@@ -214,6 +215,13 @@ impl Error {
         Self {
             source: Some(Box::new(source)),
             ..Self::invalid(message)
+        }
+    }
+
+    pub(crate) fn caused_by(self, source: BoxError) -> Self {
+        Self {
+            source: Some(source),
+            ..self
         }
     }
 

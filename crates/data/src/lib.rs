@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod arrow_table;
 mod atomic;
 mod audit;
 mod batch;
@@ -34,6 +35,7 @@ mod document;
 mod duplicates;
 mod engine;
 mod error;
+mod estimate;
 mod formatting;
 pub mod html;
 mod images;
@@ -48,6 +50,7 @@ mod quality;
 mod record;
 mod report;
 mod settings;
+mod show;
 mod sink;
 mod source;
 mod stages;
@@ -55,11 +58,13 @@ pub mod storage;
 mod tokenization;
 mod turnstile;
 
+pub use arrow_table::ArrowTable;
 pub use batch::{Row, columns};
 pub use cancel::Cancel;
 pub use document::Document;
 pub use duplicates::{ExactCopies, Keep, NearCopies};
 pub use error::{BoxError, Error, ErrorKind};
+pub use estimate::{DropEstimate, Estimate, Estimated, SAMPLE_SIZE, StepEstimate};
 pub use formatting::{Formatting, RepeatedParts};
 pub use images::{ImageCopies, ImageHash, ImageRules, ImageTensors, PixelType};
 pub use limits::parse_size;

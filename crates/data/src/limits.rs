@@ -109,6 +109,12 @@ pub const TENSORS_SIZE_MAX: usize = 64 << 20;
 /// Largest plan, in bytes.
 pub const PLAN_SIZE_MAX: usize = 1 << 20;
 
+/// Least bytes of a sample by which a run is estimated.
+pub const ESTIMATE_SAMPLE_SIZE_MIN: u64 = 64 << 10;
+
+/// Most seconds for which a sample is read, but for the batch that is under way then.
+pub const ESTIMATE_SECONDS_MAX: u64 = 30;
+
 /// How many rejected records and skipped files a report shows; all are counted.
 pub const SAMPLES_MAX: usize = 10;
 

@@ -16,8 +16,9 @@ use crate::stages::{self, Decision, Shared, Stage, Work};
 use crate::storage::{LocalStorage, Storage};
 use crate::turnstile::{Closed, Turn};
 use crate::{
-    AnyTokenizer, BoxError, Cancel, Error, ErrorKind, ExactCopies, Formatting, ImageCopies,
-    ImageRules, ImageTensors, Keep, NearCopies, Progress, Quality, Report, Tokenization,
+    AnyTokenizer, ArrowTable, BoxError, Cancel, Error, ErrorKind, ExactCopies, Formatting,
+    ImageCopies, ImageRules, ImageTensors, Keep, NearCopies, Progress, Quality, Report,
+    Tokenization,
 };
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -116,6 +117,7 @@ pub(crate) enum Source {
     Path(PathBuf),
     /// Taken by the first run.
     Batches(Arc<Mutex<Option<Batches>>>),
+    Table(ArrowTable),
 }
 
 #[derive(Clone)]
@@ -162,6 +164,13 @@ impl Pipeline {
     {
         let batches: Batches = Box::new(batches.into_iter());
         Self::new(Source::Batches(Arc::new(Mutex::new(Some(batches)))))
+    }
+
+    /// Reads a table that another library holds or makes, batch by batch, as a file is read: the
+    /// batches have the [`columns`](crate::columns) `id`, `text`, `source`, `line` (the row, from 1) and
+    /// `fields` (all other columns). A null text is rejected; an error of the table ends the run.
+    pub fn from_arrow(table: ArrowTable) -> Self {
+        Self::new(Source::Table(table))
     }
 
     pub(crate) fn new(source: Source) -> Self {
@@ -413,9 +422,9 @@ impl Pipeline {
     /// # Errors
     /// Those of [`run`](Self::run) that concern the steps.
     pub fn schema(&self) -> Result<Option<SchemaRef>, Error> {
-        let Source::Path(_) = self.source else {
+        if let Source::Batches(_) = self.source {
             return Ok(None);
-        };
+        }
         let mut batch = RecordBatch::new_empty(self.read_schema());
         let stages = self.stages(&RunOptions::default())?;
         for operator in stages.iter().flat_map(|stage| &stage.operators) {
@@ -492,24 +501,18 @@ impl Pipeline {
         }
         let reader = match &self.source {
             Source::Path(path) => Reader::files(path, &storage, limit, self.image_column())?,
+            Source::Table(table) => Reader::table(table, limit, self.image_column())?,
             Source::Batches(batches) => {
                 let taken = batches.lock().map_or(None, |mut batches| batches.take());
                 let used_up = || Error::invalid("the source was used up by an earlier run");
                 Reader::batches(taken.ok_or_else(used_up)?, limit)
             }
         };
-        if let Some(size) = options
-            .memory_size_bytes
-            .filter(|&size| size < MEMORY_SIZE_MIN)
-        {
-            return Err(Error::limit(format!(
-                "memory_size_bytes is {size}, the least is {MEMORY_SIZE_MIN}"
-            )));
-        }
+        let memory_size = options.memory()?;
         let shared = Shared {
             threads,
             limit,
-            memory_size: options.memory_size_bytes.unwrap_or(MEMORY_SIZE),
+            memory_size,
             rejects: self.rejects.clone(),
             audit: self.audit.clone(),
             cancel: options.cancel.clone(),
@@ -552,11 +555,11 @@ impl Pipeline {
                 self.audit,
                 options.memory_size_bytes.is_some(),
             )),
-            Source::Batches(_) if options.resume => {
-                return Err(Error::invalid("a run over batches cannot be resumed")
+            Source::Batches(_) | Source::Table(_) if options.resume => {
+                return Err(Error::invalid("a run over Arrow batches cannot be resumed")
                     .with_hint("read files, or run without resume"));
             }
-            Source::Batches(_) => String::new(),
+            Source::Batches(_) | Source::Table(_) => String::new(),
         };
         if options.resume && options.work.is_none() && target.is_none() {
             return Err(Error::invalid(
@@ -584,7 +587,7 @@ impl Pipeline {
     }
 
     /// The steps, ready to run, up to each decision and from there on.
-    fn stages(&self, options: &RunOptions) -> Result<Vec<Stage>, Error> {
+    pub(crate) fn stages(&self, options: &RunOptions) -> Result<Vec<Stage>, Error> {
         self.check_images(options)?;
         let mut stages = vec![Stage::default()];
         let mut steps = self.steps.iter().peekable();
@@ -637,9 +640,9 @@ impl Pipeline {
     /// Brings batch 0, which has no rows, through the steps: so steps that do not fit together are
     /// found before the first file is read. What comes out of a user's function is not known
     /// beforehand, so the trial ends there; else the batch that came out is given.
-    fn trial(&self, stages: &[Stage]) -> Result<Option<RecordBatch>, Error> {
+    pub(crate) fn trial(&self, stages: &[Stage]) -> Result<Option<RecordBatch>, Error> {
         let mut trial = match self.source {
-            Source::Path(_) => Some(RecordBatch::new_empty(self.read_schema())),
+            Source::Path(_) | Source::Table(_) => Some(RecordBatch::new_empty(self.read_schema())),
             Source::Batches(_) => None,
         };
         let turn = &mut Turn::new(0);
@@ -718,7 +721,18 @@ impl ExactCopies {
 }
 
 impl RunOptions {
-    fn threads(&self) -> Result<usize, Error> {
+    /// Bytes that steps may hold which compare all documents.
+    pub(crate) fn memory(&self) -> Result<u64, Error> {
+        let size = self.memory_size_bytes.unwrap_or(MEMORY_SIZE);
+        if size < MEMORY_SIZE_MIN {
+            return Err(Error::limit(format!(
+                "memory_size_bytes is {size}, the least is {MEMORY_SIZE_MIN}"
+            )));
+        }
+        Ok(size)
+    }
+
+    pub(crate) fn threads(&self) -> Result<usize, Error> {
         match self.threads {
             0 => Ok(std::thread::available_parallelism()
                 .map_or(1, usize::from)
@@ -730,7 +744,7 @@ impl RunOptions {
         }
     }
 
-    fn batch_limit(&self) -> Result<BatchLimit, Error> {
+    pub(crate) fn batch_limit(&self) -> Result<BatchLimit, Error> {
         let limit = BatchLimit {
             rows: self.batch_rows,
             size_bytes: self.batch_size_bytes,
@@ -764,6 +778,7 @@ impl fmt::Debug for Source {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
             Self::Batches(_) => f.write_str("batches"),
+            Self::Table(table) => table.fmt(f),
         }
     }
 }

@@ -105,6 +105,7 @@ impl Pipeline {
         match &self.source {
             Source::Path(path) => entry(&mut plan, "path", path)?,
             Source::Batches(_) => return Err(no_form("a source of batches")),
+            Source::Table(_) => return Err(no_form("an Arrow table")),
         }
         for step in &self.steps {
             plan.push_str("\n[[steps]]\n");

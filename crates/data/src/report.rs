@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Progressed {
     /// Rows that left the last step.
@@ -16,6 +16,74 @@ pub struct Progressed {
     pub bytes: u64,
     /// The bytes of all files of the source; `None` when the source is no files.
     pub bytes_total: Option<u64>,
+    /// The stage that is under way, from 1.
+    pub stage: usize,
+    /// How many stages the run has.
+    pub stages: usize,
+    /// Rows that this stage has read.
+    pub rows_read: u64,
+    /// Rows that this stage will read: those that earlier stages left. `None` in the first stage.
+    pub rows_total: Option<u64>,
+    /// Bytes of the source's files that this stage has read.
+    pub stage_bytes: u64,
+    /// Wall-clock time of this stage.
+    pub seconds: f64,
+    /// What the steps of this stage did so far.
+    pub steps: Vec<StepReport>,
+}
+
+impl Progressed {
+    /// Documents that this stage reads in a second of wall-clock time.
+    pub fn rows_per_second(&self) -> f64 {
+        per_second(self.rows_read, self.seconds)
+    }
+
+    /// Bytes of the source's files that this stage reads in a second; 0 in all but the first stage.
+    pub fn bytes_per_second(&self) -> f64 {
+        per_second(self.stage_bytes, self.seconds)
+    }
+
+    /// The part of this stage that is done, from 0 to 1; `None` where nobody knows.
+    pub fn fraction(&self) -> Option<f64> {
+        let (done, total) = match self.rows_total {
+            Some(total) => (self.rows_read, total),
+            None => (self.bytes, self.bytes_total?),
+        };
+        let part = done as f64 / total as f64;
+        Some(if total == 0 { 1.0 } else { part.min(1.0) })
+    }
+
+    /// Seconds until this stage is done, if it goes on as it went; `None` where nobody knows.
+    pub fn seconds_left(&self) -> Option<f64> {
+        let done = self.fraction().filter(|&done| done > 0.0)?;
+        Some(self.seconds * (1.0 - done) / done)
+    }
+}
+
+pub(crate) fn per_second(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 {
+        count as f64 / seconds
+    } else {
+        0.0
+    }
+}
+
+/// Which stage of how many, and how many rows it reads if that is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StagePlace {
+    pub(crate) stage: usize,
+    pub(crate) stages: usize,
+    pub(crate) rows_total: Option<u64>,
+}
+
+impl Default for StagePlace {
+    fn default() -> Self {
+        Self {
+            stage: 1,
+            stages: 1,
+            rows_total: None,
+        }
+    }
 }
 
 /// Hears how far a run is, at most every 100 ms and once at its end.

@@ -6,6 +6,7 @@ mod encode;
 mod file;
 mod jsonl;
 mod mds;
+mod measure;
 mod megatron;
 mod parquet;
 mod safetensors;
@@ -24,6 +25,10 @@ use std::sync::Arc;
 
 pub(crate) use encode::{Encoded, Encoder};
 pub(crate) use file::OutFile;
+pub(crate) use measure::Measure;
+
+/// Most bytes of rows that a writer holds before they are in the file.
+pub(crate) const HELD_SIZE: usize = parquet::ROW_GROUP_SIZE;
 
 /// A file, or a few that belong together, under construction.
 trait Shard: Send {

@@ -16,10 +16,12 @@ mod parquet;
 mod ranged;
 mod records;
 mod sample;
+mod stream;
 mod table;
 mod tar;
 mod warc;
 
+use crate::arrow_table::ArrowTable;
 use crate::batch::{self, Rows};
 use crate::report::{Counted, Progressed};
 use crate::stages::Removed;
@@ -29,7 +31,8 @@ use crate::{Error, Reject};
 use arrow_array::RecordBatch;
 use fault::{Fault, Watched};
 use lines::{LineChunk, Lines};
-use listing::{Compression, Format, Input};
+use listing::{Compression, Format};
+use open::READ_SIZE;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,8 +41,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 pub(crate) use foreign::call as call_foreign;
 pub(crate) use images::check_name;
-pub(crate) use listing::list;
+pub(crate) use listing::{Input, list};
 pub use listing::{Listing, MANIFEST, files};
+pub(crate) use table::{is_string, utf8};
 
 /// Batches from elsewhere, in place of files.
 pub(crate) type Batches = Box<dyn Iterator<Item = RecordBatch> + Send>;
@@ -57,6 +61,8 @@ pub(crate) struct Meter {
     pub(crate) bytes: AtomicU64,
     pub(crate) files: AtomicU64,
     fault: Arc<Fault>,
+    /// The same bytes decompressed.
+    pub(crate) plain: AtomicU64,
 }
 
 /// A piece of work for one thread.
@@ -69,12 +75,17 @@ pub(crate) enum Chunk {
     Documents(Vec<Input>),
     Aside(aside::AsideChunk),
     Batch(RecordBatch),
-    /// The storage has failed: nothing comes after it.
+    /// What ends the run, in place of the rest.
     Failed(Error),
 }
 
 /// A file that holds many records, read from its start to its end.
 pub(crate) trait Records: Send {
+    /// Bytes of the file that are counted as read, though their rows were not handed out yet.
+    fn ahead(&self) -> u64 {
+        0
+    }
+
     /// The next records, as many as the limit allows but at least one; `None` at the end. What
     /// cannot be read is rejected.
     fn next(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<Chunk>;
@@ -84,6 +95,8 @@ pub(crate) trait Records: Send {
 pub(crate) struct Reader {
     inputs: VecDeque<Input>,
     records: Option<Box<dyn Records>>,
+    /// Whether the file that is being read is compressed as a whole.
+    is_packed: bool,
     batches: Option<Batches>,
     rejects: Vec<Reject>,
     limit: BatchLimit,
@@ -94,6 +107,34 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// Reads some files of a source.
+    pub(crate) fn some(inputs: Vec<Input>, limit: BatchLimit) -> Self {
+        Self {
+            inputs: inputs.into(),
+            ..Self::empty(limit)
+        }
+    }
+
+    /// Whether all files are read.
+    pub(crate) fn is_done(&self) -> bool {
+        self.inputs.is_empty() && self.records.is_none()
+    }
+
+    /// Bytes of files that are counted as read, though their rows were not handed out yet.
+    pub(crate) fn ahead(&self) -> u64 {
+        self.records.as_ref().map_or(0, |records| records.ahead())
+    }
+
+    /// Bytes of the files that are not opened yet.
+    pub(crate) fn unopened(&self) -> u64 {
+        self.inputs.iter().map(|input| input.size).sum()
+    }
+
+    /// Bytes that wait before a decompressor: half of what is read at once, on average.
+    pub(crate) fn buffered(&self) -> u64 {
+        u64::from(self.is_packed && self.records.is_some()) * READ_SIZE as u64 / 2
+    }
+
     /// Finds the files of `root`. Images are read where `images` names their column in tables.
     pub(crate) fn files(
         root: &Path,
@@ -126,6 +167,18 @@ impl Reader {
         }
     }
 
+    /// Opens a table. Images are read where `images` names their column.
+    pub(crate) fn table(
+        table: &ArrowTable,
+        limit: BatchLimit,
+        images: Option<&str>,
+    ) -> Result<Self, Error> {
+        let mut reader = Self::empty(limit);
+        let stream = stream::Stream::open(table, images, &reader.meter)?;
+        reader.records = Some(Box::new(stream));
+        Ok(reader)
+    }
+
     /// What an earlier stage has put aside, but for what was removed. `before` read the files.
     pub(crate) fn aside(removed: Arc<Removed>, limit: BatchLimit, before: &Progressed) -> Self {
         let reader = Self {
@@ -155,6 +208,7 @@ impl Reader {
         Self {
             inputs: VecDeque::new(),
             records: None,
+            is_packed: false,
             batches: None,
             rejects: Vec::new(),
             limit,
@@ -213,6 +267,7 @@ impl Reader {
                 return Some(Chunk::Documents(self.next_documents()));
             }
             let input = self.inputs.pop_front()?;
+            self.is_packed = input.compression != Compression::None;
             match self.open(&input) {
                 Ok(records) => self.records = Some(records),
                 Err(reason) => self.rejects.push(input.reject(None, reason)),
@@ -296,9 +351,21 @@ impl Meter {
 
     /// Counts the bytes that are read through it.
     fn count<R: std::io::Read>(self: &Arc<Self>, reader: R) -> Counting<Watched<R>> {
+        let (reader, meter, is_plain) = (self.fault.watch(reader), self.clone(), false);
         Counting {
-            reader: self.fault.watch(reader),
-            meter: self.clone(),
+            reader,
+            meter,
+            is_plain,
+        }
+    }
+
+    /// Counts the decompressed bytes that are read through it.
+    fn count_plain<R>(self: &Arc<Self>, reader: R) -> Counting<R> {
+        let (meter, is_plain) = (self.clone(), true);
+        Counting {
+            reader,
+            meter,
+            is_plain,
         }
     }
 }
@@ -306,12 +373,18 @@ impl Meter {
 struct Counting<R> {
     reader: R,
     meter: Arc<Meter>,
+    is_plain: bool,
 }
 
 impl<R: std::io::Read> std::io::Read for Counting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.meter.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        let counter = if self.is_plain {
+            &self.meter.plain
+        } else {
+            &self.meter.bytes
+        };
+        counter.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 }

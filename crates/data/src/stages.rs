@@ -12,7 +12,7 @@ mod work;
 use crate::atomic::AtomicFile;
 use crate::engine::{self, Job, Sink};
 use crate::operators::Operator;
-use crate::report::Progressed;
+use crate::report::{Progressed, StagePlace};
 use crate::source::{BatchLimit, Reader};
 use crate::{Cancel, Error, Progress, Report, StepReport};
 use std::path::{Path, PathBuf};
@@ -70,6 +70,7 @@ impl Shared {
             threads: self.threads,
             cancel: self.cancel.clone(),
             progress: self.progress.clone(),
+            place: StagePlace::default(),
         })
     }
 }
@@ -91,7 +92,9 @@ pub(crate) fn run(
         rows: 0,
         bytes: reader.bytes_total().unwrap_or_default(),
         bytes_total: reader.bytes_total(),
+        ..Progressed::default()
     };
+    let stage_count = stages.len();
     let (mut reader, mut sink) = (Some(reader), Some(sink));
     let mut removed: Option<Arc<Removed>> = None;
     for (number, stage) in stages.into_iter().enumerate() {
@@ -105,9 +108,15 @@ pub(crate) fn run(
             shared.rejects.as_deref().filter(|_| is_first),
             audit.as_deref(),
         );
+        let place = StagePlace {
+            stage: number + 1,
+            stages: stage_count,
+            rows_total: removed.as_ref().map(|removed| removed.stays()),
+        };
         let Some(decision) = stage.decision else {
             let sink = sink.take().expect("the last stage has the sink");
-            let report = engine::run(shared.job(input, stage.operators, sink, files)?)?;
+            let job = shared.job(input, stage.operators, sink, files)?;
+            let report = engine::run(Job { place, ..job })?;
             add(&mut total, report, is_first);
             continue;
         };
@@ -117,7 +126,8 @@ pub(crate) fn run(
             let folder = work.begin(number)?;
             let mut gather = gather(&folder, decision, shared)?;
             let sink = Sink::Gather(&mut gather);
-            let report = engine::run(shared.job(input, stage.operators, sink, files)?)?;
+            let job = shared.job(input, stage.operators, sink, files)?;
+            let report = engine::run(Job { place, ..job })?;
             let done = done_of(report, gather.rows().to_vec());
             work.finish(number, &done)?;
             done

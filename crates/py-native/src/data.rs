@@ -5,8 +5,12 @@
 )]
 
 mod columns;
+mod estimate;
+mod granted;
 mod pixels;
+mod progress;
 mod ragged;
+mod record_batch;
 mod report;
 mod settings;
 mod stream;
@@ -14,20 +18,25 @@ mod texts;
 mod tokenizer;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use arrow_array::RecordBatch;
-use nexus_data::{BoxError, Error, ErrorKind, Format, Output, Progressed, RunOptions, TokenType};
+use nexus_data::{
+    ArrowTable, BoxError, Error, ErrorKind, Format, Output, Progressed, RunOptions, TokenType,
+};
 use nexus_remote::Objects;
 use pyo3::exceptions::{
     PyConnectionError, PyFileNotFoundError, PyOSError, PyPermissionError, PyRuntimeError,
     PyValueError,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict};
+use pyo3::types::{PyBool, PyCapsule, PyDict};
 
 use columns::{Columns, with_text};
+pub(crate) use estimate::{Estimate, Estimated, StepEstimate};
+pub(crate) use progress::Progress;
 pub(crate) use ragged::Ragged;
+pub(crate) use record_batch::RecordBatch;
 pub(crate) use report::{Report, StepReport};
 pub(crate) use settings::Size;
 use settings::step;
@@ -35,6 +44,7 @@ pub(crate) use stream::Rows;
 pub(crate) use tokenizer::{Encoding, Tokenizer};
 
 use crate::interrupt::interruptible;
+use crate::raw;
 
 /// A source, steps, and what becomes of the result. Methods give a new pipeline.
 ///
@@ -69,7 +79,10 @@ impl Pipeline {
 
     fn then_python<F>(&self, name: &str, function: F) -> Self
     where
-        F: Fn(RecordBatch) -> Result<RecordBatch, BoxError> + Send + Sync + 'static,
+        F: Fn(arrow_array::RecordBatch) -> Result<arrow_array::RecordBatch, BoxError>
+            + Send
+            + Sync
+            + 'static,
     {
         let inner = self.inner.clone().map_batches(name, function);
         Self {
@@ -123,6 +136,32 @@ impl Pipeline {
             inner: nexus_data::Pipeline::read(source).storage(Objects::new()),
             calls_python: false,
         }
+    }
+
+    /// Reads a table of another library, without a copy where its text lies as ours does.
+    #[staticmethod]
+    #[pyo3(signature = (table, /, *, text = "text", id = None))]
+    fn from_arrow(table: &Bound<'_, PyAny>, text: &str, id: Option<String>) -> PyResult<Self> {
+        raw::check(table)?;
+        let object = table.clone().unbind();
+        // An iterator, such as pyarrow's reader, looks empty when it was read.
+        let is_once = table.hasattr("__next__")?;
+        let is_used = AtomicBool::new(false);
+        let open = move || {
+            if is_used.swap(is_once, Ordering::Relaxed) {
+                let error = PyValueError::new_err("the stream was used up by an earlier run");
+                return Err(BoxError::from(error));
+            }
+            Python::attach(|py| raw::batches(object.bind(py))).map_err(BoxError::from)
+        };
+        let mut table = ArrowTable::new(open).text(text);
+        if let Some(id) = id {
+            table = table.id(id);
+        }
+        Ok(Self {
+            inner: nexus_data::Pipeline::from_arrow(table),
+            calls_python: false,
+        })
     }
 
     /// Reads a plan.
@@ -263,6 +302,23 @@ impl Pipeline {
         })
     }
 
+    /// Replaces each batch by what `function` makes of it.
+    #[pyo3(signature = (function, /, *, name = None))]
+    fn map_batches(&self, function: Py<PyAny>, name: Option<&str>) -> Self {
+        let name = name.unwrap_or("map_batches");
+        let inner = self.inner.clone().map_batches(name, move |batch| {
+            Python::attach(|py| {
+                let returned = function.call1(py, (RecordBatch(batch),))?;
+                record_batch::returned(returned.bind(py))
+            })
+            .map_err(BoxError::from)
+        });
+        Self {
+            inner,
+            calls_python: self.calls_python,
+        }
+    }
+
     /// Lets `run` write the result: one file in the format of its ending, or a folder of shards.
     #[pyo3(signature = (path, /, *, format = None, shard_size_bytes = None, token_type = None, records = false))]
     fn write(
@@ -343,6 +399,18 @@ impl Pipeline {
         resume: bool,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Report> {
+        let bar = match &progress {
+            Some(given) if given.bind(py).is_instance_of::<PyBool>() => {
+                let is_wanted = given.is_truthy(py)?;
+                let bar = || py.import("nexus.data._progress")?.call_method0("bar");
+                is_wanted.then(bar).transpose()?.map(Bound::unbind)
+            }
+            _ => None,
+        };
+        let progress = match &bar {
+            Some(bar) => Some(bar.clone_ref(py)),
+            None => progress.filter(|given| !given.bind(py).is_instance_of::<PyBool>()),
+        };
         let latest = Arc::new(Mutex::new(Progressed::default()));
         let mut options = RunOptions {
             threads: threads.unwrap_or(0),
@@ -361,21 +429,43 @@ impl Pipeline {
             options.progress = Some(Arc::new(keep));
         }
         let tell = |py: Python<'_>| -> PyResult<()> {
+            let Some(progress) = &progress else {
+                return Ok(());
+            };
             let now = latest
                 .lock()
-                .map_or(Progressed::default(), |latest| *latest);
-            match &progress {
-                Some(progress) => progress
-                    .call1(py, (now.rows, now.bytes, now.bytes_total))
-                    .map(drop),
-                None => Ok(()),
-            }
+                .map_or_else(|_| Progressed::default(), |now| now.clone());
+            progress.call1(py, (Progress(now),)).map(drop)
         };
         let stop = || options.cancel.cancel();
-        let report = interruptible(py, tell, stop, || self.inner.run(&options))?;
-        let report = report.map_err(|error| exception(py, error))?;
-        tell(py)?;
-        Ok(Report(report))
+        let report = interruptible(py, tell, stop, || self.inner.run(&options))
+            .and_then(|report| report.map_err(|error| exception(py, error)))
+            .and_then(|report| tell(py).map(|()| report));
+        if let Some(bar) = bar {
+            bar.call_method0(py, "close")?;
+        }
+        Ok(Report(report?))
+    }
+
+    /// Estimates by a sample what `run` would do and cost. Writes nothing.
+    #[pyo3(signature = (*, sample = None, threads = None, memory = None))]
+    fn estimate(
+        &self,
+        py: Python<'_>,
+        sample: Option<Size>,
+        threads: Option<usize>,
+        memory: Option<Size>,
+    ) -> PyResult<Estimate> {
+        let sample = sample.map_or(nexus_data::SAMPLE_SIZE, |Size(size)| size);
+        let options = RunOptions {
+            threads: threads.unwrap_or(0),
+            memory_size_bytes: memory.map(|Size(size)| size),
+            ..self.options()
+        };
+        let stop = || options.cancel.cancel();
+        let work = || self.inner.estimate(&options, sample);
+        let estimate = interruptible(py, |_| Ok(()), stop, work)?;
+        estimate.map(Estimate).map_err(|error| exception(py, error))
     }
 
     /// Runs the pipeline in the background and gives its rows in order.
@@ -390,9 +480,10 @@ impl Pipeline {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        // The protocol lets a producer give its own schema when it cannot give the requested one.
-        drop(requested_schema);
-        stream::export(py, &self.inner, self.options())
+        let requested = requested_schema
+            .map(|schema| raw::requested(&schema))
+            .transpose()?;
+        stream::export(py, &self.inner, self.options(), requested.as_deref())
     }
 
     fn __repr__(&self) -> String {

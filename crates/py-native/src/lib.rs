@@ -14,7 +14,10 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::data::{Encoding, Pipeline, Ragged, Report, Rows, StepReport, Tokenizer};
+    use super::data::{
+        Encoding, Estimate, Estimated, Pipeline, Progress, Ragged, RecordBatch, Report, Rows,
+        StepEstimate, StepReport, Tokenizer,
+    };
 
     #[pymodule_export]
     use super::loader::{Batch, ImageBatch, ImageLoader, Loader};

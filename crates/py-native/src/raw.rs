@@ -10,7 +10,7 @@ mod spec;
 mod target;
 mod tensor;
 
-pub(crate) use arrow::{arrays, capsules};
+pub(crate) use arrow::{ARRAY, SCHEMA, STREAM, arrays, batches, capsules, check, requested};
 pub(crate) use bytes::{copied_bytes, new_bytes};
 pub(crate) use capsule::capsule;
 pub(crate) use collection::PausedCollection;

@@ -24,23 +24,33 @@ b.jsonl:1 'Good bye.' {'lang': 'en'}
 from nexus._native import (
     Batch,
     Encoding,
+    Estimate,
+    Estimated,
     ImageBatch,
     ImageLoader,
     Loader,
     Pipeline,
+    Progress,
     Ragged,
+    RecordBatch,
     Report,
     Rows,
+    StepEstimate,
     StepReport,
     Tokenizer,
 )
+from nexus.data._arrow import ArrowArray, ArrowStream
 from nexus.data._loader import LoaderState
 from nexus.data._row import JsonValue, OutputFormat, Row
 from nexus.data._texts import Texts
 
 __all__ = [
+    "ArrowArray",
+    "ArrowStream",
     "Batch",
     "Encoding",
+    "Estimate",
+    "Estimated",
     "ImageBatch",
     "ImageLoader",
     "JsonValue",
@@ -48,10 +58,13 @@ __all__ = [
     "LoaderState",
     "OutputFormat",
     "Pipeline",
+    "Progress",
     "Ragged",
+    "RecordBatch",
     "Report",
     "Row",
     "Rows",
+    "StepEstimate",
     "StepReport",
     "Texts",
     "Tokenizer",

@@ -3,9 +3,14 @@
 use super::{Operator, Stop, filter};
 use crate::audit::Lines;
 use crate::batch::{Row, columns, string_array, strings, with_columns};
+use crate::limits::COLUMN_SIZE_MAX;
+use crate::source::{is_string, utf8};
 use crate::turnstile::Turn;
 use crate::{BoxError, Error};
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, LargeListArray, ListArray, RecordBatch};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::DataType;
 use std::sync::Arc;
 
 /// A function that gives a row's new text.
@@ -90,6 +95,55 @@ impl Operator for MapBatches {
     }
 
     fn apply(&self, batch: RecordBatch, _turn: &mut Turn) -> Result<RecordBatch, Stop> {
-        (self.function)(batch).map_err(|error| Error::function(&self.name, error).into())
+        let batch = (self.function)(batch).map_err(|error| Error::function(&self.name, error))?;
+        Ok(conform(batch)?)
     }
+}
+
+/// Gives the columns that steps know the types that they know: other libraries have several for text
+/// and for lists.
+fn conform(batch: RecordBatch) -> Result<RecordBatch, Error> {
+    use columns::{ENDS, FIELDS, ID, IDS, PASSAGE, SOURCE, STARTS, TEXT};
+    let mut changed: Vec<(&'static str, ArrayRef)> = Vec::new();
+    for name in [ID, TEXT, SOURCE, FIELDS, PASSAGE] {
+        if let Some(column) = batch.column_by_name(name)
+            && is_string(column.data_type())
+            && *column.data_type() != DataType::Utf8
+        {
+            changed.push((name, Arc::new(utf8(column)?)));
+        }
+    }
+    for name in [IDS, STARTS, ENDS] {
+        if let Some(lists) = batch
+            .column_by_name(name)
+            .and_then(|column| column.as_list_opt())
+        {
+            changed.push((name, Arc::new(narrow(lists)?)));
+        }
+    }
+    if changed.is_empty() {
+        return Ok(batch);
+    }
+    with_columns(&batch, changed)
+}
+
+/// The same lists with offsets of 32 bits.
+fn narrow(lists: &LargeListArray) -> Result<ListArray, Error> {
+    let offsets = lists.value_offsets().iter().map(|&end| i32::try_from(end));
+    let offsets: Vec<i32> = offsets.collect::<Result<_, _>>().map_err(|_| {
+        Error::limit(format!(
+            "a batch has more tokens than COLUMN_SIZE_MAX = {COLUMN_SIZE_MAX}"
+        ))
+    })?;
+    let DataType::LargeList(item) = lists.data_type() else {
+        unreachable!("the lists are large");
+    };
+    let offsets = OffsetBuffer::new(offsets.into());
+    ListArray::try_new(
+        item.clone(),
+        offsets,
+        lists.values().clone(),
+        lists.nulls().cloned(),
+    )
+    .map_err(|error| Error::arrow("take lists", error))
 }

@@ -9,7 +9,7 @@ use std::slice::Iter;
 
 impl Pipeline {
     /// The column that holds images in tables; none where images are not read.
-    pub(super) fn image_column(&self) -> Option<&str> {
+    pub(crate) fn image_column(&self) -> Option<&str> {
         self.steps.iter().find_map(|step| match step {
             Step::Images(rules) => Some(rules.column.as_str()),
             _ => None,

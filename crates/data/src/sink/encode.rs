@@ -65,7 +65,7 @@ impl Rows {
 }
 
 impl Encoder {
-    pub(super) fn new(target: &Target) -> Self {
+    pub(crate) fn new(target: &Target) -> Self {
         Self {
             format: target.format,
             token_type: target.token_type,

@@ -6,7 +6,7 @@ use crate::Error;
 use std::io::Write;
 
 /// The level that the `zstd` program has as its default.
-const ZSTD_LEVEL: i32 = 3;
+pub(super) const ZSTD_LEVEL: i32 = 3;
 
 /// Bytes as they come: plain lines, or members of gzip.
 pub(super) struct Plain {

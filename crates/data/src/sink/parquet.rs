@@ -12,7 +12,7 @@ use parquet::file::properties::WriterProperties;
 use std::path::{Path, PathBuf};
 
 /// A row group is held in memory until it is complete.
-const ROW_GROUP_SIZE: usize = 64 << 20;
+pub(super) const ROW_GROUP_SIZE: usize = 64 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 pub(super) struct Table {
@@ -21,28 +21,33 @@ pub(super) struct Table {
     path: PathBuf,
 }
 
+/// How files are written.
+pub(super) fn properties() -> WriterProperties {
+    let mut properties = WriterProperties::builder()
+        .set_created_by(concat!("nexus-data ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_bytes(Some(ROW_GROUP_SIZE))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+    // No two values are alike, so a dictionary of them would be built to be thrown away.
+    for name in [
+        columns::ID,
+        columns::TEXT,
+        columns::FIELDS,
+        columns::PASSAGE,
+    ] {
+        properties = properties.set_column_dictionary_enabled(name.into(), false);
+    }
+    // Images are compressed already.
+    properties = properties
+        .set_column_dictionary_enabled(columns::IMAGE.into(), false)
+        .set_column_compression(columns::IMAGE.into(), Compression::UNCOMPRESSED);
+    properties.build()
+}
+
 impl Table {
     pub(super) fn new(file: OutFile, schema: SchemaRef) -> Result<Self, Error> {
         let path = file.path().to_owned();
-        let mut properties = WriterProperties::builder()
-            .set_created_by(concat!("nexus-data ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_bytes(Some(ROW_GROUP_SIZE))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
-        // No two values are alike, so a dictionary of them would be built to be thrown away.
-        for name in [
-            columns::ID,
-            columns::TEXT,
-            columns::FIELDS,
-            columns::PASSAGE,
-        ] {
-            properties = properties.set_column_dictionary_enabled(name.into(), false);
-        }
-        // Images are compressed already.
-        properties = properties
-            .set_column_dictionary_enabled(columns::IMAGE.into(), false)
-            .set_column_compression(columns::IMAGE.into(), Compression::UNCOMPRESSED);
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build()));
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties()));
         let writer = writer.map_err(|error| {
             let message = format!("cannot write the columns as Parquet: {error}");
             Error::new(ErrorKind::Unsupported, message)

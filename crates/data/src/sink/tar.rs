@@ -38,6 +38,11 @@ impl Member {
         Self { endings, rows }
     }
 
+    /// The bytes of a row; none where it has no such member.
+    pub(super) fn size(&self, row: usize) -> Option<usize> {
+        self.ending(row).map(|_| self.rows.get(row).len())
+    }
+
     fn ending(&self, row: usize) -> Option<&str> {
         match &self.endings {
             Endings::Same(ending) => Some(ending),

@@ -49,6 +49,7 @@ enum Messages {
     File {
         file: Cursor,
         blocks: VecDeque<Block>,
+        blocks_total: usize,
     },
 }
 
@@ -88,11 +89,16 @@ impl Frames {
         };
         meter.add_file();
         meter.bytes.fetch_add(input.size, Ordering::Relaxed);
+        meter.plain.fetch_add(input.size, Ordering::Relaxed);
         table::check(&footer.schema, input.images.as_deref())?;
         let blocks = footer.blocks;
         Ok(Some(Self::new(
             input,
-            Messages::File { file, blocks },
+            Messages::File {
+                file,
+                blocks_total: blocks.len(),
+                blocks,
+            },
             footer.decoder,
         )))
     }
@@ -135,7 +141,7 @@ impl Messages {
     /// The next message; `None` at the end.
     fn next(&mut self) -> Result<Option<Frame>, String> {
         match self {
-            Self::File { file, blocks } => {
+            Self::File { file, blocks, .. } => {
                 let Some(block) = blocks.pop_front() else {
                     return Ok(None);
                 };
@@ -193,6 +199,20 @@ fn next_of_stream(reader: &mut impl Read, is_file: bool) -> Result<Option<Frame>
 }
 
 impl Records for Frames {
+    fn ahead(&self) -> u64 {
+        let (blocks, total) = match &self.messages {
+            Messages::File {
+                blocks,
+                blocks_total,
+                ..
+            } => (blocks.len(), *blocks_total),
+            Messages::Stream { .. } => return 0,
+        };
+        let rest = self.pending.as_ref().map_or(0.0, Pending::left);
+        let part = (blocks as f64 + rest) / total.max(1) as f64;
+        (self.input.size as f64 * part) as u64
+    }
+
     fn next(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<Chunk> {
         loop {
             if let Some(pending) = &mut self.pending {

@@ -71,6 +71,9 @@ fn read(input: &Input, meter: &Meter, fault: &Arc<Fault>) -> Result<Vec<u8>, Str
             "the file is larger than DOCUMENT_SIZE_MAX = {DOCUMENT_SIZE_MAX} bytes"
         )),
         Ok(size) if size as u64 > size_max => Err("the file grew while it was read".to_owned()),
-        Ok(_) => Ok(bytes),
+        Ok(size) => {
+            meter.plain.fetch_add(size as u64, Ordering::Relaxed);
+            Ok(bytes)
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Cuts a file of lines into chunks of whole lines.
 
-use super::listing::Input;
+use super::listing::{Compression, Input};
 use super::{BatchLimit, Chunk, Records};
 use crate::Reject;
 use crate::limits::LINE_SIZE_MAX;
@@ -27,6 +27,13 @@ pub(crate) struct Lines {
 }
 
 impl Records for Lines {
+    fn ahead(&self) -> u64 {
+        match self.input.compression {
+            Compression::None => (self.buffer.len() - self.start) as u64,
+            _ => 0,
+        }
+    }
+
     fn next(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<Chunk> {
         self.next_lines(limit, rejects).map(Chunk::Lines)
     }
@@ -151,7 +158,7 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::super::listing::{Compression, Format};
+    use super::super::listing::Format;
     use super::*;
 
     fn chunks(bytes: Vec<u8>, limit: BatchLimit) -> (Vec<(u64, String)>, Vec<Reject>) {

@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 /// Bytes that are asked of the system at once.
-const READ_SIZE: usize = 1 << 17;
+pub(crate) const READ_SIZE: usize = 1 << 17;
 
 /// Opens a file; what is read of it is counted.
 pub(crate) fn open(input: &Input, meter: &Arc<Meter>) -> Result<Box<dyn Read + Send>, String> {
@@ -19,8 +19,9 @@ pub(crate) fn open(input: &Input, meter: &Arc<Meter>) -> Result<Box<dyn Read + S
         format!("cannot open: {error}")
     })?;
     meter.add_file();
-    decompress(meter.count(file), input.compression)
-        .map_err(|error| format!("cannot read: {error}"))
+    let reader = decompress(meter.count(file), input.compression)
+        .map_err(|error| format!("cannot read: {error}"))?;
+    Ok(Box::new(meter.count_plain(reader)))
 }
 
 /// The bytes that `reader` holds. Files may have any number of members, frames or streams.

@@ -30,6 +30,8 @@ pub(super) struct Groups {
     group_start: u64,
     /// The number of the first row of the next row group.
     group_end: u64,
+    /// Bytes of this row group in the file.
+    group_size: u64,
     batch_rows: usize,
 }
 
@@ -54,6 +56,7 @@ impl Groups {
             row: 1,
             group_start: 1,
             group_end: 1,
+            group_size: 0,
             batch_rows: 1,
         })
     }
@@ -67,6 +70,8 @@ impl Groups {
         let stored = stored.min(self.uncounted);
         self.uncounted -= stored;
         self.meter.bytes.fetch_add(stored, Ordering::Relaxed);
+        self.meter.plain.fetch_add(size, Ordering::Relaxed);
+        self.group_size = stored;
         (self.group_start, self.row) = (self.group_end, self.group_end);
         self.group_end += rows;
         self.next += 1;
@@ -156,6 +161,14 @@ fn read_metadata(file: &Ranged, input: &Input) -> Result<ArrowReaderMetadata, St
 }
 
 impl Records for Groups {
+    fn ahead(&self) -> u64 {
+        let (left, rows) = (
+            self.group_end.saturating_sub(self.row),
+            self.group_end - self.group_start,
+        );
+        (self.group_size as f64 * left as f64 / rows.max(1) as f64) as u64
+    }
+
     fn next(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<Chunk> {
         loop {
             if let Some(pending) = &mut self.pending {

@@ -9,7 +9,10 @@ use crate::limits::{COLUMN_SIZE_MAX, COLUMNS_MAX};
 use crate::{Error, Reject, columns, record};
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, LargeStringArray, RecordBatch, StringArray, UInt64Array,
+};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Schema};
 use arrow_select::filter::filter_record_batch;
 use std::sync::Arc;
@@ -55,7 +58,7 @@ pub(super) fn check(schema: &Schema, images: Option<&str>) -> Result<(), String>
     }
 }
 
-pub(super) fn is_string(data_type: &DataType) -> bool {
+pub(crate) fn is_string(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_string(values),
@@ -72,6 +75,12 @@ pub(super) struct Pending {
 impl Pending {
     pub(super) fn new(batch: RecordBatch) -> Self {
         Self { batch, start: 0 }
+    }
+
+    /// The part of it that is still to be handed out.
+    pub(super) fn left(&self) -> f64 {
+        let rows = self.batch.num_rows();
+        (rows - self.start) as f64 / rows.max(1) as f64
     }
 
     /// The next rows within the limit; `None` when all are handed out.
@@ -168,14 +177,18 @@ impl TableChunk {
 
 /// The column `text` as `Utf8`; a table of images need not have it.
 fn text(batch: &RecordBatch, input: &Input) -> Result<StringArray, Error> {
-    let text = match batch.column_by_name(columns::TEXT) {
-        Some(text) => text,
-        None if input.reads_images() => return string_array(&vec![""; batch.num_rows()]),
-        None => return Err(Error::invalid("there is no column `text`")),
-    };
+    match batch.column_by_name(columns::TEXT) {
+        Some(text) => utf8(text),
+        None if input.reads_images() => string_array(&vec![""; batch.num_rows()]),
+        None => Err(Error::invalid("there is no column `text`")),
+    }
+}
+
+/// A column of text as `Utf8`.
+pub(crate) fn utf8(text: &ArrayRef) -> Result<StringArray, Error> {
     match text.data_type() {
         DataType::Utf8 => Ok(text.as_string().clone()),
-        DataType::LargeUtf8 => collect(text.as_string::<i64>().iter()),
+        DataType::LargeUtf8 => narrow(text.as_string()),
         DataType::Utf8View => collect(text.as_string_view().iter()),
         _ => {
             let cells = Cells::new(text, columns::TEXT)?;
@@ -183,6 +196,28 @@ fn text(batch: &RecordBatch, input: &Input) -> Result<StringArray, Error> {
             collect(values.collect::<Vec<_>>().iter().map(Option::as_deref))
         }
     }
+}
+
+/// The same bytes with offsets of 32 bits.
+fn narrow(text: &LargeStringArray) -> Result<StringArray, Error> {
+    let offsets = text.value_offsets();
+    let (first, last) = (offsets[0], offsets[text.len()]);
+    if last - first > COLUMN_SIZE_MAX as i64 {
+        return Err(too_long());
+    }
+    let values = text
+        .values()
+        .slice_with_length(first as usize, (last - first) as usize);
+    let offsets: Vec<i32> = offsets.iter().map(|end| (end - first) as i32).collect();
+    let offsets = OffsetBuffer::new(offsets.into());
+    StringArray::try_new(offsets, values, text.nulls().cloned())
+        .map_err(|error| Error::arrow("read the texts of a batch", error))
+}
+
+fn too_long() -> Error {
+    Error::limit(format!(
+        "a batch has more bytes of text than COLUMN_SIZE_MAX = {COLUMN_SIZE_MAX}"
+    ))
 }
 
 fn collect<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Result<StringArray, Error> {
@@ -196,9 +231,7 @@ fn collect<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Result<StringAr
 fn push(builder: &mut StringBuilder, value: Option<&str>) -> Result<(), Error> {
     let size = value.map_or(0, str::len);
     if builder.values_slice().len() + size > COLUMN_SIZE_MAX {
-        return Err(Error::limit(format!(
-            "a batch has more bytes of text than COLUMN_SIZE_MAX = {COLUMN_SIZE_MAX}"
-        )));
+        return Err(too_long());
     }
     builder.append_option(value);
     Ok(())
@@ -206,6 +239,9 @@ fn push(builder: &mut StringBuilder, value: Option<&str>) -> Result<(), Error> {
 
 /// Rows without text are set aside; until then they have an empty one.
 fn without_nulls(text: StringArray) -> StringArray {
+    if text.null_count() == 0 {
+        return text;
+    }
     let (offsets, values, _) = text.into_parts();
     StringArray::new(offsets, values, None)
 }

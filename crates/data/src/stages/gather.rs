@@ -46,6 +46,27 @@ impl Decision {
     }
 }
 
+/// Bytes of one band of a signature, and of one hash, as `nexus-dedup` spills them.
+const BAND_SIZE: usize = 12;
+const HASH_SIZE: usize = 20;
+
+impl Gathered {
+    /// Bytes that it takes in the work folder.
+    pub(crate) fn size(&self) -> usize {
+        let signature = |(signature, set): &(Signature, Option<ShingleSet>)| {
+            let set = set.as_ref().map_or(0, |set| set.to_bytes().len());
+            BAND_SIZE * signature.band_keys().count() + set
+        };
+        let signatures = self.signatures.iter().flatten().map(signature);
+        self.frame.len() + HASH_SIZE * self.hashes.len() + signatures.sum::<usize>()
+    }
+
+    /// Takes the rows back, as the next stage does.
+    pub(crate) fn into_batch(mut self) -> Result<RecordBatch, Error> {
+        parts::decode(self.frame.split_off(parts::HEADER_SIZE))
+    }
+}
+
 /// What is known of the rows of a batch.
 pub(crate) struct Gathered {
     frame: Vec<u8>,
@@ -89,7 +110,7 @@ struct Part {
 }
 
 impl Gatherer {
-    fn new(decision: Decision, memory_size: u64) -> Self {
+    pub(crate) fn new(decision: Decision, memory_size: u64) -> Self {
         Self {
             decision,
             hashers: Mutex::default(),

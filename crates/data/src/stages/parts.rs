@@ -15,7 +15,7 @@ use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-const HEADER_SIZE: usize = 24;
+pub(super) const HEADER_SIZE: usize = 24;
 
 /// Most room that is made before it is known to be needed: a slice counts for all that it is cut from.
 const ROOM_MAX: usize = 16 << 20;

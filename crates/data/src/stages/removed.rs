@@ -119,6 +119,12 @@ impl Removed {
         &self.counts
     }
 
+    /// Rows that stay.
+    pub(crate) fn stays(&self) -> u64 {
+        let all: u64 = self.rows.iter().map(|&rows| u64::from(rows)).sum();
+        all - self.counts.iter().map(|(_, count)| count).sum::<u64>()
+    }
+
     /// Rows in each part.
     pub(crate) fn parts(&self) -> &[u32] {
         &self.rows

@@ -1,5 +1,6 @@
 //! Pipelines from files to rows.
 
+mod arrow;
 mod broken;
 mod harness;
 mod images;

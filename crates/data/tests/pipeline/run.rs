@@ -137,7 +137,7 @@ fn a_report_counts_what_each_step_did() {
     assert_eq!(steps, expected);
     assert_eq!(report.steps[0].bytes_in, lines.len() as u64);
     assert_eq!((report.rows(), report.files, report.duplicates), (2, 1, 1));
-    let last = *seen.lock().unwrap().last().unwrap();
+    let last = seen.lock().unwrap().last().unwrap().clone();
     let size = lines.len() as u64;
     assert_eq!(
         (last.rows, last.bytes, last.bytes_total),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{
-    Array, BinaryArray, Int64Array, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array,
+    Array, BinaryArray, BooleanArray, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array,
 };
 use arrow_schema::{DataType, Field};
 use nexus_data::columns;
@@ -27,7 +27,10 @@ enum Cells<'a> {
     Long(&'a UInt64Array),
     Short(&'a UInt32Array),
     Lists(&'a ListArray, &'a UInt32Array),
-    Signed(&'a Int64Array),
+    Texts(Box<dyn Fn(usize) -> &'a str + 'a>, &'a dyn Array),
+    Whole(Box<dyn Fn(usize) -> i64 + 'a>, &'a dyn Array),
+    Real(Box<dyn Fn(usize) -> f64 + 'a>, &'a dyn Array),
+    Truth(&'a BooleanArray),
     Bytes(&'a BinaryArray),
     Pixels(Pixels<'a>),
 }
@@ -62,11 +65,35 @@ impl<'a> Cells<'a> {
             DataType::Utf8 => Self::Strings(array.as_string()),
             DataType::UInt64 => Self::Long(array.as_primitive::<UInt64Type>()),
             DataType::UInt32 => Self::Short(array.as_primitive::<UInt32Type>()),
-            DataType::Int64 => Self::Signed(array.as_primitive::<Int64Type>()),
             DataType::Binary => Self::Bytes(array.as_binary()),
             DataType::FixedSizeList(_, _) if name == columns::PIXELS => {
                 Self::Pixels(Pixels::new(py, array.as_fixed_size_list(), metadata)?)
             }
+            DataType::LargeUtf8 => {
+                let texts = array.as_string::<i64>();
+                Self::Texts(Box::new(|row| texts.value(row)), array)
+            }
+            DataType::Utf8View => {
+                let texts = array.as_string_view();
+                Self::Texts(Box::new(|row| texts.value(row)), array)
+            }
+            DataType::Int32 => {
+                let numbers = array.as_primitive::<Int32Type>();
+                Self::Whole(Box::new(|row| numbers.value(row).into()), array)
+            }
+            DataType::Int64 => {
+                let numbers = array.as_primitive::<Int64Type>();
+                Self::Whole(Box::new(|row| numbers.value(row)), array)
+            }
+            DataType::Float32 => {
+                let numbers = array.as_primitive::<Float32Type>();
+                Self::Real(Box::new(|row| numbers.value(row).into()), array)
+            }
+            DataType::Float64 => {
+                let numbers = array.as_primitive::<Float64Type>();
+                Self::Real(Box::new(|row| numbers.value(row)), array)
+            }
+            DataType::Boolean => Self::Truth(array.as_boolean()),
             DataType::List(item) if item.data_type() == &DataType::UInt32 => {
                 let list = array.as_list::<i32>();
                 Self::Lists(list, list.values().as_primitive::<UInt32Type>())
@@ -85,7 +112,10 @@ impl<'a> Cells<'a> {
             Self::Json(array, loads) => Ok(loads.call1(py, (array.value(row),))?.into_bound(py)),
             Self::Long(array) => Ok(valid(array).then(|| array.value(row)).into_pyobject(py)?),
             Self::Short(array) => Ok(valid(array).then(|| array.value(row)).into_pyobject(py)?),
-            Self::Signed(array) => Ok(valid(array).then(|| array.value(row)).into_pyobject(py)?),
+            Self::Texts(get, array) => Ok(valid(*array).then(|| get(row)).into_pyobject(py)?),
+            Self::Whole(get, array) => Ok(valid(*array).then(|| get(row)).into_pyobject(py)?),
+            Self::Real(get, array) => Ok(valid(*array).then(|| get(row)).into_pyobject(py)?),
+            Self::Truth(array) => Ok(valid(*array).then(|| array.value(row)).into_pyobject(py)?),
             Self::Bytes(array) => {
                 let bytes = valid(array).then(|| PyBytes::new(py, array.value(row)));
                 Ok(bytes.into_pyobject(py)?)

@@ -83,17 +83,12 @@ impl Report {
     /// The steps in order.
     #[getter]
     fn steps(&self) -> Vec<StepReport> {
-        self.0
-            .steps
-            .iter()
-            .map(|step| StepReport {
-                name: step.name.clone(),
-                rows_in: step.rows_in,
-                rows_out: step.rows_out,
-                bytes_in: step.bytes_in,
-                seconds: step.seconds,
-            })
-            .collect()
+        StepReport::of(&self.0.steps)
+    }
+
+    /// A table of the steps with their rates.
+    fn __str__(&self) -> String {
+        self.0.to_string()
     }
 
     fn __repr__(&self) -> String {
@@ -117,8 +112,33 @@ pub(crate) struct StepReport {
     seconds: f64,
 }
 
+impl StepReport {
+    pub(super) fn of(steps: &[nexus_data::StepReport]) -> Vec<Self> {
+        let steps = steps.iter().map(|step| Self {
+            name: step.name.clone(),
+            rows_in: step.rows_in,
+            rows_out: step.rows_out,
+            bytes_in: step.bytes_in,
+            seconds: step.seconds,
+        });
+        steps.collect()
+    }
+}
+
 #[pymethods]
 impl StepReport {
+    /// Rows that came in for each second of one thread.
+    #[getter]
+    fn rows_per_second(&self) -> f64 {
+        self.rows_in as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+
+    /// Bytes that came in for each second of one thread.
+    #[getter]
+    fn bytes_per_second(&self) -> f64 {
+        self.bytes_in as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+
     fn __repr__(&self) -> String {
         let Self {
             name,

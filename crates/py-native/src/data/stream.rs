@@ -7,14 +7,14 @@ use std::thread::JoinHandle;
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{RecordBatch, RecordBatchReader};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use nexus_data::{Cancel, Error, Pipeline, RunOptions};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
 use super::columns::Columns;
-use super::{Report, exception};
+use super::{Report, exception, granted};
 use crate::interrupt::SIGNALS;
 
 /// Batches that wait for the consumer, besides those that the threads work on.
@@ -133,12 +133,13 @@ pub(super) fn export<'py>(
     py: Python<'py>,
     pipeline: &Pipeline,
     options: RunOptions,
+    requested: Option<&Schema>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
     let schema = py
         .detach(|| pipeline.schema())
         .map_err(|error| exception(py, error))?;
     let unknown = || PyValueError::new_err("the pipeline's columns are not known beforehand");
-    let schema = schema.ok_or_else(unknown)?;
+    let schema = granted::granted(schema.ok_or_else(unknown)?, requested);
     let batches = Batches {
         schema,
         run: Background::start(pipeline, options),
@@ -146,7 +147,7 @@ pub(super) fn export<'py>(
     PyCapsule::new_with_value(
         py,
         FFI_ArrowArrayStream::new(Box::new(batches)),
-        c"arrow_array_stream",
+        crate::raw::STREAM,
     )
 }
 
@@ -161,8 +162,13 @@ impl Iterator for Batches {
     fn next(&mut self) -> Option<Self::Item> {
         // The consumer may hold the interpreter or not; functions in the pipeline need it.
         let next = Python::attach(|py| self.run.next(py));
-        next.map_err(|error| ArrowError::ExternalError(Box::new(error)))
-            .transpose()
+        match next {
+            Ok(batch) => batch.map(|batch| granted::grant(&batch, &self.schema)),
+            // Consumers get the message as a text that ends with zero.
+            Err(error) => Some(Err(ArrowError::CDataInterface(
+                error.to_string().replace('\0', " "),
+            ))),
+        }
     }
 }
 

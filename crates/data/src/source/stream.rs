@@ -1,0 +1,149 @@
+//! Tables that other libraries hand in as streams of Arrow batches.
+
+use super::listing::{Compression, Format, Input};
+use super::table::{self, Pending};
+use super::{BatchLimit, Chunk, Meter, Records, foreign};
+use crate::arrow_table::{ArrowTable, Reader};
+use crate::batch::{columns, size};
+use crate::storage::LocalStorage;
+use crate::{Error, ErrorKind, Reject};
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The name of the table as the column `source`, ids and rejects have it.
+const NAME: &str = "arrow";
+
+/// The rows of a table that are still to be read.
+pub(super) struct Stream {
+    input: Input,
+    reader: Reader,
+    /// The table's columns under the names that they have here.
+    schema: SchemaRef,
+    pending: Option<Pending>,
+    /// The number of the next row, from 1.
+    row: u64,
+    is_done: bool,
+    meter: Arc<Meter>,
+}
+
+impl Stream {
+    /// Opens the table, and looks at its columns.
+    pub(super) fn open(
+        table: &ArrowTable,
+        images: Option<&str>,
+        meter: &Arc<Meter>,
+    ) -> Result<Self, Error> {
+        let reader = table.open()?;
+        let schema = renamed(&reader.schema(), table)?;
+        table::check(&schema, images).map_err(|reason| {
+            let message = format!("cannot read the Arrow table: {reason}");
+            Error::new(ErrorKind::Unsupported, message)
+                .with_hint("select the columns to keep, and give them types of text or numbers")
+        })?;
+        let input = Input {
+            path: NAME.into(),
+            source: NAME.into(),
+            id: NAME.to_owned(),
+            format: Format::Arrow,
+            compression: Compression::None,
+            size: 0,
+            version: String::new(),
+            storage: Arc::new(LocalStorage),
+            images: images.map(Arc::from),
+        };
+        Ok(Self {
+            input,
+            reader,
+            schema: Arc::new(schema),
+            pending: None,
+            row: 1,
+            is_done: false,
+            meter: meter.clone(),
+        })
+    }
+
+    fn next_batch(&mut self) -> Option<Result<RecordBatch, Error>> {
+        let reader = &mut self.reader;
+        let batch = match foreign::call(|| Ok::<_, String>(reader.next()))
+            .unwrap_or_else(|reason| Some(Err(ArrowError::CDataInterface(reason))))?
+        {
+            Ok(batch) => batch,
+            Err(ArrowError::ExternalError(error)) => {
+                return Some(Err(Error::stream(&self.doing(), error)));
+            }
+            Err(error) => return Some(Err(Error::stream(&self.doing(), error.into()))),
+        };
+        self.meter
+            .bytes
+            .fetch_add(size(&batch) as u64, Ordering::Relaxed);
+        let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec());
+        Some(batch.map_err(|error| Error::arrow(&self.doing(), error)))
+    }
+
+    fn doing(&self) -> String {
+        format!("read the Arrow table from row {} on", self.row)
+    }
+}
+
+impl Records for Stream {
+    fn next(&mut self, limit: BatchLimit, _rejects: &mut Vec<Reject>) -> Option<Chunk> {
+        loop {
+            if let Some(pending) = &mut self.pending {
+                if let Some((chunk, rows)) = pending.next(&self.input, self.row, limit) {
+                    self.row += rows;
+                    return Some(chunk);
+                }
+                self.pending = None;
+            }
+            if self.is_done {
+                return None;
+            }
+            match self.next_batch() {
+                Some(Ok(batch)) => self.pending = Some(Pending::new(batch)),
+                Some(Err(error)) => {
+                    self.is_done = true;
+                    return Some(Chunk::Failed(error));
+                }
+                None => self.is_done = true,
+            }
+        }
+    }
+}
+
+/// The columns with the text and the id under their names here.
+fn renamed(schema: &Schema, table: &ArrowTable) -> Result<Schema, Error> {
+    let mut fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| nullable(field))
+        .collect();
+    let names = [
+        (Some(table.text.as_str()), columns::TEXT),
+        (table.id.as_deref(), columns::ID),
+    ];
+    for (theirs, ours) in names {
+        let Some(theirs) = theirs.filter(|&theirs| theirs != ours) else {
+            continue;
+        };
+        if fields.iter().any(|field| field.name() == ours) {
+            let message = format!("the Arrow table has a column `{ours}` besides `{theirs}`");
+            let hint = format!("rename or drop `{ours}`, for `{theirs}` takes its name");
+            return Err(Error::invalid(message).with_hint(hint));
+        }
+        let Some(at) = fields.iter().position(|field| field.name() == theirs) else {
+            let names: Vec<_> = fields.iter().map(|field| field.name().as_str()).collect();
+            let names = names.join(", ");
+            let message = format!("the Arrow table has no column `{theirs}` among {names}");
+            return Err(Error::invalid(message));
+        };
+        fields[at] = fields[at].clone().with_name(ours);
+    }
+    Ok(Schema::new(fields))
+}
+
+/// What a table says of nulls is not always so.
+fn nullable(field: &Field) -> Field {
+    Field::new(field.name(), field.data_type().clone(), true)
+}
