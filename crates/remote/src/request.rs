@@ -149,23 +149,30 @@ pub(crate) async fn next<T>(stream: &mut Pin<Box<dyn Stream<Item = T> + Send + '
 pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_store::Error) -> Error {
     use object_store::Error as Theirs;
     let said = chain(&error);
-    let (kind, what) = match &error {
-        Theirs::NotFound { .. } => (ErrorKind::NotFound, missing.to_owned()),
-        Theirs::Precondition { .. } => (
+    let (kind, what) = match (&error, status(&said)) {
+        (Theirs::NotFound { .. }, _) | (Theirs::Generic { .. }, Some(404)) => {
+            (ErrorKind::NotFound, missing.to_owned())
+        }
+        (Theirs::Precondition { .. }, _) => (
             ErrorKind::Changed,
             "it changed since it was opened".to_owned(),
         ),
-        Theirs::PermissionDenied { .. } | Theirs::Unauthenticated { .. } => {
-            (ErrorKind::Denied, refusal(&said))
-        }
-        Theirs::NotSupported { .. } => (
+        (Theirs::PermissionDenied { .. } | Theirs::Unauthenticated { .. }, _)
+        | (Theirs::Generic { .. }, Some(401 | 403)) => (ErrorKind::Denied, refusal(&said)),
+        (Theirs::NotSupported { .. }, _) => (
             ErrorKind::Unsupported,
             "the server does not answer range requests".to_owned(),
         ),
-        _ if said.contains("status code: 416") => (ErrorKind::Corrupt, "it is empty".to_owned()),
+        (_, Some(416)) => (ErrorKind::Corrupt, "it is empty".to_owned()),
         _ => (ErrorKind::Unavailable, said),
     };
     Error::new(kind, format!("cannot {doing} `{name}`: {what}"))
+}
+
+/// The status of an answer, which an error has in its text alone.
+fn status(said: &str) -> Option<u16> {
+    let (_, rest) = said.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
 }
 
 /// Why the server refuses, where it says so in the words of the clouds.
@@ -231,6 +238,20 @@ mod tests {
         ] {
             let at = address.find("://").unwrap();
             assert_eq!(without_secrets(address, at), expected);
+        }
+    }
+
+    #[test]
+    fn the_status_is_the_first_one_that_is_said() {
+        for (said, expected) in [
+            (
+                "Server returned non-2xx status code: 403 Forbidden: status code: 404",
+                Some(403),
+            ),
+            ("status code: 4", None),
+            ("nobody answers", None),
+        ] {
+            assert_eq!(status(said), expected, "{said}");
         }
     }
 
