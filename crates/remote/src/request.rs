@@ -62,6 +62,15 @@ impl Version {
         Self { size, tag }
     }
 
+    /// Whether both are of one version. Some servers list tags without the quotes that they answer with.
+    fn is(&self, other: &Self) -> bool {
+        let same = match (&self.tag, &other.tag) {
+            (Tag::Entity(one), Tag::Entity(other)) => one.trim_matches('"') == other.trim_matches('"'),
+            (one, other) => one == other,
+        };
+        same && self.size == other.size
+    }
+
     /// The tag, where servers can compare it: weak ones never match (RFC 9110, 13.1.1).
     fn strong_tag(&self) -> Option<String> {
         match &self.tag {
@@ -93,7 +102,7 @@ impl Request {
         let answer = self.store.get_opts(&self.path, options).await;
         let answer = answer.map_err(|error| self.refused(error))?;
         let version = Version::of(&answer.meta);
-        if self.version.as_ref().is_some_and(|known| *known != version) {
+        if self.version.as_ref().is_some_and(|known| !known.is(&version)) {
             return Err(self.error(ErrorKind::Changed, "it changed since it was opened"));
         }
         Ok(answer)
@@ -145,6 +154,13 @@ pub(crate) async fn next<T>(stream: &mut Pin<Box<dyn Stream<Item = T> + Send + '
     poll_fn(|context| stream.as_mut().poll_next(context)).await
 }
 
+/// Who gives credentials to the machines of clouds.
+const METADATA_HOSTS: [&str; 3] = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "metadata.google.internal",
+];
+
 /// The error of a server that was asked to `do` something with `name`.
 pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_store::Error) -> Error {
     use object_store::Error as Theirs;
@@ -162,6 +178,15 @@ pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_stor
             ErrorKind::Unsupported,
             "the server does not answer range requests".to_owned(),
         ),
+        _ if METADATA_HOSTS.iter().any(|host| said.contains(host)) => {
+            let what = "there are no credentials, and this machine is given none";
+            return Error::new(ErrorKind::Denied, format!("cannot {doing} `{name}`: {what}"))
+                .with_hint(
+                    "set those of the cloud in the environment: AWS_ACCESS_KEY_ID and \
+                     AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS, \
+                     AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+                );
+        }
         _ if said.contains("status code: 416") => (ErrorKind::Corrupt, "it is empty".to_owned()),
         _ => (ErrorKind::Unavailable, said),
     };
