@@ -65,7 +65,9 @@ impl Version {
     /// Whether both are of one version. Some servers list tags without the quotes that they answer with.
     fn is(&self, other: &Self) -> bool {
         let same = match (&self.tag, &other.tag) {
-            (Tag::Entity(one), Tag::Entity(other)) => one.trim_matches('"') == other.trim_matches('"'),
+            (Tag::Entity(one), Tag::Entity(other)) => {
+                one.trim_matches('"') == other.trim_matches('"')
+            }
             (one, other) => one == other,
         };
         same && self.size == other.size
@@ -102,7 +104,11 @@ impl Request {
         let answer = self.store.get_opts(&self.path, options).await;
         let answer = answer.map_err(|error| self.refused(error))?;
         let version = Version::of(&answer.meta);
-        if self.version.as_ref().is_some_and(|known| !known.is(&version)) {
+        if self
+            .version
+            .as_ref()
+            .is_some_and(|known| !known.is(&version))
+        {
             return Err(self.error(ErrorKind::Changed, "it changed since it was opened"));
         }
         Ok(answer)
@@ -180,12 +186,15 @@ pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_stor
         ),
         _ if METADATA_HOSTS.iter().any(|host| said.contains(host)) => {
             let what = "there are no credentials, and this machine is given none";
-            return Error::new(ErrorKind::Denied, format!("cannot {doing} `{name}`: {what}"))
-                .with_hint(
-                    "set those of the cloud in the environment: AWS_ACCESS_KEY_ID and \
+            return Error::new(
+                ErrorKind::Denied,
+                format!("cannot {doing} `{name}`: {what}"),
+            )
+            .with_hint(
+                "set those of the cloud in the environment: AWS_ACCESS_KEY_ID and \
                      AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS, \
                      AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-                );
+            );
         }
         _ if said.contains("status code: 416") => (ErrorKind::Corrupt, "it is empty".to_owned()),
         _ => (ErrorKind::Unavailable, said),
