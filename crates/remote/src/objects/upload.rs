@@ -111,7 +111,8 @@ impl Upload {
         }
         self.wait_for_parts(0)?;
         let address = self.address.clone();
-        if let (Some(folder), Some(upload)) = (&self.folder, self.upload.take()) {
+        if let Some(folder) = &self.folder {
+            let upload = self.upload.take().expect("there until it is handed over");
             let mut folder = folder.lock().unwrap_or_else(PoisonError::into_inner);
             folder.push(Whole { address, upload });
             return Ok(());
