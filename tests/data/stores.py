@@ -158,9 +158,10 @@ class Gcs(Store):
         if program is None:
             pytest.skip("fake-gcs-server has no program for this machine")
         port = free_port()
+        account = {"client_email": "", "private_key": "", "private_key_id": ""}
         self.environment = {
             "GOOGLE_BASE_URL": f"http://127.0.0.1:{port}",
-            "GOOGLE_SKIP_SIGNATURE": "true",
+            "GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps({**account, "disable_oauth": True}),
         }
         command = [str(program), "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1"]
         command += ["-port", str(port), "-public-host", f"127.0.0.1:{port}"]

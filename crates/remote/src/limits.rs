@@ -35,6 +35,9 @@ pub const PARTS_UNDER_WAY_MAX: usize = 3;
 /// How many parts an upload has at most: what S3 allows. They hold about 480 GiB.
 pub const PARTS_MAX: usize = 10_000;
 
+/// How many bytes of small objects of a folder wait in memory until all of the folder appears.
+pub const HELD_SIZE_MAX: usize = 32 << 20;
+
 /// How many uploads are completed, aborted or objects removed at once.
 pub const ENDINGS_UNDER_WAY_MAX: usize = 16;
 

@@ -6,7 +6,7 @@ mod read;
 mod store;
 mod upload;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::{self, Read};
 use std::num::NonZero;
@@ -137,6 +137,7 @@ impl Objects {
                 Error::new(ErrorKind::Unavailable, message)
             })?,
             stores: Mutex::default(),
+            writable: Mutex::default(),
             options: self.options.clone(),
             patience: self.patience,
             cancel: self.cancel.clone(),
@@ -170,6 +171,8 @@ struct Live {
     runtime: Waiting,
     /// Clients by the roots of addresses.
     stores: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+    /// Roots that are known to take writes.
+    writable: Mutex<HashSet<String>>,
     options: Vec<(String, String)>,
     patience: Patience,
     cancel: Cancel,
@@ -193,6 +196,32 @@ impl Live {
         let store = store::build(address, &self.options, self.patience)?;
         stores.insert(address.root.clone(), store.clone());
         Ok(store)
+    }
+
+    /// Fails when nothing can be written at an address, before a run works for hours. Asks once for each
+    /// bucket.
+    fn check_write(&self, address: &Address) -> Result<(), Error> {
+        let (store, path) = (self.store(address)?, address.path()?);
+        let is_new = |roots: &mut HashSet<String>| roots.insert(address.root.clone());
+        if !is_new(&mut self.writable.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
+        self.wait(async {
+            let asked = match address.service {
+                // Azure begins no uploads: their parts are there or not.
+                Service::Azure => match next(&mut store.list(Some(&path))).await {
+                    Some(Err(error)) if !is_refusal(&error) => Err(error),
+                    _ => Ok(()),
+                },
+                _ => match store.put_multipart(&path).await {
+                    Ok(mut upload) => upload.abort().await,
+                    // A server that knows no such uploads: it may take small objects.
+                    Err(error) if error.to_string().contains("400 Bad Request") => Ok(()),
+                    Err(error) => Err(error),
+                },
+            };
+            asked.map_err(|error| upload::failed(address, error))
+        })
     }
 
     /// Waits for some work, unless the run is cancelled.
@@ -299,6 +328,15 @@ impl Storage for Objects {
             }
         }
     }
+}
+
+/// Whether a server wants to know who asks.
+fn is_refusal(error: &object_store::Error) -> bool {
+    use object_store::Error as Theirs;
+    matches!(
+        error,
+        Theirs::PermissionDenied { .. } | Theirs::Unauthenticated { .. }
+    )
 }
 
 fn writable(address: Address) -> Result<Address, Error> {

@@ -62,10 +62,23 @@ impl Version {
         Self { size, tag }
     }
 
-    /// The tag, where servers can compare it: weak ones never match (RFC 9110, 13.1.1).
+    /// Whether both are of one version. Some servers list tags without the quotes that they answer with.
+    fn is(&self, other: &Self) -> bool {
+        let same = match (&self.tag, &other.tag) {
+            (Tag::Entity(one), Tag::Entity(other)) => {
+                one.trim_matches('"') == other.trim_matches('"')
+            }
+            (one, other) => one == other,
+        };
+        same && self.size == other.size
+    }
+
+    /// The tag, where servers can compare it, in quotes: weak ones never match (RFC 9110, 13.1.1).
     fn strong_tag(&self) -> Option<String> {
         match &self.tag {
-            Tag::Entity(tag) if !tag.starts_with("W/") => Some(tag.clone()),
+            Tag::Entity(tag) if !tag.starts_with("W/") => {
+                Some(format!("\"{}\"", tag.trim_matches('"')))
+            }
             _ => None,
         }
     }
@@ -93,7 +106,8 @@ impl Request {
         let answer = self.store.get_opts(&self.path, options).await;
         let answer = answer.map_err(|error| self.refused(error))?;
         let version = Version::of(&answer.meta);
-        if self.version.as_ref().is_some_and(|known| *known != version) {
+        let known = self.version.as_ref();
+        if known.is_some_and(|known| !known.is(&version)) {
             return Err(self.error(ErrorKind::Changed, "it changed since it was opened"));
         }
         Ok(answer)
@@ -145,27 +159,50 @@ pub(crate) async fn next<T>(stream: &mut Pin<Box<dyn Stream<Item = T> + Send + '
     poll_fn(|context| stream.as_mut().poll_next(context)).await
 }
 
+/// Who gives credentials to the machines of clouds.
+const METADATA_HOSTS: [&str; 3] = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "metadata.google.internal",
+];
+
 /// The error of a server that was asked to `do` something with `name`.
 pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_store::Error) -> Error {
     use object_store::Error as Theirs;
     let said = chain(&error);
-    let (kind, what) = match &error {
-        Theirs::NotFound { .. } => (ErrorKind::NotFound, missing.to_owned()),
-        Theirs::Precondition { .. } => (
+    if METADATA_HOSTS.iter().any(|host| said.contains(host)) {
+        let what = "there are no credentials, and this machine is given none";
+        let message = format!("cannot {doing} `{name}`: {what}");
+        return Error::new(ErrorKind::Denied, message).with_hint(
+            "set those of the cloud in the environment: AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS, \
+             AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        );
+    }
+    let (kind, what) = match (&error, status(&said)) {
+        (Theirs::NotFound { .. }, _) | (Theirs::Generic { .. }, Some(404)) => {
+            (ErrorKind::NotFound, missing.to_owned())
+        }
+        (Theirs::Precondition { .. }, _) => (
             ErrorKind::Changed,
             "it changed since it was opened".to_owned(),
         ),
-        Theirs::PermissionDenied { .. } | Theirs::Unauthenticated { .. } => {
-            (ErrorKind::Denied, refusal(&said))
-        }
-        Theirs::NotSupported { .. } => (
+        (Theirs::PermissionDenied { .. } | Theirs::Unauthenticated { .. }, _)
+        | (Theirs::Generic { .. }, Some(401 | 403)) => (ErrorKind::Denied, refusal(&said)),
+        (Theirs::NotSupported { .. }, _) => (
             ErrorKind::Unsupported,
             "the server does not answer range requests".to_owned(),
         ),
-        _ if said.contains("status code: 416") => (ErrorKind::Corrupt, "it is empty".to_owned()),
+        (_, Some(416)) => (ErrorKind::Corrupt, "it is empty".to_owned()),
         _ => (ErrorKind::Unavailable, said),
     };
     Error::new(kind, format!("cannot {doing} `{name}`: {what}"))
+}
+
+/// The status of an answer, which an error has in its text alone.
+fn status(said: &str) -> Option<u16> {
+    let (_, rest) = said.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
 }
 
 /// Why the server refuses, where it says so in the words of the clouds.
@@ -231,6 +268,38 @@ mod tests {
         ] {
             let at = address.find("://").unwrap();
             assert_eq!(without_secrets(address, at), expected);
+        }
+    }
+
+    #[test]
+    fn the_status_is_the_first_one_that_is_said() {
+        for (said, expected) in [
+            (
+                "Server returned non-2xx status code: 403 Forbidden: status code: 404",
+                Some(403),
+            ),
+            ("status code: 4", None),
+            ("nobody answers", None),
+        ] {
+            assert_eq!(status(said), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn tags_are_compared_without_quotes_and_sent_with_them() {
+        let version = |text| Version::from_text(7, text);
+        let tag = version("tag \"abc\"");
+        assert!(tag.is(&version("tag abc")));
+        assert!(!tag.is(&version("tag abd")));
+        assert!(!tag.is(&version("time 5")));
+        assert!(!tag.is(&Version::from_text(8, "tag abc")));
+        for (text, expected) in [
+            ("tag abc", Some("\"abc\"")),
+            ("tag \"abc\"", Some("\"abc\"")),
+            ("tag W/\"abc\"", None),
+            ("time 5", None),
+        ] {
+            assert_eq!(version(text).strong_tag().as_deref(), expected, "{text}");
         }
     }
 

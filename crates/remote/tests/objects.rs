@@ -123,11 +123,11 @@ fn what_goes_wrong_ends_the_run_with_its_kind_and_words() {
             _ => PATIENCE,
         };
         let server = Server::start(lines(), behaviour);
-        let error = run(&server, scheme, "a.jsonl?token=s3cret", timeout);
-        let error = match scheme {
-            "http" => error,
-            _ => run(&server, scheme, "a.jsonl", timeout),
+        let name = match scheme {
+            "http" => "a.jsonl?token=s3cret",
+            _ => "a.jsonl",
         };
+        let error = run(&server, scheme, name, timeout);
         let error = error.expect_err(&format!("{scheme} {behaviour:?}"));
         let text = error.to_string();
         assert_eq!(error.kind(), kind, "{scheme} {behaviour:?}: {text}");

@@ -2,6 +2,7 @@
 
 #![expect(clippy::single_range_in_vec_init, reason = "lists of ranges")]
 
+#[expect(dead_code, reason = "a server for the tests of another module")]
 mod serve;
 
 use std::num::NonZero;

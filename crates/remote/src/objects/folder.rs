@@ -2,7 +2,7 @@
 //! stores can.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_data::storage::{NewFile, NewFolder, Selection};
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
@@ -22,8 +22,7 @@ pub(super) struct Folder {
     store: Arc<dyn ObjectStore>,
     address: Address,
     mark: String,
-    /// Uploads that wait to be completed.
-    waiting: Waiting,
+    waiting: Arc<Mutex<Waiting>>,
 }
 
 impl Folder {
@@ -34,7 +33,7 @@ impl Folder {
             live: live.clone(),
             store: live.store(&address)?,
             mark: mark.to_owned(),
-            waiting: Waiting::default(),
+            waiting: Arc::default(),
             address,
         };
         let old = folder.old()?;
@@ -74,8 +73,7 @@ impl Folder {
     fn finish(self) -> Result<(), Error> {
         let old = self.old()?;
         self.live.wait(self.put_note())?;
-        let mut whole =
-            std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut whole = self.take_waiting();
         let marked = self.file(&self.mark);
         let at = whole.iter().position(|whole| whole.address == marked);
         let mark = at.map(|at| whole.remove(at));
@@ -116,6 +114,11 @@ impl Folder {
         })
     }
 
+    fn take_waiting(&self) -> Vec<Whole> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut waiting.whole)
+    }
+
     async fn put_note(&self) -> Result<(), Error> {
         let address = self.file(WRITING);
         let note = PutPayload::from_static(b"{\"complete\": false}\n");
@@ -146,18 +149,16 @@ async fn complete(whole: Vec<Whole>, before: Result<(), Error>) -> Result<(), Er
     let (mut waiting, mut result) = (whole.into_iter(), before);
     loop {
         while under_way.len() < ENDINGS_UNDER_WAY_MAX {
-            let Some(mut whole) = waiting.next() else {
+            let Some(whole) = waiting.next() else {
                 break;
             };
             let is_given_up = result.is_err();
             under_way.spawn(async move {
                 if is_given_up {
-                    let _ = whole.upload.abort().await;
+                    whole.abort().await;
                     return Ok(());
                 }
-                let done = whole.upload.complete().await;
-                done.map(drop)
-                    .map_err(|error| failed(&whole.address, error))
+                whole.complete().await
             });
         }
         match under_way.join_next().await {
@@ -189,18 +190,17 @@ impl NewFolder for Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let whole = std::mem::take(&mut *waiting);
+        let whole = self.take_waiting();
         if whole.is_empty() {
             return;
         }
         self.live.wait_at_most(ABORT_TIME_MAX, async {
             let mut under_way = JoinSet::new();
-            for mut whole in whole {
+            for whole in whole {
                 if under_way.len() == ENDINGS_UNDER_WAY_MAX {
                     under_way.join_next().await;
                 }
-                under_way.spawn(async move { whole.upload.abort().await });
+                under_way.spawn(whole.abort());
             }
             while under_way.join_next().await.is_some() {}
         });

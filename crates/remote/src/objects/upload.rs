@@ -1,38 +1,85 @@
 //! Objects under construction: parts are sent while they are made, and nobody sees them before all are
-//! there.
+//! there. What is smaller than a part is sent at the end, in one request.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use nexus_data::storage::NewFile;
-use object_store::{MultipartUpload, ObjectStoreExt};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::task::JoinSet;
 
 use super::address::Address;
 use super::{Live, into_io};
-use crate::limits::{ABORT_TIME_MAX, PART_SIZE, PARTS_MAX, PARTS_UNDER_WAY_MAX};
+use crate::limits::{ABORT_TIME_MAX, HELD_SIZE_MAX, PART_SIZE, PARTS_MAX, PARTS_UNDER_WAY_MAX};
 use crate::request::refused;
 use crate::{Error, ErrorKind};
 
-/// An upload whose parts are all there.
+/// An object that is whole, but that nobody sees yet.
 pub(super) struct Whole {
     pub(super) address: Address,
-    pub(super) upload: Box<dyn MultipartUpload>,
+    content: Content,
 }
 
-/// Where the uploads of a folder wait.
-pub(super) type Waiting = Arc<Mutex<Vec<Whole>>>;
+enum Content {
+    /// The parts are all there.
+    Parts(Box<dyn MultipartUpload>),
+    /// It is small, and nothing is sent.
+    Held(Arc<dyn ObjectStore>, Bytes),
+}
+
+impl Whole {
+    /// Lets it appear.
+    pub(super) async fn complete(self) -> Result<(), Error> {
+        let done = match self.content {
+            Content::Parts(mut upload) => upload.complete().await,
+            Content::Held(store, bytes) => {
+                let path = self.address.path()?;
+                store.put(&path, PutPayload::from_bytes(bytes)).await
+            }
+        };
+        done.map(drop).map_err(|error| failed(&self.address, error))
+    }
+
+    /// Takes it away. What cannot be taken away is left to the rules of the bucket.
+    pub(super) async fn abort(self) {
+        if let Content::Parts(mut upload) = self.content {
+            let _ = upload.abort().await;
+        }
+    }
+}
+
+/// The objects of a folder that wait to appear.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) whole: Vec<Whole>,
+    /// Bytes that are held.
+    held: usize,
+}
+
+impl Waiting {
+    /// Takes a small object, if it may be held too.
+    fn hold(&mut self, upload: &mut Upload) -> bool {
+        if self.held + upload.buffer.len() > HELD_SIZE_MAX {
+            return false;
+        }
+        self.held += upload.buffer.len();
+        let whole = upload.held();
+        self.whole.push(whole);
+        true
+    }
+}
 
 pub(super) struct Upload {
     live: Arc<Live>,
+    store: Arc<dyn ObjectStore>,
     address: Address,
-    /// There until it is completed, handed to the folder or aborted.
+    /// There from the first part on, until it is completed, handed to the folder or aborted.
     upload: Option<Box<dyn MultipartUpload>>,
     buffer: Vec<u8>,
     parts: usize,
     under_way: JoinSet<Result<(), object_store::Error>>,
-    folder: Option<Waiting>,
+    folder: Option<Arc<Mutex<Waiting>>>,
 }
 
 /// The size of a part: it doubles with every fifth of the parts that there can be.
@@ -44,22 +91,19 @@ impl Upload {
     pub(super) fn begin(
         live: &Arc<Live>,
         address: &Address,
-        folder: Option<Waiting>,
+        folder: Option<Arc<Mutex<Waiting>>>,
     ) -> Result<Self, Error> {
         let path = address.path()?;
         if path.as_ref().is_empty() || address.key.ends_with('/') {
             let message = format!("cannot write `{}`: it names no object", address.name);
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        let store = live.store(address)?;
-        let upload = live.wait(async {
-            let upload = store.put_multipart(&path).await;
-            upload.map_err(|error| failed(address, error))
-        })?;
+        live.check_write(address)?;
         Ok(Self {
             live: live.clone(),
+            store: live.store(address)?,
             address: address.clone(),
-            upload: Some(upload),
+            upload: None,
             buffer: Vec::new(),
             parts: 0,
             under_way: JoinSet::new(),
@@ -80,7 +124,17 @@ impl Upload {
             );
         }
         let bytes = Bytes::from(std::mem::take(&mut self.buffer));
-        let upload = self.upload.as_mut().expect("there until it is complete");
+        let upload = match &mut self.upload {
+            Some(upload) => upload,
+            none => {
+                let path = self.address.path()?;
+                let upload = self.live.wait(async {
+                    let upload = self.store.put_multipart(&path).await;
+                    upload.map_err(|error| failed(&self.address, error))
+                })?;
+                none.insert(upload)
+            }
+        };
         let part = upload.put_part(bytes.into());
         self.under_way.spawn_on(part, self.live.runtime().handle());
         self.parts += 1;
@@ -105,25 +159,58 @@ impl Upload {
         })
     }
 
+    /// What is at hand as an object.
+    fn held(&mut self) -> Whole {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.shrink_to_fit();
+        Whole {
+            address: self.address.clone(),
+            content: Content::Held(self.store.clone(), bytes.into()),
+        }
+    }
+
     fn finish(mut self) -> Result<(), Error> {
+        let folder = self.folder.take();
+        if self.parts == 0 {
+            match &folder {
+                None => {
+                    let whole = self.held();
+                    return self.live.wait(whole.complete());
+                }
+                Some(folder) if lock(folder).hold(&mut self) => return Ok(()),
+                Some(_) => {}
+            }
+        }
         if !self.buffer.is_empty() {
             self.send()?;
         }
         self.wait_for_parts(0)?;
-        let address = self.address.clone();
-        if let (Some(folder), Some(upload)) = (&self.folder, self.upload.take()) {
-            let mut folder = folder.lock().unwrap_or_else(PoisonError::into_inner);
-            folder.push(Whole { address, upload });
-            return Ok(());
+        let Some(folder) = folder else {
+            return self.complete();
+        };
+        if let Some(upload) = self.upload.take() {
+            let address = self.address.clone();
+            let content = Content::Parts(upload);
+            lock(&folder).whole.push(Whole { address, content });
         }
-        let upload = self.upload.as_mut().expect("not in a folder");
-        self.live.wait(async {
-            let done = upload.complete().await;
-            done.map(drop).map_err(|error| failed(&address, error))
-        })?;
-        self.upload = None;
         Ok(())
     }
+
+    /// Lets it appear; when that fails, it is aborted.
+    fn complete(mut self) -> Result<(), Error> {
+        if let Some(upload) = &mut self.upload {
+            self.live.wait(async {
+                let done = upload.complete().await;
+                done.map(drop).map_err(|error| failed(&self.address, error))
+            })?;
+            self.upload = None;
+        }
+        Ok(())
+    }
+}
+
+fn lock(folder: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    folder.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The error of a write.
