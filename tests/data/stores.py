@@ -153,7 +153,7 @@ class GcsXml(S3):
         super().__init__()
         self.environment = {
             "GOOGLE_BASE_URL": f"http://127.0.0.1:{self.port}",
-            "GOOGLE_SKIP_SIGNATURE": "true",
+            "GOOGLE_BEARER_TOKEN": "s3cret",
         }
 
 
