@@ -144,6 +144,19 @@ class S3(Store):
         return len(self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ()))
 
 
+class GcsXml(S3):
+    """Moto's server again: what is asked of Google's XML interface is what S3 knows too."""
+
+    scheme = "gs"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.environment = {
+            "GOOGLE_BASE_URL": f"http://127.0.0.1:{self.port}",
+            "GOOGLE_BEARER_TOKEN": "s3cret",
+        }
+
+
 class Gcs(Store):
     """The server fake-gcs-server, in a wheel."""
 

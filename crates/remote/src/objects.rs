@@ -215,8 +215,6 @@ impl Live {
                 },
                 _ => match store.put_multipart(&path).await {
                     Ok(mut upload) => upload.abort().await,
-                    // A server that knows no such uploads: it may take small objects.
-                    Err(error) if error.to_string().contains("400 Bad Request") => Ok(()),
                     Err(error) => Err(error),
                 },
             };

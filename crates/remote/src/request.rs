@@ -189,7 +189,7 @@ pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_stor
         ),
         (Theirs::PermissionDenied { .. } | Theirs::Unauthenticated { .. }, _)
         | (Theirs::Generic { .. }, Some(401 | 403)) => (ErrorKind::Denied, refusal(&said)),
-        (Theirs::NotSupported { .. }, _) => (
+        _ if is_without_ranges(&error, &said) => (
             ErrorKind::Unsupported,
             "the server does not answer range requests".to_owned(),
         ),
@@ -197,6 +197,12 @@ pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_stor
         _ => (ErrorKind::Unavailable, said),
     };
     Error::new(kind, format!("cannot {doing} `{name}`: {what}"))
+}
+
+/// Whether a server answers with the whole where a range was asked for.
+fn is_without_ranges(error: &object_store::Error, said: &str) -> bool {
+    matches!(error, object_store::Error::NotSupported { .. })
+        || said.contains("non-partial response when range requested")
 }
 
 /// The status of an answer, which an error has in its text alone.

@@ -174,7 +174,11 @@ fn check_azure(builder: &MicrosoftAzureBuilder, address: &Address) -> Result<(),
         .any(|key| builder.get_config_value(key).is_some());
     let switches = [Key::UseEmulator, Key::UseAzureCli, Key::SkipSignature];
     let is_on = |key: &Key| is_true(builder.get_config_value(key));
-    if has || switches.iter().any(is_on) || has_metadata() {
+    // `abfss://container@account.host` names its account.
+    let has_account = builder.get_config_value(&Key::AccountName).is_some()
+        || address.root.contains('@')
+        || is_on(&Key::UseEmulator);
+    if has_account && (has || switches.iter().any(is_on) || has_metadata()) {
         return Ok(());
     }
     Err(without_credentials(
