@@ -263,7 +263,7 @@ def tokens(name: str, vocabulary: str, *warm: str, venv: str = "tokens") -> Cont
     return peer(name, venv, "tokens.py", "tokenizers" if venv != "tokens" else name, *rest)
 
 
-def ours(name: str, vocabulary: str, *warm: str) -> Contestant:
+def our_tokens(name: str, vocabulary: str, *warm: str) -> Contestant:
     """Our tokeniser, under the Python that runs this."""
 
     def command(bench: Bench) -> list[str]:
@@ -278,8 +278,8 @@ def ours(name: str, vocabulary: str, *warm: str) -> Contestant:
 def gpt2(*warm: str, slow: bool = False) -> list[Contestant]:
     """Who reads GPT-2's vocabulary."""
     found = [
-        ours("nexus", "gpt2", *warm),
-        ours("nexus, uint16", "gpt2", *warm),
+        our_tokens("nexus", "gpt2", *warm),
+        our_tokens("nexus, uint16", "gpt2", *warm),
         tokens("gigatoken", "gpt2", *warm),
         tokens("gigatoken, from file", "gpt2", *warm),
         tokens("fastokens", "gpt2", *warm),
@@ -303,7 +303,7 @@ def gpt2(*warm: str, slow: bool = False) -> list[Contestant]:
 def cl100k() -> list[Contestant]:
     """Who reads the rank file of cl100k."""
     return [
-        ours("nexus", "cl100k"),
+        our_tokens("nexus", "cl100k"),
         tokens("tiktoken", "cl100k"),
         tokens("bpe-openai", "cl100k"),
     ]
