@@ -169,7 +169,7 @@ impl Writer {
         if let (Format::Mds, Some(schema)) = (self.target.format, &self.schema) {
             mds::write_index(self.file("index.json")?, schema, &self.finished)?;
         }
-        self.folder.map_or(Ok(()), |folder| folder.commit())
+        self.folder.map_or(Ok(()), NewFolder::commit)
     }
 
     /// The name of the shard under construction; that of the output when it is one file.
@@ -191,13 +191,12 @@ impl Writer {
 
     /// A new file of the output.
     fn file(&self, name: &str) -> Result<OutFile, Error> {
-        let (path, file) = match &self.folder {
-            Some(folder) => (self.target.path.join(name), folder.create(name)?),
-            None => {
-                let path = self.beside(name);
-                let file = self.storage.create(&path)?;
-                (path, file)
-            }
+        let (path, file) = if let Some(folder) = &self.folder {
+            (self.target.path.join(name), folder.create(name)?)
+        } else {
+            let path = self.beside(name);
+            let file = self.storage.create(&path)?;
+            (path, file)
         };
         Ok(OutFile::new(path, file))
     }

@@ -9,6 +9,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
+use parquet::file::metadata::ColumnChunkMetaData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -82,7 +83,7 @@ impl Groups {
             group
                 .columns()
                 .iter()
-                .map(|column| column.byte_range())
+                .map(ColumnChunkMetaData::byte_range)
                 .map(|(start, size)| (start, start.saturating_add(size))),
         );
         Some(self.open_rest())

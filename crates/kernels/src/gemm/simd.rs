@@ -296,14 +296,17 @@ macro_rules! shells {
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn dots(it: &MatVec<$item>) {
+                // SAFETY: as of all.
                 unsafe { matvec::dots::<$register>(it) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn turned(it: &MatVec<$item>) {
+                // SAFETY: as of all.
                 unsafe { matvec::turned::<$register>(it, 1.0) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn sweep(it: &MatVec<$item>) {
+                // SAFETY: as of all.
                 unsafe { matvec::sweep::<$register>(it, 1.0) }
             }
             Loops {
