@@ -107,8 +107,10 @@ def start(source: Path, out: Path, *node: int) -> subprocess.Popen[bytes]:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    # What is not complete is hidden; a kill leaves it where it is.
+    shown = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+    return {str(path): (folder / path).read_bytes() for path in shown}
 
 
 def broken_corpus(folder: Path, documents: int) -> Path:

@@ -18,10 +18,10 @@ mod tar;
 mod warc;
 
 use crate::batch::Rows;
+use crate::limits::GROUPS_MAX;
 use crate::report::Counted;
 use crate::stages::{Part, Removed};
 use crate::turnstile::Turn;
-use crate::limits::GROUPS_MAX;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
 use lines::{LineChunk, Lines};

@@ -158,6 +158,10 @@ impl Gatherer {
     }
 
     pub(crate) fn skip(&self, turn: &mut Turn) -> Result<(), Closed> {
+        // Where nothing is decided, no batch has passed here.
+        if self.decision.step().is_none() {
+            return Ok(());
+        }
         self.seen.skip(turn)
     }
 

@@ -147,7 +147,7 @@ fn a_run_that_fails_at_any_batch_goes_on_to_the_same_bytes() {
         let expected = written(whole.path());
         assert!(expected.len() > 5, "{:?}", expected.keys());
         // Batches after which the run fails; it is done anew from there, with other threads.
-        for (at, every) in [1, 2, 3, 5, 8, 13].into_iter().enumerate() {
+        for (at, every) in [1, 3, 8].into_iter().enumerate() {
             let out = tempfile::tempdir().unwrap();
             let calls = Arc::new(AtomicUsize::new(0));
             let counted = calls.clone();
@@ -191,7 +191,7 @@ fn putting_rows_aside_changes_no_byte_of_any_format() {
         Format::Mds,
         Format::WebDataset,
     ] {
-        for plan in Plan::ALL {
+        for plan in [Plan::Plain, Plan::Both] {
             let run = |options: &RunOptions| {
                 let out = tempfile::tempdir().unwrap();
                 let pipeline = plan.steps(Pipeline::read(corpus.path().join("in")), || false);
@@ -251,7 +251,7 @@ fn nodes_write_the_bytes_of_one_process() {
         let pipeline = into(plan.steps(read(), || false), whole.path(), Format::JsonlZst);
         let expected_report = pipeline.run(&resume(2)).unwrap();
         let expected = written(whole.path());
-        for count in [1, 2, 3, 16] {
+        for count in [1, 3, 16] {
             let out = tempfile::tempdir().unwrap();
             let work = tempfile::tempdir().unwrap();
             let pipeline = into(plan.steps(read(), || false), out.path(), Format::JsonlZst);
