@@ -653,6 +653,9 @@ class Pipeline:
         memory: int | str | None = None,
         work: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        node: tuple[int, int] | None = None,
+        node_timeout: float | None = None,
+        group_size: int | str | None = None,
         progress: Callable[[int, int, int | None], object] | None = None,
     ) -> Report: ...
     def __iter__(self) -> Rows: ...

@@ -5,11 +5,12 @@ use crate::interrupt;
 use crate::output::{Output, human_size};
 use crate::progress::{Progress, ProgressMode};
 use clap::Subcommand;
-use nexus_data::{Cancel, Pipeline, Progressed, Report, RunOptions};
+use nexus_data::{Cancel, Node, Pipeline, Progressed, Report, RunOptions, Waiting};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -29,6 +30,16 @@ pub(crate) enum Command {
         /// Go on where an earlier run of the plan was killed or failed.
         #[arg(long)]
         resume: bool,
+        /// Share the work with other processes: 0/4 is the first of four. All need the same --work.
+        #[arg(long, value_name = "I/N", requires = "work")]
+        node: Option<Node>,
+        /// Give up when no other node completes anything for so long [default: wait].
+        #[arg(long, value_name = "SECONDS", requires = "node")]
+        node_timeout: Option<u32>,
+        /// Bytes of files that are done or not when a run goes on, and that one node takes
+        /// [default: 64MiB, or less where several nodes would have too few].
+        #[arg(long, value_name = "SIZE", value_parser = nexus_data::parse_size)]
+        group_size: Option<u64>,
     },
     /// Say what a plan would do, and do nothing.
     Explain {
@@ -68,14 +79,29 @@ struct Step {
 }
 
 pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Result<(), Failure> {
-    let (plan, threads, memory_size_bytes, work, resume) = match command {
+    let (plan, options) = match command {
         Command::Run {
             plan,
             threads,
             memory,
             work,
             resume,
-        } => (plan, threads, memory, work, resume),
+            node,
+            node_timeout,
+            group_size,
+        } => {
+            let options = RunOptions {
+                threads,
+                memory_size_bytes: memory,
+                work,
+                resume,
+                node,
+                node_timeout: node_timeout.map(|seconds| Duration::from_secs(seconds.into())),
+                group_size_bytes: group_size,
+                ..RunOptions::default()
+            };
+            (plan, options)
+        }
         Command::Explain { plan } => {
             let steps = read(&plan)?.explain(&RunOptions::default())?;
             return output.print(&steps, |steps| steps.join("\n"));
@@ -84,19 +110,34 @@ pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Resul
     let pipeline = read(&plan)?;
     let progress = Arc::new(Progress::new(mode));
     let shown = Arc::clone(&progress);
-    let watch = move |now: Progressed| shown.update("run", now.bytes, now.bytes_total);
+    let said = Mutex::new(None);
+    let watch = move |now: Progressed| match now.waiting {
+        None => shown.update("run", now.bytes, now.bytes_total),
+        Some(waiting) => {
+            let mut said = said.lock().expect("telling does not panic");
+            let whom = Some((waiting.node, waiting.groups == 0));
+            if *said != whom {
+                *said = whom;
+                shown.say(&waits(waiting));
+            }
+        }
+    };
     let options = RunOptions {
-        threads,
         cancel: Cancel::from_flag(interrupt::flag()?),
         progress: Some(Arc::new(watch)),
-        memory_size_bytes,
-        work,
-        resume,
-        ..RunOptions::default()
+        ..options
     };
     let report = pipeline.run(&options)?;
     progress.finish();
     output.print(&summary(&report), show)
+}
+
+/// What a node waits for.
+fn waits(Waiting { node, groups, .. }: Waiting) -> String {
+    match groups {
+        0 => "waiting for node 0, which decides and writes".to_owned(),
+        groups => format!("waiting for node {node}: {groups} groups of files are missing in all"),
+    }
 }
 
 fn read(plan: &std::path::Path) -> Result<Pipeline, Failure> {

@@ -8,12 +8,12 @@
 
 use crate::atomic::AtomicFile;
 use crate::operators::{Operator, Stop};
-use crate::report::{Counted, Progressed, Report, StepReport, Ticker};
+use crate::report::{Counted, Dropped, Progressed, Report, StepReport, Ticker};
 use crate::sink::{Encoded, Encoder, Writer};
 use crate::source::{self, Chunk, Meter, Reader};
 use crate::stages::{self, Gather, Gathered, Gatherer};
 use crate::turnstile::{Closed, Turn, Turnstile};
-use crate::{BoxError, Cancel, Error, Progress, Reject, jsonl};
+use crate::{BoxError, Cancel, Error, Progress, Reject, jsonl, report};
 use arrow_array::RecordBatch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,19 +32,24 @@ pub(crate) enum Sink<'a> {
 }
 
 /// All that a run needs.
-pub(crate) struct Job<'a> {
+pub(crate) struct Job<'s, 'a> {
     pub(crate) reader: Reader,
-    pub(crate) operators: Vec<Box<dyn Operator>>,
+    /// Another run may use them after this one; this one's report tells what they did in this one.
+    pub(crate) operators: &'s [Box<dyn Operator>],
     pub(crate) sink: Sink<'a>,
     pub(crate) rejects: Option<AtomicFile>,
     pub(crate) audit: Option<AtomicFile>,
     pub(crate) threads: usize,
     pub(crate) cancel: Cancel,
     pub(crate) progress: Option<Arc<dyn Progress>>,
+    /// Rows that earlier parts of the same work gave, for the progress.
+    pub(crate) rows_before: u64,
+    /// What is to be done before the output appears.
+    pub(crate) before_output: Option<Box<dyn FnOnce() -> Result<(), Error> + 's>>,
 }
 
 /// Runs the job to its end, and commits its files if it gets there.
-pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
+pub(crate) fn run(job: Job<'_, '_>) -> Result<Report, Error> {
     let start = Instant::now();
     let Job {
         mut reader,
@@ -55,6 +60,8 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         threads,
         cancel,
         progress,
+        rows_before,
+        before_output,
     } = job;
     let skipped = reader.take_skipped();
     let run = Run {
@@ -62,7 +69,13 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         steps: operators.iter().map(|_| StepMeter::default()).collect(),
         written: StepMeter::default(),
         meter: reader.meter(),
+        bytes_before: reader.bytes_before(),
         bytes_total: reader.bytes_total(),
+        rows_before,
+        before: operators
+            .iter()
+            .map(|each| (each.reports(), each.dropped()))
+            .collect(),
         // Batch 0 was the trial of the steps.
         source: Mutex::new(Tickets { reader, next: 1 }),
         operators,
@@ -112,6 +125,9 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
     for file in [end.rejects, end.audit].into_iter().flatten() {
         file.commit()?;
     }
+    if let Some(act) = before_output {
+        act()?;
+    }
     match end.sink {
         Sink::Write(writer) => writer.commit()?,
         Sink::Gather(gather) => gather.finish()?,
@@ -123,9 +139,11 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
 }
 
 /// A run as its threads see it.
-struct Run<'a> {
+struct Run<'s, 'a> {
     source: Mutex<Tickets>,
-    operators: Vec<Box<dyn Operator>>,
+    operators: &'s [Box<dyn Operator>],
+    /// What the operators had done before.
+    before: Vec<(Vec<StepReport>, Vec<Dropped>)>,
     end: Turnstile<End<'a>>,
     prepare: Prepare,
     is_audited: bool,
@@ -134,7 +152,9 @@ struct Run<'a> {
     steps: Vec<StepMeter>,
     written: StepMeter,
     meter: Arc<Meter>,
+    bytes_before: u64,
     bytes_total: Option<u64>,
+    rows_before: u64,
     cancel: Cancel,
     is_cancelled: AtomicBool,
     ticker: Ticker,
@@ -176,7 +196,7 @@ struct Piece {
     turn: Turn,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     fn work(&self) {
         let _guard = CloseOnPanic(self);
         while let Some(piece) = self.take() {
@@ -293,20 +313,26 @@ impl Run<'_> {
 
     fn progressed(&self) -> Progressed {
         Progressed {
-            rows: self.written.rows_out.load(Relaxed),
+            rows: self.rows_before + self.written.rows_out.load(Relaxed),
             bytes: self.meter.bytes.load(Relaxed),
             bytes_total: self.bytes_total,
+            waiting: None,
         }
     }
 
     fn report(&self, threads: usize, skipped: Counted<String>) -> Report {
         self.ticker.end(self.progressed());
         let mut read = self.read.report("read");
-        read.bytes_in = self.meter.bytes.load(Relaxed);
+        read.bytes_in = self.meter.bytes.load(Relaxed) - self.bytes_before;
         let steps = self.operators.iter().zip(&self.steps);
         let mut reports = vec![read];
-        for (operator, meter) in steps {
-            let own = operator.reports();
+        let mut dropped = Vec::new();
+        for ((operator, meter), (reports_before, dropped_before)) in steps.zip(&self.before) {
+            let mut own = operator.reports();
+            for (report, before) in own.iter_mut().zip(reports_before) {
+                report.subtract(before);
+            }
+            dropped.extend(report::since(operator.dropped(), dropped_before));
             if own.is_empty() {
                 reports.push(meter.report(operator.name()));
             }
@@ -316,11 +342,7 @@ impl Run<'_> {
         Report {
             duplicates: stages::duplicates(&reports),
             steps: reports,
-            dropped: self
-                .operators
-                .iter()
-                .flat_map(|each| each.dropped())
-                .collect(),
+            dropped,
             skipped,
             files: self.meter.files.load(Relaxed),
             threads,
@@ -373,9 +395,9 @@ impl End<'_> {
 }
 
 /// A panic in a user's function must not leave the other threads waiting.
-struct CloseOnPanic<'a, 'b>(&'a Run<'b>);
+struct CloseOnPanic<'r, 's, 'a>(&'r Run<'s, 'a>);
 
-impl Drop for CloseOnPanic<'_, '_> {
+impl Drop for CloseOnPanic<'_, '_, '_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.close();

@@ -20,6 +20,8 @@ pub enum ErrorKind {
     NotFound,
     /// A limit of [`limits`](crate::limits) is reached.
     LimitReached,
+    /// Another node of the run has not done its part in time.
+    Unavailable,
     /// The system refused to read or write.
     Io,
     /// A function of the user returned an error, which is the [`source`](std::error::Error::source).

@@ -10,18 +10,18 @@ use crate::operators::{
 use crate::output::{Output, Target};
 use crate::sink::Writer;
 use crate::source::{BatchLimit, Batches, Reader};
-use crate::stages::{self, Decision, Shared, Stage, Work};
+use crate::stages::{self, Decision, Shared, Stage, Use, Work};
 use crate::turnstile::{Closed, Turn};
 use crate::{
-    AnyTokenizer, BoxError, Cancel, Error, ExactCopies, Formatting, Keep, NearCopies, Progress,
-    Quality, Report, Tokenization, batch,
+    AnyTokenizer, BoxError, Cancel, Error, ExactCopies, Formatting, Keep, NearCopies, Node,
+    Progress, Quality, Report, Tokenization, batch,
 };
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes that steps may hold which compare all documents.
 const MEMORY_SIZE: u64 = 256 << 20;
@@ -86,10 +86,21 @@ pub struct RunOptions {
     /// Where what must wait for all documents is put: by default a hidden folder beside the output,
     /// else below the system's folder for temporary files. It is gone when the run is over.
     pub work: Option<PathBuf>,
-    /// Goes on where an earlier run of the same plan was killed or failed: a stage that was complete
-    /// is not run again. Leaves the work folder when this run fails. The output is the same, byte by
-    /// byte, as that of a run that was not interrupted.
+    /// Goes on where an earlier run of the same plan was killed or failed: what was complete of each
+    /// stage, group of files by group of files, is not done again. All rows are put aside for it.
+    /// Leaves the work folder when this run fails. The output is the same, byte by byte, as that of a
+    /// run that was not interrupted.
     pub resume: bool,
+    /// Shares the work with other processes, which use the same [`work`](Self::work) folder. A node that
+    /// was killed is started again with the same number, and goes on.
+    pub node: Option<Node>,
+    /// How long a node waits for others without any of them completing a group of files; as long as it
+    /// takes, by default.
+    pub node_timeout: Option<Duration>,
+    /// About how many bytes of files are a group, the unit that is done or not when a run goes on, and
+    /// that one node takes: by default 64 MiB, or less where several nodes would have too few. A longer
+    /// file is a group of its own.
+    pub group_size_bytes: Option<u64>,
 }
 
 impl Default for RunOptions {
@@ -103,6 +114,9 @@ impl Default for RunOptions {
             memory_size_bytes: None,
             work: None,
             resume: false,
+            node: None,
+            node_timeout: None,
+            group_size_bytes: None,
         }
     }
 }
@@ -333,7 +347,11 @@ impl Pipeline {
     /// # Panics
     /// When a function panics.
     pub fn run(&self, options: &RunOptions) -> Result<Report, Error> {
-        let sink = |output: Option<Writer>| output.map_or(Sink::Nothing, Sink::Write);
+        let is_first = options.node.is_none_or(Node::is_first);
+        let sink = |output: Option<Writer>| match output.filter(|_| is_first) {
+            Some(output) => Sink::Write(output),
+            None => Sink::Nothing,
+        };
         self.start(options, self.output.as_ref(), sink)
     }
 
@@ -349,6 +367,10 @@ impl Pipeline {
     where
         F: FnMut(RecordBatch) -> Result<(), BoxError> + Send,
     {
+        if options.node.is_some() {
+            let message = "the batches of a run of several nodes cannot be handed out";
+            return Err(Error::invalid(message).with_hint("write them, and read the files"));
+        }
         self.start(options, None, |_| Sink::Each(&mut function))
     }
 
@@ -429,7 +451,7 @@ impl Pipeline {
         let threads = options.threads()?;
         let limit = options.batch_limit()?;
         let target = output.map(Output::target).transpose()?;
-        let mut all = self.stages(options)?;
+        let all = self.stages(options)?;
         let trial = self.trial(&all)?;
         let reader = match &self.source {
             Source::Path(path) => Reader::files(path, limit)?,
@@ -455,6 +477,8 @@ impl Pipeline {
             audit: self.audit.clone(),
             cancel: options.cancel.clone(),
             progress: options.progress.clone(),
+            node: options.node,
+            node_timeout: options.node_timeout,
         };
         let work = match all.len() {
             1 => None,
@@ -470,8 +494,16 @@ impl Pipeline {
         let sink = sink(target.map(write).transpose()?);
         let start = Instant::now();
         let mut report = match work {
-            None => stages::run_one(reader, all.remove(0), sink, &shared)?,
-            Some(work) => stages::run(reader, all, sink, &shared, work)?,
+            None => stages::run_one(reader, &all[0], sink, &shared)?,
+            Some(work) => {
+                let size = options.group_size(&reader);
+                let readers = if options.goes_on() {
+                    reader.groups(size)
+                } else {
+                    vec![reader]
+                };
+                stages::run(readers, &all, sink, &shared, work)?
+            }
         };
         report.threads = threads;
         report.seconds = start.elapsed().as_secs_f64();
@@ -485,20 +517,27 @@ impl Pipeline {
         reader: &Reader,
         target: Option<&Target>,
     ) -> Result<Work, Error> {
+        let nodes = options.node.map(|_| &self.output);
         let plan = match &self.source {
             Source::Path(_) => reader.fingerprint(&format!(
-                "{:?} {:?} {:?} {}",
+                "{:?} {:?} {:?} {} {nodes:?}",
                 self.steps,
                 self.rejects,
                 self.audit,
-                options.memory_size_bytes.is_some(),
+                options.group_size(reader),
             )),
-            Source::Batches(_) if options.resume => {
-                return Err(Error::invalid("a run over batches cannot be resumed")
-                    .with_hint("read files, or run without resume"));
+            Source::Batches(_) if options.goes_on() => {
+                return Err(
+                    Error::invalid("a run over batches cannot be resumed or shared")
+                        .with_hint("read files, or run without resume and node"),
+                );
             }
             Source::Batches(_) => String::new(),
         };
+        if options.node.is_some() && options.work.is_none() {
+            let message = "a run of several nodes has no work folder that they share";
+            return Err(Error::invalid(message).with_hint("give the work folder a path"));
+        }
         if options.resume && options.work.is_none() && target.is_none() {
             return Err(Error::invalid(
                 "a run without an output has no work folder to resume from",
@@ -517,7 +556,12 @@ impl Pipeline {
             None => std::env::temp_dir().join(format!("nexus-data-{}-{plan}", std::process::id())),
         };
         let path = options.work.clone().unwrap_or_else(default);
-        Work::open(&path, &plan, options.resume)
+        let how = match options.node {
+            Some(node) => Use::Share(node),
+            None if options.resume => Use::Resume,
+            None => Use::Alone,
+        };
+        Work::open(&path, &plan, how)
     }
 
     /// The steps, ready to run, up to each decision and from there on.
@@ -562,6 +606,12 @@ impl Pipeline {
             stage.decision = Some(decision);
             stages.push(Stage::default());
         }
+        // What the last steps have made is put aside too, where it is not to be made again.
+        let last = stages.len() - 1;
+        if options.goes_on() && (last == 0 || !stages[last].operators.is_empty()) {
+            stages[last].decision = Some(Decision::default());
+            stages.push(Stage::default());
+        }
         Ok(stages)
     }
 
@@ -588,8 +638,9 @@ impl Pipeline {
                     }
                 };
             }
-            if let (Some(batch), Some(decision)) = (&trial, &stage.decision) {
-                strings(batch, columns::TEXT, decision.step())?;
+            let step = stage.decision.as_ref().and_then(Decision::step);
+            if let (Some(batch), Some(step)) = (&trial, step) {
+                strings(batch, columns::TEXT, step)?;
             }
         }
         Ok(trial)
@@ -627,13 +678,27 @@ impl Step {
 }
 
 impl ExactCopies {
-    /// Whether all documents must be known before it is decided which of them stay.
+    /// Whether all documents must be known before it is decided which of them stay. Who goes on, and who
+    /// shares the work, has not seen those that come before.
     fn is_decided_late(self, options: &RunOptions) -> bool {
-        self.keep == Keep::LeastId || options.memory_size_bytes.is_some()
+        self.keep == Keep::LeastId || options.memory_size_bytes.is_some() || options.goes_on()
     }
 }
 
 impl RunOptions {
+    /// Whether what the run does is put aside group of files by group of files.
+    fn goes_on(&self) -> bool {
+        self.resume || self.node.is_some()
+    }
+
+    /// Bytes of files in a group.
+    fn group_size(&self, reader: &Reader) -> u64 {
+        let total = reader.bytes_total().unwrap_or_default();
+        let nodes = self.node.map_or(0, Node::count);
+        self.group_size_bytes
+            .unwrap_or_else(|| stages::group_size(total, nodes))
+    }
+
     fn threads(&self) -> Result<usize, Error> {
         match self.threads {
             0 => Ok(std::thread::available_parallelism()

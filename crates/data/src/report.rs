@@ -16,6 +16,18 @@ pub struct Progressed {
     pub bytes: u64,
     /// The bytes of all files of the source; `None` when the source is no files.
     pub bytes_total: Option<u64>,
+    /// What a [node](crate::Node) waits for; `None` while it works.
+    pub waiting: Option<Waiting>,
+}
+
+/// What one node of a run waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Waiting {
+    /// The node, from 0, that has something to do; the first, if there are several.
+    pub node: usize,
+    /// Groups of files that are missing, from all nodes; 0 where node 0 decides or writes.
+    pub groups: u64,
 }
 
 /// Hears how far a run is, at most every 100 ms and once at its end.
@@ -89,6 +101,52 @@ pub struct StepReport {
     pub seconds: f64,
 }
 
+impl StepReport {
+    /// Takes away what was done before.
+    pub(crate) fn subtract(&mut self, before: &Self) {
+        self.rows_in -= before.rows_in;
+        self.rows_out -= before.rows_out;
+        self.bytes_in -= before.bytes_in;
+        self.seconds -= before.seconds;
+    }
+
+    /// Adds what the same step did elsewhere.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.rows_in += other.rows_in;
+        self.rows_out += other.rows_out;
+        self.bytes_in += other.bytes_in;
+        self.seconds += other.seconds;
+    }
+}
+
+/// What was dropped since `before`.
+pub(crate) fn since(dropped: Vec<Dropped>, before: &[Dropped]) -> Vec<Dropped> {
+    if before.is_empty() {
+        return dropped;
+    }
+    let mut now: Vec<Dropped> = Vec::new();
+    for each in dropped {
+        match now.iter_mut().find(|known| known.is_like(&each)) {
+            Some(known) => known.count += each.count,
+            None => now.push(each),
+        }
+    }
+    for old in before {
+        if let Some(known) = now.iter_mut().find(|known| known.is_like(old)) {
+            known.count -= old.count;
+        }
+    }
+    now.retain(|each| each.count > 0);
+    now
+}
+
+impl Dropped {
+    /// Whether both are about the same step and reason.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.step == other.step && self.reason == other.reason
+    }
+}
+
 /// A record that was set aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
@@ -134,6 +192,13 @@ impl<T> Counted<T> {
         if self.samples.len() < SAMPLES_MAX {
             self.samples.push(item);
         }
+    }
+
+    /// Adds those that come after these.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.count += other.count;
+        let room = SAMPLES_MAX.saturating_sub(self.samples.len());
+        self.samples.extend(other.samples.into_iter().take(room));
     }
 }
 

@@ -12,6 +12,7 @@ use crate::resolve::Resolver;
 use crate::spill::{Hot, Record, Sources, SpillReader, SpillWriter, partitions};
 use crate::union::UnionFind;
 use crate::workers;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -148,6 +149,20 @@ impl Clusterer {
         }
         let memory_size = self.options.memory_size as usize / self.options.threads;
         Shard::create(&folder, shard, self.options.params, memory_size).map(Some)
+    }
+
+    /// Removes what was added as one of these shards, so that it can be added anew.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn discard(&self, shards: RangeInclusive<u32>) -> Result<(), Error> {
+        let folder = self.parts_folder();
+        for shard in part::list(&folder)? {
+            if shards.contains(&shard) {
+                part::remove(&folder, shard)?;
+            }
+        }
+        Ok(())
     }
 
     /// Does node `node`'s part of `nodes` of the grouping, for machines that share the folder. All

@@ -7,6 +7,7 @@ use crate::record::Content;
 use crate::removals::{Ordinals, Removals, RemovalsSpill};
 use crate::spill::{Hot, Record, Sources, SpillReader, SpillWriter, partitions};
 use crate::workers;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -67,6 +68,20 @@ impl ExactDedup {
             hashes,
             rows,
         }))
+    }
+
+    /// Removes what was added as one of these shards, so that it can be added anew.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn discard(&self, shards: RangeInclusive<u32>) -> Result<(), Error> {
+        for shard in self.list()? {
+            if shards.contains(&shard) {
+                let path = self.folder.join(format!("exact-{shard:010}.hashes"));
+                std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Finds what goes.

@@ -179,6 +179,20 @@ pub(crate) fn is_done(folder: &Path, shard: u32) -> bool {
     file(folder, shard, "docs").exists()
 }
 
+/// Removes the files of a shard, first the one that says that it is committed.
+pub(crate) fn remove(folder: &Path, shard: u32) -> Result<(), Error> {
+    for extension in ["docs", "sets", "keys"] {
+        let path = file(folder, shard, extension);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The numbers of the committed shards, in order.
 pub(crate) fn list(folder: &Path) -> Result<Vec<u32>, Error> {
     let io = |error| Error::io("list", folder, error);

@@ -12,10 +12,15 @@ mod tokenizer;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use nexus_data::{BoxError, Error, ErrorKind, Format, Output, Progressed, RunOptions, TokenType};
-use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyValueError};
+use nexus_data::{
+    BoxError, Error, ErrorKind, Format, Node, Output, Progressed, RunOptions, TokenType,
+};
+use pyo3::exceptions::{
+    PyFileNotFoundError, PyOSError, PyRuntimeError, PyTimeoutError, PyValueError,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
@@ -294,7 +299,8 @@ impl Pipeline {
     }
 
     /// Runs the pipeline into its output file; without one, the rows are only counted.
-    #[pyo3(signature = (*, threads = None, memory = None, work = None, resume = false, progress = None))]
+    #[pyo3(signature = (*, threads = None, memory = None, work = None, resume = false, node = None, node_timeout = None, group_size = None, progress = None))]
+    #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn run(
         &self,
         py: Python<'_>,
@@ -302,14 +308,24 @@ impl Pipeline {
         memory: Option<Size>,
         work: Option<PathBuf>,
         resume: bool,
+        node: Option<(usize, usize)>,
+        node_timeout: Option<f64>,
+        group_size: Option<Size>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Report> {
+        let node = node.map(|(index, count)| Node::new(index, count));
+        let node_timeout = node_timeout.map(Duration::try_from_secs_f64);
         let latest = Arc::new(Mutex::new(Progressed::default()));
         let mut options = RunOptions {
             threads: threads.unwrap_or(0),
             memory_size_bytes: memory.map(|Size(size)| size),
             work,
             resume,
+            node: node.transpose().map_err(|error| exception(py, error))?,
+            node_timeout: node_timeout
+                .transpose()
+                .map_err(|error| PyValueError::new_err(format!("node_timeout: {error}")))?,
+            group_size_bytes: group_size.map(|Size(size)| size),
             ..self.options()
         };
         if progress.is_some() {
@@ -375,6 +391,7 @@ fn exception(py: Python<'_>, error: Error) -> PyErr {
         },
         ErrorKind::NotFound => PyFileNotFoundError::new_err(message),
         ErrorKind::Io => PyOSError::new_err(message),
+        ErrorKind::Unavailable => PyTimeoutError::new_err(message),
         ErrorKind::Cancelled => PyRuntimeError::new_err(message),
         _ => PyValueError::new_err(message),
     };

@@ -3,7 +3,7 @@
 use super::{BatchLimit, Chunk, Records};
 use crate::audit::Lines;
 use crate::operators::filter;
-use crate::stages::{Frame, PartReader, Removed, decode};
+use crate::stages::{Frame, Part, PartReader, Removed, decode};
 use crate::turnstile::Turn;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
@@ -28,43 +28,43 @@ impl AsideChunk {
     }
 }
 
-/// The parts of a stage.
+/// Some parts of a stage.
 pub(crate) struct Aside {
     removed: Arc<Removed>,
-    part: u32,
+    /// Those that are still to be read, the next one last.
+    parts: Vec<Part>,
     reader: Option<PartReader>,
     first: u32,
 }
 
 impl Aside {
-    pub(crate) fn new(removed: Arc<Removed>) -> Self {
+    pub(crate) fn new(removed: Arc<Removed>, mut parts: Vec<Part>) -> Self {
+        parts.reverse();
         Self {
             removed,
-            part: 0,
+            parts,
             reader: None,
             first: 0,
         }
     }
 
-    fn read(&mut self) -> Result<Option<Frame>, Error> {
-        while (self.part as usize) < self.removed.parts().len() {
-            if self.reader.is_none() {
-                self.reader = Some(PartReader::open(self.removed.folder(), self.part)?);
-            }
-            let rows = self.removed.parts()[self.part as usize];
-            if let Some(reader) = &mut self.reader {
-                if let Some(frame) = reader.next()? {
-                    if u64::from(self.first) + u64::from(frame.rows) > u64::from(rows) {
-                        return Err(reader.changed());
-                    }
-                    return Ok(Some(frame));
-                }
-                if self.first != rows {
+    fn read(&mut self) -> Result<Option<(u32, Frame)>, Error> {
+        while let Some(part) = self.parts.last() {
+            let reader = match &mut self.reader {
+                Some(reader) => reader,
+                none => none.insert(PartReader::open(self.removed.folder(), part.number)?),
+            };
+            if let Some(frame) = reader.next()? {
+                if u64::from(self.first) + u64::from(frame.rows) > u64::from(part.rows) {
                     return Err(reader.changed());
                 }
+                return Ok(Some((part.number, frame)));
+            }
+            if self.first != part.rows {
+                return Err(reader.changed());
             }
             (self.reader, self.first) = (None, 0);
-            self.part += 1;
+            self.parts.pop();
         }
         Ok(None)
     }
@@ -72,21 +72,22 @@ impl Aside {
 
 impl Records for Aside {
     fn next(&mut self, _limit: BatchLimit, _rejects: &mut Vec<Reject>) -> Option<Chunk> {
-        let frame = self.read().transpose()?;
         let mut chunk = AsideChunk {
             removed: self.removed.clone(),
-            part: self.part,
+            part: 0,
             first: self.first,
             bytes: Ok(Vec::new()),
         };
-        match frame {
-            Ok(frame) => {
+        match self.read().transpose()? {
+            Ok((part, frame)) => {
+                // A part may have ended.
+                (chunk.part, chunk.first) = (part, self.first);
                 self.first += frame.rows;
                 chunk.bytes = Ok(frame.bytes);
             }
             Err(error) => {
                 // The error ends the run; nothing comes after it.
-                self.part = self.removed.parts().len() as u32;
+                self.parts.clear();
                 chunk.bytes = Err(error);
             }
         }

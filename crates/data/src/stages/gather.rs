@@ -1,7 +1,7 @@
 //! The end of a stage: rows are put aside, and what says which of them are copies goes to
 //! `nexus-dedup`, until all rows are known.
 
-use super::parts::{self, PartWriter};
+use super::parts::{self, Part, PartWriter};
 use super::removed::Removed;
 use crate::batch::{columns, strings};
 use crate::duplicates::{ExactCopies, NearCopies};
@@ -18,7 +18,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Steps that decide when all rows are known, as they follow each other in a plan.
+/// Steps that decide when all rows are known, as they follow each other in a plan. None of them: rows
+/// are put aside so that the work on them is not lost.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Decision {
     pub(crate) exact: Option<ExactCopies>,
@@ -27,10 +28,10 @@ pub(crate) struct Decision {
 
 impl Decision {
     /// The name of its step, the last if there are two.
-    pub(crate) fn step(&self) -> &'static str {
+    pub(crate) fn step(&self) -> Option<&'static str> {
         match self.near {
-            Some(_) => "dedup_near",
-            None => "dedup_exact",
+            Some(_) => Some("dedup_near"),
+            None => self.exact.map(|_| "dedup_exact"),
         }
     }
 
@@ -75,13 +76,15 @@ pub(crate) struct Gather {
     gatherer: Arc<Gatherer>,
     exact: Option<ExactDedup>,
     near: Option<Clusterer>,
-    part: Option<Part>,
+    /// The group of files that the rows are of.
+    group: usize,
+    part: Option<Open>,
     /// Rows in each complete part.
     rows: Vec<u32>,
 }
 
-struct Part {
-    number: u32,
+/// A part under construction.
+struct Open {
     rows: u32,
     frames: PartWriter,
     exact: Option<ExactShard>,
@@ -106,7 +109,15 @@ impl Gatherer {
 
     pub(crate) fn apply(&self, batch: &RecordBatch, turn: &mut Turn) -> Result<Gathered, Stop> {
         let Decision { exact, near } = self.decision;
-        let texts = strings(batch, columns::TEXT, self.decision.step())?;
+        let Some(step) = self.decision.step() else {
+            return Ok(Gathered {
+                frame: parts::encode(batch)?,
+                rows: batch.num_rows(),
+                hashes: Vec::new(),
+                signatures: Vec::new(),
+            });
+        };
+        let texts = strings(batch, columns::TEXT, step)?;
         let hashes = exact.map_or_else(Vec::new, |exact| copies::hashes(texts, exact.ignore_space));
         let is_copy: Vec<bool> = if exact.is_some() && near.is_some() {
             self.seen.pass(turn, |seen| {
@@ -147,6 +158,10 @@ impl Gatherer {
     }
 
     pub(crate) fn skip(&self, turn: &mut Turn) -> Result<(), Closed> {
+        // Where nothing is decided, no batch has passed here.
+        if self.decision.step().is_none() {
+            return Ok(());
+        }
         self.seen.skip(turn)
     }
 
@@ -208,15 +223,26 @@ impl Gather {
             gatherer: Arc::new(Gatherer::new(decision, memory_size)),
             exact,
             near,
+            group: 0,
             part: None,
             rows: Vec::new(),
         })
     }
 
-    /// The same when its rows are there already, as many in each part.
-    pub(super) fn reopen(self, rows: &[u32]) -> Self {
-        let rows = rows.to_vec();
-        Self { rows, ..self }
+    /// Begins with a group of files. What a killed run has left of it is removed.
+    pub(super) fn of_group(self, group: usize) -> Result<Self, Error> {
+        let numbers = parts::numbers(group);
+        if let Some(exact) = &self.exact {
+            exact
+                .discard(numbers.clone())
+                .map_err(|error| failed("dedup_exact", error))?;
+        }
+        if let Some(near) = &self.near {
+            near.discard(numbers)
+                .map_err(|error| failed("dedup_near", error))?;
+        }
+        parts::discard(&self.folder, group)?;
+        Ok(Self { group, ..self })
     }
 
     /// Rows in each complete part.
@@ -230,7 +256,10 @@ impl Gather {
 
     /// Takes the next rows, in order.
     pub(crate) fn write(&mut self, gathered: Gathered) -> Result<(), Error> {
-        if gathered.rows == 0 {
+        // Where nothing is decided, a batch without rows says of a group without rows what its columns are.
+        let is_needed =
+            self.gatherer.decision.step().is_none() && self.rows.is_empty() && self.part.is_none();
+        if gathered.rows == 0 && !is_needed {
             return Ok(());
         }
         let mut part = match self.part.take() {
@@ -266,10 +295,10 @@ impl Gather {
         self.part.take().map_or(Ok(()), |part| self.end(part))
     }
 
-    /// Decides which rows go.
-    pub(crate) fn decide(&self, is_audited: bool) -> Result<Removed, Error> {
+    /// Decides which rows of all parts go.
+    pub(super) fn decide(&self, parts: Vec<Part>, is_audited: bool) -> Result<Removed, Error> {
         let Decision { exact, near } = self.gatherer.decision;
-        for part in 0..self.rows.len() as u32 {
+        for Part { number: part, .. } in parts.iter().copied() {
             let lacks = |step: &str| {
                 let folder = self.folder.display();
                 let message =
@@ -293,7 +322,7 @@ impl Gather {
                 return Err(lacks("dedup_near"));
             }
         }
-        let mut removed = Removed::new(&self.folder, &self.rows, is_audited);
+        let mut removed = Removed::new(&self.folder, parts, is_audited);
         if let (Some(dedup), Some(settings)) = (&self.exact, exact) {
             let found = dedup
                 .finish()
@@ -310,8 +339,8 @@ impl Gather {
         Ok(removed)
     }
 
-    fn begin(&self) -> Result<Part, Error> {
-        let number = self.rows.len() as u32;
+    fn begin(&self) -> Result<Open, Error> {
+        let number = parts::number(self.group, self.rows.len())?;
         let exact = match &self.exact {
             None => None,
             Some(exact) => exact
@@ -324,8 +353,7 @@ impl Gather {
                 .shard(number)
                 .map_err(|error| failed("dedup_near", error))?,
         };
-        Ok(Part {
-            number,
+        Ok(Open {
             rows: 0,
             frames: PartWriter::create(&self.folder, number)?,
             exact,
@@ -333,7 +361,7 @@ impl Gather {
         })
     }
 
-    fn end(&mut self, part: Part) -> Result<(), Error> {
+    fn end(&mut self, part: Open) -> Result<(), Error> {
         if let Some(exact) = part.exact {
             exact
                 .commit()
@@ -343,7 +371,6 @@ impl Gather {
             near.commit().map_err(|error| failed("dedup_near", error))?;
         }
         part.frames.commit()?;
-        debug_assert_eq!(part.number as usize, self.rows.len());
         self.rows.push(part.rows);
         Ok(())
     }
@@ -382,7 +409,8 @@ mod tests {
         let gathered = gatherer.apply(&batch, &mut Turn::new(2)).unwrap();
         gather.write(gathered).unwrap();
         gather.finish().unwrap();
-        let removed = gather.decide(false).unwrap();
+        let parts = gather.rows().iter().map(|&rows| Part::new(0, 0, rows));
+        let removed = gather.decide(parts.collect(), false).unwrap();
         let turn = &mut Turn::new(3);
         let stay = removed.stay(0, 0, &batch, &mut crate::audit::Lines::of(turn, &batch));
         (0..stay.len()).filter(|&row| stay[row]).collect()

@@ -1,43 +1,46 @@
 //! Which of the rows that were put aside go.
 
 use super::gather::failed;
-use super::parts::{self, PartReader};
+use super::parts::{self, Part, PartReader};
 use crate::batch::{columns, strings};
 use crate::duplicates::Keep;
 use crate::{Error, audit};
 use arrow_array::RecordBatch;
 use nexus_dedup::{DocumentId, Removals};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The rows that go: a bit for each row, and more only where somebody wants to know.
 pub(crate) struct Removed {
     folder: PathBuf,
-    /// Rows of each part.
-    rows: Vec<u32>,
-    bits: Vec<Vec<u64>>,
-    counts: Vec<(&'static str, u64)>,
+    pub(super) parts: Vec<Part>,
+    /// By the number of the part.
+    pub(super) bits: HashMap<u32, Vec<u64>>,
+    pub(super) counts: Vec<(Cow<'static, str>, u64)>,
     /// Where the first of several equal documents goes: the one that stays in its place.
     instead: HashMap<DocumentId, DocumentId>,
-    details: Option<HashMap<DocumentId, Detail>>,
-    names: HashMap<DocumentId, String>,
+    pub(super) details: Option<HashMap<DocumentId, Detail>>,
+    pub(super) names: HashMap<DocumentId, String>,
 }
 
-struct Detail {
-    step: &'static str,
-    duplicate_of: DocumentId,
-    similarity: Option<f64>,
+#[derive(Debug)]
+pub(super) struct Detail {
+    /// Its place in `counts`.
+    pub(super) step: usize,
+    pub(super) duplicate_of: DocumentId,
+    pub(super) similarity: Option<f64>,
 }
 
 impl Removed {
-    pub(super) fn new(folder: &Path, rows: &[u32], is_audited: bool) -> Self {
-        let bits = rows
+    pub(super) fn new(folder: &Path, parts: Vec<Part>, is_audited: bool) -> Self {
+        let bits = parts
             .iter()
-            .map(|&rows| vec![0; (rows as usize).div_ceil(64)]);
+            .map(|part| (part.number, vec![0; (part.rows as usize).div_ceil(64)]));
         Self {
             folder: folder.to_owned(),
             bits: bits.collect(),
-            rows: rows.to_vec(),
+            parts,
             counts: Vec::new(),
             instead: HashMap::new(),
             details: is_audited.then(HashMap::new),
@@ -52,7 +55,7 @@ impl Removed {
         found: &Removals,
         keep: Keep,
     ) -> Result<(), Error> {
-        self.counts.push((step, 0));
+        self.counts.push((step.into(), 0));
         match keep {
             Keep::First => found
                 .for_each(|removal| {
@@ -114,14 +117,21 @@ impl Removed {
         Ok(())
     }
 
+    /// The rows were read for the last time: only the counts are kept.
+    pub(super) fn forget(&mut self) {
+        (self.bits, self.names) = (HashMap::new(), HashMap::new());
+        self.instead = HashMap::new();
+        self.details = None;
+    }
+
     /// Rows that each step has removed.
-    pub(crate) fn counts(&self) -> &[(&'static str, u64)] {
+    pub(crate) fn counts(&self) -> &[(Cow<'static, str>, u64)] {
         &self.counts
     }
 
-    /// Rows in each part.
-    pub(crate) fn parts(&self) -> &[u32] {
-        &self.rows
+    /// All parts.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// Where the parts are.
@@ -137,7 +147,7 @@ impl Removed {
         batch: &RecordBatch,
         audit: &mut audit::Lines<'_>,
     ) -> Vec<bool> {
-        let bits = &self.bits[part as usize];
+        let bits = &self.bits[&part];
         let rows = 0..batch.num_rows();
         rows.map(|at| {
             let row = first + at as u32;
@@ -146,7 +156,7 @@ impl Removed {
             let details = self.details.as_ref().filter(|_| goes);
             if let Some(detail) = details.and_then(|details| details.get(&document)) {
                 let original = self.names.get(&detail.duplicate_of).map(String::as_str);
-                audit.duplicate(at, detail.step, original, detail.similarity);
+                audit.duplicate(at, &self.counts[detail.step].0, original, detail.similarity);
             }
             !goes
         })
@@ -159,14 +169,16 @@ impl Removed {
 
     fn is_removed(&self, document: DocumentId) -> bool {
         let DocumentId { shard, row } = document;
-        self.bits[shard as usize][row as usize / 64] >> (row % 64) & 1 == 1
+        self.bits[&shard][row as usize / 64] >> (row % 64) & 1 == 1
     }
 
     fn remove(&mut self, document: DocumentId, duplicate_of: DocumentId, similarity: Option<f64>) {
         let DocumentId { shard, row } = document;
-        let word = &mut self.bits[shard as usize][row as usize / 64];
+        let bits = self.bits.get_mut(&shard).expect("it is a part of these");
+        let word = &mut bits[row as usize / 64];
         let bit = 1 << (row % 64);
-        let (step, count) = self.counts.last_mut().expect("a step removes");
+        let step = self.counts.len() - 1;
+        let (_, count) = &mut self.counts[step];
         if *word & bit == 0 {
             *word |= bit;
             *count += 1;
@@ -188,7 +200,10 @@ impl Removed {
     ) -> Result<HashMap<DocumentId, String>, Error> {
         let mut names = HashMap::with_capacity(wanted.len());
         let shards: HashSet<u32> = wanted.iter().map(|document| document.shard).collect();
-        for part in (0..self.rows.len() as u32).filter(|part| shards.contains(part)) {
+        for &Part { number: part, rows } in &self.parts {
+            if !shards.contains(&part) {
+                continue;
+            }
             let mut reader = PartReader::open(&self.folder, part)?;
             let mut first = 0;
             while let Some(frame) = reader.next()? {
@@ -202,7 +217,7 @@ impl Removed {
                 }
                 first += batch.num_rows() as u32;
             }
-            if first != self.rows[part as usize] {
+            if first != rows {
                 return Err(reader.changed());
             }
         }

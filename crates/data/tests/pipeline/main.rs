@@ -1,6 +1,7 @@
 //! Pipelines from files to rows.
 
 mod broken;
+mod groups;
 mod harness;
 mod passages;
 mod peers;
