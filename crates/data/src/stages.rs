@@ -248,20 +248,10 @@ impl Course<'_> {
         if let Some(removed) = &self.removed[stage] {
             return Ok(removed.clone());
         }
-        let removed = Arc::new(match self.load(stage)? {
-            Some(removed) => removed,
-            None => {
-                self.wait_for_groups(stage)?;
-                match self.shared.node {
-                    Some(node) if !node.is_first() => {
-                        wait::wait(node, self.shared, self.now, || {
-                            Ok(self.load(stage)?.ok_or_else(Vec::new))
-                        })?
-                    }
-                    _ => self.decide(stage)?,
-                }
-            }
-        });
+        let removed = match self.load(stage)? {
+            Some(removed) => Arc::new(removed),
+            None => Arc::new(self.await_decision(stage)?),
+        };
         // The rows of the stage before are in the parts of this one.
         if let Some(before) = stage.checked_sub(1)
             && self.shared.node.is_none_or(Node::is_first)
@@ -276,6 +266,17 @@ impl Course<'_> {
         }
         self.removed[stage] = Some(removed.clone());
         Ok(removed)
+    }
+
+    /// Decides when all groups are there, or waits until node 0 has.
+    fn await_decision(&mut self, stage: usize) -> Result<Removed, Error> {
+        self.wait_for_groups(stage)?;
+        match self.shared.node.filter(|node| !node.is_first()) {
+            None => self.decide(stage),
+            Some(node) => wait::wait(node, self.shared, self.now, || {
+                Ok(self.load(stage)?.ok_or_else(Vec::new))
+            }),
+        }
     }
 
     /// Reads what was decided, the details only of what this node will read.

@@ -99,7 +99,7 @@ impl Work {
             Use::Share(_) => mark.try_lock_shared(),
             _ => mark.try_lock(),
         };
-        check_lock(lock, || {
+        check_lock(&lock, || {
             let message = format!("another run uses the work folder `{}`", path.display());
             Error::invalid(message)
                 .with_hint("wait for it, or give this run a work folder of its own")
@@ -268,7 +268,7 @@ fn share(path: &Path, mine: &Mark, node: Node) -> Result<Vec<File>, Error> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     let lock = options.open(&lock_path).map_err(failed)?;
-    check_lock(lock.try_lock(), || {
+    check_lock(&lock.try_lock(), || {
         let message = format!(
             "node {node} is running in the work folder `{}`",
             path.display()
@@ -280,7 +280,7 @@ fn share(path: &Path, mine: &Mark, node: Node) -> Result<Vec<File>, Error> {
 
 /// Some file systems have no locks; who uses a folder twice at once must take care there.
 fn check_lock(
-    result: Result<(), TryLockError>,
+    result: &Result<(), TryLockError>,
     taken: impl FnOnce() -> Error,
 ) -> Result<(), Error> {
     match result {
