@@ -4,12 +4,15 @@
 //! known: there a stage ends, its rows are put aside in the work folder, and the next one reads them.
 //! A stage that is complete need not be run again.
 
+mod cuts;
 mod gather;
+mod index;
 mod parts;
 mod removed;
+mod repeats;
 mod work;
 
-use crate::atomic::AtomicFile;
+use crate::atomic::{AtomicFile, AtomicFolder};
 use crate::engine::{self, Job, Sink};
 use crate::operators::Operator;
 use crate::report::Progressed;
@@ -18,9 +21,11 @@ use crate::{Cancel, Error, Progress, Report, StepReport};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use cuts::{CUTS, Cut, CutsReader};
 pub(crate) use gather::{Decision, Gather, Gathered, Gatherer};
 pub(crate) use parts::{Frame, PartReader, decode};
 pub(crate) use removed::Removed;
+pub(crate) use repeats::Repeats;
 use work::Done;
 pub(crate) use work::Work;
 
@@ -94,6 +99,7 @@ pub(crate) fn run(
     };
     let (mut reader, mut sink) = (Some(reader), Some(sink));
     let mut removed: Option<Arc<Removed>> = None;
+    let mut indexes = Vec::new();
     for (number, stage) in stages.into_iter().enumerate() {
         let input = match &removed {
             None => reader.take().expect("the first stage reads the files"),
@@ -115,7 +121,7 @@ pub(crate) fn run(
             done
         } else {
             let folder = work.begin(number)?;
-            let mut gather = gather(&folder, decision, shared)?;
+            let mut gather = gather(&folder, decision.clone(), shared)?;
             let sink = Sink::Gather(&mut gather);
             let report = engine::run(shared.job(input, stage.operators, sink, files)?)?;
             let done = done_of(report, gather.rows().to_vec());
@@ -124,7 +130,8 @@ pub(crate) fn run(
         };
         let gather = Gather::reopen(gather(&work.stage(number), decision, shared)?, &done.rows);
         add(&mut total, report_of(done), is_first);
-        let decided = gather.decide(shared.audit.is_some())?;
+        let mut decided = gather.decide(shared.audit.is_some())?;
+        indexes.extend(decided.take_written());
         add_decision(&mut total, &decided);
         removed = Some(Arc::new(decided));
         if number > 0 {
@@ -139,6 +146,7 @@ pub(crate) fn run(
                 .take_while(|path| path.exists()),
         )?;
     }
+    indexes.into_iter().try_for_each(AtomicFolder::commit)?;
     work.remove();
     Ok(total)
 }

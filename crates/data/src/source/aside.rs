@@ -2,8 +2,9 @@
 
 use super::{BatchLimit, Chunk, Records};
 use crate::audit::Lines;
+use crate::batch::{list_array, with_columns};
 use crate::operators::filter;
-use crate::stages::{Frame, PartReader, Removed, decode};
+use crate::stages::{CUTS, Cut, CutsReader, Frame, PartReader, Removed, decode};
 use crate::turnstile::Turn;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
@@ -16,6 +17,8 @@ pub(crate) struct AsideChunk {
     /// The number of the first row in the part.
     first: u32,
     bytes: Result<Vec<u8>, Error>,
+    /// Ranges of these rows that go, where the step is about ranges.
+    cuts: Option<Vec<Cut>>,
 }
 
 impl AsideChunk {
@@ -23,9 +26,25 @@ impl AsideChunk {
     pub(crate) fn decode(self, turn: &mut Turn) -> Result<RecordBatch, Error> {
         let batch = decode(self.bytes?)?;
         let mut audit = Lines::of(turn, &batch);
+        if let Some(cuts) = self.cuts {
+            return with_cuts(&batch, self.first, &cuts);
+        }
         let stay = self.removed.stay(self.part, self.first, &batch, &mut audit);
         filter(batch, stay)
     }
+}
+
+/// The batch with a column of the ranges of each row, as pairs. `first` is the number of the first row.
+fn with_cuts(batch: &RecordBatch, first: u32, cuts: &[Cut]) -> Result<RecordBatch, Error> {
+    let mut lengths = vec![0; batch.num_rows()];
+    for cut in cuts {
+        if let Some(length) = lengths.get_mut((cut.row - first) as usize) {
+            *length += 2;
+        }
+    }
+    let values = cuts.iter().flat_map(|cut| [cut.start, cut.end]).collect();
+    let column = Arc::new(list_array(values, lengths)?);
+    with_columns(batch, [(CUTS, column as _)])
 }
 
 /// The parts of a stage.
@@ -33,6 +52,7 @@ pub(crate) struct Aside {
     removed: Arc<Removed>,
     part: u32,
     reader: Option<PartReader>,
+    cuts: Option<CutsReader>,
     first: u32,
 }
 
@@ -42,14 +62,17 @@ impl Aside {
             removed,
             part: 0,
             reader: None,
+            cuts: None,
             first: 0,
         }
     }
 
-    fn read(&mut self) -> Result<Option<Frame>, Error> {
+    /// The next batch, and what goes of it.
+    fn read(&mut self) -> Result<Option<(Frame, Option<Vec<Cut>>)>, Error> {
         while (self.part as usize) < self.removed.parts().len() {
             if self.reader.is_none() {
                 self.reader = Some(PartReader::open(self.removed.folder(), self.part)?);
+                self.cuts = self.removed.cuts(self.part)?;
             }
             let rows = self.removed.parts()[self.part as usize];
             if let Some(reader) = &mut self.reader {
@@ -57,11 +80,14 @@ impl Aside {
                     if u64::from(self.first) + u64::from(frame.rows) > u64::from(rows) {
                         return Err(reader.changed());
                     }
-                    return Ok(Some(frame));
+                    let end = self.first + frame.rows;
+                    let cuts = self.cuts.as_mut().map(|cuts| cuts.before(end));
+                    return Ok(Some((frame, cuts.transpose()?)));
                 }
                 if self.first != rows {
                     return Err(reader.changed());
                 }
+                self.cuts.as_ref().map_or(Ok(()), CutsReader::end)?;
             }
             (self.reader, self.first) = (None, 0);
             self.part += 1;
@@ -78,11 +104,12 @@ impl Records for Aside {
             part: self.part,
             first: self.first,
             bytes: Ok(Vec::new()),
+            cuts: None,
         };
         match frame {
-            Ok(frame) => {
+            Ok((frame, cuts)) => {
                 self.first += frame.rows;
-                chunk.bytes = Ok(frame.bytes);
+                (chunk.bytes, chunk.cuts) = (Ok(frame.bytes), cuts);
             }
             Err(error) => {
                 // The error ends the run; nothing comes after it.

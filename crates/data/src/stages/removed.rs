@@ -1,7 +1,11 @@
 //! Which of the rows that were put aside go.
 
+use super::cuts::CutsReader;
 use super::gather::failed;
+use super::index::{LABEL_FIRST, Stored};
 use super::parts::{self, PartReader};
+use crate::atomic::AtomicFolder;
+use crate::audit::Original;
 use crate::batch::{columns, strings};
 use crate::duplicates::Keep;
 use crate::{Error, audit};
@@ -21,6 +25,13 @@ pub(crate) struct Removed {
     instead: HashMap<DocumentId, DocumentId>,
     details: Option<HashMap<DocumentId, Detail>>,
     names: HashMap<DocumentId, String>,
+    /// Whether there are ranges of rows that go.
+    has_cuts: bool,
+    /// Whose shards are numbered from [`LABEL_FIRST`] on, one index behind the other.
+    indexes: Vec<Stored>,
+    /// The place of the index of each such shard.
+    places: HashMap<u32, usize>,
+    written: Vec<AtomicFolder>,
 }
 
 struct Detail {
@@ -30,7 +41,7 @@ struct Detail {
 }
 
 impl Removed {
-    pub(super) fn new(folder: &Path, rows: &[u32], is_audited: bool) -> Self {
+    pub(super) fn new(folder: &Path, rows: &[u32], indexes: Vec<Stored>, is_audited: bool) -> Self {
         let bits = rows
             .iter()
             .map(|&rows| vec![0; (rows as usize).div_ceil(64)]);
@@ -42,6 +53,10 @@ impl Removed {
             instead: HashMap::new(),
             details: is_audited.then(HashMap::new),
             names: HashMap::new(),
+            has_cuts: false,
+            indexes,
+            places: HashMap::new(),
+            written: Vec::new(),
         }
     }
 
@@ -109,9 +124,52 @@ impl Removed {
     pub(super) fn name_originals(&mut self) -> Result<(), Error> {
         if let Some(details) = &self.details {
             let originals = details.values().map(|detail| detail.duplicate_of);
-            self.names = self.read_names(&originals.collect())?;
+            let originals = originals.collect();
+            self.names = self.read_names(&originals)?;
+            self.read_index_names(&originals)?;
         }
         Ok(())
+    }
+
+    /// Looks up the ids of documents of earlier dumps.
+    fn read_index_names(&mut self, wanted: &HashSet<DocumentId>) -> Result<(), Error> {
+        let mut label = LABEL_FIRST;
+        for (at, index) in self.indexes.iter().enumerate() {
+            for part in 0..index.parts() {
+                let rows = wanted.iter().filter(|document| document.shard == label);
+                let rows: HashSet<u32> = rows.map(|document| document.row).collect();
+                if !rows.is_empty() {
+                    let names = index.names(part, &rows)?;
+                    let id = |row| DocumentId { shard: label, row };
+                    self.names
+                        .extend(names.into_iter().map(|(row, name)| (id(row), name)));
+                }
+                self.places.insert(label, at);
+                label += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// An index of what stays gets its name when the run is over.
+    pub(super) fn write_later(&mut self, index: AtomicFolder) {
+        self.written.push(index);
+    }
+
+    /// The indexes that are to get their names.
+    pub(super) fn take_written(&mut self) -> Vec<AtomicFolder> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Ranges of rows go, which lie beside the parts.
+    pub(super) fn have_cuts(&mut self) {
+        self.has_cuts = true;
+    }
+
+    /// The ranges of a part that go; none where the step is not about ranges.
+    pub(crate) fn cuts(&self, part: u32) -> Result<Option<CutsReader>, Error> {
+        let open = || CutsReader::open(&self.folder, part);
+        self.has_cuts.then(open).transpose()
     }
 
     /// Rows that each step has removed.
@@ -145,8 +203,12 @@ impl Removed {
             let document = DocumentId { shard: part, row };
             let details = self.details.as_ref().filter(|_| goes);
             if let Some(detail) = details.and_then(|details| details.get(&document)) {
-                let original = self.names.get(&detail.duplicate_of).map(String::as_str);
-                audit.duplicate(at, detail.step, original, detail.similarity);
+                let place = self.places.get(&detail.duplicate_of.shard);
+                let original = Original {
+                    id: self.names.get(&detail.duplicate_of).map(String::as_str),
+                    index: place.map(|&place| self.indexes[place].name()),
+                };
+                audit.duplicate(at, detail.step, &original, detail.similarity);
             }
             !goes
         })

@@ -2,10 +2,12 @@
 
 mod broken;
 mod harness;
+mod index;
 mod passages;
 mod peers;
 mod plan;
 mod read;
+mod repeats;
 mod run;
 mod stages;
 mod write;
