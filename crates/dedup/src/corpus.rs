@@ -5,7 +5,7 @@ use crate::substring::{Block, Span};
 use crate::suffix::Symbol;
 
 /// Appends the elements from one place to another.
-type Read<'a, T, E> = dyn Fn(usize, usize, &mut Vec<T>) -> Result<(), E> + 'a;
+pub(crate) type Read<'a, T, E> = dyn Fn(usize, usize, &mut Vec<T>) -> Result<(), E> + 'a;
 
 /// The documents as one text.
 pub(crate) struct Corpus<'a, T, E> {

@@ -229,13 +229,11 @@ impl ExactIndex {
         let open = |&(shard, sum): &(u32, u64)| {
             let path = hashes(&self.folder, shard);
             let file = SpillReader::open(&path, Content::SIZE)?;
-            match file.sum() == sum {
-                true => Ok(file),
-                false => Err(Error::corrupt(
-                    &path,
-                    "it is not the one that the manifest names",
-                )),
+            if file.sum() == sum {
+                return Ok(file);
             }
+            let what = "it is not the one that the manifest names";
+            Err(Error::corrupt(&path, what))
         };
         self.parts.iter().map(open).collect()
     }

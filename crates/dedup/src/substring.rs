@@ -1,6 +1,6 @@
 //! Repeated substrings (Lee et al. 2021, arXiv 2107.06499) by a suffix array.
 
-use crate::corpus::{Bits, Corpus};
+use crate::corpus::{Bits, Corpus, Read};
 use crate::error::Error;
 use crate::limits;
 use crate::suffix::{Symbol, suffix_array};
@@ -117,7 +117,7 @@ impl Substrings {
     fn of_source<T: Symbol, E: From<Error>>(
         &self,
         sizes: &[u32],
-        read: &dyn Fn(usize, usize, &mut Vec<T>) -> Result<(), E>,
+        read: &Read<'_, T, E>,
         prepare: impl Fn(Vec<T>) -> (Vec<T>, u32),
         visit: impl FnMut(Span) -> Result<(), E>,
     ) -> Result<(), E> {

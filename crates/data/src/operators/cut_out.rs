@@ -6,7 +6,7 @@ use crate::batch::{columns, lists, string_array, strings, with_columns};
 use crate::report::Dropped;
 use crate::stages::{CUTS, Repeats};
 use crate::turnstile::Turn;
-use crate::{AnyTokenizer, Error, RepeatedLines, RepeatedSubstrings};
+use crate::{AnyTokenizer, Error, ErrorKind, RepeatedLines, RepeatedSubstrings};
 use arrow_array::{Array, RecordBatch};
 use nexus_text::{Profiler, Spans};
 use nexus_tokenizer::Encoding;
@@ -108,7 +108,7 @@ impl CutOut {
                     "step `{}`: a document is not the one that was put aside",
                     self.step
                 );
-                Error::invalid(message).with_hint("run again without resume")
+                Error::new(ErrorKind::Corrupt, message).with_hint("run again without resume")
             })?;
             let range = [
                 text.ceil_char_boundary(start),

@@ -47,6 +47,9 @@ fn with_cuts(batch: &RecordBatch, first: u32, cuts: &[Cut]) -> Result<RecordBatc
     with_columns(batch, [(CUTS, column as _)])
 }
 
+/// The next batch, and the ranges of its rows that go.
+type Next = (Frame, Option<Vec<Cut>>);
+
 /// The parts of a stage.
 pub(crate) struct Aside {
     removed: Arc<Removed>,
@@ -68,7 +71,7 @@ impl Aside {
     }
 
     /// The next batch, and what goes of it.
-    fn read(&mut self) -> Result<Option<(Frame, Option<Vec<Cut>>)>, Error> {
+    fn read(&mut self) -> Result<Option<Next>, Error> {
         while (self.part as usize) < self.removed.parts().len() {
             if self.reader.is_none() {
                 self.reader = Some(PartReader::open(self.removed.folder(), self.part)?);

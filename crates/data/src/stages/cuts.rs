@@ -131,7 +131,7 @@ impl CutsReader {
             next: None,
             path,
         };
-        if size < SUM_SIZE || reader.left % CUT_SIZE as u64 != 0 {
+        if size < SUM_SIZE || !reader.left.is_multiple_of(CUT_SIZE as u64) {
             return Err(reader.changed());
         }
         reader.advance()?;
@@ -166,10 +166,10 @@ impl CutsReader {
         if self.left == 0 {
             let mut sum = [0; SUM_SIZE as usize];
             self.file.read_exact(&mut sum)?;
-            return match u64::from_le_bytes(sum) == self.hash.digest() {
-                true => Ok(None),
-                false => Err(io::ErrorKind::InvalidData.into()),
-            };
+            if u64::from_le_bytes(sum) == self.hash.digest() {
+                return Ok(None);
+            }
+            return Err(io::ErrorKind::InvalidData.into());
         }
         let mut bytes = [0; CUT_SIZE];
         self.file.read_exact(&mut bytes)?;
@@ -183,9 +183,10 @@ impl CutsReader {
         };
         let is_after =
             |last: Cut| (last.row, last.end) <= (cut.row, cut.start) || last.row < cut.row;
-        match cut.start < cut.end && self.next.is_none_or(is_after) {
-            true => Ok(Some(cut)),
-            false => Err(io::ErrorKind::InvalidData.into()),
+        if cut.start < cut.end && self.next.is_none_or(is_after) {
+            Ok(Some(cut))
+        } else {
+            Err(io::ErrorKind::InvalidData.into())
         }
     }
 

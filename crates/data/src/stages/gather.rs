@@ -243,20 +243,10 @@ impl Gather {
         threads: usize,
     ) -> Result<Self, Error> {
         let mut label = index::LABEL_FIRST;
-        let exact = match &decision.exact {
-            None => None,
-            Some(_) => {
-                let failed = |error| failed("dedup_exact", error);
-                let path = folder.join("exact");
-                // Shards are written one at a time.
-                let mut exact = ExactDedup::open(&path, memory_size / 4, 1).map_err(failed)?;
-                for stored in &decision.exact_indexes {
-                    if let Inner::Exact(index) = stored.inner() {
-                        label = exact.mount(index, label).map_err(failed)?;
-                    }
-                }
-                Some(exact)
-            }
+        let exact = if decision.exact.is_some() {
+            Some(open_exact(folder, &decision, memory_size, &mut label)?)
+        } else {
+            None
         };
         let near = match &decision.near {
             None => None,
@@ -270,15 +260,7 @@ impl Gather {
                         .min((memory_size / 2 / MEMORY_SIZE_MIN) as usize)
                         .max(1),
                 };
-                let failed = |error| failed("dedup_near", error);
-                let path = folder.join("near");
-                let mut near = Clusterer::open(&path, options).map_err(failed)?;
-                for stored in &decision.near_indexes {
-                    if let Inner::Near(index) = stored.inner() {
-                        label = near.mount_as(index, label).map_err(failed)?;
-                    }
-                }
-                Some(near)
+                Some(open_near(folder, &decision, options, &mut label)?)
             }
         };
         let repeats = decision.repeats.clone();
@@ -465,6 +447,42 @@ impl Gather {
         self.rows.push(part.rows);
         Ok(())
     }
+}
+
+/// `label` is the number of the next shard of an index.
+fn open_exact(
+    folder: &Path,
+    decision: &Decision,
+    memory_size: u64,
+    label: &mut u32,
+) -> Result<ExactDedup, Error> {
+    let failed = |error| failed("dedup_exact", error);
+    let path = folder.join("exact");
+    // Shards are written one at a time.
+    let mut exact = ExactDedup::open(&path, memory_size / 4, 1).map_err(failed)?;
+    for stored in &decision.exact_indexes {
+        if let Inner::Exact(index) = stored.inner() {
+            *label = exact.mount(index, *label).map_err(failed)?;
+        }
+    }
+    Ok(exact)
+}
+
+/// As [`open_exact`].
+fn open_near(
+    folder: &Path,
+    decision: &Decision,
+    options: Options,
+    label: &mut u32,
+) -> Result<Clusterer, Error> {
+    let failed = |error| failed("dedup_near", error);
+    let mut near = Clusterer::open(&folder.join("near"), options).map_err(failed)?;
+    for stored in &decision.near_indexes {
+        if let Inner::Near(index) = stored.inner() {
+            *label = near.mount_as(index, *label).map_err(failed)?;
+        }
+    }
+    Ok(near)
 }
 
 pub(super) fn failed(step: &str, error: nexus_dedup::Error) -> Error {

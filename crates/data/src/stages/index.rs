@@ -259,9 +259,10 @@ fn read_names(
     let mut sum = [0; 8];
     file.read_exact(&mut sum)?;
     let sum = u64::from_le_bytes(sum);
-    match sum == hash.digest() && sum == names.checksum {
-        true => Ok(found),
-        false => Err(invalid()),
+    if sum == hash.digest() && sum == names.checksum {
+        Ok(found)
+    } else {
+        Err(invalid())
     }
 }
 

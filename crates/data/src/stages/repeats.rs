@@ -448,9 +448,10 @@ impl Elements {
             end += count;
             let io = |error| Error::io("open", &path, error);
             let mut file = File::open(&path).map_err(io)?;
-            match is_whole(&mut file, (count * size) as u64).map_err(io)? {
-                true => Ok((end, path, file)),
-                false => Err(changed(&path)),
+            if is_whole(&mut file, (count * size) as u64).map_err(io)? {
+                Ok((end, path, file))
+            } else {
+                Err(changed(&path))
             }
         };
         let parts = (0..).zip(counts).map(open).collect::<Result<_, _>>()?;

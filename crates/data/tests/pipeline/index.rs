@@ -151,9 +151,12 @@ fn an_index_appears_with_the_output_and_a_run_goes_on_to_it() {
         let read = Pipeline::read(path.join("2"));
         let pipeline = copies
             .add(read, &[path.join("indexes")], Some(index.clone()))
-            .map_batches("after", move |batch| match broken.load(SeqCst) {
-                true => Err("no".into()),
-                false => Ok(batch),
+            .map_batches("after", move |batch| {
+                if broken.load(SeqCst) {
+                    Err("no".into())
+                } else {
+                    Ok(batch)
+                }
             })
             .write_jsonl(path.join("out.jsonl"));
         let resume = RunOptions {
