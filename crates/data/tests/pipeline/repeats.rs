@@ -6,7 +6,7 @@ use nexus_data::{
 };
 use nexus_text::SpanUnit;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -48,7 +48,9 @@ fn corpus(documents: usize) -> TempDir {
         };
         let text: Vec<_> = (0..6).map(line).collect();
         let record = serde_json::json!({"id": format!("d{document:03}"), "text": text.join("\n")});
-        files[document * 2 / documents] += &format!("{record}\n");
+        let file = &mut files[document * 2 / documents];
+        file.push_str(&record.to_string());
+        file.push('\n');
     }
     folder(&[
         ("in/0.jsonl", files[0].as_bytes()),
@@ -215,7 +217,7 @@ fn what_is_left_of_a_document_has_a_floor_and_the_audit_tells() {
 #[test]
 fn lines_are_those_of_a_table_of_all_lines_for_any_threads_batches_and_memory() {
     let corpus = corpus(200);
-    let mut seen = HashMap::new();
+    let mut seen = HashSet::new();
     let expected: Vec<String> = texts(corpus.path())
         .iter()
         .map(|text| {
@@ -231,7 +233,7 @@ fn lines_are_those_of_a_table_of_all_lines_for_any_threads_batches_and_memory() 
                     .map(|word| if number(word) { "0" } else { word })
                     .collect();
                 let key = words.join(" ").to_lowercase();
-                if words.len() < 3 || seen.insert(key, ()).is_none() {
+                if words.len() < 3 || seen.insert(key) {
                     kept.push(line);
                 }
             }
@@ -312,10 +314,13 @@ fn substrings_that_stand_earlier_go_for_any_threads_batches_and_memory() {
 
 #[test]
 fn substrings_of_tokens_begin_and_end_with_tokens() {
-    let letters: String = ('a'..='z')
+    let letters: Vec<_> = ('a'..='z')
         .map(|letter| format!("{letter}\n##{letter}\n"))
         .collect();
-    let vocab = format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n.\n{letters}");
+    let vocab = format!(
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n.\n{}",
+        letters.concat()
+    );
     let folder = folder(&[
         ("vocab.txt", vocab.as_bytes()),
         ("in/a.jsonl", b"{\"text\":\"x abc def ghi y\"}\n{\"text\":\"z abc  def ghi y.\"}\n{\"text\":\"ab def ghx\"}\n"),
