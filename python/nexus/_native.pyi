@@ -18,7 +18,9 @@ from nexus.data._loader import LoaderState
 from nexus.data._row import OutputFormat, Row
 from nexus.data._settings import (
     DedupExact,
+    DedupLines,
     DedupNear,
+    DedupSubstrings,
     QualityFilter,
     Setting,
     TextFormatter,
@@ -623,6 +625,8 @@ class Pipeline:
     def quality(self, filter: QualityFilter, /, **settings: Setting) -> Pipeline: ...
     def dedup_exact(self, **settings: Unpack[DedupExact]) -> Pipeline: ...
     def dedup_near(self, **settings: Unpack[DedupNear]) -> Pipeline: ...
+    def dedup_lines(self, **settings: Unpack[DedupLines]) -> Pipeline: ...
+    def dedup_substrings(self, **settings: Unpack[DedupSubstrings]) -> Pipeline: ...
     def tokenize(
         self,
         tokenizer: str | os.PathLike[str] | Tokenizer,

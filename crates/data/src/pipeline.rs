@@ -4,20 +4,21 @@ use crate::batch::{Row, columns, strings};
 use crate::engine::Sink;
 use crate::limits::{BATCH_ROWS_MAX, BATCH_SIZE_MAX, PASSAGE_TOKENS_MAX, THREADS_MAX};
 use crate::operators::{
-    BatchFn, Clean, Cut, DedupExact, Filter, FilterFn, Format, Judge, Map, MapBatches, MapFn,
-    MinChars, Operator, SPECIAL_TOKENS, Stop, Tokenize,
+    BatchFn, Clean, Cut, CutOut, DedupExact, Filter, FilterBatches, FilterFn, Format, Judge,
+    KeepFn, Map, MapBatches, MapFn, MinChars, Operator, SPECIAL_TOKENS, Stop, Tokenize,
 };
 use crate::output::{Output, Target};
 use crate::sink::Writer;
 use crate::source::{BatchLimit, Batches, Reader};
-use crate::stages::{self, Decision, Shared, Stage, Use, Work};
+use crate::stages::{self, Decision, Repeats, Shared, Stage, Use, Work};
 use crate::turnstile::{Closed, Turn};
 use crate::{
     AnyTokenizer, BoxError, Cancel, Error, ExactCopies, Formatting, Keep, NearCopies, Node,
-    Progress, Quality, Report, Tokenization, batch,
+    Progress, Quality, RepeatedLines, RepeatedSubstrings, Report, Tokenization, batch,
 };
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use nexus_tokenizer::Tokenizer;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -136,11 +137,17 @@ pub(crate) enum Step {
     Quality(Quality),
     DedupExact(ExactCopies),
     DedupNear(NearCopies),
+    DedupLines(RepeatedLines),
+    DedupSubstrings(RepeatedSubstrings),
     TokenizeFile(Tokenization),
     Tokenize(AnyTokenizer),
     Cut(usize),
     Map(Arc<MapFn>),
     Filter(Arc<FilterFn>),
+    FilterBatches {
+        name: String,
+        function: Arc<KeepFn>,
+    },
     MapBatches {
         name: String,
         function: Arc<BatchFn>,
@@ -238,6 +245,38 @@ impl Pipeline {
         self.with(Step::DedupNear(settings))
     }
 
+    /// Takes lines, paragraphs or sentences out of documents that an earlier document has, or the same one
+    /// earlier, and drops documents of which too little is left.
+    ///
+    /// Works as [`dedup_near`](Self::dedup_near) does, in two stages; hashes of lines are compared on disk.
+    ///
+    /// ```
+    /// use nexus_data::{Pipeline, RepeatedLines, RunOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// std::fs::write(folder.join("a.txt"), "Share this with friends\nOne.")?;
+    /// std::fs::write(folder.join("b.txt"), "Two.\nShare this with friends!")?;
+    /// let all = RepeatedLines { min_doc_words: None, min_num_sentences: None, ..RepeatedLines::default() };
+    /// let pipeline = Pipeline::read(folder).dedup_lines(all);
+    /// pipeline.write_jsonl(folder.join("out")).run(&RunOptions::default())?;
+    /// assert!(std::fs::read_to_string(folder.join("out"))?.contains(r#""text":"Two.""#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn dedup_lines(self, settings: RepeatedLines) -> Self {
+        self.with(Step::DedupLines(settings))
+    }
+
+    /// Takes text out of documents that stands anywhere earlier in the corpus, and drops documents of which
+    /// too little is left.
+    ///
+    /// Works as [`dedup_near`](Self::dedup_near) does, in two stages. The suffix array takes 12 bytes for
+    /// each byte of text (20 for each token); with less memory the corpus is cut into blocks, and each pair
+    /// of them is looked at.
+    pub fn dedup_substrings(self, settings: RepeatedSubstrings) -> Self {
+        self.with(Step::DedupSubstrings(settings))
+    }
+
     /// Adds the columns `ids`, `starts` and `ends`: each document's tokens, without special ones.
     pub fn tokenize(self, tokenizer: impl Into<AnyTokenizer>) -> Self {
         self.with(Step::Tokenize(tokenizer.into()))
@@ -268,6 +307,30 @@ impl Pipeline {
     /// Keeps the rows for which `function` holds. It is called on many threads at once.
     pub fn filter(self, function: impl Fn(Row<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.with(Step::Filter(Arc::new(function)))
+    }
+
+    /// Keeps the rows for which `function` gives true: an answer for each row of a batch, or an error that
+    /// ends the run. It is called on many threads at once, and also with batches of no rows. `name` stands
+    /// in the report and in the audit.
+    ///
+    /// ```
+    /// use nexus_data::{Pipeline, RunOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// std::fs::write(folder.join("a.txt"), "A document.")?;
+    /// let none = Pipeline::read(folder).filter_batches("none", |batch| Ok(vec![false; batch.num_rows()]));
+    /// assert_eq!(none.run(&RunOptions::default())?.rows(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn filter_batches<F>(self, name: impl Into<String>, function: F) -> Self
+    where
+        F: Fn(&RecordBatch) -> Result<Vec<bool>, BoxError> + Send + Sync + 'static,
+    {
+        self.with(Step::FilterBatches {
+            name: name.into(),
+            function: Arc::new(function),
+        })
     }
 
     /// Replaces each batch by what `function` makes of it: other rows, other columns, or an error
@@ -323,7 +386,8 @@ impl Pipeline {
 
     /// Lets each run write down as JSON Lines which documents its steps drop, and why: `{"id": ..,
     /// "source": .., "line": .., "step": .., "reason": ..}`, for a copy with `duplicate_of` and
-    /// `similarity` where they are known. What `cut` and functions of batches leave out is not written.
+    /// `similarity` where they are known, or the `index` that it is in; with the `spans` of bytes that are taken
+    /// out of a document. What functions from batch to batch leave out is not written.
     pub fn write_audit(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());
         self
@@ -482,7 +546,7 @@ impl Pipeline {
         };
         let work = match all.len() {
             1 => None,
-            _ => Some(self.work(options, &reader, target.as_ref())?),
+            _ => Some(self.work(options, &reader, target.as_ref(), &all)?),
         };
         let write = |target: Target| {
             let schema = trial.as_ref().map(RecordBatch::schema);
@@ -516,11 +580,15 @@ impl Pipeline {
         options: &RunOptions,
         reader: &Reader,
         target: Option<&Target>,
+        stages: &[Stage],
     ) -> Result<Work, Error> {
         let nodes = options.node.map(|_| &self.output);
+        let decisions = stages.iter().filter_map(|stage| stage.decision.as_ref());
+        let indexes = decisions.map(Decision::fingerprints);
+        let indexes = indexes.collect::<Result<Vec<_>, _>>()?.concat();
         let plan = match &self.source {
             Source::Path(_) => reader.fingerprint(&format!(
-                "{:?} {:?} {:?} {} {nodes:?}",
+                "{:?} {:?} {:?} {} {nodes:?} {indexes:?}",
                 self.steps,
                 self.rejects,
                 self.audit,
@@ -570,7 +638,7 @@ impl Pipeline {
         let mut steps = self.steps.iter().peekable();
         while let Some(step) = steps.next() {
             let stage = stages.last_mut().expect("there is one");
-            let decision = match step {
+            let mut decision = match step {
                 Step::Quality(first) => {
                     let mut filters = vec![first];
                     while let Some(Step::Quality(next)) = steps.peek() {
@@ -582,29 +650,38 @@ impl Pipeline {
                 }
                 Step::DedupExact(exact) if exact.is_decided_late(options) => {
                     let near = steps.peek().and_then(|step| match step {
-                        Step::DedupNear(near) => Some(*near),
+                        Step::DedupNear(near) => Some(near.clone()),
                         _ => None,
                     });
                     if near.is_some() {
                         steps.next();
                     }
-                    let exact = Some(*exact);
-                    Decision { exact, near }
+                    Decision {
+                        exact: Some(exact.clone()),
+                        near,
+                        ..Decision::default()
+                    }
                 }
                 Step::DedupNear(near) => Decision {
-                    exact: None,
-                    near: Some(*near),
+                    near: Some(near.clone()),
+                    ..Decision::default()
+                },
+                Step::DedupLines(_) | Step::DedupSubstrings(_) => Decision {
+                    repeats: step.repeats()?,
+                    ..Decision::default()
                 },
                 other => {
                     stage.operators.push(other.operator()?);
                     continue;
                 }
             };
-            if let Some(near) = decision.near {
-                near.check()?;
+            decision.open_indexes()?;
+            let mut next = Stage::default();
+            if let Some(repeats) = &decision.repeats {
+                next.operators.push(Box::new(CutOut::new(repeats)));
             }
             stage.decision = Some(decision);
-            stages.push(Stage::default());
+            stages.push(next);
         }
         // What the last steps have made is put aside too, where it is not to be made again.
         let last = stages.len() - 1;
@@ -648,6 +725,24 @@ impl Pipeline {
 }
 
 impl Step {
+    /// What is decided on parts of documents.
+    fn repeats(&self) -> Result<Option<Repeats>, Error> {
+        Ok(match self {
+            Self::DedupLines(settings) => {
+                settings.check()?;
+                Some(Repeats::Lines(*settings))
+            }
+            Self::DedupSubstrings(settings) => {
+                settings.check()?;
+                let tokenizer = settings.tokenizer.as_ref().map(Tokenizer::from_file);
+                let tokenizer = tokenizer.transpose().map_err(Error::tokenizer)?;
+                let tokenizer = tokenizer.map(AnyTokenizer::from);
+                Some(Repeats::Substrings(settings.clone(), tokenizer))
+            }
+            _ => None,
+        })
+    }
+
     fn operator(&self) -> Result<Box<dyn Operator>, Error> {
         Ok(match self {
             Self::Clean => Box::new(Clean),
@@ -655,7 +750,9 @@ impl Step {
             Self::Format(formatting) => Box::new(Format(formatting.formatter())),
             Self::Quality(filter) => Box::new(Judge::new([filter])?),
             Self::DedupExact(settings) => Box::new(DedupExact::new(settings.ignore_space)),
-            Self::DedupNear(_) => unreachable!("a decision is no operator"),
+            Self::DedupNear(_) | Self::DedupLines(_) | Self::DedupSubstrings(_) => {
+                unreachable!("a decision is no operator")
+            }
             Self::Tokenize(tokenizer) => Box::new(Tokenize::new(tokenizer.clone())),
             Self::TokenizeFile(settings) => Box::new(Tokenize::from_file(settings)?),
             Self::Cut(tokens) => {
@@ -669,6 +766,10 @@ impl Step {
             }
             Self::Map(function) => Box::new(Map(function.clone())),
             Self::Filter(function) => Box::new(Filter(function.clone())),
+            Self::FilterBatches { name, function } => Box::new(FilterBatches {
+                name: name.clone(),
+                function: function.clone(),
+            }),
             Self::MapBatches { name, function } => Box::new(MapBatches {
                 name: name.clone(),
                 function: function.clone(),
@@ -680,8 +781,11 @@ impl Step {
 impl ExactCopies {
     /// Whether all documents must be known before it is decided which of them stay. Who goes on, and who
     /// shares the work, has not seen those that come before.
-    fn is_decided_late(self, options: &RunOptions) -> bool {
-        self.keep == Keep::LeastId || options.memory_size_bytes.is_some() || options.goes_on()
+    fn is_decided_late(&self, options: &RunOptions) -> bool {
+        self.keep == Keep::LeastId
+            || options.memory_size_bytes.is_some()
+            || options.goes_on()
+            || self.has_index()
     }
 }
 
@@ -758,12 +862,14 @@ impl fmt::Debug for Step {
             Self::Quality(filter) => filter.fmt(f),
             Self::DedupExact(settings) => write!(f, "dedup_exact({settings:?})"),
             Self::DedupNear(settings) => write!(f, "dedup_near({settings:?})"),
+            Self::DedupLines(settings) => write!(f, "dedup_lines({settings:?})"),
+            Self::DedupSubstrings(settings) => write!(f, "dedup_substrings({settings:?})"),
             Self::TokenizeFile(settings) => write!(f, "tokenize({settings:?})"),
             Self::Tokenize(tokenizer) => write!(f, "tokenize({tokenizer:?})"),
             Self::Cut(tokens) => write!(f, "cut({tokens})"),
             Self::Map(_) => f.write_str("map"),
             Self::Filter(_) => f.write_str("filter"),
-            Self::MapBatches { name, .. } => f.write_str(name),
+            Self::FilterBatches { name, .. } | Self::MapBatches { name, .. } => f.write_str(name),
         }
     }
 }

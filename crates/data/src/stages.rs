@@ -6,15 +6,18 @@
 //! The files are cut into groups. A group that is through a stage has a note, and need not go through it
 //! again; several nodes share the groups. A run that nobody goes on with, and that is alone, has one group.
 
+mod cuts;
 mod gather;
+mod index;
 mod notes;
 mod parts;
 mod published;
 mod removed;
+mod repeats;
 mod wait;
 mod work;
 
-use crate::atomic::AtomicFile;
+use crate::atomic::{AtomicFile, AtomicFolder};
 use crate::engine::{self, Job, Sink};
 use crate::operators::Operator;
 use crate::report::Progressed;
@@ -25,9 +28,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use cuts::{CUTS, Cut, CutsReader};
 pub(crate) use gather::{Decision, Gather, Gathered, Gatherer};
 pub(crate) use parts::{Frame, Part, PartReader, decode};
 pub(crate) use removed::Removed;
+pub(crate) use repeats::Repeats;
 pub(crate) use work::{Use, Work};
 
 /// Bytes of files in a group, by default.
@@ -121,6 +126,7 @@ pub(crate) fn run(
         stages: gathered,
         notes: notes.collect::<Result<_, _>>()?,
         removed: gathered.iter().map(|_| None).collect(),
+        indexes: Vec::new(),
         now: course_begins(&readers, shared),
         readers: readers.into_iter().map(Some).collect(),
         work,
@@ -148,6 +154,8 @@ struct Course<'a> {
     stages: &'a [Stage],
     notes: Vec<Notes>,
     removed: Vec<Option<Arc<Removed>>>,
+    /// Indexes of what stays, which get their names when the output has its own.
+    indexes: Vec<AtomicFolder>,
     /// The groups of files that were not read.
     readers: Vec<Option<Reader>>,
     /// How far this node is.
@@ -182,9 +190,9 @@ impl Course<'_> {
             Some(before) => Some(self.decided(before)?),
             None => None,
         };
-        let decision = self.stages[stage].decision.unwrap_or_default();
+        let decision = self.decision(stage);
         let folder = self.work.begin(stage, |folder| {
-            gather(folder, decision, self.shared).map(drop)
+            gather(folder, decision.clone(), self.shared).map(drop)
         })?;
         if before.is_none() {
             let todo = missing.iter().map(|&group| self.size(group)).sum::<u64>();
@@ -194,7 +202,7 @@ impl Course<'_> {
         for group in missing {
             let size = self.size(group);
             let reader = self.reader(group, before.as_ref());
-            let mut gather = gather(&folder, decision, self.shared)?.of_group(group)?;
+            let mut gather = gather(&folder, decision.clone(), self.shared)?.of_group(group)?;
             let done = self.run_group(stage, group, reader, &mut gather)?;
             self.notes[stage].add(group, done)?;
             if before.is_none() {
@@ -202,6 +210,10 @@ impl Course<'_> {
             }
         }
         Ok(())
+    }
+
+    fn decision(&self, stage: usize) -> Decision {
+        self.stages[stage].decision.clone().unwrap_or_default()
     }
 
     fn size(&self, group: usize) -> u64 {
@@ -252,9 +264,10 @@ impl Course<'_> {
             Some(removed) => Arc::new(removed),
             None => Arc::new(self.await_decision(stage)?),
         };
-        // The rows of the stage before are in the parts of this one.
+        // The rows of the stage before are in the parts of this one. Who goes on writes an index anew.
         if let Some(before) = stage.checked_sub(1)
             && self.shared.node.is_none_or(Node::is_first)
+            && !(self.decision(before).writes_index() && self.work.kept().is_some())
         {
             self.work.discard(before);
         }
@@ -281,10 +294,12 @@ impl Course<'_> {
 
     /// Reads what was decided, the details only of what this node will read.
     fn load(&self, stage: usize) -> Result<Option<Removed>, Error> {
-        if self.work.kept().is_none() {
+        let is_first = self.shared.node.is_none_or(Node::is_first);
+        // An index is not kept before the run is over.
+        if self.work.kept().is_none() || is_first && self.decision(stage).writes_index() {
             return Ok(None);
         }
-        let writes = stage + 1 == self.stages.len() && self.shared.node.is_some_and(Node::is_first);
+        let writes = stage + 1 == self.stages.len() && is_first;
         let node = self.shared.node;
         Removed::load(&self.work.removed(stage), &self.work.stage(stage), |part| {
             writes || is_mine(node, part.group())
@@ -294,10 +309,11 @@ impl Course<'_> {
     fn decide(&mut self, stage: usize) -> Result<Removed, Error> {
         self.notes[stage].read(self.readers.len())?;
         let parts = self.notes[stage].parts().collect();
-        let decision = self.stages[stage].decision.unwrap_or_default();
+        let decision = self.decision(stage);
         let folder = self.work.stage(stage);
         let gather = gather(&folder, decision, self.shared)?;
-        let removed = gather.decide(parts, self.shared.audit.is_some())?;
+        let mut removed = gather.decide(parts, self.shared.audit.is_some())?;
+        self.indexes.extend(removed.take_written());
         if self.work.kept().is_some() {
             removed.publish(&self.work.removed(stage))?;
         }
@@ -341,6 +357,8 @@ impl Course<'_> {
         let (work, shared, groups) = (&self.work, self.shared, self.readers.len());
         job.before_output = Some(Box::new(move || join_all(work, shared, last, groups)));
         let report = engine::run(job)?;
+        let indexes = std::mem::take(&mut self.indexes);
+        indexes.into_iter().try_for_each(AtomicFolder::commit)?;
         add(&mut total, report, false);
         Ok(total)
     }

@@ -212,6 +212,8 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<u32>, Error> {
 pub(crate) struct Part {
     folder: PathBuf,
     pub(crate) shard: u32,
+    /// The number by which the deduplication knows it: that of the shard, but for parts of an index.
+    pub(crate) label: u32,
     pub(crate) rows: u64,
     pub(crate) has_ranks: bool,
     /// The checksum of the `.docs` file, which covers what names the others.
@@ -243,6 +245,7 @@ impl Part {
         let part = Self {
             folder: folder.to_owned(),
             shard,
+            label: shard,
             rows,
             has_ranks: word(2) != 0,
             sum,
@@ -262,7 +265,9 @@ impl Part {
 
     /// The same part with file handles of its own.
     pub(crate) fn reopen(&self, params: &Params) -> Result<Self, Error> {
-        Self::open(&self.folder, self.shard, params)
+        let part = Self::open(&self.folder, self.shard, params)?;
+        let label = self.label;
+        Ok(Self { label, ..part })
     }
 
     fn check(&self, keys_sum: u64, sets_size: u64) -> Result<(), Error> {

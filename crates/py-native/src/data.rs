@@ -174,6 +174,18 @@ impl Pipeline {
         self.then_step("dedup_near", settings)
     }
 
+    /// Takes lines, paragraphs or sentences out of documents that an earlier document has.
+    #[pyo3(signature = (**settings))]
+    fn dedup_lines(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step("dedup_lines", settings)
+    }
+
+    /// Takes text out of documents that stands anywhere earlier in the corpus.
+    #[pyo3(signature = (**settings))]
+    fn dedup_substrings(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step("dedup_substrings", settings)
+    }
+
     /// Adds token ids and where each token stands in the text, in bytes of UTF-8.
     #[pyo3(signature = (tokenizer, /, **settings))]
     fn tokenize(
@@ -227,18 +239,19 @@ impl Pipeline {
     /// Keeps the rows for which `function` is true.
     #[pyo3(signature = (function, /))]
     fn filter(&self, function: Py<PyAny>) -> Self {
-        self.then_python("filter", move |batch| {
-            let keep = Python::attach(|py| -> PyResult<Vec<bool>> {
-                let columns = Columns::new(py, &batch)?;
+        let keep = move |batch: &RecordBatch| {
+            Python::attach(|py| -> PyResult<Vec<bool>> {
+                let columns = Columns::new(py, batch)?;
                 (0..batch.num_rows())
                     .map(|row| function.call1(py, (columns.row(py, row)?,))?.is_truthy(py))
                     .collect()
-            })?;
-            Ok(arrow_select::filter::filter_record_batch(
-                &batch,
-                &keep.into(),
-            )?)
-        })
+            })
+            .map_err(BoxError::from)
+        };
+        Self {
+            inner: self.inner.clone().filter_batches("filter", keep),
+            calls_python: true,
+        }
     }
 
     /// Lets `run` write the result: one file in the format of its ending, or a folder of shards.

@@ -61,8 +61,13 @@ pub(super) fn numbers(group: usize) -> RangeInclusive<u32> {
 
 /// The path of a part.
 pub(crate) fn path(folder: &Path, part: u32) -> PathBuf {
+    beside(folder, part, "rows")
+}
+
+/// The path of a file of a part.
+pub(super) fn beside(folder: &Path, part: u32, extension: &str) -> PathBuf {
     let (group, at) = (part as usize / PARTS_MAX, part as usize % PARTS_MAX);
-    folder.join(format!("{}{at:05}.rows", start(group)))
+    folder.join(format!("{}{at:05}.{extension}", start(group)))
 }
 
 /// What the names of a group's parts begin with.

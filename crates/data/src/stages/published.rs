@@ -28,6 +28,10 @@ struct Header {
     counts: Vec<(String, u64)>,
     /// None where nobody wants to know.
     details: Option<u64>,
+    /// Whether ranges of rows go.
+    has_cuts: bool,
+    /// Shards of indexes, and the names of these.
+    indexes: Vec<(u32, String)>,
 }
 
 impl Removed {
@@ -68,6 +72,8 @@ impl Removed {
                 .map(|(step, count)| (step.to_string(), *count))
                 .collect(),
             details: self.details.as_ref().map(|details| details.len() as u64),
+            has_cuts: self.has_cuts,
+            indexes: self.indexes.clone().into_iter().collect(),
         };
         let mut line = serde_json::to_vec(&header)?;
         line.push(b'\n');
@@ -107,6 +113,8 @@ fn read(file: File, folder: &Path, is_wanted: impl Fn(Part) -> bool) -> io::Resu
     let parts = header.parts.into_iter();
     let parts: Vec<_> = parts.map(|(number, rows)| Part { number, rows }).collect();
     let mut removed = Removed::new(folder, Vec::new(), header.details.is_some());
+    removed.has_cuts = header.has_cuts;
+    removed.indexes = header.indexes.into_iter().collect();
     for part in &parts {
         let mut words = Vec::new();
         for _ in 0..part.rows.div_ceil(64) {
@@ -221,6 +229,8 @@ mod tests {
         };
         removed.details.as_mut().unwrap().insert(document, detail);
         removed.names.insert(duplicate_of, "é".to_owned());
+        removed.indexes.insert(1 << 31, "dumps/1".to_owned());
+        removed.have_cuts();
         removed
     }
 
@@ -237,6 +247,8 @@ mod tests {
         assert_eq!(read.bits, written.bits);
         assert_eq!(read.counts, written.counts);
         assert_eq!(read.names, written.names);
+        assert_eq!(read.indexes, written.indexes);
+        assert!(read.has_cuts);
         let details = |removed: &Removed| format!("{:?}", removed.details);
         assert_eq!(details(&read), details(&written));
         let others = Removed::load(&path, folder.path(), |part| part.group() == 0);

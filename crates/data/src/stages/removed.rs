@@ -1,7 +1,11 @@
 //! Which of the rows that were put aside go.
 
+use super::cuts::CutsReader;
 use super::gather::failed;
+use super::index::{LABEL_FIRST, Stored};
 use super::parts::{self, Part, PartReader};
+use crate::atomic::AtomicFolder;
+use crate::audit::Original;
 use crate::batch::{columns, strings};
 use crate::duplicates::Keep;
 use crate::{Error, audit};
@@ -22,6 +26,11 @@ pub(crate) struct Removed {
     instead: HashMap<DocumentId, DocumentId>,
     pub(super) details: Option<HashMap<DocumentId, Detail>>,
     pub(super) names: HashMap<DocumentId, String>,
+    /// The names of indexes, for people, by the shards of theirs that stand for documents that stay.
+    pub(super) indexes: BTreeMap<u32, String>,
+    /// Whether there are ranges of rows that go.
+    pub(super) has_cuts: bool,
+    written: Vec<AtomicFolder>,
 }
 
 #[derive(Debug)]
@@ -45,6 +54,9 @@ impl Removed {
             instead: HashMap::new(),
             details: is_audited.then(HashMap::new),
             names: HashMap::new(),
+            indexes: BTreeMap::new(),
+            has_cuts: false,
+            written: Vec::new(),
         }
     }
 
@@ -109,12 +121,62 @@ impl Removed {
     }
 
     /// Looks up the ids of the documents that stay in the place of others, for the audit.
-    pub(super) fn name_originals(&mut self) -> Result<(), Error> {
+    /// Shards of the indexes are numbered from [`LABEL_FIRST`] on, one index behind the other.
+    pub(super) fn name_originals<'a>(
+        &mut self,
+        indexes: impl Iterator<Item = &'a Stored>,
+    ) -> Result<(), Error> {
         if let Some(details) = &self.details {
             let originals = details.values().map(|detail| detail.duplicate_of);
-            self.names = self.read_names(&originals.collect())?;
+            let originals = originals.collect();
+            self.names = self.read_names(&originals)?;
+            self.read_index_names(&originals, indexes)?;
         }
         Ok(())
+    }
+
+    /// Looks up the ids of documents of earlier dumps.
+    fn read_index_names<'a>(
+        &mut self,
+        wanted: &HashSet<DocumentId>,
+        indexes: impl Iterator<Item = &'a Stored>,
+    ) -> Result<(), Error> {
+        let mut rows: HashMap<u32, HashSet<u32>> = HashMap::new();
+        for document in wanted {
+            rows.entry(document.shard).or_default().insert(document.row);
+        }
+        let parts = indexes.flat_map(|index| (0..index.parts()).map(move |part| (index, part)));
+        for (label, (index, part)) in (LABEL_FIRST..).zip(parts) {
+            if let Some(rows) = rows.get(&label) {
+                let names = index.names(part, rows)?;
+                let id = |row| DocumentId { shard: label, row };
+                self.names
+                    .extend(names.into_iter().map(|(row, name)| (id(row), name)));
+                self.indexes.insert(label, index.name());
+            }
+        }
+        Ok(())
+    }
+
+    /// An index of what stays gets its name when the run is over.
+    pub(super) fn write_later(&mut self, index: AtomicFolder) {
+        self.written.push(index);
+    }
+
+    /// The indexes that are to get their names.
+    pub(super) fn take_written(&mut self) -> Vec<AtomicFolder> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Ranges of rows go, which lie beside the parts.
+    pub(super) fn have_cuts(&mut self) {
+        self.has_cuts = true;
+    }
+
+    /// The ranges of a part that go; none where the step is not about ranges.
+    pub(crate) fn cuts(&self, part: u32) -> Result<Option<CutsReader>, Error> {
+        let open = || CutsReader::open(&self.folder, part);
+        self.has_cuts.then(open).transpose()
     }
 
     /// The rows were read for the last time: only the counts are kept.
@@ -155,8 +217,13 @@ impl Removed {
             let document = DocumentId { shard: part, row };
             let details = self.details.as_ref().filter(|_| goes);
             if let Some(detail) = details.and_then(|details| details.get(&document)) {
-                let original = self.names.get(&detail.duplicate_of).map(String::as_str);
-                audit.duplicate(at, &self.counts[detail.step].0, original, detail.similarity);
+                let DocumentId { shard, .. } = detail.duplicate_of;
+                let original = Original {
+                    id: self.names.get(&detail.duplicate_of).map(String::as_str),
+                    index: self.indexes.get(&shard).cloned(),
+                };
+                let (step, _) = &self.counts[detail.step];
+                audit.duplicate(at, step, &original, detail.similarity);
             }
             !goes
         })

@@ -3,10 +3,12 @@
 mod broken;
 mod groups;
 mod harness;
+mod index;
 mod passages;
 mod peers;
 mod plan;
 mod read;
+mod repeats;
 mod run;
 mod stages;
 mod write;

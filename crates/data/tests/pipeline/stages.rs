@@ -91,6 +91,7 @@ fn who_stays_by_its_id_does_not_depend_on_the_files() {
     let exact = ExactCopies {
         keep: Keep::LeastId,
         ignore_space: false,
+        ..ExactCopies::default()
     };
     let pipeline = Pipeline::read(corpus.path().join("in"))
         .dedup_exact_with(exact)
@@ -121,6 +122,7 @@ fn exact_copies_are_found_on_disk_as_in_memory() {
         let settings = ExactCopies {
             keep: Keep::First,
             ignore_space,
+            ..ExactCopies::default()
         };
         let options = RunOptions {
             memory_size_bytes,
