@@ -84,7 +84,7 @@ impl Plan {
 }
 
 /// A run's files, by name.
-fn written(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn written(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for name in names(folder) {
         let path = folder.join(&name);
@@ -101,7 +101,7 @@ fn written(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     all
 }
 
-fn into(pipeline: Pipeline, out: &Path, format: Format) -> Pipeline {
+pub(crate) fn into(pipeline: Pipeline, out: &Path, format: Format) -> Pipeline {
     let output = Output::new(out.join("shards"))
         .format(format)
         .shard_size_bytes(4096);
@@ -111,7 +111,7 @@ fn into(pipeline: Pipeline, out: &Path, format: Format) -> Pipeline {
         .write_audit(out.join("audit.jsonl"))
 }
 
-fn resume(threads: usize) -> RunOptions {
+pub(crate) fn resume(threads: usize) -> RunOptions {
     RunOptions {
         resume: true,
         group_size_bytes: Some(9000),
@@ -120,7 +120,7 @@ fn resume(threads: usize) -> RunOptions {
 }
 
 /// What a report says that does not depend on time.
-fn told(report: &Report) -> String {
+pub(crate) fn told(report: &Report) -> String {
     let steps = report
         .steps
         .iter()
@@ -224,7 +224,7 @@ fn an_output_without_rows_has_its_columns() {
 }
 
 /// Runs all nodes at once, each in a thread.
-fn nodes(count: usize, pipeline: &Pipeline, work: &Path) -> Vec<Report> {
+pub(crate) fn nodes(count: usize, pipeline: &Pipeline, work: &Path) -> Vec<Report> {
     std::thread::scope(|scope| {
         let nodes = (0..count)
             .map(|index| scope.spawn(move || pipeline.run(&node(index, count, work)).unwrap()));
@@ -233,7 +233,7 @@ fn nodes(count: usize, pipeline: &Pipeline, work: &Path) -> Vec<Report> {
     })
 }
 
-fn node(index: usize, count: usize, work: &Path) -> RunOptions {
+pub(crate) fn node(index: usize, count: usize, work: &Path) -> RunOptions {
     RunOptions {
         node: Some(Node::new(index, count).unwrap()),
         node_timeout: Some(Duration::from_mins(1)),

@@ -2,6 +2,7 @@
 
 mod broken;
 mod groups;
+mod groups_repeats;
 mod harness;
 mod index;
 mod passages;

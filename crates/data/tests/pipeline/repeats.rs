@@ -375,7 +375,7 @@ fn a_run_goes_on_behind_a_decision_on_parts_and_notices_damage() {
         pipeline.run(&resume).unwrap_err();
         fails.store(false, SeqCst);
         let stage = corpus.path().join(format!(".{name}.jsonl.work/stage-0"));
-        for file in ["part-00000.cuts", "part-00000.rows"] {
+        for file in ["part-00000-00000.cuts", "part-00000-00000.rows"] {
             let bytes = std::fs::read(stage.join(file)).unwrap();
             for at in [0, 9, bytes.len() / 2, bytes.len() - 1] {
                 let mut changed = bytes.clone();
@@ -396,11 +396,12 @@ fn a_run_goes_on_behind_a_decision_on_parts_and_notices_damage() {
             std::fs::write(stage.join(file), bytes).unwrap();
         }
         // Before it was decided.
+        std::fs::remove_file(stage.with_file_name("stage-0.removed")).unwrap();
         std::fs::remove_file(stage.join("cuts.done")).unwrap();
         let known = if name == "lines" {
-            "part-00000.counts"
+            "part-00000-00000.counts"
         } else {
-            "part-00000.elements"
+            "part-00000-00000.elements"
         };
         let bytes = std::fs::read(stage.join(known)).unwrap();
         let mut changed = bytes.clone();
