@@ -48,8 +48,9 @@ impl Track {
                 stations.push(Station::new(number, &name, Action::Operator(operator)));
             }
             if let Some(decision) = stage.decision {
+                let step = decision.step().unwrap_or("put aside");
                 let gather = Action::Gather(Gatherer::new(decision, memory_size));
-                stations.push(Station::new(number, decision.step(), gather));
+                stations.push(Station::new(number, step, gather));
                 stations.push(Station::new(number + 1, "read again", Action::TakeBack));
             }
         }
