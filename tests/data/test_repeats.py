@@ -143,9 +143,10 @@ def test_substrings_are_those_of_a_search_for_each(tmp_path: Path) -> None:
 
 
 def test_settings_are_those_of_the_plan(tmp_path: Path) -> None:
+    sets: list[str | Path] = [tmp_path / "a", "b"]
     pipeline = (
         Pipeline(tmp_path)
-        .quality("n_grams_decont", paths=[tmp_path / "a", "b"], n_grams=13, norm_numbers=False)
+        .quality("n_grams_decont", paths=sets, n_grams=13, norm_numbers=False)
         .dedup_exact(index="old", write_index=tmp_path / "new")
         .dedup_near(index=["one", tmp_path / "two"])
         .dedup_lines(unit="sentence", span=3, min_words=0, remove=False, min_doc_words=None)
