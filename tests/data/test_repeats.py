@@ -22,11 +22,17 @@ folder = sys.argv[1]
 lines = Pipeline(f"{folder}/in").dedup_lines(
     min_words=2, min_doc_words=None, min_num_sentences=None
 )
-lines.dedup_near(
+pipeline = lines.dedup_near(
     index=f"{folder}/old", write_index=f"{sys.argv[2]}.index"
 ).dedup_substrings(length=40, min_doc_words=None).write(sys.argv[2], format="jsonl").write_audit(
     sys.argv[2] + ".audit"
-).run(threads=2, memory="64MiB", resume=True)
+)
+how = {"group_size": int(sys.argv[3])} if len(sys.argv) > 3 else {}
+if len(sys.argv) > 4:
+    how |= {"work": f"{sys.argv[2]}.work", "node": (int(sys.argv[4]), 3), "node_timeout": 60}
+else:
+    how["resume"] = True
+pipeline.run(threads=2, memory="64MiB", **how)
 """
 
 
@@ -83,6 +89,43 @@ def test_a_killed_run_with_all_decisions_goes_on_to_the_same_bytes(tmp_path: Pat
     assert left == []
 
 
+def test_killed_nodes_with_all_decisions_go_on_to_the_same_bytes(tmp_path: Path) -> None:
+    texts = corpus(tmp_path / "in", 1200)
+    for part in range(6):
+        rows = enumerate(texts[part * 200 : (part + 1) * 200])
+        lines = [json.dumps({"id": f"{part}-{row}", "text": text}) for row, text in rows]
+        (tmp_path / "in" / f"{part}.jsonl").write_text("\n".join(lines) + "\n")
+    (tmp_path / "in" / "a.jsonl").unlink()
+    corpus(tmp_path / "first", 300)
+    (tmp_path / "old").mkdir()
+    Pipeline(tmp_path / "first").dedup_near(write_index=tmp_path / "old" / "1").run()
+
+    def run(output: Path, *node: int) -> subprocess.Popen[bytes]:
+        arguments = [str(tmp_path), str(output), "20000", *map(str, node)]
+        return subprocess.Popen([sys.executable, "-c", RUN, *arguments])
+
+    start = time.monotonic()
+    whole = tmp_path / "whole"
+    assert run(whole).wait() == 0
+    seconds = time.monotonic() - start
+    rng = random.Random(7)
+    for victim in (0, 0, 1, 2):
+        output = tmp_path / f"out-{rng.random()}"
+        nodes = [run(output, index) for index in range(3)]
+        for _ in range(3):
+            try:
+                nodes[victim].wait(timeout=seconds * rng.uniform(0.3, 1.2))
+            except subprocess.TimeoutExpired:
+                nodes[victim].kill()
+                nodes[victim].wait()
+                nodes[victim] = run(output, victim)
+        assert [node.wait() for node in nodes] == [0, 0, 0]
+        assert files(output) == files(whole)
+        assert files(Path(f"{output}.index")) == files(Path(f"{whole}.index"))
+        audit = Path(f"{output}.audit").read_bytes()
+        assert audit == Path(f"{whole}.audit").read_bytes()
+
+
 def test_substrings_are_those_of_a_search_for_each(tmp_path: Path) -> None:
     texts = corpus(tmp_path / "in", 60)
     length, before, expected = 30, "", []
@@ -100,9 +143,10 @@ def test_substrings_are_those_of_a_search_for_each(tmp_path: Path) -> None:
 
 
 def test_settings_are_those_of_the_plan(tmp_path: Path) -> None:
+    sets: list[str | Path] = [tmp_path / "a", "b"]
     pipeline = (
         Pipeline(tmp_path)
-        .quality("n_grams_decont", paths=[tmp_path / "a", "b"], n_grams=13, norm_numbers=False)
+        .quality("n_grams_decont", paths=sets, n_grams=13, norm_numbers=False)
         .dedup_exact(index="old", write_index=tmp_path / "new")
         .dedup_near(index=["one", tmp_path / "two"])
         .dedup_lines(unit="sentence", span=3, min_words=0, remove=False, min_doc_words=None)

@@ -112,6 +112,7 @@ impl Reader {
     /// Reads some files of a source.
     pub(crate) fn some(inputs: Vec<Input>, limit: BatchLimit) -> Self {
         Self {
+            reads_images: inputs.iter().any(Input::reads_images),
             inputs: inputs.into(),
             ..Self::empty(limit)
         }

@@ -97,6 +97,7 @@ impl Reading {
 mod tests {
     use super::super::super::source::list;
     use super::*;
+    use crate::storage::{LocalStorage, Storage};
 
     #[test]
     fn places_are_spread_over_the_bytes() {
@@ -109,7 +110,8 @@ mod tests {
             )
             .unwrap();
         }
-        let places = choose(list(folder.path()).unwrap().inputs);
+        let storage: Arc<dyn Storage> = Arc::new(LocalStorage);
+        let places = choose(list(folder.path(), &storage, None).unwrap().inputs);
         let first = |place: &Place| place.0[0].id.clone();
         let files: usize = places.iter().map(|place| place.0.len()).sum();
         assert_eq!(files, 400);

@@ -1,6 +1,7 @@
 //! The folder in which a run puts what it must keep until all rows are known.
 //!
-//! `work.json` says whose folder it is, and is locked as long as a run uses it. `stage-N` holds what
+//! `work.json` says whose folder it is, is locked as long as a run uses it, and empty when what is there is of
+//! no use. `stage-N` holds what
 //! stage N puts aside, `notes-N` which groups of files are through it, `stage-N.removed` what was decided
 //! of them. `node-N.lock` is locked by node N, `done.json` says that the run of several nodes is over.
 
@@ -26,8 +27,8 @@ const VERSION: u32 = 2;
 /// A folder that is gone when it is dropped, unless it is to be kept.
 pub(crate) struct Work {
     path: PathBuf,
-    /// Hold the locks.
-    _locks: Vec<File>,
+    /// Hold the locks; the mark is the last one.
+    locks: Vec<File>,
     is_kept: bool,
 }
 
@@ -127,7 +128,7 @@ impl Work {
         locks.push(mark);
         Ok(Self {
             path: path.to_owned(),
-            _locks: locks,
+            locks,
             is_kept: !matches!(how, Use::Alone),
         })
     }
@@ -292,9 +293,16 @@ fn check_lock(
 impl Drop for Work {
     fn drop(&mut self) {
         if !self.is_kept {
-            // The mark goes last: what a kill leaves here is still known for a work folder. What cannot
-            // be removed is removed by the next run.
-            let _ = clear(&self.path, &[MARK]).and_then(|()| std::fs::remove_dir_all(&self.path));
+            // An empty mark says that what is there is of no use: a kill may leave half of it. It goes last,
+            // so that the folder is still known for a work folder. What cannot be removed is removed by
+            // the next run.
+            let emptied = self.locks.last().map_or(Ok(()), |mark| {
+                mark.set_len(0)?;
+                mark.sync_all()
+            });
+            let _ = emptied
+                .and_then(|()| clear(&self.path, &[MARK]))
+                .and_then(|()| std::fs::remove_dir_all(&self.path));
         }
     }
 }

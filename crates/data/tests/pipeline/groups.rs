@@ -181,6 +181,29 @@ fn a_run_that_fails_at_any_batch_goes_on_to_the_same_bytes() {
 }
 
 #[test]
+fn a_folder_that_was_being_removed_is_begun_anew() {
+    let corpus = corpus();
+    let read = || Pipeline::read(corpus.path().join("in"));
+    let (whole, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let pipeline = into(
+        Plan::Both.steps(read(), || false),
+        whole.path(),
+        Format::Jsonl,
+    );
+    pipeline.run(&resume(2)).unwrap();
+    let calls = AtomicUsize::new(0);
+    let last = move || calls.fetch_add(1, SeqCst) + 1 == 20;
+    let pipeline = into(Plan::Both.steps(read(), last), out.path(), Format::Jsonl);
+    pipeline.run(&resume(2)).unwrap_err();
+    // A run that is over empties the mark, and then removes one thing after the other.
+    let work = out.path().join(".shards.work");
+    std::fs::write(work.join("work.json"), "").unwrap();
+    std::fs::remove_dir_all(work.join("stage-0")).unwrap();
+    pipeline.run(&resume(2)).unwrap();
+    assert_eq!(written(out.path()), written(whole.path()));
+}
+
+#[test]
 fn putting_rows_aside_changes_no_byte_of_any_format() {
     let corpus = corpus();
     for format in [
