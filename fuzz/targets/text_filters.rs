@@ -31,7 +31,7 @@ pub fn run(data: &[u8]) {
         &C4Paragraphs::default(),
         &words,
         &FineWebQuality::default(),
-        &Basic,
+        &Basic::default(),
     ];
     for filter in filters {
         let _ = filter.judge(&mut profile);

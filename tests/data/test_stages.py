@@ -82,6 +82,130 @@ def test_a_run_that_is_killed_at_any_point_goes_on_to_the_same_bytes(tmp_path: P
     assert killed > 4
 
 
+RESUMED = """
+import sys
+from nexus.data import Pipeline
+pipeline = Pipeline(sys.argv[1]).quality("gopher_repetition").dedup_exact().min_chars(300)
+pipeline = pipeline.dedup_near(threshold=0.8).clean()
+out = sys.argv[2]
+pipeline = pipeline.write(out + "/shards", format="jsonl.gz", shard_size_bytes=1 << 20)
+pipeline = pipeline.write_audit(out + "/audit.jsonl").write_rejects(out + "/rejects.jsonl")
+how = {"work": sys.argv[3], "group_size": 200_000}
+if len(sys.argv) > 4:
+    how |= {"node": (int(sys.argv[4]), int(sys.argv[5])), "node_timeout": 60}
+else:
+    how["resume"] = True
+print(pipeline.run(threads=2, memory="64MiB", **how).rows)
+"""
+
+
+def start(source: Path, out: Path, *node: int) -> subprocess.Popen[bytes]:
+    out.mkdir(exist_ok=True)
+    work = out.with_suffix(".work")
+    arguments = [str(source), str(out), str(work), *map(str, node)]
+    return subprocess.Popen([sys.executable, "-c", RESUMED, *arguments], stdout=subprocess.DEVNULL)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    # What is not complete is hidden; a kill leaves it where it is.
+    shown = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+    return {str(path): (folder / path).read_bytes() for path in shown}
+
+
+def broken_corpus(folder: Path, documents: int) -> Path:
+    source = corpus(folder, documents)
+    for path in source.iterdir():
+        lines = path.read_bytes().splitlines(keepends=True)
+        third = len(lines) // 3
+        for part in range(3):
+            some = lines[part * third : (part + 1) * third]
+            (source / f"{path.stem}-{part}.jsonl").write_bytes(b"".join(some) + b'{"text": oops}\n')
+        path.unlink()
+    return source
+
+
+def test_a_run_of_groups_is_killed_again_and_again(tmp_path: Path) -> None:
+    source = broken_corpus(tmp_path, 3000)
+    begin = time.monotonic()
+    assert start(source, tmp_path / "whole").wait() == 0
+    seconds = time.monotonic() - begin
+    whole = tree(tmp_path / "whole")
+    assert whole["rejects.jsonl"].count(b"\n") == 12
+    rng = random.Random(5)
+    out = tmp_path / "out"
+    kills = 0
+    for _ in range(60):
+        process = start(source, out)
+        try:
+            process.wait(timeout=seconds * rng.uniform(0.3, 0.9))
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+            # What it left of these is of no use.
+            (out / "rejects.jsonl").unlink(missing_ok=True)
+    assert process.returncode == 0, "a run that goes on comes to its end"
+    assert kills > 0
+    assert tree(out) == whole
+    assert not out.with_suffix(".work").exists()
+
+
+def test_nodes_are_processes_and_one_of_them_is_killed(tmp_path: Path) -> None:
+    source = broken_corpus(tmp_path, 3000)
+    begin = time.monotonic()
+    assert start(source, tmp_path / "whole").wait() == 0
+    seconds = time.monotonic() - begin
+    whole = tree(tmp_path / "whole")
+    for victim in (0, 2):
+        out = tmp_path / f"out-{victim}"
+        nodes = [start(source, out, index, 3) for index in range(3)]
+        with pytest.raises(subprocess.TimeoutExpired):
+            nodes[victim].wait(timeout=seconds * 0.6)
+        nodes[victim].kill()
+        nodes[victim].wait()
+        nodes[victim] = start(source, out, victim, 3)
+        assert [node.wait() for node in nodes] == [0, 0, 0]
+        assert tree(out) == whole
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
+    source = broken_corpus(tmp_path, 2000)
+    assert start(source, tmp_path / "whole").wait() == 0
+    out = tmp_path / "out"
+    out.mkdir()
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n"
+    for size in (50_000, 300_000):
+        code = limit.format(size=size) + RESUMED
+        arguments = [str(source), str(out), str(out.with_suffix(".work"))]
+        full = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        assert full.returncode == 1
+        assert "File too large" in full.stderr
+        assert tree(out) == {}
+    assert start(source, out).wait() == 0
+    assert tree(out) == tree(tmp_path / "whole")
+
+
+def test_a_node_says_what_is_wrong(tmp_path: Path) -> None:
+    source = corpus(tmp_path, 40)
+    pipeline = Pipeline(source).clean().write_jsonl(tmp_path / "out.jsonl")
+    work = tmp_path / "work"
+    with pytest.raises(ValueError, match="no node 2 of 2: nodes count from 0"):
+        pipeline.run(node=(2, 2), work=work)
+    with pytest.raises(ValueError, match="no work folder that they share"):
+        pipeline.run(node=(0, 2))
+    with pytest.raises(ValueError, match="node_timeout"):
+        pipeline.run(node=(0, 2), work=work, node_timeout=-1.0)
+    with pytest.raises(TimeoutError, match="of the nodes 1"):
+        pipeline.run(node=(0, 2), work=work, node_timeout=0.0, group_size=1)
+    with pytest.raises(ValueError, match="of a run of 2 nodes, not of 3 nodes"):
+        pipeline.run(node=(0, 3), work=work)
+
+
 def test_settings_are_those_of_the_plan(tmp_path: Path) -> None:
     pipeline = (
         Pipeline(tmp_path)

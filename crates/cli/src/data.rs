@@ -5,11 +5,12 @@ use crate::interrupt;
 use crate::output::Output;
 use crate::progress::{Progress, ProgressMode};
 use clap::Subcommand;
-use nexus_data::{Cancel, Pipeline, Progressed, Report, RunOptions, SAMPLE_SIZE};
+use nexus_data::{Cancel, Node, Pipeline, Progressed, Report, RunOptions, SAMPLE_SIZE};
 use nexus_remote::Objects;
 use serde::Serialize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -29,12 +30,22 @@ pub(crate) enum Command {
         /// Go on where an earlier run of the plan was killed or failed.
         #[arg(long)]
         resume: bool,
+        /// Share the work with other processes: 0/4 is the first of four. All need the same --work.
+        #[arg(long, value_name = "I/N", requires = "work")]
+        node: Option<Node>,
+        /// Give up when no other node completes anything for so long [default: wait].
+        #[arg(long, value_name = "SECONDS", requires = "node")]
+        node_timeout: Option<u32>,
+        /// Bytes of files that are done or not when a run goes on, and that one node takes
+        /// [default: 64MiB, or less where several nodes would have too few].
+        #[arg(long, value_name = "SIZE", value_parser = nexus_data::parse_size)]
+        group_size: Option<u64>,
         /// An option of object stores, such as aws_region=eu-central-1. Credentials are better in the
         /// environment, where they are read too.
         #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
         storage: Vec<(String, String)>,
         /// Say what the run would do and cost, by a sample, and write nothing.
-        #[arg(long, conflicts_with = "resume")]
+        #[arg(long, conflicts_with_all = ["resume", "node"])]
         dry_run: bool,
         /// Decompressed bytes of the sample of a dry run [default: 32MiB].
         #[arg(long, value_name = "SIZE", value_parser = nexus_data::parse_size, requires = "dry_run")]
@@ -78,19 +89,32 @@ struct Step {
 }
 
 pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Result<(), Failure> {
-    let (plan, threads, memory_size_bytes, work, resume, storage, sample) = match command {
+    let (plan, options, storage, sample) = match command {
         Command::Run {
             plan,
             threads,
             memory,
             work,
             resume,
+            node,
+            node_timeout,
+            group_size,
             storage,
             dry_run,
             sample,
         } => {
             let sample = dry_run.then(|| sample.unwrap_or(SAMPLE_SIZE));
-            (plan, threads, memory, work, resume, storage, sample)
+            let options = RunOptions {
+                threads,
+                memory_size_bytes: memory,
+                work,
+                resume,
+                node,
+                node_timeout: node_timeout.map(|seconds| Duration::from_secs(seconds.into())),
+                group_size_bytes: group_size,
+                ..RunOptions::default()
+            };
+            (plan, options, storage, sample)
         }
         Command::Explain { plan } => {
             let steps = read(&plan)?.explain(&RunOptions::default())?;
@@ -104,15 +128,22 @@ pub(crate) fn run(command: Command, output: Output, mode: ProgressMode) -> Resul
     let pipeline = read(&plan)?.storage(objects);
     let progress = Arc::new(Progress::new(mode));
     let shown = Arc::clone(&progress);
-    let watch = move |now: Progressed| shown.show(&now);
+    let said = Mutex::new(None);
+    let watch = move |now: Progressed| match now.waiting {
+        None => shown.show(&now),
+        Some(waiting) => {
+            let mut said = said.lock().expect("telling does not panic");
+            let whom = Some((waiting.node, waiting.groups == 0));
+            if *said != whom {
+                *said = whom;
+                shown.say(&now.to_string());
+            }
+        }
+    };
     let options = RunOptions {
-        threads,
         cancel: Cancel::from_flag(interrupt::flag()?),
         progress: Some(Arc::new(watch)),
-        memory_size_bytes,
-        work,
-        resume,
-        ..RunOptions::default()
+        ..options
     };
     if let Some(sample) = sample {
         let estimate = pipeline.estimate(&options, sample)?;

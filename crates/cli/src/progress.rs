@@ -22,6 +22,8 @@ pub(crate) enum ProgressMode {
 /// The progress of a job that goes through named stages.
 pub(crate) struct Progress {
     mode: ProgressMode,
+    /// Whether a line now and then is welcome, in a pipe too.
+    speaks: bool,
     stage: Mutex<Option<Stage>>,
 }
 
@@ -41,6 +43,7 @@ impl Progress {
     pub(crate) fn new(mode: ProgressMode) -> Self {
         let silent = mode == ProgressMode::Auto && !std::io::stderr().is_terminal();
         Self {
+            speaks: mode != ProgressMode::None,
             mode: if silent { ProgressMode::None } else { mode },
             stage: Mutex::default(),
         }
@@ -96,6 +99,19 @@ impl Progress {
                     bar.set_message(now.to_string());
                 }
             }
+        }
+    }
+
+    /// Says what the job waits for, in a line of its own.
+    pub(crate) fn say(&self, text: &str) {
+        let line = match self.mode {
+            ProgressMode::Json => serde_json::json!({ "waiting": text }).to_string(),
+            _ => text.to_owned(),
+        };
+        if self.speaks {
+            self.finish();
+            // A reader that has gone does not end the work.
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 

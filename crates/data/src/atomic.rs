@@ -152,6 +152,25 @@ impl Drop for TemporaryFolder {
     }
 }
 
+/// Makes a hidden folder beside `path`, where a folder of that name is to be.
+pub(crate) fn folder_beside(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default();
+    let make = |temporary: &Path| std::fs::create_dir(temporary);
+    beside(path, name, make).map(|(temporary, ())| temporary)
+}
+
+/// Makes a hidden file beside `path`, where a file of that name is to be.
+pub(crate) fn file_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().unwrap_or_default();
+    let make = |temporary: &Path| {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(temporary)
+    };
+    beside(path, name, make)
+}
+
 /// Bytes that must be written behind others which are known last: a nameless file beside the one
 /// that they are for.
 pub(crate) struct Spool {

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use nexus_dedup::{Family, MinHasher, Params};
+use std::path::PathBuf;
 
 /// Which of the documents that say the same stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -16,12 +17,18 @@ pub enum Keep {
 }
 
 /// How [`dedup_exact`](crate::Pipeline::dedup_exact) finds equal documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExactCopies {
     /// Which of them stays.
     pub keep: Keep,
     /// Whether documents are equal that differ in their white space alone.
     pub ignore_space: bool,
+    /// Indexes of earlier dumps, or folders of them, in the order of their names: what equals a document
+    /// there goes. Not with [`Keep::LeastId`].
+    pub index: Vec<PathBuf>,
+    /// A folder for an index of what stays, which appears with the output, in place of an older index.
+    /// What was there is not read, so that a run can be run again.
+    pub write_index: Option<PathBuf>,
 }
 
 impl Default for ExactCopies {
@@ -29,6 +36,8 @@ impl Default for ExactCopies {
         Self {
             keep: Keep::First,
             ignore_space: true,
+            index: Vec::new(),
+            write_index: None,
         }
     }
 }
@@ -36,7 +45,7 @@ impl Default for ExactCopies {
 /// How [`dedup_near`](crate::Pipeline::dedup_near) finds documents that say nearly the same: by
 /// `MinHash` signatures of runs of words, and locality-sensitive hashing (Broder 1997; Leskovec,
 /// Rajaraman, Ullman, chapter 3).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NearCopies {
     /// Which of them stays.
     pub keep: Keep,
@@ -51,6 +60,12 @@ pub struct NearCopies {
     pub ngram: usize,
     /// How values are made.
     pub family: Family,
+    /// Indexes of earlier dumps, or folders of them, in the order of their names: what is like a document
+    /// there goes. They have the same bands, rows, runs and family. Not with [`Keep::LeastId`].
+    pub index: Vec<PathBuf>,
+    /// A folder for an index of what stays, which appears with the output, in place of an older index.
+    /// What was there is not read, so that a run can be run again.
+    pub write_index: Option<PathBuf>,
 }
 
 impl Default for NearCopies {
@@ -69,8 +84,42 @@ impl Default for NearCopies {
             rows,
             ngram,
             family,
+            index: Vec::new(),
+            write_index: None,
         }
     }
+}
+
+impl ExactCopies {
+    /// Refuses settings that make no sense.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check_index(
+            "dedup_exact",
+            self.keep,
+            &self.index,
+            self.write_index.as_ref(),
+        )
+    }
+
+    /// Whether documents of other dumps are asked for or given.
+    pub(crate) fn has_index(&self) -> bool {
+        !self.index.is_empty() || self.write_index.is_some()
+    }
+}
+
+/// An index knows documents by their order.
+fn check_index(
+    step: &str,
+    keep: Keep,
+    read: &[PathBuf],
+    written: Option<&PathBuf>,
+) -> Result<(), Error> {
+    if keep == Keep::LeastId && (!read.is_empty() || written.is_some()) {
+        let message =
+            format!("step `{step}`: with an index the first document stays, not that of least id");
+        return Err(Error::invalid(message).with_hint("keep the first, or leave the index out"));
+    }
+    Ok(())
 }
 
 impl NearCopies {
@@ -91,7 +140,12 @@ impl NearCopies {
                 Error::invalid(message).with_hint("set the threshold to false, or keep the first")
             );
         }
-        Ok(())
+        check_index(
+            "dedup_near",
+            self.keep,
+            &self.index,
+            self.write_index.as_ref(),
+        )
     }
 
     pub(crate) fn params(&self) -> Params {

@@ -8,12 +8,12 @@
 
 use crate::atomic::AtomicFile;
 use crate::operators::{Operator, Stop};
-use crate::report::{Counted, Progressed, Report, StagePlace, StepReport, Ticker};
+use crate::report::{Counted, Dropped, Progressed, Report, StepReport, Ticker};
 use crate::sink::{Encoded, Encoder, Writer};
 use crate::source::{self, Chunk, Meter, Reader};
 use crate::stages::{self, Gather, Gathered, Gatherer};
 use crate::turnstile::{Closed, Turn, Turnstile};
-use crate::{BoxError, Cancel, Error, Progress, Reject, batch, jsonl};
+use crate::{BoxError, Cancel, Error, Progress, Reject, batch, jsonl, report};
 use arrow_array::RecordBatch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,20 +32,24 @@ pub(crate) enum Sink<'a> {
 }
 
 /// All that a run needs.
-pub(crate) struct Job<'a> {
+pub(crate) struct Job<'s, 'a> {
     pub(crate) reader: Reader,
-    pub(crate) operators: Vec<Box<dyn Operator>>,
+    /// Another run may use them after this one; this one's report tells what they did in this one.
+    pub(crate) operators: &'s [Box<dyn Operator>],
     pub(crate) sink: Sink<'a>,
     pub(crate) rejects: Option<AtomicFile>,
     pub(crate) audit: Option<AtomicFile>,
     pub(crate) threads: usize,
     pub(crate) cancel: Cancel,
     pub(crate) progress: Option<Arc<dyn Progress>>,
-    pub(crate) place: StagePlace,
+    /// How far the stage is as the job begins: what the job does is added.
+    pub(crate) progressed: Progressed,
+    /// What is to be done before the output appears.
+    pub(crate) before_output: Option<Box<dyn FnOnce() -> Result<(), Error> + 's>>,
 }
 
 /// Runs the job to its end, and commits its files if it gets there.
-pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
+pub(crate) fn run(job: Job<'_, '_>) -> Result<Report, Error> {
     let start = Instant::now();
     let Job {
         mut reader,
@@ -56,7 +60,8 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         threads,
         cancel,
         progress,
-        place,
+        progressed,
+        before_output,
     } = job;
     let skipped = reader.take_skipped();
     let run = Run {
@@ -64,7 +69,14 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         steps: operators.iter().map(|_| StepMeter::default()).collect(),
         written: StepMeter::default(),
         meter: reader.meter(),
+        bytes_before: reader.bytes_before(),
         bytes_total: reader.bytes_total(),
+        before: operators
+            .iter()
+            .map(|each| (each.reports(), each.dropped()))
+            .collect(),
+        // Batch 0 was the trial of the steps.
+        source: Mutex::new(Tickets { reader, next: 1 }),
         operators,
         sink_name: match sink {
             Sink::Nothing | Sink::Gather(_) => None,
@@ -90,11 +102,8 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
         cancel,
         is_cancelled: AtomicBool::new(false),
         ticker: Ticker::new(progress),
-        place,
-        bytes_before: reader.meter().bytes.load(Relaxed),
+        progressed,
         start,
-        // Batch 0 was the trial of the steps.
-        source: Mutex::new(Tickets { reader, next: 1 }),
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| run.work())).collect();
@@ -117,6 +126,9 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
     for file in [end.rejects, end.audit].into_iter().flatten() {
         file.commit()?;
     }
+    if let Some(act) = before_output {
+        act()?;
+    }
     match end.sink {
         Sink::Write(writer) => writer.commit()?,
         Sink::Gather(gather) => gather.finish()?,
@@ -128,9 +140,11 @@ pub(crate) fn run(job: Job<'_>) -> Result<Report, Error> {
 }
 
 /// A run as its threads see it.
-struct Run<'a> {
+struct Run<'s, 'a> {
     source: Mutex<Tickets>,
-    operators: Vec<Box<dyn Operator>>,
+    operators: &'s [Box<dyn Operator>],
+    /// What the operators had done before.
+    before: Vec<(Vec<StepReport>, Vec<Dropped>)>,
     end: Turnstile<End<'a>>,
     prepare: Prepare,
     is_audited: bool,
@@ -139,13 +153,13 @@ struct Run<'a> {
     steps: Vec<StepMeter>,
     written: StepMeter,
     meter: Arc<Meter>,
+    bytes_before: u64,
     bytes_total: Option<u64>,
     cancel: Cancel,
     is_cancelled: AtomicBool,
     ticker: Ticker,
-    place: StagePlace,
-    /// Bytes that earlier stages have read.
-    bytes_before: u64,
+    /// How far the stage was before.
+    progressed: Progressed,
     start: Instant,
 }
 
@@ -185,7 +199,7 @@ struct Piece {
     turn: Turn,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     fn work(&self) {
         let _guard = CloseOnPanic(self);
         while let Some(piece) = self.take() {
@@ -303,26 +317,31 @@ impl Run<'_> {
 
     fn progressed(&self) -> Progressed {
         let bytes = self.meter.bytes.load(Relaxed);
-        Progressed {
-            rows: self.written.rows_out.load(Relaxed),
+        let read = self.read.rows_out.load(Relaxed);
+        let mut now = Progressed {
+            rows: self.progressed.rows + self.written.rows_out.load(Relaxed),
             bytes,
             bytes_total: self.bytes_total,
-            stage: self.place.stage,
-            stages: self.place.stages,
-            rows_read: self.read.rows_out.load(Relaxed),
-            rows_total: self.place.rows_total,
-            stage_bytes: bytes.saturating_sub(self.bytes_before),
-            seconds: self.start.elapsed().as_secs_f64(),
-            steps: self.steps(),
-        }
+            rows_read: self.progressed.rows_read + read,
+            stage_bytes: self.progressed.stage_bytes + bytes.saturating_sub(self.bytes_before),
+            seconds: self.progressed.seconds + self.start.elapsed().as_secs_f64(),
+            ..self.progressed.clone()
+        };
+        now.add_steps(&self.steps());
+        now
     }
 
     fn steps(&self) -> Vec<StepReport> {
         let mut read = self.read.report("read");
-        read.bytes_in = self.meter.bytes.load(Relaxed);
+        let bytes = self.meter.bytes.load(Relaxed);
+        read.bytes_in = bytes.saturating_sub(self.bytes_before);
         let mut reports = vec![read];
-        for (operator, meter) in self.operators.iter().zip(&self.steps) {
-            let own = operator.reports();
+        let steps = self.operators.iter().zip(&self.steps);
+        for ((operator, meter), (before, _)) in steps.zip(&self.before) {
+            let mut own = operator.reports();
+            for (report, before) in own.iter_mut().zip(before) {
+                report.subtract(before);
+            }
             if own.is_empty() {
                 reports.push(meter.report(operator.name()));
             }
@@ -335,14 +354,13 @@ impl Run<'_> {
     fn report(&self, threads: usize, skipped: Counted<String>) -> Report {
         self.ticker.end(self.progressed());
         let reports = self.steps();
+        let operators = self.operators.iter().zip(&self.before);
+        let dropped =
+            operators.flat_map(|(operator, (_, before))| report::since(operator.dropped(), before));
         Report {
             duplicates: stages::duplicates(&reports),
             steps: reports,
-            dropped: self
-                .operators
-                .iter()
-                .flat_map(|each| each.dropped())
-                .collect(),
+            dropped: dropped.collect(),
             skipped,
             files: self.meter.files.load(Relaxed),
             threads,
@@ -395,9 +413,9 @@ impl End<'_> {
 }
 
 /// A panic in a user's function must not leave the other threads waiting.
-struct CloseOnPanic<'a, 'b>(&'a Run<'b>);
+struct CloseOnPanic<'r, 's, 'a>(&'r Run<'s, 'a>);
 
-impl Drop for CloseOnPanic<'_, '_> {
+impl Drop for CloseOnPanic<'_, '_, '_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.close();

@@ -21,6 +21,8 @@ pub enum ErrorKind {
     NotFound,
     /// A limit of [`limits`](crate::limits) is reached.
     LimitReached,
+    /// Another node of the run has not done its part in time.
+    TimedOut,
     /// The system refused to read or write.
     Io,
     /// A storage does not let who asks read or write.

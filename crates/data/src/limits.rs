@@ -118,6 +118,9 @@ pub const ESTIMATE_SECONDS_MAX: u64 = 30;
 /// How many rejected records and skipped files a report shows; all are counted.
 pub const SAMPLES_MAX: usize = 10;
 
+/// Most groups of files of one run: more files are put into each.
+pub const GROUPS_MAX: u64 = 1 << 15;
+
 /// Bytes with which a part of the rows that are put aside is complete.
 pub const PART_SIZE: u64 = 256 << 20;
 

@@ -2,6 +2,7 @@
 
 mod clean;
 mod cut;
+mod cut_out;
 mod dedup;
 mod format;
 mod judge;
@@ -17,11 +18,14 @@ use arrow_select::filter::filter_record_batch;
 
 pub(crate) use clean::Clean;
 pub(crate) use cut::{Cut, SPECIAL_TOKENS};
+pub(crate) use cut_out::CutOut;
 pub(crate) use dedup::DedupExact;
 pub(crate) use format::Format;
 pub(crate) use judge::Judge;
 pub(crate) use pictures::Pictures;
-pub(crate) use rows::{BatchFn, Filter, FilterFn, Map, MapBatches, MapFn, MinChars};
+pub(crate) use rows::{
+    BatchFn, Filter, FilterBatches, FilterFn, KeepFn, Map, MapBatches, MapFn, MinChars,
+};
 pub(crate) use tokenize::Tokenize;
 
 /// A step: a function from batch to batch that any number of threads call at once.

@@ -6,26 +6,27 @@ use crate::batch::{Row, columns, strings};
 use crate::engine::Sink;
 use crate::limits::{BATCH_ROWS_MAX, BATCH_SIZE_MAX, PASSAGE_TOKENS_MAX, THREADS_MAX};
 use crate::operators::{
-    BatchFn, Clean, Cut, DedupExact, Filter, FilterFn, Format, Judge, Map, MapBatches, MapFn,
-    MinChars, Operator, SPECIAL_TOKENS, Stop, Tokenize,
+    BatchFn, Clean, Cut, CutOut, DedupExact, Filter, FilterBatches, FilterFn, Format, Judge,
+    KeepFn, Map, MapBatches, MapFn, MinChars, Operator, SPECIAL_TOKENS, Stop, Tokenize,
 };
 use crate::output::{Output, Target};
 use crate::sink::Writer;
 use crate::source::{BatchLimit, Batches, Reader};
-use crate::stages::{self, Decision, Shared, Stage, Work};
+use crate::stages::{self, Decision, Repeats, Shared, Stage, Use, Work};
 use crate::storage::{LocalStorage, Storage};
 use crate::turnstile::{Closed, Turn};
 use crate::{
     AnyTokenizer, ArrowTable, BoxError, Cancel, Error, ErrorKind, ExactCopies, Formatting,
-    ImageCopies, ImageRules, ImageTensors, Keep, NearCopies, Progress, Quality, Report,
-    Tokenization,
+    ImageCopies, ImageRules, ImageTensors, Keep, NearCopies, Node, Progress, Quality,
+    RepeatedLines, RepeatedSubstrings, Report, Tokenization,
 };
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use nexus_tokenizer::Tokenizer;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes that steps may hold which compare all documents.
 const MEMORY_SIZE: u64 = 256 << 20;
@@ -91,10 +92,21 @@ pub struct RunOptions {
     /// Where what must wait for all documents is put: by default a hidden folder beside the output,
     /// else below the system's folder for temporary files. It is gone when the run is over.
     pub work: Option<PathBuf>,
-    /// Goes on where an earlier run of the same plan was killed or failed: a stage that was complete
-    /// is not run again. Leaves the work folder when this run fails. The output is the same, byte by
-    /// byte, as that of a run that was not interrupted.
+    /// Goes on where an earlier run of the same plan was killed or failed: what was complete of each
+    /// stage, group of files by group of files, is not done again. All rows are put aside for it.
+    /// Leaves the work folder when this run fails. The output is the same, byte by byte, as that of a
+    /// run that was not interrupted.
     pub resume: bool,
+    /// Shares the work with other processes, which use the same [`work`](Self::work) folder. A node that
+    /// was killed is started again with the same number, and goes on.
+    pub node: Option<Node>,
+    /// How long a node waits for others without any of them completing a group of files; as long as it
+    /// takes, by default.
+    pub node_timeout: Option<Duration>,
+    /// About how many bytes of files are a group, the unit that is done or not when a run goes on, and
+    /// that one node takes: by default 64 MiB, or less where several nodes would have too few. A longer
+    /// file is a group of its own.
+    pub group_size_bytes: Option<u64>,
 }
 
 impl Default for RunOptions {
@@ -108,6 +120,9 @@ impl Default for RunOptions {
             memory_size_bytes: None,
             work: None,
             resume: false,
+            node: None,
+            node_timeout: None,
+            group_size_bytes: None,
         }
     }
 }
@@ -128,6 +143,8 @@ pub(crate) enum Step {
     Quality(Quality),
     DedupExact(ExactCopies),
     DedupNear(NearCopies),
+    DedupLines(RepeatedLines),
+    DedupSubstrings(RepeatedSubstrings),
     Images(ImageRules),
     DedupImages(ImageCopies),
     ImageTensors(ImageTensors),
@@ -136,6 +153,10 @@ pub(crate) enum Step {
     Cut(usize),
     Map(Arc<MapFn>),
     Filter(Arc<FilterFn>),
+    FilterBatches {
+        name: String,
+        function: Arc<KeepFn>,
+    },
     MapBatches {
         name: String,
         function: Arc<BatchFn>,
@@ -248,6 +269,38 @@ impl Pipeline {
         self.with(Step::DedupNear(settings))
     }
 
+    /// Takes lines, paragraphs or sentences out of documents that an earlier document has, or the same one
+    /// earlier, and drops documents of which too little is left.
+    ///
+    /// Works as [`dedup_near`](Self::dedup_near) does, in two stages; hashes of lines are compared on disk.
+    ///
+    /// ```
+    /// use nexus_data::{Pipeline, RepeatedLines, RunOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// std::fs::write(folder.join("a.txt"), "Share this with friends\nOne.")?;
+    /// std::fs::write(folder.join("b.txt"), "Two.\nShare this with friends!")?;
+    /// let all = RepeatedLines { min_doc_words: None, min_num_sentences: None, ..RepeatedLines::default() };
+    /// let pipeline = Pipeline::read(folder).dedup_lines(all);
+    /// pipeline.write_jsonl(folder.join("out")).run(&RunOptions::default())?;
+    /// assert!(std::fs::read_to_string(folder.join("out"))?.contains(r#""text":"Two.""#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn dedup_lines(self, settings: RepeatedLines) -> Self {
+        self.with(Step::DedupLines(settings))
+    }
+
+    /// Takes text out of documents that stands anywhere earlier in the corpus, and drops documents of which
+    /// too little is left.
+    ///
+    /// Works as [`dedup_near`](Self::dedup_near) does, in two stages. The suffix array takes 12 bytes for
+    /// each byte of text (20 for each token); with less memory the corpus is cut into blocks, and each pair
+    /// of them is looked at.
+    pub fn dedup_substrings(self, settings: RepeatedSubstrings) -> Self {
+        self.with(Step::DedupSubstrings(settings))
+    }
+
     /// Reads the images of the source, and keeps the records whose image can be decoded and obeys the
     /// rules. An image that cannot be decoded is [rejected](Report::rejected).
     ///
@@ -319,6 +372,30 @@ impl Pipeline {
         self.with(Step::Filter(Arc::new(function)))
     }
 
+    /// Keeps the rows for which `function` gives true: an answer for each row of a batch, or an error that
+    /// ends the run. It is called on many threads at once, and also with batches of no rows. `name` stands
+    /// in the report and in the audit.
+    ///
+    /// ```
+    /// use nexus_data::{Pipeline, RunOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// std::fs::write(folder.join("a.txt"), "A document.")?;
+    /// let none = Pipeline::read(folder).filter_batches("none", |batch| Ok(vec![false; batch.num_rows()]));
+    /// assert_eq!(none.run(&RunOptions::default())?.rows(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn filter_batches<F>(self, name: impl Into<String>, function: F) -> Self
+    where
+        F: Fn(&RecordBatch) -> Result<Vec<bool>, BoxError> + Send + Sync + 'static,
+    {
+        self.with(Step::FilterBatches {
+            name: name.into(),
+            function: Arc::new(function),
+        })
+    }
+
     /// Replaces each batch by what `function` makes of it: other rows, other columns, or an error
     /// that ends the run. It is called on many threads at once, and also with batches of no rows.
     /// `name` stands in the report.
@@ -372,7 +449,8 @@ impl Pipeline {
 
     /// Lets each run write down as JSON Lines which documents its steps drop, and why: `{"id": ..,
     /// "source": .., "line": .., "step": .., "reason": ..}`, for a copy with `duplicate_of` and
-    /// `similarity` where they are known. What `cut` and functions of batches leave out is not written.
+    /// `similarity` where they are known, or the `index` that it is in; with the `spans` of bytes that are taken
+    /// out of a document. What functions from batch to batch leave out is not written.
     pub fn write_audit(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());
         self
@@ -396,7 +474,11 @@ impl Pipeline {
     /// # Panics
     /// When a function panics.
     pub fn run(&self, options: &RunOptions) -> Result<Report, Error> {
-        let sink = |output: Option<Writer>| output.map_or(Sink::Nothing, Sink::Write);
+        let is_first = options.node.is_none_or(Node::is_first);
+        let sink = |output: Option<Writer>| match output.filter(|_| is_first) {
+            Some(output) => Sink::Write(output),
+            None => Sink::Nothing,
+        };
         self.start(options, self.output.as_ref(), sink)
     }
 
@@ -412,6 +494,10 @@ impl Pipeline {
     where
         F: FnMut(RecordBatch) -> Result<(), BoxError> + Send,
     {
+        if options.node.is_some() {
+            let message = "the batches of a run of several nodes cannot be handed out";
+            return Err(Error::invalid(message).with_hint("write them, and read the files"));
+        }
         self.start(options, None, |_| Sink::Each(&mut function))
     }
 
@@ -493,7 +579,7 @@ impl Pipeline {
         let mut limit = options.batch_limit()?;
         limit.rows = limit.rows.min(self.batch_rows_max());
         let target = output.map(Output::target).transpose()?;
-        let mut all = self.stages(options)?;
+        let all = self.stages(options)?;
         let trial = self.trial(&all)?;
         let storage = self.storage.for_run(&options.cancel);
         for (what, path) in [("rejects", &self.rejects), ("the audit", &self.audit)] {
@@ -517,10 +603,12 @@ impl Pipeline {
             audit: self.audit.clone(),
             cancel: options.cancel.clone(),
             progress: options.progress.clone(),
+            node: options.node,
+            node_timeout: options.node_timeout,
         };
         let work = match all.len() {
             1 => None,
-            _ => Some(self.work(options, &reader, target.as_ref())?),
+            _ => Some(self.work(options, &reader, target.as_ref(), &all)?),
         };
         let write = |target: Target| {
             let schema = trial.as_ref().map(RecordBatch::schema);
@@ -532,8 +620,16 @@ impl Pipeline {
         let sink = sink(target.map(write).transpose()?);
         let start = Instant::now();
         let mut report = match work {
-            None => stages::run_one(reader, all.remove(0), sink, &shared)?,
-            Some(work) => stages::run(reader, all, sink, &shared, work)?,
+            None => stages::run_one(reader, &all[0], sink, &shared)?,
+            Some(work) => {
+                let size = options.group_size(&reader);
+                let readers = if options.goes_on() {
+                    reader.groups(size)
+                } else {
+                    vec![reader]
+                };
+                stages::run(readers, &all, sink, &shared, work)?
+            }
         };
         report.threads = threads;
         report.seconds = start.elapsed().as_secs_f64();
@@ -546,21 +642,32 @@ impl Pipeline {
         options: &RunOptions,
         reader: &Reader,
         target: Option<&Target>,
+        stages: &[Stage],
     ) -> Result<Work, Error> {
+        let nodes = options.node.map(|_| &self.output);
+        let decisions = stages.iter().filter_map(|stage| stage.decision.as_ref());
+        let indexes = decisions.map(Decision::fingerprints);
+        let indexes = indexes.collect::<Result<Vec<_>, _>>()?.concat();
         let plan = match &self.source {
             Source::Path(_) => reader.fingerprint(&format!(
-                "{:?} {:?} {:?} {}",
+                "{:?} {:?} {:?} {} {nodes:?} {indexes:?}",
                 self.steps,
                 self.rejects,
                 self.audit,
-                options.memory_size_bytes.is_some(),
+                options.group_size(reader),
             )),
-            Source::Batches(_) | Source::Table(_) if options.resume => {
-                return Err(Error::invalid("a run over Arrow batches cannot be resumed")
-                    .with_hint("read files, or run without resume"));
+            Source::Batches(_) | Source::Table(_) if options.goes_on() => {
+                return Err(
+                    Error::invalid("a run over Arrow batches cannot be resumed or shared")
+                        .with_hint("read files, or run without resume and node"),
+                );
             }
             Source::Batches(_) | Source::Table(_) => String::new(),
         };
+        if options.node.is_some() && options.work.is_none() {
+            let message = "a run of several nodes has no work folder that they share";
+            return Err(Error::invalid(message).with_hint("give the work folder a path"));
+        }
         if options.resume && options.work.is_none() && target.is_none() {
             return Err(Error::invalid(
                 "a run without an output has no work folder to resume from",
@@ -572,7 +679,12 @@ impl Pipeline {
             None => std::env::temp_dir().join(format!("nexus-data-{}-{plan}", std::process::id())),
         };
         let path = options.work.clone().unwrap_or_else(default);
-        Work::open(&path, &plan, options.resume)
+        let how = match options.node {
+            Some(node) => Use::Share(node),
+            None if options.resume => Use::Resume,
+            None => Use::Alone,
+        };
+        Work::open(&path, &plan, how)
     }
 
     /// The folder beside the output; below the system's folder for temporary files where that is not on
@@ -593,7 +705,7 @@ impl Pipeline {
         let mut steps = self.steps.iter().peekable();
         while let Some(step) = steps.next() {
             let stage = stages.last_mut().expect("there is one");
-            let decision = match step {
+            let mut decision = match step {
                 Step::Quality(first) => {
                     let mut filters = vec![first];
                     while let Some(Step::Quality(next)) = steps.peek() {
@@ -610,28 +722,43 @@ impl Pipeline {
                 }
                 Step::DedupExact(exact) if exact.is_decided_late(options) => {
                     let near = steps.peek().and_then(|step| match step {
-                        Step::DedupNear(near) => Some(*near),
+                        Step::DedupNear(near) => Some(near.clone()),
                         _ => None,
                     });
                     if near.is_some() {
                         steps.next();
                     }
-                    let exact = Some(*exact);
-                    Decision { exact, near }
+                    Decision {
+                        exact: Some(exact.clone()),
+                        near,
+                        ..Decision::default()
+                    }
                 }
                 Step::DedupNear(near) => Decision {
-                    exact: None,
-                    near: Some(*near),
+                    near: Some(near.clone()),
+                    ..Decision::default()
+                },
+                Step::DedupLines(_) | Step::DedupSubstrings(_) => Decision {
+                    repeats: step.repeats()?,
+                    ..Decision::default()
                 },
                 other => {
                     stage.operators.push(other.operator()?);
                     continue;
                 }
             };
-            if let Some(near) = decision.near {
-                near.check()?;
+            decision.open_indexes()?;
+            let mut next = Stage::default();
+            if let Some(repeats) = &decision.repeats {
+                next.operators.push(Box::new(CutOut::new(repeats)));
             }
             stage.decision = Some(decision);
+            stages.push(next);
+        }
+        // What the last steps have made is put aside too, where it is not to be made again.
+        let last = stages.len() - 1;
+        if options.goes_on() && (last == 0 || !stages[last].operators.is_empty()) {
+            stages[last].decision = Some(Decision::default());
             stages.push(Stage::default());
         }
         Ok(stages)
@@ -660,8 +787,9 @@ impl Pipeline {
                     }
                 };
             }
-            if let (Some(batch), Some(decision)) = (&trial, &stage.decision) {
-                strings(batch, columns::TEXT, decision.step())?;
+            let step = stage.decision.as_ref().and_then(Decision::step);
+            if let (Some(batch), Some(step)) = (&trial, step) {
+                strings(batch, columns::TEXT, step)?;
             }
         }
         Ok(trial)
@@ -681,6 +809,24 @@ fn check_local(storage: &Arc<dyn Storage>, what: &str, path: Option<&Path>) -> R
 }
 
 impl Step {
+    /// What is decided on parts of documents.
+    fn repeats(&self) -> Result<Option<Repeats>, Error> {
+        Ok(match self {
+            Self::DedupLines(settings) => {
+                settings.check()?;
+                Some(Repeats::Lines(*settings))
+            }
+            Self::DedupSubstrings(settings) => {
+                settings.check()?;
+                let tokenizer = settings.tokenizer.as_ref().map(Tokenizer::from_file);
+                let tokenizer = tokenizer.transpose().map_err(Error::tokenizer)?;
+                let tokenizer = tokenizer.map(AnyTokenizer::from);
+                Some(Repeats::Substrings(settings.clone(), tokenizer))
+            }
+            _ => None,
+        })
+    }
+
     fn operator(&self) -> Result<Box<dyn Operator>, Error> {
         Ok(match self {
             Self::Clean => Box::new(Clean),
@@ -688,7 +834,9 @@ impl Step {
             Self::Format(formatting) => Box::new(Format(formatting.formatter())),
             Self::Quality(filter) => Box::new(Judge::new([filter])?),
             Self::DedupExact(settings) => Box::new(DedupExact::new(settings.ignore_space)),
-            Self::DedupNear(_) => unreachable!("a decision is no operator"),
+            Self::DedupNear(_) | Self::DedupLines(_) | Self::DedupSubstrings(_) => {
+                unreachable!("a decision is no operator")
+            }
             Self::Images(_) | Self::DedupImages(_) | Self::ImageTensors(_) => {
                 Box::new(self.pictures(&mut [].iter().peekable())?)
             }
@@ -705,6 +853,10 @@ impl Step {
             }
             Self::Map(function) => Box::new(Map(function.clone())),
             Self::Filter(function) => Box::new(Filter(function.clone())),
+            Self::FilterBatches { name, function } => Box::new(FilterBatches {
+                name: name.clone(),
+                function: function.clone(),
+            }),
             Self::MapBatches { name, function } => Box::new(MapBatches {
                 name: name.clone(),
                 function: function.clone(),
@@ -714,9 +866,13 @@ impl Step {
 }
 
 impl ExactCopies {
-    /// Whether all documents must be known before it is decided which of them stay.
-    fn is_decided_late(self, options: &RunOptions) -> bool {
-        self.keep == Keep::LeastId || options.memory_size_bytes.is_some()
+    /// Whether all documents must be known before it is decided which of them stay. Who goes on, and who
+    /// shares the work, has not seen those that come before.
+    fn is_decided_late(&self, options: &RunOptions) -> bool {
+        self.keep == Keep::LeastId
+            || options.memory_size_bytes.is_some()
+            || options.goes_on()
+            || self.has_index()
     }
 }
 
@@ -730,6 +886,19 @@ impl RunOptions {
             )));
         }
         Ok(size)
+    }
+
+    /// Whether what the run does is put aside group of files by group of files.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.resume || self.node.is_some()
+    }
+
+    /// Bytes of files in a group.
+    fn group_size(&self, reader: &Reader) -> u64 {
+        let total = reader.bytes_total().unwrap_or_default();
+        let nodes = self.node.map_or(0, Node::count);
+        self.group_size_bytes
+            .unwrap_or_else(|| stages::group_size(total, nodes))
     }
 
     pub(crate) fn threads(&self) -> Result<usize, Error> {
@@ -792,6 +961,8 @@ impl fmt::Debug for Step {
             Self::Quality(filter) => filter.fmt(f),
             Self::DedupExact(settings) => write!(f, "dedup_exact({settings:?})"),
             Self::DedupNear(settings) => write!(f, "dedup_near({settings:?})"),
+            Self::DedupLines(settings) => write!(f, "dedup_lines({settings:?})"),
+            Self::DedupSubstrings(settings) => write!(f, "dedup_substrings({settings:?})"),
             Self::Images(settings) => write!(f, "images({settings:?})"),
             Self::DedupImages(settings) => write!(f, "dedup_images({settings:?})"),
             Self::ImageTensors(settings) => write!(f, "image_tensors({settings:?})"),
@@ -800,7 +971,7 @@ impl fmt::Debug for Step {
             Self::Cut(tokens) => write!(f, "cut({tokens})"),
             Self::Map(_) => f.write_str("map"),
             Self::Filter(_) => f.write_str("filter"),
-            Self::MapBatches { name, .. } => f.write_str(name),
+            Self::FilterBatches { name, .. } | Self::MapBatches { name, .. } => f.write_str(name),
         }
     }
 }

@@ -19,8 +19,9 @@ use crate::output::{Format, Output, TokenType};
 use crate::pipeline::{Pipeline, Source, Step};
 use crate::settings::{Setting, Settings, Visit, quote};
 use crate::{
-    BadWords, ExactCopies, Formatting, ImageCopies, ImageRules, ImageTensors, LanguageRules,
-    NearCopies, Quality, RepeatedParts, Tokenization,
+    BadWords, EvaluationSets, ExactCopies, Formatting, ImageCopies, ImageRules, ImageTensors,
+    LanguageRules, NearCopies, Quality, RepeatedLines, RepeatedParts, RepeatedSubstrings,
+    Tokenization,
 };
 use nexus_text::{
     Basic, C4Paragraphs, C4Quality, FineWebQuality, FtfyFormatter, GopherQuality, GopherRepetition,
@@ -140,7 +141,7 @@ fn parse(plan: &str) -> Result<Spanned<DeTable<'_>>, Error> {
 }
 
 /// The steps that plans may have.
-const STEPS: [&str; 22] = [
+const STEPS: [&str; 25] = [
     "clean",
     "min_chars",
     PiiFormatter::OP,
@@ -156,8 +157,11 @@ const STEPS: [&str; 22] = [
     BadWords::OP,
     FineWebQuality::OP,
     Basic::OP,
+    EvaluationSets::OP,
     ExactCopies::OP,
     NearCopies::OP,
+    RepeatedLines::OP,
+    RepeatedSubstrings::OP,
     ImageRules::OP,
     ImageCopies::OP,
     ImageTensors::OP,
@@ -196,8 +200,14 @@ fn read_step(step: &Table<'_>) -> Result<Step, Error> {
             step.value("path").ok_or_else(|| step.lacks("path"))?;
             Step::Quality(step.settings::<BadWords>()?.into())
         }
+        EvaluationSets::OP => {
+            step.value("paths").ok_or_else(|| step.lacks("paths"))?;
+            Step::Quality(step.settings::<EvaluationSets>()?.into())
+        }
         ExactCopies::OP => Step::DedupExact(step.settings()?),
         NearCopies::OP => Step::DedupNear(step.settings()?),
+        RepeatedLines::OP => Step::DedupLines(step.settings()?),
+        RepeatedSubstrings::OP => Step::DedupSubstrings(step.settings()?),
         ImageRules::OP => Step::Images(step.settings()?),
         ImageCopies::OP => Step::DedupImages(step.settings()?),
         ImageTensors::OP => Step::ImageTensors(step.settings()?),
@@ -297,6 +307,7 @@ fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
             Quality::Language(settings) => write_settings(plan, settings)?,
             Quality::Url(settings) => write_settings(plan, settings)?,
             Quality::Basic(settings) => write_settings(plan, settings)?,
+            Quality::NGramsDecont(settings) => write_settings(plan, settings)?,
         },
         Step::Format(formatting) => match formatting {
             Formatting::Pii(settings) => write_settings(plan, settings)?,
@@ -306,6 +317,8 @@ fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
         },
         Step::DedupExact(settings) => write_settings(plan, settings)?,
         Step::DedupNear(settings) => write_settings(plan, settings)?,
+        Step::DedupLines(settings) => write_settings(plan, settings)?,
+        Step::DedupSubstrings(settings) => write_settings(plan, settings)?,
         Step::Images(settings) => write_settings(plan, settings)?,
         Step::DedupImages(settings) => write_settings(plan, settings)?,
         Step::ImageTensors(settings) => write_settings(plan, settings)?,
@@ -316,7 +329,7 @@ fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
         }
         Step::Map(_) => return Err(no_form("step `map`, a function,")),
         Step::Filter(_) => return Err(no_form("step `filter`, a function,")),
-        Step::MapBatches { name, .. } => {
+        Step::FilterBatches { name, .. } | Step::MapBatches { name, .. } => {
             return Err(no_form(&format!("step `{name}`, a function,")));
         }
     }

@@ -1,6 +1,6 @@
 //! Which quality filters a pipeline may have.
 
-use crate::Error;
+use crate::{Error, EvaluationSets};
 use nexus_text::{
     Basic, C4BadWords, C4Paragraphs, C4Quality, Filter, FineWebQuality, GopherQuality,
     GopherRepetition, LanguageFilter, LanguageId, UrlFilter, UrlRules,
@@ -41,6 +41,8 @@ pub enum Quality {
     Language(LanguageRules),
     /// `url`: the key `url` of the record, by lists of domains, addresses and words.
     Url(UrlRules),
+    /// `n_grams_decont`: no run of words of an evaluation set (Brown et al. 2020).
+    NGramsDecont(EvaluationSets),
 }
 
 /// Which languages stay.
@@ -84,6 +86,7 @@ impl Quality {
             Self::FineWebQuality(filter) => Box::new(filter),
             Self::Basic(filter) => Box::new(filter),
             Self::Url(rules) => Box::new(UrlFilter::new(rules)),
+            Self::NGramsDecont(sets) => Box::new(sets.filter()?),
             Self::Language(rules) => Box::new(LanguageFilter {
                 languages: rules.languages,
                 language_threshold: rules.language_threshold,
@@ -146,6 +149,12 @@ impl From<LanguageRules> for Quality {
 impl From<UrlRules> for Quality {
     fn from(rules: UrlRules) -> Self {
         Self::Url(rules)
+    }
+}
+
+impl From<EvaluationSets> for Quality {
+    fn from(sets: EvaluationSets) -> Self {
+        Self::NGramsDecont(sets)
     }
 }
 

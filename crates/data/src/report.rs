@@ -22,7 +22,8 @@ pub struct Progressed {
     pub stages: usize,
     /// Rows that this stage has read.
     pub rows_read: u64,
-    /// Rows that this stage will read: those that earlier stages left. `None` in the first stage.
+    /// Rows that this stage will read: those that earlier stages left, and that no earlier run has read.
+    /// `None` in the first stage.
     pub rows_total: Option<u64>,
     /// Bytes of the source's files that this stage has read.
     pub stage_bytes: u64,
@@ -30,6 +31,18 @@ pub struct Progressed {
     pub seconds: f64,
     /// What the steps of this stage did so far.
     pub steps: Vec<StepReport>,
+    /// What a [node](crate::Node) waits for; `None` while it works.
+    pub waiting: Option<Waiting>,
+}
+
+/// What one node of a run waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Waiting {
+    /// The node, from 0, that has something to do; the first, if there are several.
+    pub node: usize,
+    /// Groups of files that are missing, from all nodes; 0 where node 0 decides or writes.
+    pub groups: u64,
 }
 
 impl Progressed {
@@ -55,8 +68,52 @@ impl Progressed {
 
     /// Seconds until this stage is done, if it goes on as it went; `None` where nobody knows.
     pub fn seconds_left(&self) -> Option<f64> {
-        let done = self.fraction().filter(|&done| done > 0.0)?;
-        Some(self.seconds * (1.0 - done) / done)
+        let (done, left) = match self.rows_total {
+            Some(total) => (self.rows_read, total.saturating_sub(self.rows_read)),
+            None => (
+                self.stage_bytes,
+                self.bytes_total?.saturating_sub(self.bytes),
+            ),
+        };
+        match (done, left) {
+            (_, 0) => Some(0.0),
+            (0, _) => None,
+            (done, left) => Some(self.seconds * left as f64 / done as f64),
+        }
+    }
+
+    /// How far a stage is at its beginning.
+    pub(crate) fn of_stage(self, stage: usize, stages: usize, rows_total: Option<u64>) -> Self {
+        Self {
+            bytes: self.bytes,
+            bytes_total: self.bytes_total,
+            stage,
+            stages,
+            rows_total,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what one job of the stage did, which has left `rows`.
+    pub(crate) fn add(&mut self, job: &Report, rows: u64) {
+        self.rows += rows;
+        if let Some(read) = job.steps.first() {
+            self.rows_read += read.rows_out;
+            self.stage_bytes += read.bytes_in;
+        }
+        self.seconds += job.seconds;
+        self.add_steps(&job.steps);
+    }
+
+    /// Adds what the same steps did since.
+    pub(crate) fn add_steps(&mut self, steps: &[StepReport]) {
+        if self.steps.is_empty() {
+            self.steps.extend_from_slice(steps);
+        } else {
+            for (known, step) in self.steps.iter_mut().zip(steps) {
+                known.add(step);
+            }
+        }
     }
 }
 
@@ -65,24 +122,6 @@ pub(crate) fn per_second(count: u64, seconds: f64) -> f64 {
         count as f64 / seconds
     } else {
         0.0
-    }
-}
-
-/// Which stage of how many, and how many rows it reads if that is known.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StagePlace {
-    pub(crate) stage: usize,
-    pub(crate) stages: usize,
-    pub(crate) rows_total: Option<u64>,
-}
-
-impl Default for StagePlace {
-    fn default() -> Self {
-        Self {
-            stage: 1,
-            stages: 1,
-            rows_total: None,
-        }
     }
 }
 
@@ -157,6 +196,52 @@ pub struct StepReport {
     pub seconds: f64,
 }
 
+impl StepReport {
+    /// Takes away what was done before.
+    pub(crate) fn subtract(&mut self, before: &Self) {
+        self.rows_in -= before.rows_in;
+        self.rows_out -= before.rows_out;
+        self.bytes_in -= before.bytes_in;
+        self.seconds -= before.seconds;
+    }
+
+    /// Adds what the same step did elsewhere.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.rows_in += other.rows_in;
+        self.rows_out += other.rows_out;
+        self.bytes_in += other.bytes_in;
+        self.seconds += other.seconds;
+    }
+}
+
+/// What was dropped since `before`.
+pub(crate) fn since(dropped: Vec<Dropped>, before: &[Dropped]) -> Vec<Dropped> {
+    if before.is_empty() {
+        return dropped;
+    }
+    let mut now: Vec<Dropped> = Vec::new();
+    for each in dropped {
+        match now.iter_mut().find(|known| known.is_like(&each)) {
+            Some(known) => known.count += each.count,
+            None => now.push(each),
+        }
+    }
+    for old in before {
+        if let Some(known) = now.iter_mut().find(|known| known.is_like(old)) {
+            known.count -= old.count;
+        }
+    }
+    now.retain(|each| each.count > 0);
+    now
+}
+
+impl Dropped {
+    /// Whether both are about the same step and reason.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.step == other.step && self.reason == other.reason
+    }
+}
+
 /// A record that was set aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
@@ -202,6 +287,13 @@ impl<T> Counted<T> {
         if self.samples.len() < SAMPLES_MAX {
             self.samples.push(item);
         }
+    }
+
+    /// Adds those that come after these.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.count += other.count;
+        let room = SAMPLES_MAX.saturating_sub(self.samples.len());
+        self.samples.extend(other.samples.into_iter().take(room));
     }
 }
 

@@ -6,11 +6,12 @@ use crate::duplicates::{ExactCopies, Keep, NearCopies};
 use crate::formatting::RepeatedParts;
 use crate::images::{ImageCopies, ImageRules, ImageTensors};
 use crate::quality::{BadWords, LanguageRules};
+use crate::repeats::{RepeatedLines, RepeatedSubstrings};
 use crate::tokenization::Tokenization;
 use nexus_dedup::Family;
 use nexus_text::{
     Basic, C4Paragraphs, C4Quality, FineWebQuality, FtfyFormatter, GopherQuality, GopherRepetition,
-    PiiFormatter, UnicodeForm, UnicodeFormatter, Unit, UrlRules,
+    PiiFormatter, SpanUnit, UnicodeForm, UnicodeFormatter, Unit, UrlRules,
 };
 use std::path::PathBuf;
 use toml::de::DeValue;
@@ -162,7 +163,14 @@ settings!(
     remove_soft_hyphens
 );
 settings!(RepeatedParts, "line_dedup", unit);
-settings!(ExactCopies, "dedup_exact", keep, ignore_space);
+settings!(
+    ExactCopies,
+    "dedup_exact",
+    keep,
+    ignore_space,
+    index,
+    write_index
+);
 settings!(
     NearCopies,
     "dedup_near",
@@ -171,7 +179,27 @@ settings!(
     bands,
     rows,
     ngram,
-    family
+    family,
+    index,
+    write_index
+);
+settings!(
+    RepeatedLines,
+    "dedup_lines",
+    unit,
+    span,
+    min_words,
+    remove,
+    min_doc_words,
+    min_num_sentences
+);
+settings!(
+    RepeatedSubstrings,
+    "dedup_substrings",
+    length,
+    tokenizer,
+    remove,
+    min_doc_words
 );
 settings!(
     ImageRules, "images", column, label, required, min_size, max_aspect, max_pixels
@@ -300,6 +328,24 @@ impl Setting for Vec<String> {
     }
 }
 
+/// A path alone stands for a list of one.
+impl Setting for Vec<PathBuf> {
+    const EXPECTED: &'static str = "a path or an array of paths";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        if let Some(path) = PathBuf::read(value) {
+            return Some(vec![path]);
+        }
+        let paths = value.as_array()?.iter();
+        paths.map(|each| PathBuf::read(each.get_ref())).collect()
+    }
+
+    fn write(&self) -> Option<String> {
+        let paths: Option<Vec<_>> = self.iter().map(PathBuf::write).collect();
+        Some(format!("[{}]", paths?.join(", ")))
+    }
+}
+
 /// Lengths of runs of words, each with the share that is allowed.
 impl Setting for Vec<(usize, f64)> {
     const EXPECTED: &'static str = "an array of pairs such as [2, 0.2]";
@@ -358,6 +404,27 @@ impl Setting for Unit {
         Some(quote(match self {
             Self::Line => "line",
             Self::Paragraph => "paragraph",
+        }))
+    }
+}
+
+impl Setting for SpanUnit {
+    const EXPECTED: &'static str = "\"line\", \"paragraph\" or \"sentence\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "line" => Some(Self::Line),
+            "paragraph" => Some(Self::Paragraph),
+            "sentence" => Some(Self::Sentence),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(quote(match self {
+            Self::Line => "line",
+            Self::Paragraph => "paragraph",
+            Self::Sentence => "sentence",
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! Progress, reports and estimates as people read them.
 
-use crate::report::{Progressed, Report, StepReport, per_second};
+use crate::report::{Progressed, Report, StepReport, Waiting, per_second};
 use std::fmt;
 
 /// A size in the units people read: `812 B`, `4.2 MB`.
@@ -46,6 +46,15 @@ pub(crate) fn time(seconds: f64) -> String {
 /// In one line: the stage, how far it is, rates, the time that is left.
 impl fmt::Display for Progressed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Waiting { node, groups }) = self.waiting {
+            return match groups {
+                0 => f.write_str("waiting for node 0, which decides and writes"),
+                _ => write!(
+                    f,
+                    "waiting for node {node}: {groups} groups of files are missing in all"
+                ),
+            };
+        }
         if self.stages > 1 {
             write!(f, "stage {} of {}, ", self.stage, self.stages)?;
         }

@@ -23,8 +23,9 @@ mod warc;
 
 use crate::arrow_table::ArrowTable;
 use crate::batch::{self, Rows};
-use crate::report::{Counted, Progressed};
-use crate::stages::Removed;
+use crate::limits::GROUPS_MAX;
+use crate::report::Counted;
+use crate::stages::{Part, Removed};
 use crate::storage::Storage;
 use crate::turnstile::Turn;
 use crate::{Error, Reject};
@@ -101,6 +102,7 @@ pub(crate) struct Reader {
     rejects: Vec<Reject>,
     limit: BatchLimit,
     meter: Arc<Meter>,
+    bytes_before: u64,
     bytes_total: Option<u64>,
     skipped: Counted<String>,
     reads_images: bool,
@@ -110,6 +112,7 @@ impl Reader {
     /// Reads some files of a source.
     pub(crate) fn some(inputs: Vec<Input>, limit: BatchLimit) -> Self {
         Self {
+            reads_images: inputs.iter().any(Input::reads_images),
             inputs: inputs.into(),
             ..Self::empty(limit)
         }
@@ -179,15 +182,54 @@ impl Reader {
         Ok(reader)
     }
 
-    /// What an earlier stage has put aside, but for what was removed. `before` read the files.
-    pub(crate) fn aside(removed: Arc<Removed>, limit: BatchLimit, before: &Progressed) -> Self {
-        let reader = Self {
-            records: Some(Box::new(aside::Aside::new(removed))),
-            bytes_total: before.bytes_total,
+    /// Some parts of what an earlier stage has put aside, but for what was removed.
+    pub(crate) fn aside(removed: Arc<Removed>, parts: Vec<Part>, limit: BatchLimit) -> Self {
+        Self {
+            records: Some(Box::new(aside::Aside::new(removed, parts))),
             ..Self::empty(limit)
-        };
-        reader.meter.bytes.store(before.bytes, Ordering::Relaxed);
-        reader
+        }
+    }
+
+    /// The same when so much of the source was read by others.
+    pub(crate) fn after(self, bytes_before: u64, bytes_total: Option<u64>) -> Self {
+        self.meter.bytes.store(bytes_before, Ordering::Relaxed);
+        Self {
+            bytes_before,
+            bytes_total,
+            ..self
+        }
+    }
+
+    /// Cuts the files into groups of about `size` bytes, in order, or of more where there would be too many
+    /// groups. No group ends where a batch would not: the batches of all groups are those that this reader
+    /// would give.
+    pub(crate) fn groups(mut self, size: u64) -> Vec<Self> {
+        // To open a file costs time too.
+        let weigh = |input: &Input| input.size.max(4096);
+        let total = self.inputs.iter().map(weigh).sum::<u64>();
+        let size = size.max(total / GROUPS_MAX).max(1);
+        let mut groups = Vec::new();
+        while !self.inputs.is_empty() || groups.is_empty() {
+            let mut group = Self {
+                rejects: std::mem::take(&mut self.rejects),
+                skipped: std::mem::take(&mut self.skipped),
+                reads_images: self.reads_images,
+                ..Self::empty(self.limit)
+            };
+            let mut weight = 0;
+            while weight < size {
+                let unit = match self.inputs.front() {
+                    None => break,
+                    Some(input) if input.format.is_document() => self.next_documents(),
+                    Some(_) => self.inputs.pop_front().into_iter().collect(),
+                };
+                weight += unit.iter().map(weigh).sum::<u64>();
+                group.inputs.extend(unit);
+            }
+            group.bytes_total = Some(group.inputs.iter().map(|input| input.size).sum());
+            groups.push(group);
+        }
+        groups
     }
 
     /// What decides on the batches that are read, and `steps`, as a short text: paths, sizes and times
@@ -213,6 +255,7 @@ impl Reader {
             rejects: Vec::new(),
             limit,
             meter: Arc::default(),
+            bytes_before: 0,
             bytes_total: None,
             skipped: Counted::default(),
             reads_images: false,
@@ -221,6 +264,11 @@ impl Reader {
 
     pub(crate) fn meter(&self) -> Arc<Meter> {
         self.meter.clone()
+    }
+
+    /// Bytes of the source that others have read.
+    pub(crate) fn bytes_before(&self) -> u64 {
+        self.bytes_before
     }
 
     pub(crate) fn bytes_total(&self) -> Option<u64> {

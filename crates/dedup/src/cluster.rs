@@ -12,6 +12,7 @@ use crate::resolve::Resolver;
 use crate::spill::{Hot, Record, Sources, SpillReader, SpillWriter, partitions};
 use crate::union::UnionFind;
 use crate::workers;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -127,13 +128,36 @@ impl Clusterer {
     /// # Errors
     /// `Unsupported` for an index of other parameters, `Corrupt`, `Io`.
     pub fn mount(&mut self, index: &Index) -> Result<(), Error> {
+        let parts = self.parts_of(index)?;
+        self.indexed.extend(parts);
+        Ok(())
+    }
+
+    /// The same, where documents of the index are known by other shards, numbered from `first` on in the
+    /// order of their own: so indexes may be mounted whose shards have the same numbers. Gives the number
+    /// after the last one.
+    ///
+    /// # Errors
+    /// As [`mount`](Self::mount); `LimitReached` where numbers come to an end.
+    pub fn mount_as(&mut self, index: &Index, first: u32) -> Result<u32, Error> {
+        let mut label = first;
+        for mut part in self.parts_of(index)? {
+            part.label = label;
+            self.indexed.push(part);
+            label = label
+                .checked_add(1)
+                .ok_or_else(|| Error::limit("cannot number the shards of an index above 2^32"))?;
+        }
+        Ok(label)
+    }
+
+    fn parts_of(&self, index: &Index) -> Result<Vec<Part>, Error> {
         if index.params() != &self.options.params {
             let (is, wanted) = (index.params(), self.options.params);
             let message = format!("cannot use an index of {is} with {wanted}");
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        self.indexed.extend(index.parts()?);
-        Ok(())
+        index.parts()
     }
 
     /// Begins a shard, whose number says where its documents stand in the order; none if it is
@@ -148,6 +172,20 @@ impl Clusterer {
         }
         let memory_size = self.options.memory_size as usize / self.options.threads;
         Shard::create(&folder, shard, self.options.params, memory_size).map(Some)
+    }
+
+    /// Removes what was added as one of these shards, so that it can be added anew.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn discard(&self, shards: RangeInclusive<u32>) -> Result<(), Error> {
+        let folder = self.parts_folder();
+        for shard in part::list(&folder)? {
+            if shards.contains(&shard) {
+                part::remove(&folder, shard)?;
+            }
+        }
+        Ok(())
     }
 
     /// Does node `node`'s part of `nodes` of the grouping, for machines that share the folder. All
@@ -246,7 +284,7 @@ impl<'a> Run<'a> {
         }
         let indexed = parts.len();
         for shard in part::list(&folder)? {
-            if clusterer.indexed.iter().any(|part| part.shard == shard) {
+            if clusterer.indexed.iter().any(|part| part.label == shard) {
                 return Err(Error::invalid(format!(
                     "cannot deduplicate `{}`: shard {shard} is also in an index",
                     clusterer.folder.display()
@@ -255,7 +293,7 @@ impl<'a> Run<'a> {
             }
             parts.push(Part::open(&folder, shard, params)?);
         }
-        let ordinals = Ordinals::new(parts.iter().map(|part| (part.shard, part.rows)));
+        let ordinals = Ordinals::new(parts.iter().map(|part| (part.label, part.rows)));
         if ordinals.total() > limits::DOCUMENTS_MAX {
             let (total, most) = (ordinals.total(), limits::DOCUMENTS_MAX);
             return Err(Error::limit(format!(
@@ -265,7 +303,7 @@ impl<'a> Run<'a> {
         let fixed = parts[..indexed].iter().map(|part| part.rows).sum();
         let mut plan = u64::from(indexed as u32).to_le_bytes().to_vec();
         for part in &parts {
-            plan.extend(u64::from(part.shard).to_le_bytes());
+            plan.extend(u64::from(part.label).to_le_bytes());
             plan.extend(part.sum.to_le_bytes());
         }
         Ok(Self {

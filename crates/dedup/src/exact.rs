@@ -2,11 +2,13 @@
 
 use crate::cluster::check_memory;
 use crate::error::Error;
+use crate::index::ExactIndex;
 use crate::limits;
 use crate::record::Content;
 use crate::removals::{Ordinals, Removals, RemovalsSpill};
 use crate::spill::{Hot, Record, Sources, SpillReader, SpillWriter, partitions};
 use crate::workers;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -34,6 +36,8 @@ pub struct ExactDedup {
     folder: PathBuf,
     memory_size: usize,
     threads: usize,
+    /// What was mounted, and the number of its first shard.
+    indexed: Vec<(ExactIndex, u32)>,
 }
 
 impl ExactDedup {
@@ -48,7 +52,30 @@ impl ExactDedup {
             folder: folder.to_owned(),
             memory_size: memory_size as usize,
             threads,
+            indexed: Vec::new(),
         })
+    }
+
+    /// Puts the documents of an index before those of the shards: they stay, and what equals one of them
+    /// goes. They are known by shards that are numbered from `first` on, in the order of their own; gives
+    /// the number after the last one.
+    ///
+    /// # Errors
+    /// `LimitReached` where numbers come to an end; `Corrupt`, `Io`.
+    pub fn mount(&mut self, index: &ExactIndex, first: u32) -> Result<u32, Error> {
+        let next = u32::try_from(index.files()?.len());
+        let next = next.ok().and_then(|count| first.checked_add(count));
+        self.indexed.push((index.clone(), first));
+        next.ok_or_else(|| Error::limit("cannot number the shards of an index above 2^32"))
+    }
+
+    /// Writes the documents that stay, those of mounted indexes not among them, as an index. `params`
+    /// says, in a line, what was hashed.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish); `InvalidInput` where the folder holds another index.
+    pub fn write_index(&self, folder: &Path, params: &str) -> Result<ExactIndex, Error> {
+        ExactIndex::write(&self.folder, &self.list()?, &self.finish()?, folder, params)
     }
 
     /// Begins a shard; none if it is already done. At most `threads` are written at once.
@@ -56,7 +83,7 @@ impl ExactDedup {
     /// # Errors
     /// `Io`.
     pub fn shard(&self, shard: u32) -> Result<Option<ExactShard>, Error> {
-        let path = self.folder.join(format!("exact-{shard:010}.hashes"));
+        let path = hashes(&self.folder, shard);
         if path.exists() {
             return Ok(None);
         }
@@ -69,18 +96,46 @@ impl ExactDedup {
         }))
     }
 
+    /// Removes what was added as one of these shards, so that it can be added anew.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn discard(&self, shards: RangeInclusive<u32>) -> Result<(), Error> {
+        for shard in self.list()? {
+            if shards.contains(&shard) {
+                let path = hashes(&self.folder, shard);
+                std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Finds what goes.
     ///
     /// # Errors
     /// `Corrupt`, `Io`.
     pub fn finish(&self) -> Result<Removals, Error> {
         let mut shards = Vec::new();
+        for (index, first) in &self.indexed {
+            shards.extend((*first..).zip(index.files()?));
+        }
+        let fixed: u64 = shards.iter().map(|(_, file)| file.rows()).sum();
         for shard in self.list()? {
-            let path = self.folder.join(format!("exact-{shard:010}.hashes"));
+            if shards.iter().any(|(other, _)| *other == shard) {
+                return Err(Error::invalid(format!(
+                    "cannot deduplicate `{}`: shard {shard} is also in an index",
+                    self.folder.display()
+                ))
+                .with_hint("give the shards of indexes other numbers"));
+            }
+            let path = hashes(&self.folder, shard);
             shards.push((shard, SpillReader::open(&path, Content::SIZE)?));
         }
         let ordinals = Ordinals::new(shards.iter().map(|(shard, file)| (*shard, file.rows())));
         let mut plan = Vec::new();
+        if fixed > 0 {
+            plan.extend(fixed.to_le_bytes());
+        }
         for (shard, file) in &shards {
             plan.extend(u64::from(*shard).to_le_bytes());
             plan.extend(file.sum().to_le_bytes());
@@ -105,7 +160,7 @@ impl ExactDedup {
         let spill = RemovalsSpill::create(spill, self.memory_size / 4, ordinals.total())?;
         let todo: Vec<usize> = (0..partitions()).collect();
         workers::for_each(self.threads, &todo, |&partition| {
-            one(&sources, partition, &spill)
+            one(&sources, partition, fixed, &spill)
         })?;
         spill.finish(&path, &ordinals, self.memory_size / 2)
     }
@@ -125,17 +180,30 @@ impl ExactDedup {
     }
 }
 
+/// The file of the hashes of a shard.
+pub(crate) fn hashes(folder: &Path, shard: u32) -> PathBuf {
+    folder.join(format!("exact-{shard:010}.hashes"))
+}
+
 /// Removals that a thread holds back before it takes the lock of the spill.
 const REMOVALS_AT_ONCE: usize = 4096;
 
-fn one(sources: &Sources<'_>, partition: usize, spill: &RemovalsSpill) -> Result<(), Error> {
+/// Documents below `fixed` come from indexes and stay.
+fn one(
+    sources: &Sources<'_>,
+    partition: usize,
+    fixed: u64,
+    spill: &RemovalsSpill,
+) -> Result<(), Error> {
     let mut first: Option<Content> = None;
     let mut removals = Vec::new();
     sources.sorted(partition, &mut |records: &[Content]| {
         for &record in records {
             match first {
                 Some(first) if (first.high, first.low) == (record.high, record.low) => {
-                    removals.push((record.document, first.document, 1.0));
+                    if record.document >= fixed {
+                        removals.push((record.document, first.document, 1.0));
+                    }
                 }
                 _ => first = Some(record),
             }

@@ -1,16 +1,22 @@
 //! The kept documents of earlier dumps: a folder of parts and a manifest, which is written last.
 
 use crate::error::{Error, ErrorKind};
+use crate::exact::hashes;
 use crate::file::{read_sealed, write_sealed};
 use crate::limits;
 use crate::minhash::Params;
 use crate::part::Part;
+use crate::record::Content;
 use crate::removals::Removals;
+use crate::spill::{Record, SpillReader};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 const KIND: [u8; 8] = *b"index001";
-const MANIFEST: &str = "index.manifest";
+const EXACT_KIND: [u8; 8] = *b"exactidx";
+
+/// The file that names the others of an index, with their checksums.
+pub const MANIFEST: &str = "index.manifest";
 
 /// Band keys and shingle sets of documents that stayed, to [mount](crate::Clusterer::mount) when a
 /// new dump is deduplicated.
@@ -115,19 +121,7 @@ impl Index {
     ) -> Result<Self, Error> {
         create(folder)?;
         for part in parts {
-            // One bit for each row of one part at a time.
-            let mut removed = vec![0u64; part.rows.div_ceil(64) as usize];
-            removals.for_each(|removal| {
-                if removal.document.shard == part.shard {
-                    let row = removal.document.row as usize;
-                    let word = removed.get_mut(row / 64).ok_or_else(|| {
-                        let what = format!("it names row {}, which is not there", removal.document);
-                        Error::corrupt(removals.path(), what)
-                    })?;
-                    *word |= 1 << (row % 64);
-                }
-                Ok::<_, Error>(())
-            })?;
+            let removed = removed(removals, part.shard, part.rows)?;
             let keep = |row: u64| removed[row as usize / 64] >> (row % 64) & 1 == 0;
             part.filtered(folder, params, keep)?;
         }
@@ -153,6 +147,92 @@ impl Index {
             }
             let path = self.folder.join(MANIFEST);
             let what = format!("shard {shard} is not the part with the checksum {sum:016x}");
+            Err(Error::corrupt(&path, what))
+        };
+        self.parts.iter().map(open).collect()
+    }
+}
+
+/// One bit for each row of a shard: whether it goes.
+fn removed(removals: &Removals, shard: u32, rows: u64) -> Result<Vec<u64>, Error> {
+    let mut removed = vec![0u64; rows.div_ceil(64) as usize];
+    removals.for_each(|removal| {
+        if removal.document.shard == shard {
+            let row = removal.document.row as usize;
+            let word = removed.get_mut(row / 64).ok_or_else(|| {
+                let what = format!("it names row {}, which is not there", removal.document);
+                Error::corrupt(removals.path(), what)
+            })?;
+            *word |= 1 << (row % 64);
+        }
+        Ok::<_, Error>(())
+    })?;
+    Ok(removed)
+}
+
+/// The hashes of documents of earlier dumps, to [mount](crate::ExactDedup::mount) when a new dump is
+/// deduplicated. A folder as that of an [`Index`].
+#[derive(Clone, Debug)]
+pub struct ExactIndex {
+    folder: PathBuf,
+    /// Shard and checksum of each part, by shard.
+    parts: Vec<(u32, u64)>,
+}
+
+impl ExactIndex {
+    /// Opens an index and checks that all its files are there and belong together. `params` says, in a
+    /// line, what was hashed.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unsupported` for an index that was written with other `params`, `Corrupt`, `Io`.
+    pub fn open(folder: &Path, params: &str) -> Result<Self, Error> {
+        let path = folder.join(MANIFEST);
+        let text = read_sealed(&path, EXACT_KIND, limits::MANIFEST_SIZE_MAX)?;
+        let (line, parts) = parse(&text).map_err(|what| Error::corrupt(&path, what))?;
+        if line != params {
+            let folder = folder.display();
+            let message = format!("cannot open the index `{folder}`: it has {line}, not {params}");
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let folder = folder.to_owned();
+        let index = Self { folder, parts };
+        index.files()?;
+        Ok(index)
+    }
+
+    /// Writes what stays of the files of hashes in `source`, by shard.
+    pub(crate) fn write(
+        source: &Path,
+        shards: &[u32],
+        removals: &Removals,
+        folder: &Path,
+        params: &str,
+    ) -> Result<Self, Error> {
+        create(folder)?;
+        let mut text = format!("{params}\n");
+        for &shard in shards {
+            let file = SpillReader::open(&hashes(source, shard), Content::SIZE)?;
+            let removed = removed(removals, shard, file.rows())?;
+            let keep = |record: Content| {
+                let row = record.document as usize;
+                removed[row / 64] >> (row % 64) & 1 == 0
+            };
+            let sum = file.filtered(&hashes(folder, shard), keep)?;
+            writeln!(text, "part {shard} {sum:016x}").expect("writing to a string");
+        }
+        write_sealed(&folder.join(MANIFEST), EXACT_KIND, text.as_bytes())?;
+        Self::open(folder, params)
+    }
+
+    /// The files of hashes, by shard.
+    pub(crate) fn files(&self) -> Result<Vec<SpillReader>, Error> {
+        let open = |&(shard, sum): &(u32, u64)| {
+            let path = hashes(&self.folder, shard);
+            let file = SpillReader::open(&path, Content::SIZE)?;
+            if file.sum() == sum {
+                return Ok(file);
+            }
+            let what = "it is not the one that the manifest names";
             Err(Error::corrupt(&path, what))
         };
         self.parts.iter().map(open).collect()

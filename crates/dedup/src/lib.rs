@@ -4,7 +4,7 @@
 //! - [`MinHasher`] and [`Clusterer`]: near duplicates by `MinHash` and locality-sensitive hashing,
 //!   verified by their true Jaccard similarity.
 //! - [`Substrings`]: text that is repeated within and between documents.
-//! - [`Index`]: what stayed of earlier dumps, so that a new one is deduplicated against them.
+//! - [`Index`], [`ExactIndex`]: what stayed of earlier dumps, so that a new one is deduplicated against them.
 //!
 //! A document is known by its shard and its row there ([`DocumentId`]). The result depends on the
 //! documents and these numbers alone: not on threads, on the order in which shards come, or on how
@@ -13,6 +13,7 @@
 
 mod affine;
 mod cluster;
+mod corpus;
 mod error;
 mod exact;
 mod file;
@@ -37,7 +38,7 @@ mod workers;
 pub use cluster::{Clusterer, Options};
 pub use error::{Error, ErrorKind};
 pub use exact::{ExactDedup, ExactShard};
-pub use index::Index;
+pub use index::{ExactIndex, Index, MANIFEST};
 pub use minhash::{Family, MinHasher, Params, Signature};
 pub use part::Shard;
 pub use removals::{DocumentId, Removal, Removals};

@@ -179,6 +179,20 @@ pub(crate) fn is_done(folder: &Path, shard: u32) -> bool {
     file(folder, shard, "docs").exists()
 }
 
+/// Removes the files of a shard, first the one that says that it is committed.
+pub(crate) fn remove(folder: &Path, shard: u32) -> Result<(), Error> {
+    for extension in ["docs", "sets", "keys"] {
+        let path = file(folder, shard, extension);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The numbers of the committed shards, in order.
 pub(crate) fn list(folder: &Path) -> Result<Vec<u32>, Error> {
     let io = |error| Error::io("list", folder, error);
@@ -198,6 +212,8 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<u32>, Error> {
 pub(crate) struct Part {
     folder: PathBuf,
     pub(crate) shard: u32,
+    /// The number by which the deduplication knows it: that of the shard, but for parts of an index.
+    pub(crate) label: u32,
     pub(crate) rows: u64,
     pub(crate) has_ranks: bool,
     /// The checksum of the `.docs` file, which covers what names the others.
@@ -229,6 +245,7 @@ impl Part {
         let part = Self {
             folder: folder.to_owned(),
             shard,
+            label: shard,
             rows,
             has_ranks: word(2) != 0,
             sum,
@@ -248,7 +265,9 @@ impl Part {
 
     /// The same part with file handles of its own.
     pub(crate) fn reopen(&self, params: &Params) -> Result<Self, Error> {
-        Self::open(&self.folder, self.shard, params)
+        let part = Self::open(&self.folder, self.shard, params)?;
+        let label = self.label;
+        Ok(Self { label, ..part })
     }
 
     fn check(&self, keys_sum: u64, sets_size: u64) -> Result<(), Error> {

@@ -1,11 +1,9 @@
 //! Repeated substrings (Lee et al. 2021, arXiv 2107.06499) by a suffix array.
 
+use crate::corpus::{Bits, Corpus, Read};
 use crate::error::Error;
 use crate::limits;
 use crate::suffix::{Symbol, suffix_array};
-
-/// Bytes of memory for an element of a block, beside the text: the array, its inverse and bits.
-const MEMORY_PER_ELEMENT: u64 = 12;
 
 /// A part of a document, in bytes or tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +33,7 @@ pub struct Span {
 pub struct Substrings {
     /// Least length of what counts as repeated, in bytes or tokens.
     pub length: usize,
-    /// Memory beside the documents, in bytes. At twelve bytes an element one pass is enough; with
+    /// Memory beside the documents, in bytes. At twelve bytes a byte, or twenty a token, one pass is enough; with
     /// less the corpus is cut into `c` blocks and each pair is looked at, in `c * (c - 1) / 2`
     /// passes. The result is the same. The documents may be maps of files.
     pub memory_size: u64,
@@ -59,7 +57,7 @@ impl Substrings {
     /// [`TEXT_LEN_MAX`](limits::TEXT_LEN_MAX) elements in one pass or less memory than
     /// [`MEMORY_SIZE_MIN`](limits::MEMORY_SIZE_MIN).
     pub fn of_bytes(&self, documents: &[&[u8]]) -> Result<Vec<Span>, Error> {
-        self.find(documents, |text| (text, 255))
+        self.of_slices(documents, |text| (text, 255))
     }
 
     /// The same for texts: a character that is not wholly in a span stays.
@@ -83,35 +81,105 @@ impl Substrings {
     /// # Errors
     /// As [`of_bytes`](Self::of_bytes).
     pub fn of_tokens(&self, documents: &[&[u32]]) -> Result<Vec<Span>, Error> {
-        self.find(documents, ranks)
+        self.of_slices(documents, ranks)
     }
 
-    fn find<T: Symbol + Ord>(
+    /// The same for bytes that lie elsewhere, such as in files. `sizes` are those of the documents;
+    /// `read` appends what lies from one place to another in all documents behind each other. Spans are
+    /// given to `visit` in order. Here the memory is for all that is held: a quarter byte for each
+    /// element and 16 bytes for each document, and the rest for the passes.
+    ///
+    /// # Errors
+    /// As [`of_bytes`](Self::of_bytes), what `read` and `visit` return, and `LimitReached` where less
+    /// than half of the memory is left for the passes.
+    pub fn of_byte_source<E: From<Error>>(
+        &self,
+        sizes: &[u32],
+        read: impl Fn(usize, usize, &mut Vec<u8>) -> Result<(), E>,
+        visit: impl FnMut(Span) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.of_source(sizes, &read, |text| (text, 255), visit)
+    }
+
+    /// The same for tokens.
+    ///
+    /// # Errors
+    /// As [`of_byte_source`](Self::of_byte_source).
+    pub fn of_token_source<E: From<Error>>(
+        &self,
+        sizes: &[u32],
+        read: impl Fn(usize, usize, &mut Vec<u32>) -> Result<(), E>,
+        visit: impl FnMut(Span) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.of_source(sizes, &read, ranks, visit)
+    }
+
+    fn of_source<T: Symbol, E: From<Error>>(
+        &self,
+        sizes: &[u32],
+        read: &Read<'_, T, E>,
+        prepare: impl Fn(Vec<T>) -> (Vec<T>, u32),
+        visit: impl FnMut(Span) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let corpus = Corpus::new(sizes.iter().map(|&size| size as usize), self.length, read);
+        let held = corpus.len as u64 / 4 + 16 * sizes.len() as u64;
+        if held > self.memory_size / 2 {
+            let (len, memory_size) = (corpus.len, self.memory_size);
+            let message = format!(
+                "cannot find repeats in {len} elements in {memory_size} bytes of memory: {held} are held all the time, which may be half of it"
+            );
+            return Err(Error::limit(message).with_hint("raise the memory").into());
+        }
+        let passes = Self {
+            memory_size: self.memory_size - held,
+            ..*self
+        };
+        passes.find(&corpus, prepare, visit)
+    }
+
+    fn of_slices<T: Symbol>(
         &self,
         documents: &[&[T]],
         prepare: impl Fn(Vec<T>) -> (Vec<T>, u32),
     ) -> Result<Vec<Span>, Error> {
+        let sizes = documents.iter().map(|document| document.len());
+        let read = Corpus::<T, Error>::reader(documents);
+        let corpus = Corpus::new(sizes, self.length, &read);
+        let mut spans = Vec::new();
+        self.find(&corpus, prepare, |span| {
+            spans.push(span);
+            Ok(())
+        })?;
+        Ok(spans)
+    }
+
+    fn find<T: Symbol, E: From<Error>>(
+        &self,
+        corpus: &Corpus<'_, T, E>,
+        prepare: impl Fn(Vec<T>) -> (Vec<T>, u32),
+        visit: impl FnMut(Span) -> Result<(), E>,
+    ) -> Result<(), E> {
         if self.length == 0 {
-            return Err(Error::invalid("cannot find repeats of length 0"));
+            return Err(Error::invalid("cannot find repeats of length 0").into());
         }
         if self.memory_size < limits::MEMORY_SIZE_MIN {
             let (is, least) = (self.memory_size, limits::MEMORY_SIZE_MIN);
             return Err(Error::limit(format!(
                 "cannot find repeats in {is} bytes of memory, the least is {least}"
-            )));
+            ))
+            .into());
         }
-        let corpus = Corpus::new(documents, self.length);
         let mut starts = Bits::new(corpus.len);
-        for block in self.blocks(corpus.len)? {
-            let (text, largest) = prepare(corpus.read(&block));
-            repeats(&text, largest, &block, &corpus, &mut starts);
+        for block in self.blocks(corpus.len, T::MEMORY)? {
+            let (text, largest) = prepare(corpus.read(&block)?);
+            repeats(&text, largest, &block, corpus, &mut starts);
         }
-        Ok(corpus.spans(&starts))
+        corpus.spans(&starts, visit)
     }
 
     /// What is looked at in each pass.
-    fn blocks(&self, len: usize) -> Result<Vec<Block>, Error> {
-        let fits = (self.memory_size / MEMORY_PER_ELEMENT) as usize;
+    fn blocks(&self, len: usize, element: u64) -> Result<Vec<Block>, Error> {
+        let fits = (self.memory_size / element) as usize;
         if len <= fits {
             if len > limits::TEXT_LEN_MAX {
                 let most = limits::TEXT_LEN_MAX;
@@ -146,9 +214,9 @@ impl Substrings {
 
 /// Two ranges of the corpus. Runs that begin in them are looked at, so each is read a little
 /// further.
-struct Block {
-    ranges: [(usize, usize); 2],
-    overlap: usize,
+pub(crate) struct Block {
+    pub(crate) ranges: [(usize, usize); 2],
+    pub(crate) overlap: usize,
 }
 
 impl Block {
@@ -170,94 +238,16 @@ impl Block {
     }
 }
 
-/// The documents as one text.
-struct Corpus<'a, T> {
-    documents: &'a [&'a [T]],
-    /// Where each document ends.
-    ends: Vec<usize>,
-    length: usize,
-    len: usize,
-}
-
-impl<'a, T: Symbol> Corpus<'a, T> {
-    fn new(documents: &'a [&'a [T]], length: usize) -> Self {
-        let mut len = 0;
-        let ends = documents.iter().map(|document| {
-            len += document.len();
-            len
-        });
-        let ends = ends.collect();
-        Self {
-            documents,
-            ends,
-            length,
-            len,
-        }
-    }
-
-    fn read(&self, block: &Block) -> Vec<T> {
-        let mut text = Vec::new();
-        for (start, end) in block.ranges {
-            let (mut at, end) = (start, (end + block.overlap).min(self.len));
-            while start < end && at < end {
-                let document = self
-                    .ends
-                    .partition_point(|&document_end| document_end <= at);
-                let document_start = self.ends[document] - self.documents[document].len();
-                let stop = end.min(self.ends[document]);
-                let range = at - document_start..stop - document_start;
-                text.extend_from_slice(&self.documents[document][range]);
-                at = stop;
-            }
-        }
-        text
-    }
-
-    /// One bit for each position where a run is wholly in its document.
-    fn inner(&self) -> Bits {
-        let mut inner = Bits::new(self.len);
-        let mut start = 0;
-        for &end in &self.ends {
-            for at in start..(end + 1).saturating_sub(self.length).max(start) {
-                inner.set(at);
-            }
-            start = end;
-        }
-        inner
-    }
-
-    /// The runs that begin at the given positions, joined where they meet.
-    fn spans(&self, starts: &Bits) -> Vec<Span> {
-        let mut spans: Vec<Span> = Vec::new();
-        let mut document_start = 0;
-        for (document, &document_end) in self.ends.iter().enumerate() {
-            for at in starts.ones(document_start, document_end) {
-                let (start, end) = (at - document_start, at - document_start + self.length);
-                match spans.last_mut() {
-                    Some(last) if last.document == document && last.end >= start => last.end = end,
-                    _ => spans.push(Span {
-                        document,
-                        start,
-                        end,
-                    }),
-                }
-            }
-            document_start = document_end;
-        }
-        spans
-    }
-}
-
 /// Marks in `starts` where a run begins that occurs wholly before.
-fn repeats<T: Symbol>(
+fn repeats<T: Symbol, E>(
     text: &[T],
     largest: u32,
     block: &Block,
-    corpus: &Corpus<'_, T>,
+    corpus: &Corpus<'_, T, E>,
     starts: &mut Bits,
 ) {
     let array = suffix_array(text, largest);
-    let same = like_the_one_before(text, &array, corpus.length);
+    let same = like_the_one_before(text, &array, corpus.length());
     let inner = corpus.inner();
     let first_len = block.first_len(corpus.len);
     let position = |at: u32| {
@@ -274,7 +264,7 @@ fn repeats<T: Symbol>(
             && let Some(first) = members.iter().copied().filter_map(position).min()
         {
             for at in members.iter().copied().filter_map(position) {
-                if at >= first + corpus.length {
+                if at >= first + corpus.length() {
                     starts.set(at);
                 }
             }
@@ -322,31 +312,6 @@ fn ranks(mut tokens: Vec<u32>) -> (Vec<u32>, u32) {
     (tokens, distinct.len().saturating_sub(1) as u32)
 }
 
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn new(len: usize) -> Self {
-        Self(vec![0; len.div_ceil(64)])
-    }
-
-    fn get(&self, at: usize) -> bool {
-        self.0[at / 64] >> (at % 64) & 1 == 1
-    }
-
-    fn set(&mut self, at: usize) {
-        self.0[at / 64] |= 1 << (at % 64);
-    }
-
-    /// The places of the ones from `start` to `end`.
-    fn ones(&self, start: usize, end: usize) -> impl Iterator<Item = usize> + '_ {
-        let words = start / 64..end.div_ceil(64);
-        words
-            .filter(|&word| self.0[word] != 0)
-            .flat_map(move |word| (word * 64..word * 64 + 64).filter(|&at| self.get(at)))
-            .filter(move |at| (start..end).contains(at))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,13 +356,27 @@ mod tests {
             let spans = substrings.of_bytes(&slices).unwrap();
             prop_assert_eq!(&paint(&documents, &spans), &expected);
             // In blocks: less memory than the public way allows, so that small texts need several.
-            let substrings = Substrings { length, memory_size: block as u64 * MEMORY_PER_ELEMENT };
-            let corpus = Corpus::new(&slices, length);
+            let substrings = Substrings { length, memory_size: block as u64 * u8::MEMORY };
+            let read = Corpus::<u8, Error>::reader(&slices);
+            let corpus = Corpus::new(slices.iter().map(|each| each.len()), length, &read);
             let mut starts = Bits::new(corpus.len);
-            for block in substrings.blocks(corpus.len).unwrap() {
-                repeats(&corpus.read(&block), 255, &block, &corpus, &mut starts);
+            for block in substrings.blocks(corpus.len, u8::MEMORY).unwrap() {
+                repeats(&corpus.read(&block).unwrap(), 255, &block, &corpus, &mut starts);
             }
-            prop_assert_eq!(&corpus.spans(&starts), &spans);
+            let mut found = Vec::new();
+            corpus.spans(&starts, |span| { found.push(span); Ok(()) }).unwrap();
+            prop_assert_eq!(&found, &spans);
+            // From elsewhere.
+            let text = documents.concat();
+            let sizes: Vec<u32> = documents.iter().map(|each| each.len() as u32).collect();
+            let substrings = Substrings { length, ..Substrings::default() };
+            let read = |from: usize, to: usize, out: &mut Vec<u8>| {
+                out.extend_from_slice(&text[from..to]);
+                Ok::<_, Error>(())
+            };
+            found.clear();
+            substrings.of_byte_source(&sizes, read, |span| { found.push(span); Ok(()) }).unwrap();
+            prop_assert_eq!(&found, &spans);
             let tokens: Vec<Vec<u32>> = documents
                 .iter()
                 .map(|document| document.iter().map(|&byte| u32::from(byte) * 7919).collect())
@@ -455,6 +434,21 @@ mod tests {
                 end
             }]
         );
+    }
+
+    #[test]
+    fn what_is_held_all_the_time_must_fit() {
+        let sizes = vec![0; 1 << 20];
+        let substrings = Substrings {
+            memory_size: 16 << 20,
+            ..Substrings::default()
+        };
+        let read = |_, _, _: &mut Vec<u32>| Ok::<_, Error>(());
+        let error = substrings
+            .of_token_source(&sizes, read, |_| Ok(()))
+            .unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::LimitReached);
+        assert_eq!(error.hint(), Some("raise the memory"));
     }
 
     #[test]

@@ -4,9 +4,19 @@
 const EMPTY: u32 = u32::MAX;
 
 /// An element of a text.
-pub(crate) trait Symbol: Copy + Eq + Into<u32> {}
-impl Symbol for u8 {}
-impl Symbol for u32 {}
+pub(crate) trait Symbol: Copy + Ord + Into<u32> {
+    /// Bytes of memory for an element of a pass: the text, the array, its inverse and bits; for tokens
+    /// also those that differ, to rank them by.
+    const MEMORY: u64;
+}
+
+impl Symbol for u8 {
+    const MEMORY: u64 = 12;
+}
+
+impl Symbol for u32 {
+    const MEMORY: u64 = 20;
+}
 
 /// The starts of the suffixes of `text` in their order, a suffix before those it begins. Elements
 /// are at most `largest`. Takes some ten bytes of memory an element.

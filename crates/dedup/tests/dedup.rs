@@ -1,8 +1,8 @@
 //! Deduplication as a whole: verdicts, determinism, indexes, damage, and being killed.
 
 use nexus_dedup::{
-    Clusterer, DocumentId, ErrorKind, ExactDedup, Index, MinHasher, Options, Params, Removal,
-    ShingleSet, Signature,
+    Clusterer, DocumentId, ErrorKind, ExactDedup, ExactIndex, Index, MinHasher, Options, Params,
+    Removal, ShingleSet, Signature,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -431,6 +431,117 @@ fn exact_duplicates_name_their_first() {
         .map(|removal| (pair(removal.document), pair(removal.duplicate_of)))
         .collect();
     assert_eq!(found, expected);
+}
+
+/// A deduplication of these texts as shard 0, after what the indexes hold.
+fn exact(folder: &Path, indexes: &[&ExactIndex], texts: &[&str]) -> ExactDedup {
+    let mut exact = ExactDedup::open(folder, 32 << 20, 2).unwrap();
+    let mut first = 100;
+    for index in indexes {
+        first = exact.mount(index, first).unwrap();
+    }
+    let mut shard = exact.shard(0).unwrap().unwrap();
+    for (row, text) in (0..).zip(texts) {
+        shard.add(row, text.as_bytes()).unwrap();
+    }
+    shard.commit().unwrap();
+    exact
+}
+
+#[test]
+fn a_new_dump_is_compared_exactly_with_old_ones_whatever_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let one = exact(&path("1"), &[], &["a", "b", "a"]);
+    let one = one.write_index(&path("index1"), "texts").unwrap();
+    // Not compared with the first: both hold "b".
+    let two = exact(&path("2"), &[], &["c", "b"]);
+    let two = two.write_index(&path("index2"), "texts").unwrap();
+    let new = exact(&path("3"), &[&one, &two], &["d", "b", "c", "d"]);
+    let found: Vec<_> = new
+        .finish()
+        .unwrap()
+        .to_vec()
+        .unwrap()
+        .iter()
+        .map(|removal| {
+            (
+                removal.document.to_string(),
+                removal.duplicate_of.to_string(),
+            )
+        })
+        .collect();
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(
+        found,
+        [
+            pair("0:1", "100:1"),
+            pair("0:2", "101:0"),
+            pair("0:3", "0:0")
+        ]
+    );
+    // Its own index has what stayed of it alone.
+    let three = new.write_index(&path("index3"), "texts").unwrap();
+    let again = exact(&path("4"), &[&three], &["a", "d", "c"]);
+    assert_eq!(again.finish().unwrap().count(), 1);
+
+    let error = ExactIndex::open(&path("index1"), "other").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(
+        error.to_string().contains("it has texts, not other"),
+        "{error}"
+    );
+    let error = new.write_index(&path("index1"), "texts").unwrap_err();
+    assert!(error.to_string().contains("holds one"), "{error}");
+    let mut clash = ExactDedup::open(&path("1"), 32 << 20, 1).unwrap();
+    clash.mount(&one, 0).unwrap();
+    assert_eq!(clash.finish().unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        clash.mount(&one, u32::MAX).unwrap_err().kind(),
+        ErrorKind::LimitReached
+    );
+    for (name, bytes) in files(&path("index1")) {
+        let file = path("index1").join(&name);
+        let mut changed = bytes.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        for broken in [&changed, &bytes[..bytes.len() - 1].to_vec()] {
+            std::fs::write(&file, broken).unwrap();
+            let error = ExactIndex::open(&path("index1"), "texts").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{name}: {error}");
+        }
+        std::fs::write(&file, bytes).unwrap();
+    }
+}
+
+#[test]
+fn indexes_whose_shards_have_the_same_numbers_are_told_apart() {
+    let texts = corpus(2, 40);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let params = Params::default();
+    let index = |name: &str, texts: &[String]| {
+        let clusterer = Clusterer::open(&path(name), options(1)).unwrap();
+        fill(&clusterer, params, 0, texts, 100);
+        clusterer
+            .write_index(&path(&format!("{name}-index")))
+            .unwrap()
+    };
+    let (one, two) = (index("1", &texts[..1]), index("2", &texts[1..2]));
+    let mut clusterer = Clusterer::open(&path("3"), options(2)).unwrap();
+    let next = clusterer.mount_as(&one, 7).unwrap();
+    assert_eq!(clusterer.mount_as(&two, next).unwrap(), 9);
+    fill(&clusterer, params, 0, &texts[..2], 100);
+    let found = clusterer.finish().unwrap().to_vec().unwrap();
+    let originals: Vec<_> = found
+        .iter()
+        .map(|removal| removal.duplicate_of.shard)
+        .collect();
+    assert_eq!(found.len(), 2);
+    assert!(originals[0] == 7 && (originals[1] == 8 || originals[1] == 7));
+    assert_eq!(
+        clusterer.mount_as(&one, u32::MAX).unwrap_err().kind(),
+        ErrorKind::LimitReached
+    );
 }
 
 const CHILD_FOLDER: &str = "NEXUS_DEDUP_TEST_FOLDER";

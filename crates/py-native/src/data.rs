@@ -20,14 +20,15 @@ mod tokenizer;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use nexus_data::{
-    ArrowTable, BoxError, Error, ErrorKind, Format, Output, Progressed, RunOptions, TokenType,
+    ArrowTable, BoxError, Error, ErrorKind, Format, Node, Output, Progressed, RunOptions, TokenType,
 };
 use nexus_remote::Objects;
 use pyo3::exceptions::{
     PyConnectionError, PyFileNotFoundError, PyOSError, PyPermissionError, PyRuntimeError,
-    PyValueError,
+    PyTimeoutError, PyValueError,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyCapsule, PyDict};
@@ -217,6 +218,18 @@ impl Pipeline {
         self.then_step("dedup_near", settings)
     }
 
+    /// Takes lines, paragraphs or sentences out of documents that an earlier document has.
+    #[pyo3(signature = (**settings))]
+    fn dedup_lines(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step("dedup_lines", settings)
+    }
+
+    /// Takes text out of documents that stands anywhere earlier in the corpus.
+    #[pyo3(signature = (**settings))]
+    fn dedup_substrings(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        self.then_step("dedup_substrings", settings)
+    }
+
     /// Reads the images of the source, and keeps the records whose image obeys the rules.
     #[pyo3(signature = (**settings))]
     fn images(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
@@ -288,18 +301,19 @@ impl Pipeline {
     /// Keeps the rows for which `function` is true.
     #[pyo3(signature = (function, /))]
     fn filter(&self, function: Py<PyAny>) -> Self {
-        self.then_python("filter", move |batch| {
-            let keep = Python::attach(|py| -> PyResult<Vec<bool>> {
-                let columns = Columns::new(py, &batch)?;
+        let keep = move |batch: &RecordBatch| {
+            Python::attach(|py| -> PyResult<Vec<bool>> {
+                let columns = Columns::new(py, batch)?;
                 (0..batch.num_rows())
                     .map(|row| function.call1(py, (columns.row(py, row)?,))?.is_truthy(py))
                     .collect()
-            })?;
-            Ok(arrow_select::filter::filter_record_batch(
-                &batch,
-                &keep.into(),
-            )?)
-        })
+            })
+            .map_err(BoxError::from)
+        };
+        Self {
+            inner: self.inner.clone().filter_batches("filter", keep),
+            calls_python: true,
+        }
     }
 
     /// Replaces each batch by what `function` makes of it.
@@ -389,7 +403,8 @@ impl Pipeline {
     }
 
     /// Runs the pipeline into its output file; without one, the rows are only counted.
-    #[pyo3(signature = (*, threads = None, memory = None, work = None, resume = false, progress = None))]
+    #[pyo3(signature = (*, threads = None, memory = None, work = None, resume = false, node = None, node_timeout = None, group_size = None, progress = None))]
+    #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn run(
         &self,
         py: Python<'_>,
@@ -397,8 +412,13 @@ impl Pipeline {
         memory: Option<Size>,
         work: Option<PathBuf>,
         resume: bool,
+        node: Option<(usize, usize)>,
+        node_timeout: Option<f64>,
+        group_size: Option<Size>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Report> {
+        let node = node.map(|(index, count)| Node::new(index, count));
+        let node_timeout = node_timeout.map(Duration::try_from_secs_f64);
         let bar = match &progress {
             Some(given) if given.bind(py).is_instance_of::<PyBool>() => {
                 let is_wanted = given.is_truthy(py)?;
@@ -417,6 +437,11 @@ impl Pipeline {
             memory_size_bytes: memory.map(|Size(size)| size),
             work,
             resume,
+            node: node.transpose().map_err(|error| exception(py, error))?,
+            node_timeout: node_timeout
+                .transpose()
+                .map_err(|error| PyValueError::new_err(format!("node_timeout: {error}")))?,
+            group_size_bytes: group_size.map(|Size(size)| size),
             ..self.options()
         };
         if progress.is_some() {
@@ -506,6 +531,7 @@ fn exception(py: Python<'_>, error: Error) -> PyErr {
         ErrorKind::NotFound => PyFileNotFoundError::new_err(message),
         ErrorKind::Denied => PyPermissionError::new_err(message),
         ErrorKind::Unavailable => PyConnectionError::new_err(message),
+        ErrorKind::TimedOut => PyTimeoutError::new_err(message),
         ErrorKind::Io | ErrorKind::Changed => PyOSError::new_err(message),
         ErrorKind::Cancelled => PyRuntimeError::new_err(message),
         _ => PyValueError::new_err(message),

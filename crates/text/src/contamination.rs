@@ -1,6 +1,6 @@
 //! Documents that hold parts of evaluation sets.
 
-use crate::filter::Filter;
+use crate::filter::{Evidence, Filter};
 use crate::profile::{Profile, Profiler};
 use crate::simplify::TextNorm;
 use crate::verdict::{Verdict, drop_if, verdict};
@@ -187,6 +187,15 @@ impl Filter for NGramsDecontFilter {
 
     fn judge(&self, profile: &mut Profile<'_>) -> Verdict {
         verdict(drop_if(self.find(profile).is_some(), "contaminated"))
+    }
+
+    /// The evaluation set and the run.
+    fn evidence(&self, profile: &mut Profile<'_>) -> Option<Evidence> {
+        let Contamination { task, ngram } = self.find(profile)?;
+        Some(Evidence {
+            reason: format!("contaminated_{task}"),
+            passage: ngram,
+        })
     }
 }
 

@@ -13,4 +13,19 @@ pub trait Filter: Send + Sync {
     /// Says whether to keep the document. Cost is linear in the text, and less where another filter
     /// has asked the same of the profile before.
     fn judge(&self, profile: &mut Profile<'_>) -> Verdict;
+
+    /// What more there is to say of a document that the filter drops; none for most filters. Cost is that
+    /// of judging again.
+    fn evidence(&self, _profile: &mut Profile<'_>) -> Option<Evidence> {
+        None
+    }
+}
+
+/// What in a document led to a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The reason with what it is about, such as `contaminated_quiz`: the name of datatrove's statistic.
+    pub reason: String,
+    /// The passage, in the form in which the filter sees it.
+    pub passage: String,
 }

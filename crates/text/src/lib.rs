@@ -24,7 +24,7 @@
 //!
 //! A [`Formatter`] changes a text: it replaces e-mail and IP addresses ([`PiiFormatter`]), repairs text
 //! that was decoded wrongly ([`FtfyFormatter`]), gives a Unicode form ([`UnicodeFormatter`]), leaves
-//! repeated lines out ([`LineDedup`], and [`Parts`] across documents). [`UrlFilter`], [`LanguageFilter`]
+//! repeated lines out ([`LineDedup`], and [`Parts`] or [`Spans`] across documents). [`UrlFilter`], [`LanguageFilter`]
 //! and [`NGramsDecontFilter`] judge by origin, by language and by what evaluation sets hold.
 //!
 //! # How exact
@@ -63,6 +63,7 @@ mod sentences;
 #[cfg(target_arch = "x86_64")]
 mod simd;
 mod simplify;
+mod spans;
 mod special;
 mod suffixes;
 mod unicode;
@@ -80,7 +81,7 @@ pub use c4_badwords::C4BadWords;
 pub use contamination::{Contamination, NGramsDecontConfig, NGramsDecontFilter};
 pub use error::{Error, ErrorKind};
 pub use fasttext::{FastText, Prediction};
-pub use filter::Filter;
+pub use filter::{Evidence, Filter};
 pub use fineweb::FineWebQuality;
 pub use formatter::Formatter;
 pub use ftfy::FtfyFormatter;
@@ -91,6 +92,7 @@ pub use parts::{Form, LineDedup, Parts, Unit};
 pub use pii::{PiiFormatter, PiiTurn};
 pub use profile::{Profile, Profiler, WordSummary};
 pub use simplify::TextNorm;
+pub use spans::{SpanUnit, Spans};
 pub use suffixes::{Domain, PublicSuffixes};
 pub use unicode_form::{UnicodeForm, UnicodeFormatter};
 pub use unicode_tables::UNICODE_VERSION;

@@ -16,6 +16,7 @@ QualityFilter: TypeAlias = Literal[
     "basic",
     "language",
     "url",
+    "n_grams_decont",
 ]
 """A filter of ``Pipeline.quality``. Its settings have the names that datatrove has for them."""
 
@@ -23,8 +24,14 @@ TextFormatter: TypeAlias = Literal["pii", "ftfy", "unicode", "line_dedup"]
 """A change of ``Pipeline.format``."""
 
 Scalar: TypeAlias = "bool | int | float | str | os.PathLike[str]"
-Setting: TypeAlias = "Scalar | Sequence[str] | Sequence[tuple[int, float]] | None"
+Setting: TypeAlias = (
+    "Scalar | Sequence[str | os.PathLike[str]] | Sequence[tuple[int, float]] | None"
+)
 """A setting of a filter; ``None`` switches a rule off."""
+
+
+Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
+"""One path, or several."""
 
 
 class DedupExact(TypedDict, total=False):
@@ -34,6 +41,10 @@ class DedupExact(TypedDict, total=False):
     """Which of equal documents stays: the first that is read, or the one with the least id."""
     ignore_space: bool
     """Whether documents are equal that differ in white space alone; true if not given."""
+    index: Paths
+    """Indexes of earlier dumps, or folders of them: what equals a document there goes."""
+    write_index: str | os.PathLike[str] | None
+    """A folder for an index of what stays."""
 
 
 class DedupNear(TypedDict, total=False):
@@ -52,6 +63,40 @@ class DedupNear(TypedDict, total=False):
     """Words in each run that is compared; 5."""
     family: str
     """How values are made: ``fast1``, ``mersenne:SEED`` (datatrove's) or ``affine:SEED``."""
+    index: Paths
+    """Indexes of earlier dumps, or folders of them: what is like a document there goes."""
+    write_index: str | os.PathLike[str] | None
+    """A folder for an index of what stays."""
+
+
+class DedupLines(TypedDict, total=False):
+    """Settings of ``Pipeline.dedup_lines``."""
+
+    unit: Literal["line", "paragraph", "sentence"]
+    """What texts are cut into; lines if not given."""
+    span: int
+    """How many units in a row are compared, as one; 1. C4 takes three sentences."""
+    min_words: int
+    """Runs of fewer words are nobody's copy; 3."""
+    remove: bool
+    """Whether repeats go; true. Else they are written to the audit alone."""
+    min_doc_words: int | None
+    """The least words of a document that has lost something; 50."""
+    min_num_sentences: int | None
+    """The least sentences of a document that has lost something; 3."""
+
+
+class DedupSubstrings(TypedDict, total=False):
+    """Settings of ``Pipeline.dedup_substrings``."""
+
+    length: int
+    """The least length of a repeat: 100 bytes, or so many tokens where there is a tokenizer."""
+    tokenizer: str | os.PathLike[str] | None
+    """A file of a tokenizer: repeats then begin and end with its tokens."""
+    remove: bool
+    """Whether repeats go; true. Else they are written to the audit alone."""
+    min_doc_words: int | None
+    """The least words of a document that has lost something; 50."""
 
 
 class Images(TypedDict, total=False):

@@ -98,7 +98,6 @@ mod tests {
     use super::super::super::source::list;
     use super::*;
     use crate::storage::{LocalStorage, Storage};
-    use std::sync::Arc;
 
     #[test]
     fn places_are_spread_over_the_bytes() {

@@ -1,6 +1,7 @@
 //! Passages of a bounded number of tokens.
 
 use super::{Operator, Stop};
+use crate::audit::Lines;
 use crate::batch::{columns, list_array, lists, string_array, strings};
 use crate::turnstile::Turn;
 use crate::{Error, batch};
@@ -32,7 +33,7 @@ impl Operator for Cut {
         "cut"
     }
 
-    fn apply(&self, batch: RecordBatch, _turn: &mut Turn) -> Result<RecordBatch, Stop> {
+    fn apply(&self, batch: RecordBatch, turn: &mut Turn) -> Result<RecordBatch, Stop> {
         let texts = strings(&batch, columns::TEXT, self.name())?;
         let (ids, id_values) = lists(&batch, columns::IDS, self.name())?;
         let (starts, start_values) = lists(&batch, columns::STARTS, self.name())?;
@@ -41,6 +42,7 @@ impl Operator for Cut {
             return Err(Error::invalid("`ids`, `starts` and `ends` differ in length").into());
         }
         let mut passages = Passages::default();
+        let mut audit = Lines::of(turn, &batch);
         for (row, text) in texts.iter().enumerate() {
             let offsets = ids.value_offsets();
             let tokens = offsets[row] as usize..offsets[row + 1] as usize;
@@ -50,6 +52,9 @@ impl Operator for Cut {
                 ends: &end_values.values()[tokens.clone()],
             };
             let ids = &id_values.values()[tokens];
+            if ids.is_empty() {
+                audit.dropped(row, self.name(), "no_tokens");
+            }
             let mut next = 0;
             for part in 0.. {
                 if next == ids.len() {

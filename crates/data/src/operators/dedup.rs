@@ -1,7 +1,7 @@
 //! Exact deduplication: of documents with the same words in the same order the first one stays.
 
 use super::{Operator, Stop, filter};
-use crate::audit::Lines;
+use crate::audit::{Lines, Original};
 use crate::batch::{columns, strings};
 use crate::copies;
 use crate::turnstile::{Closed, Turn, Turnstile};
@@ -43,7 +43,7 @@ impl Operator for DedupExact {
         let mut audit = Lines::of(turn, &batch);
         for (row, _) in is_new.iter().enumerate().filter(|(_, is_new)| !**is_new) {
             // Only what it says is known of the first, not which it is.
-            audit.duplicate(row, NAME, None, None);
+            audit.duplicate(row, NAME, &Original::default(), None);
         }
         Ok(filter(batch, is_new)?)
     }

@@ -8,7 +8,7 @@ use crate::report::{Dropped, StepReport};
 use crate::turnstile::Turn;
 use crate::{Error, Quality};
 use arrow_array::{Array, RecordBatch};
-use nexus_text::{Filter, Profiler, Reason, Verdict};
+use nexus_text::{Evidence, Filter, Profiler, Reason, Verdict};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +30,12 @@ pub(crate) struct Judge {
 struct Tally {
     counts: Vec<(usize, usize, Duration)>,
     dropped: BTreeMap<(usize, String), u64>,
+}
+
+/// Why a filter drops a document.
+struct Why {
+    reason: Reason,
+    evidence: Option<Evidence>,
 }
 
 impl Judge {
@@ -55,7 +61,7 @@ impl Judge {
         profiler: &mut Profiler,
         (text, url): (&str, Option<&str>),
         tally: &mut Tally,
-    ) -> Result<Result<Option<String>, (usize, Reason)>, Error> {
+    ) -> Result<Result<Option<String>, (usize, Why)>, Error> {
         let mut changed: Option<String> = None;
         let mut at = 0;
         while at < self.filters.len() {
@@ -74,7 +80,10 @@ impl Judge {
                 match verdict {
                     Verdict::Keep => {}
                     Verdict::KeepAs(text) => other = Some(text),
-                    Verdict::Drop(reason) => return Ok(Err((at, reason))),
+                    Verdict::Drop(reason) => {
+                        let evidence = self.filters[at].evidence(&mut profile);
+                        return Ok(Err((at, Why { reason, evidence })));
+                    }
                 }
                 *rows_out += 1;
                 at += 1;
@@ -121,11 +130,19 @@ impl Operator for Judge {
             keep.push(judged.is_ok());
             changed.push(match judged {
                 Ok(text) => text,
-                Err((at, reason)) => {
+                Err((at, why)) => {
                     let step = self.filters[at].name();
-                    audit.dropped(row, step, &reason.name());
-                    let key = (at, reason.name().into_owned());
-                    *tally.dropped.entry(key).or_default() += 1;
+                    let reason = match why.evidence {
+                        None => {
+                            audit.dropped(row, step, &why.reason.name());
+                            why.reason.name().into_owned()
+                        }
+                        Some(Evidence { reason, passage }) => {
+                            audit.dropped_for(row, step, &reason, &passage);
+                            reason
+                        }
+                    };
+                    *tally.dropped.entry((at, reason)).or_default() += 1;
                     None
                 }
             });

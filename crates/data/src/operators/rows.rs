@@ -80,6 +80,34 @@ impl Operator for Filter {
     }
 }
 
+/// A function that says which rows of a batch stay.
+pub(crate) type KeepFn = dyn Fn(&RecordBatch) -> Result<Vec<bool>, BoxError> + Send + Sync;
+
+pub(crate) struct FilterBatches {
+    pub(crate) name: String,
+    pub(crate) function: Arc<KeepFn>,
+}
+
+impl Operator for FilterBatches {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn apply(&self, batch: RecordBatch, turn: &mut Turn) -> Result<RecordBatch, Stop> {
+        let keep = (self.function)(&batch).map_err(|error| Error::function(&self.name, error))?;
+        if keep.len() != batch.num_rows() {
+            let (answers, rows) = (keep.len(), batch.num_rows());
+            let message = format!(
+                "step `{}` gave {answers} answers for {rows} rows",
+                self.name
+            );
+            return Err(Error::invalid(message).into());
+        }
+        audit(turn, &batch, &keep, &self.name, "function");
+        Ok(filter(batch, keep)?)
+    }
+}
+
 pub(crate) struct MapBatches {
     pub(crate) name: String,
     pub(crate) function: Arc<BatchFn>,

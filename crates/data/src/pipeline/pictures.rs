@@ -37,6 +37,8 @@ impl Pipeline {
         for step in &self.steps {
             match step {
                 Step::DedupNear(_) => decided = Some("dedup_near"),
+                Step::DedupLines(_) => decided = Some("dedup_lines"),
+                Step::DedupSubstrings(_) => decided = Some("dedup_substrings"),
                 Step::DedupExact(exact) if exact.is_decided_late(options) => {
                     decided = Some("dedup_exact");
                 }
@@ -51,6 +53,12 @@ impl Pipeline {
                         );
                     }
                     read = true;
+                }
+                Step::DedupImages(_) if options.goes_on() => {
+                    let message = "step `dedup_images` cannot be resumed or shared yet";
+                    return Err(Error::invalid(message).with_hint(
+                        "run without resume and node, or drop near copies of images in a run of its own",
+                    ));
                 }
                 Step::DedupImages(_) | Step::ImageTensors(_) if !read => {
                     let name = match step {

@@ -1,8 +1,10 @@
 //! The end of a stage: rows are put aside, and what says which of them are copies goes to
 //! `nexus-dedup`, until all rows are known.
 
-use super::parts::{self, PartWriter};
+use super::index::{self, Inner, NamesWriter, Stored, Wanted};
+use super::parts::{self, Part, PartWriter};
 use super::removed::Removed;
+use super::repeats::{Finder, Known, Repeats, Store, StorePart};
 use crate::batch::{columns, strings};
 use crate::duplicates::{ExactCopies, NearCopies};
 use crate::limits::PART_SIZE;
@@ -18,37 +20,79 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Steps that decide when all rows are known, as they follow each other in a plan.
-#[derive(Clone, Copy, Debug, Default)]
+/// Steps that decide when all rows are known, as they follow each other in a plan. None of them: rows
+/// are put aside so that the work on them is not lost.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Decision {
     pub(crate) exact: Option<ExactCopies>,
     pub(crate) near: Option<NearCopies>,
+    /// Alone, where there is one.
+    pub(crate) repeats: Option<Repeats>,
+    /// What `exact` is compared with.
+    pub(crate) exact_indexes: Vec<Stored>,
+    /// What `near` is compared with.
+    pub(crate) near_indexes: Vec<Stored>,
 }
 
 impl Decision {
     /// The name of its step, the last if there are two.
-    pub(crate) fn step(&self) -> &'static str {
-        match self.near {
-            Some(_) => "dedup_near",
-            None => "dedup_exact",
+    pub(crate) fn step(&self) -> Option<&'static str> {
+        match (&self.near, &self.repeats) {
+            (_, Some(repeats)) => Some(repeats.step()),
+            (Some(_), None) => Some("dedup_near"),
+            (None, None) => self.exact.as_ref().map(|_| "dedup_exact"),
         }
+    }
+
+    /// Opens the indexes that its steps name.
+    pub(crate) fn open_indexes(&mut self) -> Result<(), Error> {
+        if let Some(exact) = &self.exact {
+            exact.check()?;
+            let ignore_space = exact.ignore_space;
+            let wanted = Wanted::Exact { ignore_space };
+            self.exact_indexes = index::open(wanted, &exact.index, exact.write_index.as_ref())?;
+        }
+        if let Some(near) = &self.near {
+            near.check()?;
+            let wanted = Wanted::Near(near.params());
+            self.near_indexes = index::open(wanted, &near.index, near.write_index.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Tells its indexes from those with other documents.
+    pub(crate) fn fingerprints(&self) -> Result<Vec<u64>, Error> {
+        let indexes = self.exact_indexes.iter().chain(&self.near_indexes);
+        indexes.map(Stored::fingerprint).collect()
+    }
+
+    /// Whether an index is written.
+    pub(super) fn writes_index(&self) -> bool {
+        let exact = self.exact.as_ref();
+        let near = self.near.as_ref();
+        exact.is_some_and(|exact| exact.write_index.is_some())
+            || near.is_some_and(|near| near.write_index.is_some())
     }
 
     /// What is decided, for people.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
-        let exact = self
-            .exact
-            .map(|exact| format!("all documents: dedup_exact, {exact:?}"));
-        let near = self
-            .near
-            .map(|near| format!("all documents: dedup_near, {near:?}"));
-        exact.into_iter().chain(near)
+        let exact = self.exact.as_ref();
+        let exact = exact.map(|exact| format!("all documents: dedup_exact, {exact:?}"));
+        let near = self.near.as_ref();
+        let near = near.map(|near| format!("all documents: dedup_near, {near:?}"));
+        let repeats = self.repeats.as_ref().map(|repeats| match repeats {
+            Repeats::Lines(settings) => format!("all documents: {}, {settings:?}", repeats.step()),
+            Repeats::Substrings(settings, _) => {
+                format!("all documents: {}, {settings:?}", repeats.step())
+            }
+        });
+        exact.into_iter().chain(near).chain(repeats)
     }
 }
 
 /// Bytes of one band of a signature, and of one hash, as `nexus-dedup` spills them.
 const BAND_SIZE: usize = 12;
-const HASH_SIZE: usize = 20;
+pub(super) const HASH_SIZE: usize = 20;
 
 impl Gathered {
     /// Bytes that it takes in the work folder.
@@ -58,7 +102,9 @@ impl Gathered {
             BAND_SIZE * signature.band_keys().count() + set
         };
         let signatures = self.signatures.iter().flatten().map(signature);
-        self.frame.len() + HASH_SIZE * self.hashes.len() + signatures.sum::<usize>()
+        let known = self.known.as_ref().map_or(0, Known::size);
+        let names = self.names.len();
+        self.frame.len() + HASH_SIZE * self.hashes.len() + signatures.sum::<usize>() + known + names
     }
 
     /// Takes the rows back, as the next stage does.
@@ -74,12 +120,16 @@ pub(crate) struct Gathered {
     hashes: Vec<u128>,
     /// None for a copy of an earlier row.
     signatures: Vec<Option<(Signature, Option<ShingleSet>)>>,
+    known: Option<Known>,
+    /// The ids, where an index is written.
+    names: Vec<u8>,
 }
 
 /// Finds out what there is to know of rows, on any thread.
 pub(crate) struct Gatherer {
     decision: Decision,
     hashers: Mutex<Vec<MinHasher>>,
+    finder: Option<Finder>,
     seen: Turnstile<Seen>,
 }
 
@@ -96,22 +146,28 @@ pub(crate) struct Gather {
     gatherer: Arc<Gatherer>,
     exact: Option<ExactDedup>,
     near: Option<Clusterer>,
-    part: Option<Part>,
+    repeats: Option<Store>,
+    /// The group of files that the rows are of.
+    group: usize,
+    part: Option<Open>,
     /// Rows in each complete part.
     rows: Vec<u32>,
 }
 
-struct Part {
-    number: u32,
+/// A part under construction.
+struct Open {
     rows: u32,
     frames: PartWriter,
     exact: Option<ExactShard>,
     near: Option<Shard>,
+    repeats: Option<StorePart>,
+    names: Option<NamesWriter>,
 }
 
 impl Gatherer {
     pub(crate) fn new(decision: Decision, memory_size: u64) -> Self {
         Self {
+            finder: decision.repeats.clone().map(Finder::new),
             decision,
             hashers: Mutex::default(),
             seen: Turnstile::starting_at(
@@ -126,9 +182,21 @@ impl Gatherer {
     }
 
     pub(crate) fn apply(&self, batch: &RecordBatch, turn: &mut Turn) -> Result<Gathered, Stop> {
-        let Decision { exact, near } = self.decision;
-        let texts = strings(batch, columns::TEXT, self.decision.step())?;
-        let hashes = exact.map_or_else(Vec::new, |exact| copies::hashes(texts, exact.ignore_space));
+        let Decision { exact, near, .. } = &self.decision;
+        let Some(step) = self.decision.step() else {
+            return Ok(Gathered {
+                frame: parts::encode(batch)?,
+                rows: batch.num_rows(),
+                hashes: Vec::new(),
+                signatures: Vec::new(),
+                known: None,
+                names: Vec::new(),
+            });
+        };
+        let texts = strings(batch, columns::TEXT, step)?;
+        let hashes = exact
+            .as_ref()
+            .map_or_else(Vec::new, |exact| copies::hashes(texts, exact.ignore_space));
         let is_copy: Vec<bool> = if exact.is_some() && near.is_some() {
             self.seen.pass(turn, |seen| {
                 hashes.iter().map(|&hash| !seen.is_new(hash)).collect()
@@ -159,7 +227,16 @@ impl Gatherer {
             }
             self.lock().push(hasher);
         }
+        let mut names = Vec::new();
+        if self.decision.writes_index() {
+            let ids = strings(batch, columns::ID, step)?;
+            ids.iter()
+                .for_each(|id| index::encode_name(id.unwrap_or_default(), &mut names));
+        }
+        let known = self.finder.as_ref().map(|finder| finder.find(texts));
         Ok(Gathered {
+            known: known.transpose()?,
+            names,
             frame: parts::encode(batch)?,
             rows: batch.num_rows(),
             hashes,
@@ -168,6 +245,10 @@ impl Gatherer {
     }
 
     pub(crate) fn skip(&self, turn: &mut Turn) -> Result<(), Closed> {
+        // Where nothing is decided, no batch has passed here.
+        if self.decision.step().is_none() {
+            return Ok(());
+        }
         self.seen.skip(turn)
     }
 
@@ -198,15 +279,13 @@ impl Gather {
         memory_size: u64,
         threads: usize,
     ) -> Result<Self, Error> {
-        let exact = match decision.exact {
-            None => None,
-            // Shards are written one at a time.
-            Some(_) => Some(
-                ExactDedup::open(&folder.join("exact"), memory_size / 4, 1)
-                    .map_err(|error| failed("dedup_exact", error))?,
-            ),
+        let mut label = index::LABEL_FIRST;
+        let exact = if decision.exact.is_some() {
+            Some(open_exact(folder, &decision, memory_size, &mut label)?)
+        } else {
+            None
         };
-        let near = match decision.near {
+        let near = match &decision.near {
             None => None,
             Some(near) => {
                 let options = Options {
@@ -218,26 +297,40 @@ impl Gather {
                         .min((memory_size / 2 / MEMORY_SIZE_MIN) as usize)
                         .max(1),
                 };
-                Some(
-                    Clusterer::open(&folder.join("near"), options)
-                        .map_err(|error| failed("dedup_near", error))?,
-                )
+                Some(open_near(folder, &decision, options, &mut label)?)
             }
         };
+        let repeats = decision.repeats.clone();
+        let open = |repeats| Store::open(folder, repeats, memory_size);
         Ok(Self {
+            repeats: repeats.map(open).transpose()?,
             folder: folder.to_owned(),
             gatherer: Arc::new(Gatherer::new(decision, memory_size)),
             exact,
             near,
+            group: 0,
             part: None,
             rows: Vec::new(),
         })
     }
 
-    /// The same when its rows are there already, as many in each part.
-    pub(super) fn reopen(self, rows: &[u32]) -> Self {
-        let rows = rows.to_vec();
-        Self { rows, ..self }
+    /// Begins with a group of files. What a killed run has left of it is removed.
+    pub(super) fn of_group(self, group: usize) -> Result<Self, Error> {
+        let numbers = parts::numbers(group);
+        if let Some(exact) = &self.exact {
+            exact
+                .discard(numbers.clone())
+                .map_err(|error| failed("dedup_exact", error))?;
+        }
+        if let Some(near) = &self.near {
+            near.discard(numbers.clone())
+                .map_err(|error| failed("dedup_near", error))?;
+        }
+        if let Some(repeats) = &self.repeats {
+            repeats.discard(numbers)?;
+        }
+        parts::discard(&self.folder, group)?;
+        Ok(Self { group, ..self })
     }
 
     /// Rows in each complete part.
@@ -251,7 +344,10 @@ impl Gather {
 
     /// Takes the next rows, in order.
     pub(crate) fn write(&mut self, gathered: Gathered) -> Result<(), Error> {
-        if gathered.rows == 0 {
+        // Where nothing is decided, a batch without rows says of a group without rows what its columns are.
+        let is_needed =
+            self.gatherer.decision.step().is_none() && self.rows.is_empty() && self.part.is_none();
+        if gathered.rows == 0 && !is_needed {
             return Ok(());
         }
         let mut part = match self.part.take() {
@@ -272,6 +368,12 @@ impl Gather {
                     .map_err(|error| failed("dedup_near", error))?;
             }
         }
+        if let (Some(repeats), Some(known)) = (&mut part.repeats, gathered.known) {
+            repeats.write(known)?;
+        }
+        if let Some(names) = &mut part.names {
+            names.write(&gathered.names)?;
+        }
         part.frames.write(&gathered.frame)?;
         part.rows += gathered.rows as u32;
         if part.frames.size() >= PART_SIZE {
@@ -287,10 +389,11 @@ impl Gather {
         self.part.take().map_or(Ok(()), |part| self.end(part))
     }
 
-    /// Decides which rows go.
-    pub(crate) fn decide(&self, is_audited: bool) -> Result<Removed, Error> {
-        let Decision { exact, near } = self.gatherer.decision;
-        for part in 0..self.rows.len() as u32 {
+    /// Decides which rows of all parts go.
+    pub(super) fn decide(&self, parts: Vec<Part>, is_audited: bool) -> Result<Removed, Error> {
+        let decision = &self.gatherer.decision;
+        let Decision { exact, near, .. } = decision;
+        for Part { number: part, .. } in parts.iter().copied() {
             let lacks = |step: &str| {
                 let folder = self.folder.display();
                 let message =
@@ -314,25 +417,43 @@ impl Gather {
                 return Err(lacks("dedup_near"));
             }
         }
-        let mut removed = Removed::new(&self.folder, &self.rows, is_audited);
+        let mut removed = Removed::new(&self.folder, parts, is_audited);
         if let (Some(dedup), Some(settings)) = (&self.exact, exact) {
             let found = dedup
                 .finish()
                 .map_err(|error| failed("dedup_exact", error))?;
             removed.add("dedup_exact", &found, settings.keep)?;
+            if let Some(path) = &settings.write_index {
+                let params = index::exact_params(settings.ignore_space);
+                let write = |folder: &Path| dedup.write_index(folder, &params).map(drop);
+                let (stage, parts) = (&self.folder, &removed.parts);
+                let index = index::write(path, "dedup_exact", stage, parts, write)?;
+                removed.write_later(index);
+            }
         }
         if let (Some(clusterer), Some(settings)) = (&self.near, near) {
             let found = clusterer
                 .finish()
                 .map_err(|error| failed("dedup_near", error))?;
             removed.add("dedup_near", &found, settings.keep)?;
+            if let Some(path) = &settings.write_index {
+                let write = |folder: &Path| clusterer.write_index(folder).map(drop);
+                let (stage, parts) = (&self.folder, &removed.parts);
+                let index = index::write(path, "dedup_near", stage, parts, write)?;
+                removed.write_later(index);
+            }
         }
-        removed.name_originals()?;
+        if let Some(repeats) = &self.repeats {
+            repeats.decide(&removed.parts)?;
+            removed.have_cuts();
+        }
+        let indexes = decision.exact_indexes.iter().chain(&decision.near_indexes);
+        removed.name_originals(indexes)?;
         Ok(removed)
     }
 
-    fn begin(&self) -> Result<Part, Error> {
-        let number = self.rows.len() as u32;
+    fn begin(&self) -> Result<Open, Error> {
+        let number = parts::number(self.group, self.rows.len())?;
         let exact = match &self.exact {
             None => None,
             Some(exact) => exact
@@ -345,16 +466,26 @@ impl Gather {
                 .shard(number)
                 .map_err(|error| failed("dedup_near", error))?,
         };
-        Ok(Part {
-            number,
+        Ok(Open {
             rows: 0,
             frames: PartWriter::create(&self.folder, number)?,
             exact,
             near,
+            names: self
+                .gatherer
+                .decision
+                .writes_index()
+                .then(|| NamesWriter::create(&self.folder, number))
+                .transpose()?,
+            repeats: self
+                .repeats
+                .as_ref()
+                .map(|repeats| repeats.begin(number))
+                .transpose()?,
         })
     }
 
-    fn end(&mut self, part: Part) -> Result<(), Error> {
+    fn end(&mut self, part: Open) -> Result<(), Error> {
         if let Some(exact) = part.exact {
             exact
                 .commit()
@@ -363,11 +494,48 @@ impl Gather {
         if let Some(near) = part.near {
             near.commit().map_err(|error| failed("dedup_near", error))?;
         }
+        part.repeats.map_or(Ok(()), StorePart::commit)?;
+        part.names.map_or(Ok(()), NamesWriter::commit)?;
         part.frames.commit()?;
-        debug_assert_eq!(part.number as usize, self.rows.len());
         self.rows.push(part.rows);
         Ok(())
     }
+}
+
+/// `label` is the number of the next shard of an index.
+fn open_exact(
+    folder: &Path,
+    decision: &Decision,
+    memory_size: u64,
+    label: &mut u32,
+) -> Result<ExactDedup, Error> {
+    let failed = |error| failed("dedup_exact", error);
+    let path = folder.join("exact");
+    // Shards are written one at a time.
+    let mut exact = ExactDedup::open(&path, memory_size / 4, 1).map_err(failed)?;
+    for stored in &decision.exact_indexes {
+        if let Inner::Exact(index) = stored.inner() {
+            *label = exact.mount(index, *label).map_err(failed)?;
+        }
+    }
+    Ok(exact)
+}
+
+/// As [`open_exact`].
+fn open_near(
+    folder: &Path,
+    decision: &Decision,
+    options: Options,
+    label: &mut u32,
+) -> Result<Clusterer, Error> {
+    let failed = |error| failed("dedup_near", error);
+    let mut near = Clusterer::open(&folder.join("near"), options).map_err(failed)?;
+    for stored in &decision.near_indexes {
+        if let Inner::Near(index) = stored.inner() {
+            *label = near.mount_as(index, *label).map_err(failed)?;
+        }
+    }
+    Ok(near)
 }
 
 pub(super) fn failed(step: &str, error: nexus_dedup::Error) -> Error {
@@ -381,16 +549,17 @@ mod tests {
     use arrow_array::{ArrayRef, StringArray};
 
     /// The rows that stay of documents with these ids and texts.
-    fn stay(documents: &[(&str, &str)], exact: Keep, near: NearCopies, room: usize) -> Vec<usize> {
+    fn stay(documents: &[(&str, &str)], exact: Keep, near: &NearCopies, room: usize) -> Vec<usize> {
         let folder = tempfile::tempdir().unwrap();
         let decision = Decision {
             exact: Some(ExactCopies {
                 keep: exact,
-                ignore_space: true,
+                ..ExactCopies::default()
             }),
-            near: Some(near),
+            near: Some(near.clone()),
+            ..Decision::default()
         };
-        let mut gather = Gather::create(folder.path(), decision, 64 << 20, 1).unwrap();
+        let mut gather = Gather::create(folder.path(), decision.clone(), 64 << 20, 1).unwrap();
         let gatherer = Gatherer::new(decision, 0);
         gatherer
             .seen
@@ -403,7 +572,8 @@ mod tests {
         let gathered = gatherer.apply(&batch, &mut Turn::new(2)).unwrap();
         gather.write(gathered).unwrap();
         gather.finish().unwrap();
-        let removed = gather.decide(false).unwrap();
+        let parts = gather.rows().iter().map(|&rows| Part::new(0, 0, rows));
+        let removed = gather.decide(parts.collect(), false).unwrap();
         let turn = &mut Turn::new(3);
         let stay = removed.stay(0, 0, &batch, &mut crate::audit::Lines::of(turn, &batch));
         (0..stay.len()).filter(|&row| stay[row]).collect()
@@ -438,11 +608,11 @@ mod tests {
             ..NearCopies::default()
         };
         for (exact, near, expected) in [
-            (Keep::LeastId, verified, [1, 4]),
-            (Keep::First, verified, [0, 3]),
-            (Keep::LeastId, clusters, [1, 4]),
+            (Keep::LeastId, &verified, [1, 4]),
+            (Keep::First, &verified, [0, 3]),
+            (Keep::LeastId, &clusters, [1, 4]),
             // Of the copies the first stays, of these and what is like them the one of least id.
-            (Keep::First, clusters, [0, 3]),
+            (Keep::First, &clusters, [0, 3]),
         ] {
             for room in [0, 1, 2, 100] {
                 let found = stay(&documents, exact, near, room);

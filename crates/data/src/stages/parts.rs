@@ -1,4 +1,4 @@
-//! Batches that were put aside: `part-N.rows`, a file of frames.
+//! Batches that were put aside: `part-GROUP-N.rows`, a file of frames.
 //!
 //! A frame is the size of a batch in bytes, their XXH3-64 with the number of rows as seed, and this
 //! number (8 bytes each, little-endian), then the batch as an Arrow stream.
@@ -12,6 +12,7 @@ use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -20,9 +21,74 @@ pub(super) const HEADER_SIZE: usize = 24;
 /// Most room that is made before it is known to be needed: a slice counts for all that it is cut from.
 const ROOM_MAX: usize = 16 << 20;
 
+/// Most parts of one group of files; there are fewer groups than that.
+const PARTS_MAX: usize = 1 << 16;
+
+/// A part that is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Ascends from part to part: first by its group of files, then in this.
+    pub(crate) number: u32,
+    pub(crate) rows: u32,
+}
+
+impl Part {
+    /// Part `at` of a group.
+    pub(super) fn new(group: usize, at: usize, rows: u32) -> Self {
+        let number = (group * PARTS_MAX + at) as u32;
+        Self { number, rows }
+    }
+
+    pub(super) fn group(self) -> usize {
+        self.number as usize / PARTS_MAX
+    }
+}
+
+/// The number of part `at` of a group.
+pub(super) fn number(group: usize, at: usize) -> Result<u32, Error> {
+    if at >= PARTS_MAX {
+        return Err(Error::limit(format!(
+            "a group of files has more than PARTS_MAX = {PARTS_MAX} parts of rows"
+        )));
+    }
+    Ok(Part::new(group, at, 0).number)
+}
+
+/// The numbers that parts of a group can have.
+pub(super) fn numbers(group: usize) -> RangeInclusive<u32> {
+    Part::new(group, 0, 0).number..=Part::new(group, PARTS_MAX - 1, 0).number
+}
+
 /// The path of a part.
 pub(crate) fn path(folder: &Path, part: u32) -> PathBuf {
-    folder.join(format!("part-{part:05}.rows"))
+    beside(folder, part, "rows")
+}
+
+/// The path of a file of a part.
+pub(super) fn beside(folder: &Path, part: u32, extension: &str) -> PathBuf {
+    let (group, at) = (part as usize / PARTS_MAX, part as usize % PARTS_MAX);
+    folder.join(format!("{}{at:05}.{extension}", start(group)))
+}
+
+/// What the names of a group's parts begin with.
+fn start(group: usize) -> String {
+    format!("part-{group:05}-")
+}
+
+/// Removes what a killed run has left of a group.
+pub(super) fn discard(folder: &Path, group: usize) -> Result<(), Error> {
+    let failed = |error| Error::io("clear", folder, error);
+    let start = start(group);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // What is not complete is hidden.
+        if name.strip_prefix('.').unwrap_or(&name).starts_with(&start) {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a frame of a batch.

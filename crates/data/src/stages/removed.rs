@@ -1,47 +1,62 @@
 //! Which of the rows that were put aside go.
 
+use super::cuts::CutsReader;
 use super::gather::failed;
-use super::parts::{self, PartReader};
+use super::index::{LABEL_FIRST, Stored};
+use super::parts::{self, Part, PartReader};
+use crate::atomic::AtomicFolder;
+use crate::audit::Original;
 use crate::batch::{columns, strings};
 use crate::duplicates::Keep;
 use crate::{Error, audit};
 use arrow_array::RecordBatch;
 use nexus_dedup::{DocumentId, Removals};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The rows that go: a bit for each row, and more only where somebody wants to know.
 pub(crate) struct Removed {
     folder: PathBuf,
-    /// Rows of each part.
-    rows: Vec<u32>,
-    bits: Vec<Vec<u64>>,
-    counts: Vec<(&'static str, u64)>,
+    pub(super) parts: Vec<Part>,
+    /// By the number of the part.
+    pub(super) bits: HashMap<u32, Vec<u64>>,
+    pub(super) counts: Vec<(Cow<'static, str>, u64)>,
     /// Where the first of several equal documents goes: the one that stays in its place.
     instead: HashMap<DocumentId, DocumentId>,
-    details: Option<HashMap<DocumentId, Detail>>,
-    names: HashMap<DocumentId, String>,
+    pub(super) details: Option<HashMap<DocumentId, Detail>>,
+    pub(super) names: HashMap<DocumentId, String>,
+    /// The names of indexes, for people, by the shards of theirs that stand for documents that stay.
+    pub(super) indexes: BTreeMap<u32, String>,
+    /// Whether there are ranges of rows that go.
+    pub(super) has_cuts: bool,
+    written: Vec<AtomicFolder>,
 }
 
-struct Detail {
-    step: &'static str,
-    duplicate_of: DocumentId,
-    similarity: Option<f64>,
+#[derive(Debug)]
+pub(super) struct Detail {
+    /// Its place in `counts`.
+    pub(super) step: usize,
+    pub(super) duplicate_of: DocumentId,
+    pub(super) similarity: Option<f64>,
 }
 
 impl Removed {
-    pub(super) fn new(folder: &Path, rows: &[u32], is_audited: bool) -> Self {
-        let bits = rows
+    pub(super) fn new(folder: &Path, parts: Vec<Part>, is_audited: bool) -> Self {
+        let bits = parts
             .iter()
-            .map(|&rows| vec![0; (rows as usize).div_ceil(64)]);
+            .map(|part| (part.number, vec![0; (part.rows as usize).div_ceil(64)]));
         Self {
             folder: folder.to_owned(),
             bits: bits.collect(),
-            rows: rows.to_vec(),
+            parts,
             counts: Vec::new(),
             instead: HashMap::new(),
             details: is_audited.then(HashMap::new),
             names: HashMap::new(),
+            indexes: BTreeMap::new(),
+            has_cuts: false,
+            written: Vec::new(),
         }
     }
 
@@ -52,7 +67,7 @@ impl Removed {
         found: &Removals,
         keep: Keep,
     ) -> Result<(), Error> {
-        self.counts.push((step, 0));
+        self.counts.push((step.into(), 0));
         match keep {
             Keep::First => found
                 .for_each(|removal| {
@@ -106,28 +121,89 @@ impl Removed {
     }
 
     /// Looks up the ids of the documents that stay in the place of others, for the audit.
-    pub(super) fn name_originals(&mut self) -> Result<(), Error> {
+    /// Shards of the indexes are numbered from [`LABEL_FIRST`] on, one index behind the other.
+    pub(super) fn name_originals<'a>(
+        &mut self,
+        indexes: impl Iterator<Item = &'a Stored>,
+    ) -> Result<(), Error> {
         if let Some(details) = &self.details {
             let originals = details.values().map(|detail| detail.duplicate_of);
-            self.names = self.read_names(&originals.collect())?;
+            let originals = originals.collect();
+            self.names = self.read_names(&originals)?;
+            self.read_index_names(&originals, indexes)?;
         }
         Ok(())
     }
 
+    /// Looks up the ids of documents of earlier dumps.
+    fn read_index_names<'a>(
+        &mut self,
+        wanted: &HashSet<DocumentId>,
+        indexes: impl Iterator<Item = &'a Stored>,
+    ) -> Result<(), Error> {
+        let mut rows: HashMap<u32, HashSet<u32>> = HashMap::new();
+        for document in wanted {
+            rows.entry(document.shard).or_default().insert(document.row);
+        }
+        let parts = indexes.flat_map(|index| (0..index.parts()).map(move |part| (index, part)));
+        for (label, (index, part)) in (LABEL_FIRST..).zip(parts) {
+            if let Some(rows) = rows.get(&label) {
+                let names = index.names(part, rows)?;
+                let id = |row| DocumentId { shard: label, row };
+                self.names
+                    .extend(names.into_iter().map(|(row, name)| (id(row), name)));
+                self.indexes.insert(label, index.name());
+            }
+        }
+        Ok(())
+    }
+
+    /// An index of what stays gets its name when the run is over.
+    pub(super) fn write_later(&mut self, index: AtomicFolder) {
+        self.written.push(index);
+    }
+
+    /// The indexes that are to get their names.
+    pub(super) fn take_written(&mut self) -> Vec<AtomicFolder> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Ranges of rows go, which lie beside the parts.
+    pub(super) fn have_cuts(&mut self) {
+        self.has_cuts = true;
+    }
+
+    /// The ranges of a part that go; none where the step is not about ranges.
+    pub(crate) fn cuts(&self, part: u32) -> Result<Option<CutsReader>, Error> {
+        let open = || CutsReader::open(&self.folder, part);
+        self.has_cuts.then(open).transpose()
+    }
+
+    /// The rows were read for the last time: only the counts are kept.
+    pub(super) fn forget(&mut self) {
+        (self.bits, self.names) = (HashMap::new(), HashMap::new());
+        self.instead = HashMap::new();
+        self.details = None;
+    }
+
     /// Rows that each step has removed.
-    pub(crate) fn counts(&self) -> &[(&'static str, u64)] {
+    pub(crate) fn counts(&self) -> &[(Cow<'static, str>, u64)] {
         &self.counts
     }
 
-    /// Rows that stay.
-    pub(crate) fn stays(&self) -> u64 {
-        let all: u64 = self.rows.iter().map(|&rows| u64::from(rows)).sum();
-        all - self.counts.iter().map(|(_, count)| count).sum::<u64>()
+    /// Rows of some parts that stay.
+    pub(crate) fn stays<'a>(&self, parts: impl IntoIterator<Item = &'a Part>) -> u64 {
+        let stays = |part: &Part| {
+            let words = self.bits.get(&part.number).into_iter().flatten();
+            let gone: u64 = words.map(|word| u64::from(word.count_ones())).sum();
+            u64::from(part.rows) - gone
+        };
+        parts.into_iter().map(stays).sum()
     }
 
-    /// Rows in each part.
-    pub(crate) fn parts(&self) -> &[u32] {
-        &self.rows
+    /// All parts.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// Where the parts are.
@@ -143,7 +219,7 @@ impl Removed {
         batch: &RecordBatch,
         audit: &mut audit::Lines<'_>,
     ) -> Vec<bool> {
-        let bits = &self.bits[part as usize];
+        let bits = &self.bits[&part];
         let rows = 0..batch.num_rows();
         rows.map(|at| {
             let row = first + at as u32;
@@ -151,8 +227,13 @@ impl Removed {
             let document = DocumentId { shard: part, row };
             let details = self.details.as_ref().filter(|_| goes);
             if let Some(detail) = details.and_then(|details| details.get(&document)) {
-                let original = self.names.get(&detail.duplicate_of).map(String::as_str);
-                audit.duplicate(at, detail.step, original, detail.similarity);
+                let DocumentId { shard, .. } = detail.duplicate_of;
+                let original = Original {
+                    id: self.names.get(&detail.duplicate_of).map(String::as_str),
+                    index: self.indexes.get(&shard).cloned(),
+                };
+                let (step, _) = &self.counts[detail.step];
+                audit.duplicate(at, step, &original, detail.similarity);
             }
             !goes
         })
@@ -165,14 +246,16 @@ impl Removed {
 
     fn is_removed(&self, document: DocumentId) -> bool {
         let DocumentId { shard, row } = document;
-        self.bits[shard as usize][row as usize / 64] >> (row % 64) & 1 == 1
+        self.bits[&shard][row as usize / 64] >> (row % 64) & 1 == 1
     }
 
     fn remove(&mut self, document: DocumentId, duplicate_of: DocumentId, similarity: Option<f64>) {
         let DocumentId { shard, row } = document;
-        let word = &mut self.bits[shard as usize][row as usize / 64];
+        let bits = self.bits.get_mut(&shard).expect("it is a part of these");
+        let word = &mut bits[row as usize / 64];
         let bit = 1 << (row % 64);
-        let (step, count) = self.counts.last_mut().expect("a step removes");
+        let step = self.counts.len() - 1;
+        let (_, count) = &mut self.counts[step];
         if *word & bit == 0 {
             *word |= bit;
             *count += 1;
@@ -194,7 +277,10 @@ impl Removed {
     ) -> Result<HashMap<DocumentId, String>, Error> {
         let mut names = HashMap::with_capacity(wanted.len());
         let shards: HashSet<u32> = wanted.iter().map(|document| document.shard).collect();
-        for part in (0..self.rows.len() as u32).filter(|part| shards.contains(part)) {
+        for &Part { number: part, rows } in &self.parts {
+            if !shards.contains(&part) {
+                continue;
+            }
             let mut reader = PartReader::open(&self.folder, part)?;
             let mut first = 0;
             while let Some(frame) = reader.next()? {
@@ -208,7 +294,7 @@ impl Removed {
                 }
                 first += batch.num_rows() as u32;
             }
-            if first != self.rows[part as usize] {
+            if first != rows {
                 return Err(reader.changed());
             }
         }

@@ -2,12 +2,16 @@
 
 mod arrow;
 mod broken;
+mod groups;
+mod groups_repeats;
 mod harness;
 mod images;
+mod index;
 mod passages;
 mod peers;
 mod plan;
 mod read;
+mod repeats;
 mod run;
 mod stages;
 mod write;

@@ -89,6 +89,13 @@ impl Progress {
         StepReport::of(&self.0.steps)
     }
 
+    /// Of a node that waits: the node that it waits for, and how many groups of files are missing.
+    #[getter]
+    fn waiting(&self) -> Option<(usize, u64)> {
+        let waiting = self.0.waiting?;
+        Some((waiting.node, waiting.groups))
+    }
+
     /// All of it in one line.
     fn __str__(&self) -> String {
         self.0.to_string()

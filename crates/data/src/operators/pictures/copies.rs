@@ -2,7 +2,7 @@
 
 use super::{DEDUP, Stop};
 use crate::Error;
-use crate::audit::Lines;
+use crate::audit::{Lines, Original};
 use crate::batch::{Row, columns};
 use crate::images::{ImageCopies, ImageHash};
 use crate::turnstile::{Turn, Turnstile};
@@ -71,7 +71,11 @@ impl Copies {
         let mut audit = Lines::of(turn, batch);
         for (row, id, distance) in lines {
             let similarity = 1.0 - f64::from(distance) / 64.0;
-            audit.duplicate(row, DEDUP, Some(&id), Some(similarity));
+            let original = Original {
+                id: Some(&id),
+                index: None,
+            };
+            audit.duplicate(row, DEDUP, &original, Some(similarity));
         }
         Ok(stays)
     }
