@@ -1,4 +1,4 @@
-//! Arrow arrays that Python hands in and out by the PyCapsule interface
+//! Arrow arrays that Python hands in and out by the `PyCapsule` interface
 //! (<https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html>).
 
 use std::ffi::CStr;
@@ -68,6 +68,7 @@ fn pointer<T>(object: &Bound<'_, PyAny>, name: &CStr) -> PyResult<NonNull<T>> {
     Ok(capsule.pointer_checked(Some(name))?.cast())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` calls")]
 fn refused(error: ArrowError) -> PyErr {
     PyValueError::new_err(format!("cannot read Arrow data: {error}"))
 }
