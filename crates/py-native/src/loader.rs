@@ -213,7 +213,7 @@ impl Loader {
 
     /// Ends the threads. The next batch starts them anew.
     fn close(&self, py: Python<'_>) {
-        self.inner.with(py, |loader| loader.stop());
+        self.inner.with(py, nexus_loader::Loader::stop);
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

@@ -162,7 +162,9 @@ impl fmt::Debug for Objects {
     /// Says nothing of the values of options: they may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<_> = self.options.iter().map(|(key, _)| key).collect();
-        f.debug_struct("Objects").field("options", &keys).finish()
+        f.debug_struct("Objects")
+            .field("options", &keys)
+            .finish_non_exhaustive()
     }
 }
 
@@ -218,7 +220,7 @@ impl Live {
                     Err(error) => Err(error),
                 },
             };
-            asked.map_err(|error| upload::failed(address, error))
+            asked.map_err(|error| upload::failed(address, &error))
         })
     }
 
@@ -369,7 +371,7 @@ impl Objects {
                         "read",
                         &address.name,
                         "there is no such file",
-                        error,
+                        &error,
                     )),
                 }
             })?;
@@ -418,7 +420,7 @@ impl Live {
             let mut objects = store.list(Some(&prefix));
             while let Some(meta) = next(&mut objects).await {
                 let meta = meta.map_err(|error| {
-                    refused("list", &address.name, "there is no such bucket", error)
+                    refused("list", &address.name, "there is no such bucket", &error)
                 })?;
                 let key = meta.location.to_string();
                 if selection.id(&key).is_some() || key.ends_with(WRITING) {

@@ -104,7 +104,7 @@ impl Request {
             ..GetOptions::default()
         };
         let answer = self.store.get_opts(&self.path, options).await;
-        let answer = answer.map_err(|error| self.refused(error))?;
+        let answer = answer.map_err(|error| self.refused(&error))?;
         let version = Version::of(&answer.meta);
         let known = self.version.as_ref();
         if known.is_some_and(|known| !known.is(&version)) {
@@ -127,7 +127,7 @@ impl Request {
     async fn collect(&self, mut answer: Chunks, expected: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         while let Some(chunk) = next(&mut answer).await {
-            let chunk = chunk.map_err(|error| self.refused(error))?;
+            let chunk = chunk.map_err(|error| self.refused(&error))?;
             if bytes.len() as u64 + chunk.len() as u64 > expected {
                 return Err(self.too_long(expected));
             }
@@ -149,7 +149,7 @@ impl Request {
         Error::new(kind, format!("cannot read `{}`: {what}", self.name))
     }
 
-    pub(crate) fn refused(&self, error: object_store::Error) -> Error {
+    pub(crate) fn refused(&self, error: &object_store::Error) -> Error {
         refused("read", &self.name, "there is no such file", error)
     }
 }
@@ -167,9 +167,14 @@ const METADATA_HOSTS: [&str; 3] = [
 ];
 
 /// The error of a server that was asked to `do` something with `name`.
-pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_store::Error) -> Error {
+pub(crate) fn refused(
+    doing: &str,
+    name: &str,
+    missing: &str,
+    error: &object_store::Error,
+) -> Error {
     use object_store::Error as Theirs;
-    let said = chain(&error);
+    let said = chain(error);
     if METADATA_HOSTS.iter().any(|host| said.contains(host)) {
         let what = "there are no credentials, and this machine is given none";
         let message = format!("cannot {doing} `{name}`: {what}");
@@ -179,7 +184,7 @@ pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_stor
              AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
         );
     }
-    let (kind, what) = match (&error, status(&said)) {
+    let (kind, what) = match (error, status(&said)) {
         (Theirs::NotFound { .. }, _) | (Theirs::Generic { .. }, Some(404)) => {
             (ErrorKind::NotFound, missing.to_owned())
         }
@@ -189,7 +194,7 @@ pub(crate) fn refused(doing: &str, name: &str, missing: &str, error: object_stor
         ),
         (Theirs::PermissionDenied { .. } | Theirs::Unauthenticated { .. }, _)
         | (Theirs::Generic { .. }, Some(401 | 403)) => (ErrorKind::Denied, refusal(&said)),
-        _ if is_without_ranges(&error, &said) => (
+        _ if is_without_ranges(error, &said) => (
             ErrorKind::Unsupported,
             "the server does not answer range requests".to_owned(),
         ),

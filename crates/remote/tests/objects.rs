@@ -223,7 +223,7 @@ fn a_run_that_waits_for_a_server_can_be_cancelled() {
     let options = RunOptions::default();
     let cancel = options.cancel.clone();
     let pipeline = Pipeline::read(address(&server, "s3", "a.jsonl"))
-        .storage(objects(&server, Duration::from_secs(600)));
+        .storage(objects(&server, Duration::from_mins(10)));
     let running = std::thread::spawn(move || pipeline.run(&options));
     cancel.cancel();
     let error = running.join().unwrap().unwrap_err();

@@ -103,15 +103,12 @@ impl Ragged {
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
         // The protocol lets a producer give its own type.
         let _ = requested_schema;
-        let ids: ArrayRef = match self.dtype {
-            DType::U16 => {
-                let ids = ScalarBuffer::from(self.ids.clone());
-                Arc::new(PrimitiveArray::<UInt16Type>::new(ids, None))
-            }
-            _ => {
-                let ids = ScalarBuffer::from(self.ids.clone());
-                Arc::new(PrimitiveArray::<UInt32Type>::new(ids, None))
-            }
+        let ids: ArrayRef = if self.dtype == DType::U16 {
+            let ids = ScalarBuffer::from(self.ids.clone());
+            Arc::new(PrimitiveArray::<UInt16Type>::new(ids, None))
+        } else {
+            let ids = ScalarBuffer::from(self.ids.clone());
+            Arc::new(PrimitiveArray::<UInt32Type>::new(ids, None))
         };
         let item = Arc::new(Field::new("item", ids.data_type().clone(), false));
         let offsets = OffsetBuffer::new(self.offsets.clone());

@@ -50,7 +50,7 @@ impl Texts {
             return Err(PyTypeError::new_err(message));
         }
         if let Some(arrays) = arrays(texts)? {
-            let columns = arrays.iter().map(|array| Column::new(array));
+            let columns = arrays.iter().map(Column::new);
             let owners: PyResult<_> = columns.map(|column| column.map(Owner::Column)).collect();
             return owners.map(Self);
         }

@@ -89,9 +89,10 @@ impl Folder {
         let all = whole.iter().chain(&mark);
         let appeared: Vec<_> = all.map(|whole| whole.address.clone()).collect();
         self.live.wait_to_the_end(async {
-            let unmarked = match old.contains(&self.mark) {
-                true => self.delete(&marked).await,
-                false => Ok(()),
+            let unmarked = if old.contains(&self.mark) {
+                self.delete(&marked).await
+            } else {
+                Ok(())
             };
             let is_old_there = unmarked.is_err();
             let mut result = complete(whole, unmarked).await;
@@ -123,13 +124,13 @@ impl Folder {
         let address = self.file(WRITING);
         let note = PutPayload::from_static(b"{\"complete\": false}\n");
         let put = self.store.put(&address.path()?, note).await;
-        put.map(drop).map_err(|error| failed(&address, error))
+        put.map(drop).map_err(|error| failed(&address, &error))
     }
 
     async fn delete(&self, address: &Address) -> Result<(), Error> {
         match self.store.delete(&address.path()?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(failed(address, error)),
+            Err(error) => Err(failed(address, &error)),
         }
     }
 }

@@ -156,9 +156,8 @@ async fn at_once(
         match forward(request, &mut chunks, &mut start, size, sender).await {
             Ok(true) => return Ok(()),
             Ok(false) if start == size => return Ok(()),
-            Ok(false) => failures += 1,
             Err(error) if error.kind() == ErrorKind::Corrupt => return Err(error),
-            Err(_) => failures += 1,
+            Ok(false) | Err(_) => failures += 1,
         }
         if start > before {
             failures = 1;
@@ -197,7 +196,7 @@ async fn forward(
         }
         match chunk {
             None => return Ok(false),
-            Some(Err(error)) => return Err(request.refused(error)),
+            Some(Err(error)) => return Err(request.refused(&error)),
             Some(Ok(_)) => {}
         }
     }

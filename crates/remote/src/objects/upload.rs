@@ -38,7 +38,8 @@ impl Whole {
                 store.put(&path, PutPayload::from_bytes(bytes)).await
             }
         };
-        done.map(drop).map_err(|error| failed(&self.address, error))
+        done.map(drop)
+            .map_err(|error| failed(&self.address, &error))
     }
 
     /// Takes it away. What cannot be taken away is left to the rules of the bucket.
@@ -75,7 +76,7 @@ pub(super) struct Upload {
     store: Arc<dyn ObjectStore>,
     address: Address,
     /// There from the first part on, until it is completed, handed to the folder or aborted.
-    upload: Option<Box<dyn MultipartUpload>>,
+    sent: Option<Box<dyn MultipartUpload>>,
     buffer: Vec<u8>,
     parts: usize,
     under_way: JoinSet<Result<(), object_store::Error>>,
@@ -103,7 +104,7 @@ impl Upload {
             live: live.clone(),
             store: live.store(address)?,
             address: address.clone(),
-            upload: None,
+            sent: None,
             buffer: Vec::new(),
             parts: 0,
             under_way: JoinSet::new(),
@@ -124,13 +125,13 @@ impl Upload {
             );
         }
         let bytes = Bytes::from(std::mem::take(&mut self.buffer));
-        let upload = match &mut self.upload {
+        let upload = match &mut self.sent {
             Some(upload) => upload,
             none => {
                 let path = self.address.path()?;
                 let upload = self.live.wait(async {
                     let upload = self.store.put_multipart(&path).await;
-                    upload.map_err(|error| failed(&self.address, error))
+                    upload.map_err(|error| failed(&self.address, &error))
                 })?;
                 none.insert(upload)
             }
@@ -148,7 +149,7 @@ impl Upload {
             while under_way.len() > most {
                 match under_way.join_next().await {
                     None | Some(Ok(Ok(()))) => {}
-                    Some(Ok(Err(error))) => return Err(failed(address, error)),
+                    Some(Ok(Err(error))) => return Err(failed(address, &error)),
                     Some(Err(error)) => {
                         let message = format!("cannot write `{}`: {error}", address.name);
                         return Err(Error::new(ErrorKind::Unavailable, message));
@@ -188,7 +189,7 @@ impl Upload {
         let Some(folder) = folder else {
             return self.complete();
         };
-        if let Some(upload) = self.upload.take() {
+        if let Some(upload) = self.sent.take() {
             let address = self.address.clone();
             let content = Content::Parts(upload);
             lock(&folder).whole.push(Whole { address, content });
@@ -198,12 +199,13 @@ impl Upload {
 
     /// Lets it appear; when that fails, it is aborted.
     fn complete(mut self) -> Result<(), Error> {
-        if let Some(upload) = &mut self.upload {
+        if let Some(upload) = &mut self.sent {
             self.live.wait(async {
                 let done = upload.complete().await;
-                done.map(drop).map_err(|error| failed(&self.address, error))
+                done.map(drop)
+                    .map_err(|error| failed(&self.address, &error))
             })?;
-            self.upload = None;
+            self.sent = None;
         }
         Ok(())
     }
@@ -214,7 +216,7 @@ fn lock(folder: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
 }
 
 /// The error of a write.
-pub(super) fn failed(address: &Address, error: object_store::Error) -> Error {
+pub(super) fn failed(address: &Address, error: &object_store::Error) -> Error {
     refused("write", &address.name, "there is no such bucket", error)
 }
 
@@ -247,7 +249,7 @@ impl NewFile for Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        let Some(mut upload) = self.upload.take() else {
+        let Some(mut upload) = self.sent.take() else {
             return;
         };
         self.under_way.abort_all();

@@ -234,6 +234,19 @@ impl Shared {
         if let Behaviour::WrongRange = self.behaviour {
             range.start += 1;
         }
+        self.answer_range(stream, &bytes, range, &tag_line, first)
+    }
+}
+
+impl Shared {
+    fn answer_range(
+        &self,
+        stream: &TcpStream,
+        bytes: &[u8],
+        range: Range<usize>,
+        tag_line: &str,
+        first: bool,
+    ) -> std::io::Result<()> {
         let body = &bytes[range.clone()];
         if let Behaviour::Endless = self.behaviour {
             let (start, last, size) = (range.start, range.end - 1, bytes.len());
@@ -260,9 +273,7 @@ impl Shared {
         let body = if short { &body[..body.len() / 2] } else { body };
         (&mut &*stream).write_all(body)
     }
-}
 
-impl Shared {
     fn answer_whole(
         &self,
         mut stream: &TcpStream,

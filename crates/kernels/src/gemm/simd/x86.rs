@@ -26,30 +26,37 @@ macro_rules! register {
 
             #[inline(always)]
             fn zero() -> Self {
+                // SAFETY: as of every block.
                 Self(unsafe { $zero() })
             }
             #[inline(always)]
             fn splat(value: $item) -> Self {
+                // SAFETY: as of every block.
                 Self(unsafe { $splat(value) })
             }
             #[inline(always)]
             fn add_product(self, a: Self, b: Self) -> Self {
+                // SAFETY: as of every block.
                 Self(unsafe { $fma(a.0, b.0, self.0) })
             }
             #[inline(always)]
             fn mul(self, other: Self) -> Self {
+                // SAFETY: as of every block.
                 Self(unsafe { $mul(self.0, other.0) })
             }
             #[inline(always)]
             fn add(self, other: Self) -> Self {
+                // SAFETY: as of every block.
                 Self(unsafe { $add(self.0, other.0) })
             }
             #[inline(always)]
             unsafe fn load(from: *const $item) -> Self {
+                // SAFETY: as of every block.
                 Self(unsafe { $load(from) })
             }
             #[inline(always)]
             unsafe fn store(self, to: *mut $item) {
+                // SAFETY: as of every block.
                 unsafe { $store(to, self.0) }
             }
             $($more)?
