@@ -118,6 +118,7 @@ fn array(object: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     import(array, &data_type).map_err(invalid)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` calls")]
 fn invalid(error: ArrowError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
@@ -145,20 +146,16 @@ fn pointer(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<*mut c_void> {
 
 /// A stream of another library.
 struct Stream {
-    stream: FFI_ArrowArrayStream,
+    foreign: FFI_ArrowArrayStream,
     data_type: DataType,
     is_done: bool,
 }
 
 impl Stream {
     fn open(mut stream: FFI_ArrowArrayStream) -> Result<Self, ArrowError> {
-        let get_schema = match (stream.release(), stream.get_schema()) {
-            (Some(_), Some(get_schema)) => get_schema,
-            _ => {
-                return Err(broken(
-                    "the stream is released, or used up by another reader",
-                ));
-            }
+        let (Some(_), Some(get_schema)) = (stream.release(), stream.get_schema()) else {
+            let what = "the stream is released, or used up by another reader";
+            return Err(broken(what));
         };
         let mut schema = FFI_ArrowSchema::empty();
         // SAFETY: the stream is not released, and the structure that it fills is empty.
@@ -168,21 +165,21 @@ impl Stream {
         }
         let data_type = data_type(&schema)?;
         Ok(Self {
-            stream,
+            foreign: stream,
             data_type,
             is_done: false,
         })
     }
 
     fn next_array(&mut self) -> Result<Option<ArrayRef>, ArrowError> {
-        let get_next = self.stream.get_next();
+        let get_next = self.foreign.get_next();
         let get_next = get_next.ok_or_else(|| broken("the stream cannot be read"))?;
         let mut array = FFI_ArrowArray::empty();
         // SAFETY: the stream is not released, for it is only when dropped; the structure that it fills
         // is empty. The producer takes the interpreter's lock itself where it needs it.
-        let code = unsafe { get_next(&raw mut self.stream, &raw mut array) };
+        let code = unsafe { get_next(&raw mut self.foreign, &raw mut array) };
         if code != 0 {
-            return Err(last_error(&mut self.stream, code));
+            return Err(last_error(&mut self.foreign, code));
         }
         if array.is_released() {
             return Ok(None);
@@ -319,10 +316,15 @@ fn check_sizes(array: &FFI_ArrowArray, data_type: &DataType) -> Result<(), Arrow
         }
         DataType::Utf8View | DataType::BinaryView => {
             let buffers = array.num_buffers();
-            let sizes = array.buffer(buffers - 1).cast::<i64>();
+            let sizes = array.buffer(buffers - 1);
             for at in 0..buffers - 3 {
                 // SAFETY: the last buffer has a number for each but the first two and itself.
-                let size = (!sizes.is_null()).then(|| unsafe { sizes.add(at).read_unaligned() });
+                let size = (!sizes.is_null()).then(|| unsafe {
+                    sizes
+                        .add(at * size_of::<i64>())
+                        .cast::<i64>()
+                        .read_unaligned()
+                });
                 if size.is_none_or(|size| size < 0) {
                     return Err(broken("a buffer of texts has no size"));
                 }
