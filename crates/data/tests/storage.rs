@@ -284,3 +284,17 @@ fn an_address_without_a_storage_is_refused() {
         assert!(error.hint().unwrap().contains(hint), "{error:?}");
     }
 }
+
+#[test]
+fn a_work_folder_is_one_of_a_file_system() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "a text").unwrap();
+    let options = RunOptions {
+        work: Some("s3://bucket/work".into()),
+        resume: true,
+        ..RunOptions::default()
+    };
+    let error = Pipeline::read(folder.path()).run(&options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("cannot be a work folder"));
+}
