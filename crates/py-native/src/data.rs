@@ -301,7 +301,7 @@ impl Pipeline {
     /// Keeps the rows for which `function` is true.
     #[pyo3(signature = (function, /))]
     fn filter(&self, function: Py<PyAny>) -> Self {
-        let keep = move |batch: &RecordBatch| {
+        let keep = move |batch: &arrow_array::RecordBatch| {
             Python::attach(|py| -> PyResult<Vec<bool>> {
                 let columns = Columns::new(py, batch)?;
                 (0..batch.num_rows())
