@@ -10,7 +10,7 @@ use crate::operators::{
     KeepFn, Map, MapBatches, MapFn, MinChars, Operator, SPECIAL_TOKENS, Stop, Tokenize,
 };
 use crate::output::{Output, Target};
-use crate::sink::Writer;
+use crate::sink::{Encoder, Writer};
 use crate::source::{BatchLimit, Batches, Reader};
 use crate::stages::{self, Decision, Repeats, Shared, Stage, Use, Work};
 use crate::storage::{LocalStorage, Storage};
@@ -474,8 +474,7 @@ impl Pipeline {
     /// # Panics
     /// When a function panics.
     pub fn run(&self, options: &RunOptions) -> Result<Report, Error> {
-        let is_first = options.node.is_none_or(Node::is_first);
-        let sink = |output: Option<Writer>| match output.filter(|_| is_first) {
+        let sink = |output: Option<Writer>| match output {
             Some(output) => Sink::Write(output),
             None => Sink::Nothing,
         };
@@ -585,6 +584,11 @@ impl Pipeline {
         for (what, path) in [("rejects", &self.rejects), ("the audit", &self.audit)] {
             check_local(&storage, what, path.as_deref())?;
         }
+        if let Some(work) = options.work.as_ref().filter(|work| !storage.is_local(work)) {
+            let message = format!("`{}` cannot be a work folder", work.display());
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with_hint("give a folder of a file system, which nodes may share"));
+        }
         let reader = match &self.source {
             Source::Path(path) => Reader::files(path, &storage, limit, self.image_column())?,
             Source::Table(table) => Reader::table(table, limit, self.image_column())?,
@@ -612,12 +616,15 @@ impl Pipeline {
         };
         let write = |target: Target| {
             let schema = trial.as_ref().map(RecordBatch::schema);
-            let writer = Writer::create(target, &storage, schema.as_ref())?;
             // A column without a form in the format is known before the first file is read.
-            trial.map_or(Ok(()), |batch| writer.encoder().encode(batch).map(drop))?;
-            Ok::<_, Error>(writer)
+            trial.map_or(Ok(()), |batch| {
+                Encoder::new(&target).encode(batch).map(drop)
+            })?;
+            let is_writer = options.node.is_none_or(Node::is_first);
+            let create = || Writer::create(target, &storage, schema.as_ref());
+            is_writer.then(create).transpose()
         };
-        let sink = sink(target.map(write).transpose()?);
+        let sink = sink(target.map(write).transpose()?.flatten());
         let start = Instant::now();
         let mut report = match work {
             None => stages::run_one(reader, &all[0], sink, &shared)?,

@@ -7,6 +7,7 @@
 //! again; several nodes share the groups. A run that nobody goes on with, and that is alone, has one group.
 
 mod cuts;
+mod decision;
 mod gather;
 mod index;
 mod notes;
@@ -29,7 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use cuts::{CUTS, Cut, CutsReader};
-pub(crate) use gather::{Decision, Gather, Gathered, Gatherer};
+pub(crate) use decision::Decision;
+pub(crate) use gather::{Gather, Gathered, Gatherer};
 pub(crate) use parts::{Frame, Part, PartReader, decode};
 pub(crate) use removed::Removed;
 pub(crate) use repeats::Repeats;

@@ -1,7 +1,7 @@
 //! Pipelines over a storage that is not the file system: one in memory, which can be told to fail.
 
 use nexus_data::storage::{Listing, NewFile, NewFolder, Ranges, Selection, Storage, StoredFile};
-use nexus_data::{Cancel, Error, ErrorKind, Format, Output, Pipeline, RunOptions};
+use nexus_data::{Cancel, Error, ErrorKind, Format, Node, Output, Pipeline, RunOptions};
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
 use std::path::Path;
@@ -97,7 +97,7 @@ impl Storage for Memory {
     }
 
     fn is_local(&self, path: &Path) -> bool {
-        !path.starts_with("memory:")
+        !path.to_string_lossy().starts_with("memory:")
     }
 
     fn list(&self, root: &Path, listing: &mut Listing) -> Result<(), Error> {
@@ -283,4 +283,68 @@ fn an_address_without_a_storage_is_refused() {
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
         assert!(error.hint().unwrap().contains(hint), "{error:?}");
     }
+}
+
+#[test]
+fn nodes_share_a_folder_here_and_write_through_a_storage() {
+    let memory = Memory::with(&[
+        ("in/a.jsonl", lines(500)),
+        ("in/b.jsonl", lines(300)),
+        ("in/c.txt", b"text".to_vec()),
+    ]);
+    let output = |name: &str| {
+        Output::new(name)
+            .format(Format::Parquet)
+            .shard_size_bytes(1 << 12)
+    };
+    let pipeline = |name: &str| {
+        let read = Pipeline::read("memory:in").storage(memory.clone());
+        read.dedup_exact().write(output(name))
+    };
+    let work = tempfile::tempdir().unwrap();
+    let options = |node| RunOptions {
+        resume: true,
+        node,
+        work: Some(work.path().join(if node.is_none() { "one" } else { "two" })),
+        group_size_bytes: Some(1),
+        ..RunOptions::default()
+    };
+    let node = |index| options(Some(Node::new(index, 2).unwrap()));
+    assert_eq!(
+        pipeline("memory:one").run(&options(None)).unwrap().rows(),
+        501
+    );
+    let shared = pipeline("memory:two");
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| shared.run(&node(1)));
+        let reports = [shared.run(&node(0)), second.join().unwrap()];
+        for report in reports {
+            assert_eq!(report.unwrap().rows(), 501);
+        }
+    });
+    let written = |folder: &str| {
+        let names = memory.names().into_iter();
+        let names = names.filter(|name| name.starts_with(folder));
+        let files = names.map(|name| {
+            let bytes = memory.bytes(Path::new(&name)).unwrap();
+            (name[folder.len()..].to_owned(), bytes)
+        });
+        files.collect::<Vec<_>>()
+    };
+    assert_eq!(written("memory:one"), written("memory:two"));
+    assert!(written("memory:one").len() > 2);
+}
+
+#[test]
+fn a_work_folder_is_one_of_a_file_system() {
+    let memory = Memory::with(&[("in/a.jsonl", lines(5))]);
+    let options = RunOptions {
+        work: Some("memory:work".into()),
+        resume: true,
+        ..RunOptions::default()
+    };
+    let read = Pipeline::read("memory:in").storage(memory);
+    let error = read.run(&options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("cannot be a work folder"));
 }

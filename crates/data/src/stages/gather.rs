@@ -1,12 +1,12 @@
 //! The end of a stage: rows are put aside, and what says which of them are copies goes to
 //! `nexus-dedup`, until all rows are known.
 
-use super::index::{self, Inner, NamesWriter, Stored, Wanted};
+use super::decision::Decision;
+use super::index::{self, Inner, NamesWriter};
 use super::parts::{self, Part, PartWriter};
 use super::removed::Removed;
-use super::repeats::{Finder, Known, Repeats, Store, StorePart};
+use super::repeats::{Finder, Known, Store, StorePart};
 use crate::batch::{columns, strings};
-use crate::duplicates::{ExactCopies, NearCopies};
 use crate::limits::PART_SIZE;
 use crate::operators::Stop;
 use crate::turnstile::{Closed, Turn, Turnstile};
@@ -20,79 +20,21 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Steps that decide when all rows are known, as they follow each other in a plan. None of them: rows
-/// are put aside so that the work on them is not lost.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Decision {
-    pub(crate) exact: Option<ExactCopies>,
-    pub(crate) near: Option<NearCopies>,
-    /// Alone, where there is one.
-    pub(crate) repeats: Option<Repeats>,
-    /// What `exact` is compared with.
-    pub(crate) exact_indexes: Vec<Stored>,
-    /// What `near` is compared with.
-    pub(crate) near_indexes: Vec<Stored>,
-}
-
-impl Decision {
-    /// The name of its step, the last if there are two.
-    pub(crate) fn step(&self) -> Option<&'static str> {
-        match (&self.near, &self.repeats) {
-            (_, Some(repeats)) => Some(repeats.step()),
-            (Some(_), None) => Some("dedup_near"),
-            (None, None) => self.exact.as_ref().map(|_| "dedup_exact"),
-        }
-    }
-
-    /// Opens the indexes that its steps name.
-    pub(crate) fn open_indexes(&mut self) -> Result<(), Error> {
-        if let Some(exact) = &self.exact {
-            exact.check()?;
-            let ignore_space = exact.ignore_space;
-            let wanted = Wanted::Exact { ignore_space };
-            self.exact_indexes = index::open(wanted, &exact.index, exact.write_index.as_ref())?;
-        }
-        if let Some(near) = &self.near {
-            near.check()?;
-            let wanted = Wanted::Near(near.params());
-            self.near_indexes = index::open(wanted, &near.index, near.write_index.as_ref())?;
-        }
-        Ok(())
-    }
-
-    /// Tells its indexes from those with other documents.
-    pub(crate) fn fingerprints(&self) -> Result<Vec<u64>, Error> {
-        let indexes = self.exact_indexes.iter().chain(&self.near_indexes);
-        indexes.map(Stored::fingerprint).collect()
-    }
-
-    /// Whether an index is written.
-    pub(super) fn writes_index(&self) -> bool {
-        let exact = self.exact.as_ref();
-        let near = self.near.as_ref();
-        exact.is_some_and(|exact| exact.write_index.is_some())
-            || near.is_some_and(|near| near.write_index.is_some())
-    }
-
-    /// What is decided, for people.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
-        let exact = self.exact.as_ref();
-        let exact = exact.map(|exact| format!("all documents: dedup_exact, {exact:?}"));
-        let near = self.near.as_ref();
-        let near = near.map(|near| format!("all documents: dedup_near, {near:?}"));
-        let repeats = self.repeats.as_ref().map(|repeats| match repeats {
-            Repeats::Lines(settings) => format!("all documents: {}, {settings:?}", repeats.step()),
-            Repeats::Substrings(settings, _) => {
-                format!("all documents: {}, {settings:?}", repeats.step())
-            }
-        });
-        exact.into_iter().chain(near).chain(repeats)
-    }
-}
-
 /// Bytes of one band of a signature, and of one hash, as `nexus-dedup` spills them.
 const BAND_SIZE: usize = 12;
 pub(super) const HASH_SIZE: usize = 20;
+
+/// What is known of the rows of a batch.
+pub(crate) struct Gathered {
+    frame: Vec<u8>,
+    rows: usize,
+    hashes: Vec<u128>,
+    /// None for a copy of an earlier row.
+    signatures: Vec<Option<(Signature, Option<ShingleSet>)>>,
+    known: Option<Known>,
+    /// The ids, where an index is written.
+    names: Vec<u8>,
+}
 
 impl Gathered {
     /// Bytes that it takes in the work folder.
@@ -111,18 +53,6 @@ impl Gathered {
     pub(crate) fn into_batch(mut self) -> Result<RecordBatch, Error> {
         parts::decode(self.frame.split_off(parts::HEADER_SIZE))
     }
-}
-
-/// What is known of the rows of a batch.
-pub(crate) struct Gathered {
-    frame: Vec<u8>,
-    rows: usize,
-    hashes: Vec<u128>,
-    /// None for a copy of an earlier row.
-    signatures: Vec<Option<(Signature, Option<ShingleSet>)>>,
-    known: Option<Known>,
-    /// The ids, where an index is written.
-    names: Vec<u8>,
 }
 
 /// Finds out what there is to know of rows, on any thread.
@@ -545,7 +475,7 @@ pub(super) fn failed(step: &str, error: nexus_dedup::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::duplicates::Keep;
+    use crate::duplicates::{ExactCopies, Keep, NearCopies};
     use arrow_array::{ArrayRef, StringArray};
 
     /// The rows that stay of documents with these ids and texts.

@@ -9,8 +9,10 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, SchemaRef};
 use nexus_data::{
-    ArrowTable, ErrorKind, NearCopies, Pipeline, Progressed, RunOptions, SAMPLE_SIZE,
+    ArrowTable, ErrorKind, NearCopies, Node, Pipeline, Progressed, RepeatedLines, RunOptions,
+    SAMPLE_SIZE,
 };
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 fn table(batches: Vec<Result<RecordBatch, &'static str>>, schema: SchemaRef) -> ArrowTable {
@@ -103,13 +105,15 @@ fn an_error_of_a_table_ends_the_run_behind_what_came_before() {
     };
     let pipeline = Pipeline::from_arrow(table(vec![Ok(one.clone())], one.schema()));
     let pipeline = pipeline.dedup_near(NearCopies::default());
-    assert!(
-        pipeline
-            .run(&resumed)
-            .unwrap_err()
-            .to_string()
-            .contains("cannot be resumed")
-    );
+    let shared = RunOptions {
+        resume: false,
+        node: Some(Node::new(1, 2).unwrap()),
+        ..resumed.clone()
+    };
+    for options in [resumed, shared] {
+        let error = pipeline.run(&options).unwrap_err().to_string();
+        assert!(error.contains("cannot be resumed or shared"), "{error}");
+    }
     assert_eq!(pipeline.run(&RunOptions::default()).unwrap().rows(), 1);
     let estimate = pipeline
         .estimate(&RunOptions::default(), SAMPLE_SIZE)
@@ -209,6 +213,112 @@ fn progress_tells_stages_steps_and_what_is_left() {
         text.contains("300 rows, 100 duplicates, 0 rejected, 0 files skipped, "),
         "{text}"
     );
+}
+
+#[test]
+fn progress_adds_up_over_groups_and_leaves_out_what_was_done_before() {
+    let files: Vec<_> = (0..8)
+        .map(|file| {
+            let line = |row| format!("{{\"text\": \"number {file} of {}\"}}\n", row % 5);
+            (
+                format!("{file}.jsonl"),
+                (0..10).map(line).collect::<String>(),
+            )
+        })
+        .collect();
+    let total: u64 = files.iter().map(|(_, text)| text.len() as u64).sum();
+    let files: Vec<_> = (files.iter())
+        .map(|(name, text)| (name.as_str(), text.as_bytes()))
+        .collect();
+    let folder = folder(&files);
+    let work = tempfile::tempdir().unwrap();
+    let seen: Arc<Mutex<Vec<Progressed>>> = Arc::default();
+    let keep = seen.clone();
+    let options = RunOptions {
+        progress: Some(Arc::new(move |now| keep.lock().unwrap().push(now))),
+        resume: true,
+        work: Some(work.path().join("work")),
+        group_size_bytes: Some(10_000),
+        ..options(1, 10)
+    };
+    // The sixth batch and those behind it fail once, which are of the second group.
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = calls.clone();
+    let pipeline = Pipeline::read(folder.path())
+        .map_batches("hook", move |batch| {
+            let fails = batch.num_rows() > 0 && count.fetch_add(1, Relaxed) == 5;
+            if fails {
+                Err("killed".into())
+            } else {
+                Ok(batch)
+            }
+        })
+        .dedup_exact()
+        .clean();
+    pipeline.run(&options).unwrap_err();
+    let killed = seen.lock().unwrap().pop().unwrap();
+    assert_eq!((killed.stage, killed.stages), (1, 3));
+    seen.lock().unwrap().clear();
+    let report = pipeline.run(&options).unwrap();
+    assert_eq!(report.rows(), 40);
+    let seen = seen.lock().unwrap();
+    let last = |stage| seen.iter().rfind(|now| now.stage == stage).unwrap();
+    let (first, second, third) = (last(1), last(2), last(3));
+    assert_eq!((first.bytes, first.bytes_total), (total, Some(total)));
+    assert_eq!(first.fraction(), Some(1.0));
+    // The group that was through it is not read again.
+    assert!((1..80).contains(&first.rows_read), "{first:?}");
+    assert!((1..total).contains(&first.stage_bytes), "{first:?}");
+    assert_eq!(first.steps[0].rows_out, first.rows_read);
+    assert_eq!(first.seconds_left(), Some(0.0));
+    assert_eq!((second.rows_read, second.rows_total), (40, Some(40)));
+    assert_eq!(second.steps[1].rows_in, 40);
+    assert_eq!((third.rows_read, third.rows_total), (40, Some(40)));
+    assert!(seen.iter().all(|now| now.bytes <= total && now.stages == 3));
+}
+
+#[test]
+fn an_estimate_knows_the_steps_that_decide() {
+    let folder = folder(&[
+        ("a.txt", b"One line.\nTwo."),
+        ("b.txt", b"One line.\nThree."),
+    ]);
+    let all = RepeatedLines {
+        min_doc_words: None,
+        min_num_sentences: None,
+        min_words: 1,
+        ..RepeatedLines::default()
+    };
+    let pipeline = Pipeline::read(folder.path()).dedup_lines(all).min_chars(3);
+    let names = |options: &RunOptions| {
+        let estimate = pipeline.estimate(options, SAMPLE_SIZE).unwrap();
+        assert_eq!(estimate.kept.value, 2.0);
+        assert!(estimate.work_bytes.value > 0.0);
+        let steps = estimate.steps.into_iter();
+        steps
+            .map(|step| (step.stage, step.name))
+            .collect::<Vec<_>>()
+    };
+    let expected = |names: &[(usize, &str)]| {
+        let names = names.iter();
+        names
+            .map(|&(stage, name)| (stage, name.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let one = [
+        (1, "read"),
+        (1, "dedup_lines"),
+        (2, "read again"),
+        (2, "dedup_lines"),
+        (2, "min_chars"),
+    ];
+    assert_eq!(names(&RunOptions::default()), expected(&one));
+    let resume = RunOptions {
+        resume: true,
+        ..RunOptions::default()
+    };
+    let more = [(2, "put aside"), (3, "read again")];
+    assert_eq!(names(&resume), expected(&[&one[..], &more].concat()));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field};
 use nexus_data::{
-    ErrorKind, Format, ImageCopies, ImageHash, ImageRules, ImageTensors, Output, Pipeline,
+    ErrorKind, Format, ImageCopies, ImageHash, ImageRules, ImageTensors, Node, Output, Pipeline,
     PixelType, Report, RunOptions, columns,
 };
 use nexus_image::{Frame, Layout, Limits, SampleKey, Scratch, Transform, TransformOptions};
@@ -739,6 +739,12 @@ fn plans_say_what_is_wrong_with_steps_about_images() {
             "step `images` stands behind `dedup_near`",
         ),
         (
+            read()
+                .dedup_lines(nexus_data::RepeatedLines::default())
+                .images(any()),
+            "step `images` stands behind `dedup_lines`",
+        ),
+        (
             read().images(ImageRules {
                 max_aspect: Some(0.5),
                 ..any()
@@ -777,6 +783,48 @@ fn plans_say_what_is_wrong_with_steps_about_images() {
         let found = error(&pipeline);
         assert!(found.to_string().contains(message), "{found}");
     }
+}
+
+#[test]
+fn images_go_on_in_groups_but_their_copies_do_not() {
+    let source = folder(&[
+        ("a.png", &image("rgb.png")),
+        ("b.png", &image("rgb.png")[..99]),
+        ("c/d.png", &image("rgb.png")),
+        ("c/e.png", b"no image"),
+    ]);
+    let work = tempfile::tempdir().unwrap();
+    let node = |index| RunOptions {
+        node: Some(Node::new(index, 2).unwrap()),
+        work: Some(work.path().join("nodes")),
+        ..options(1, 10)
+    };
+    let resume = RunOptions {
+        resume: true,
+        work: Some(work.path().join("resume")),
+        group_size_bytes: Some(1),
+        ..options(2, 1)
+    };
+    let copies = Pipeline::read(source.path())
+        .images(any())
+        .dedup_images(ImageCopies::default());
+    for options in [&resume, &node(0)] {
+        let found = copies.run(options).unwrap_err();
+        assert!(
+            found.to_string().contains("cannot be resumed or shared"),
+            "{found}"
+        );
+        assert!(found.hint().unwrap().contains("without resume and node"));
+    }
+    let whole = tempfile::tempdir().unwrap();
+    let run = |name: &str, options: &RunOptions| {
+        let images = Pipeline::read(source.path()).images(any());
+        let path = whole.path().join(name);
+        let report = images.write(&path).run(options).unwrap();
+        assert_eq!((report.rows(), report.rejected.count), (2, 2));
+        std::fs::read(path).unwrap()
+    };
+    assert_eq!(run("a.parquet", &options(2, 10)), run("b.parquet", &resume));
 }
 
 #[test]
