@@ -169,7 +169,10 @@ impl Writer {
         if let (Format::Mds, Some(schema)) = (self.target.format, &self.schema) {
             mds::write_index(self.file("index.json")?, schema, &self.finished)?;
         }
-        self.folder.map_or(Ok(()), |folder| folder.commit())
+        match self.folder {
+            Some(folder) => folder.commit(),
+            None => Ok(()),
+        }
     }
 
     /// The name of the shard under construction; that of the output when it is one file.
@@ -191,14 +194,12 @@ impl Writer {
 
     /// A new file of the output.
     fn file(&self, name: &str) -> Result<OutFile, Error> {
-        let (path, file) = match &self.folder {
-            Some(folder) => (self.target.path.join(name), folder.create(name)?),
-            None => {
-                let path = self.beside(name);
-                let file = self.storage.create(&path)?;
-                (path, file)
-            }
-        };
+        if let Some(folder) = &self.folder {
+            let path = self.target.path.join(name);
+            return Ok(OutFile::new(path, folder.create(name)?));
+        }
+        let path = self.beside(name);
+        let file = self.storage.create(&path)?;
         Ok(OutFile::new(path, file))
     }
 

@@ -23,7 +23,7 @@ enum Action {
     Read,
     Operator(Box<dyn Operator>),
     /// Rows wait for all others.
-    Gather(Gatherer),
+    Gather(Box<Gatherer>),
     /// What has waited is read; done together with `Gather`.
     TakeBack,
     Write(Encoder, Format),
@@ -49,7 +49,7 @@ impl Track {
             }
             if let Some(decision) = stage.decision {
                 let step = decision.step().unwrap_or("put aside");
-                let gather = Action::Gather(Gatherer::new(decision, memory_size));
+                let gather = Action::Gather(Box::new(Gatherer::new(decision, memory_size)));
                 stations.push(Station::new(number, step, gather));
                 stations.push(Station::new(number + 1, "read again", Action::TakeBack));
             }

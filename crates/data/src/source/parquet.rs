@@ -82,7 +82,7 @@ impl Groups {
             group
                 .columns()
                 .iter()
-                .map(|column| column.byte_range())
+                .map(parquet::file::metadata::ColumnChunkMetaData::byte_range)
                 .map(|(start, size)| (start, start.saturating_add(size))),
         );
         Some(self.open_rest())

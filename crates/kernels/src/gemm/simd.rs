@@ -296,6 +296,7 @@ macro_rules! shells {
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn dots(it: &MatVec<$item>) {
+                // SAFETY: as of all.
                 unsafe { matvec::dots::<$register>(it) }
             }
             $(#[target_feature(enable = $features)])?
