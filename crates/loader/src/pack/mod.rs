@@ -116,7 +116,7 @@ impl Packing {
 /// # Errors
 /// `InvalidInput` when `row_len` is 0, `LimitReached` when it is more than [`ROW_LEN_MAX`] or there
 /// are more than [`DOCUMENTS_MAX`] documents or
-/// [`PIECES_MAX`](crate::limits::PIECES_MAX) pieces.
+/// [`PIECES_MAX`] pieces.
 pub fn best_fit(lengths: &[u32], row_len: usize) -> Result<Packing, Error> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = (lengths.len() / DOCUMENTS_A_THREAD).clamp(1, cores);
