@@ -1,5 +1,6 @@
 //! The cells of a column as JSON.
 
+use crate::json::write_string;
 use crate::limits::TYPE_DEPTH_MAX;
 use crate::{Error, ErrorKind};
 use arrow_array::cast::AsArray;
@@ -65,7 +66,7 @@ impl<'a> Cells<'a> {
             }
             DataType::Dictionary(_, _) => dictionary(array),
             _ => match self::text(array) {
-                Some(text) => Box::new(move |row, out| write_json(text(row), out)),
+                Some(text) => Box::new(move |row, out| write_string(text(row), out)),
                 None => numbers(array),
             },
         };

@@ -40,6 +40,7 @@ mod estimate;
 mod formatting;
 pub mod html;
 mod images;
+mod json;
 mod jsonl;
 pub mod limits;
 pub mod markdown;

@@ -1,7 +1,11 @@
 //! JSONL records.
 
+mod scan;
+
 use crate::batch::columns;
 use crate::limits::{LINE_SIZE_MAX, RECORD_KEYS_MAX};
+use memchr::memchr2;
+use scan::scan;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -39,84 +43,81 @@ impl Record {
     }
 }
 
-/// A record whose values are still as they are in the line.
-pub(crate) struct RawRecord<'a> {
-    id: Option<&'a RawValue>,
-    text: &'a RawValue,
-    others: Vec<(Cow<'a, str>, &'a RawValue)>,
+/// Reads a record. Its text is put in `text`; given are its id and its other fields.
+pub(crate) fn read(line: &[u8], text: &mut String) -> Result<(Option<String>, String), String> {
+    if line.len() > LINE_SIZE_MAX {
+        return Err(format!(
+            "the line is longer than LINE_SIZE_MAX = {LINE_SIZE_MAX} bytes"
+        ));
+    }
+    // The quick check does not say where the fault is.
+    let line = match simdutf8::basic::from_utf8(line) {
+        Ok(line) => line,
+        Err(_) => std::str::from_utf8(line).map_err(|error| format!("invalid UTF-8: {error}"))?,
+    };
+    text.clear();
+    if let Some(found) = scan(line, text)
+        && found.text.is_some()
+    {
+        return Ok((found.id.map(id_text).transpose()?, found.fields()));
+    }
+    text.clear();
+    read_any(line, text)
 }
 
-impl<'a> RawRecord<'a> {
-    pub(crate) fn parse(line: &'a [u8]) -> Result<Self, String> {
-        if line.len() > LINE_SIZE_MAX {
-            return Err(format!(
-                "the line is longer than LINE_SIZE_MAX = {LINE_SIZE_MAX} bytes"
-            ));
-        }
-        let line = std::str::from_utf8(line).map_err(|error| format!("invalid UTF-8: {error}"))?;
-        // The line number that serde_json gives is that in this one line.
-        let wrong = |error: serde_json::Error| {
-            let message = error.to_string();
-            let end = message.find(" at line ").unwrap_or(message.len());
-            format!("bad JSON in column {}: {}", error.column(), &message[..end])
-        };
-        let mut json = serde_json::Deserializer::from_str(line);
-        let entries = json.deserialize_map(Entries::default()).map_err(wrong)?;
-        json.end().map_err(wrong)?;
-        let Some(text) = entries.text else {
-            return Err("the record has no `text`".to_owned());
-        };
-        Ok(Self {
-            id: entries.id,
-            text,
-            others: entries.others,
-        })
-    }
-
-    pub(crate) fn id(&self) -> Result<Option<String>, String> {
-        self.id.map(id_text).transpose()
-    }
-
-    /// Appends the text.
-    pub(crate) fn text(&self, out: &mut String) -> Result<(), String> {
-        unescape(self.text.get(), out)
-            .ok_or_else(|| format!("`text` is no string but {}", kind(self.text)))
-    }
-
-    pub(crate) fn fields(&self) -> String {
-        object(&self.others)
-    }
+/// Reads a record whatever it looks like.
+fn read_any(line: &str, text: &mut String) -> Result<(Option<String>, String), String> {
+    // The line number that serde_json gives is that in this one line.
+    let wrong = |error: serde_json::Error| {
+        let message = error.to_string();
+        let end = message.find(" at line ").unwrap_or(message.len());
+        format!("bad JSON in column {}: {}", error.column(), &message[..end])
+    };
+    let mut json = serde_json::Deserializer::from_str(line);
+    let entries = json.deserialize_map(Entries::default()).map_err(wrong)?;
+    json.end().map_err(wrong)?;
+    let Some(found) = entries.text else {
+        return Err("the record has no `text`".to_owned());
+    };
+    let found = found.get();
+    let content = found.strip_prefix('"');
+    content
+        .and_then(|content| unescape(content, text))
+        .ok_or_else(|| format!("`text` is no string but {}", kind(found)))?;
+    let id = entries.id.map(|id| id_text(id.get())).transpose()?;
+    Ok((id, object(&entries.others)))
 }
 
 fn parse(line: &[u8]) -> Result<Record, String> {
-    let record = RawRecord::parse(line)?;
     let mut text = String::new();
-    record.text(&mut text)?;
-    Ok(Record {
-        id: record.id()?,
-        text,
-        fields: record.fields(),
-    })
+    let (id, fields) = read(line, &mut text)?;
+    Ok(Record { id, text, fields })
 }
 
-/// Appends the content of a string as it stands in JSON that has been read before; none for another
-/// value, and for a string with half of a surrogate pair.
-fn unescape(json: &str, out: &mut String) -> Option<()> {
-    let mut rest = json.strip_prefix('"')?.strip_suffix('"')?;
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        out.push_str(&rest[..at]);
+/// Appends the content of a string without control characters, which begins behind its first quote, and
+/// gives its size with the last one; none for what is no string, and for half of a surrogate pair.
+fn unescape(json: &str, out: &mut String) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = &json[at..];
+        let size = memchr2(b'"', b'\\', rest.as_bytes())?;
+        out.push_str(&rest[..size]);
+        at += size;
+        if json.as_bytes()[at] == b'"' {
+            return Some(at + 1);
+        }
         let mut size = 2;
-        out.push(match rest.as_bytes().get(at + 1)? {
+        out.push(match json.as_bytes().get(at + 1)? {
             b'n' => '\n',
             b't' => '\t',
             b'r' => '\r',
             b'b' => '\x08',
             b'f' => '\x0c',
             b'u' => {
-                let high = hex(rest, at)?;
+                let high = hex(json, at)?;
                 size = 6;
                 let code = if (0xD800..0xDC00).contains(&high) {
-                    let low = hex(rest, at + 6).filter(|low| (0xDC00..0xE000).contains(low))?;
+                    let low = hex(json, at + 6).filter(|low| (0xDC00..0xE000).contains(low))?;
                     size = 12;
                     0x1_0000 + ((high - 0xD800) << 10 | (low - 0xDC00))
                 } else {
@@ -124,18 +125,18 @@ fn unescape(json: &str, out: &mut String) -> Option<()> {
                 };
                 char::from_u32(code)?
             }
-            &byte => char::from(byte),
+            &byte @ (b'"' | b'\\' | b'/') => char::from(byte),
+            _ => return None,
         });
-        rest = &rest[at + size..];
+        at += size;
     }
-    out.push_str(rest);
-    Some(())
 }
 
 /// The code of an escape `\uXXXX` at a place.
 fn hex(text: &str, at: usize) -> Option<u32> {
     let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
-    u32::from_str_radix(digits, 16).ok()
+    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
 fn object(entries: &[(Cow<'_, str>, &RawValue)]) -> String {
@@ -169,26 +170,26 @@ pub(crate) fn parts(json: &str) -> Result<Parts, String> {
         .map_err(|error| format!("bad JSON: {error}"))?;
     let text = |text: &RawValue| {
         serde_json::from_str(text.get())
-            .map_err(|_| format!("`text` is no string but {}", kind(text)))
+            .map_err(|_| format!("`text` is no string but {}", kind(text.get())))
     };
     Ok(Parts {
-        id: entries.id.map(id_text).transpose()?,
+        id: entries.id.map(|id| id_text(id.get())).transpose()?,
         text: entries.text.map(text).transpose()?,
         fields: object(&entries.others),
     })
 }
 
 /// An id as text: a string's content, a number's digits.
-fn id_text(id: &RawValue) -> Result<String, String> {
-    match id.get().as_bytes() {
-        [b'"', ..] => serde_json::from_str(id.get()).map_err(|error| format!("bad `id`: {error}")),
-        [b'-' | b'0'..=b'9', ..] => Ok(id.get().to_owned()),
+fn id_text(id: &str) -> Result<String, String> {
+    match id.as_bytes() {
+        [b'"', ..] => serde_json::from_str(id).map_err(|error| format!("bad `id`: {error}")),
+        [b'-' | b'0'..=b'9', ..] => Ok(id.to_owned()),
         _ => Err(format!("`id` is no string and no number but {}", kind(id))),
     }
 }
 
-fn kind(value: &RawValue) -> &'static str {
-    match value.get().as_bytes() {
+fn kind(value: &str) -> &'static str {
+    match value.as_bytes() {
         [b'{', ..] => "an object",
         [b'[', ..] => "an array",
         [b'n', ..] => "null",
@@ -259,6 +260,7 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn records_keep_their_other_fields_verbatim() {
@@ -322,8 +324,41 @@ mod tests {
         ] {
             let mut out = String::from("before ");
             let expected = serde_json::from_str::<String>(json).ok();
-            let found = unescape(json, &mut out).map(|()| out["before ".len()..].to_owned());
+            let content = json.strip_prefix('"');
+            let found = content.and_then(|content| unescape(content, &mut out));
+            assert!(found.is_none_or(|size| size + 1 == json.len()), "{json}");
+            let found = found.map(|_| out["before ".len()..].to_owned());
             assert_eq!(found, expected, "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_way_finds_what_the_strict_one_finds(
+            keys in proptest::collection::vec(
+                "id|text|fields|a|b|é|k\\\\u0022|[\x00-\x22]", 0..12,
+            ),
+            values in proptest::collection::vec(
+                "\"([a-z é]{0,40}|\\\\([\"\\\\/bfnrtux]|u[0-9a-fdDX+]{4}))*\"|-?[01.e]{1,3}|null|\\[1, ?\"a\"\\]|\\{\"id\":[12]\\}|\"",
+                12,
+            ),
+            space in "[ \t\r]?",
+            cut in 0usize..400,
+        ) {
+            let entries = keys.iter().zip(&values).map(|(key, value)| {
+                format!("{space}\"{key}\"{space}:{space}{value}{space}")
+            });
+            let whole = format!("{{{}}}{space}", entries.collect::<Vec<_>>().join(","));
+            let short: String = whole.chars().take(cut).collect();
+            for line in [&whole, &short] {
+                let (mut text, mut expected_text) = (String::from("left"), String::new());
+                let found = read(line.as_bytes(), &mut text);
+                let expected = read_any(line, &mut expected_text);
+                prop_assert_eq!(&found, &expected, "{}", line);
+                if expected.is_ok() {
+                    prop_assert_eq!(&text, &expected_text, "{}", line);
+                }
+            }
         }
     }
 

@@ -2,12 +2,13 @@
 
 use crate::filter::Filter;
 use crate::hash::Table;
-use crate::lines::{count, split_feeds};
-use crate::pieces::{Counts, pieces};
+use crate::lines::{count as occurrences, split_feeds};
+use crate::pieces::{Counts, count, pieces};
 use crate::profile::Profile;
-use crate::unicode::{Classes, LETTER, count_chars};
+use crate::unicode::count_chars;
 use crate::verdict::{Reason, Verdict, drop_if, share, verdict};
 use memchr::memmem;
+use std::ops::ControlFlow;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// `the be to of and that have with`, as little-endian numbers.
@@ -57,79 +58,73 @@ impl Filter for Basic {
 
     fn judge(&self, profile: &mut Profile<'_>) -> Verdict {
         let text = profile.text();
-        let words = Words::of(text);
-        let first = words
-            .reason(text)
+        let counts = count(text);
+        let first = reason(&counts, text)
             .or_else(|| if self.lines { lines(profile) } else { None })
-            .or_else(|| drop_if(self.pairs && words.has_frequent_pair(profile), "bigram"))
+            .or_else(|| {
+                drop_if(
+                    self.pairs && has_frequent_pair(profile, counts.chars),
+                    "bigram",
+                )
+            })
             .or_else(|| drop_if(has_lorem_ipsum(profile), "lorem-ipsum"));
         verdict(first)
     }
 }
 
-/// Counts over the words between white space.
-struct Words {
-    counts: Counts,
-    lettered: usize,
-    /// Bits of the first two stop words found.
-    stops: u8,
-    /// An upper bound of the bytes that the occurrences of any one word take.
-    heaviest: u32,
+/// The first rule on words that a text breaks.
+fn reason(counts: &Counts, text: &str) -> Option<Reason> {
+    let n = counts.pieces;
+    if !(50..=100_000).contains(&n) {
+        return Some(Reason::Named("words"));
+    }
+    let length = share(counts.chars, n);
+    let ellipses = || occurrences(text, "...") + occurrences(text, "…");
+    drop_if(!(3.0..=10.0).contains(&length), "word-length")
+        .or_else(|| drop_if(share(counts.hashes, n) > 0.1, "hashes"))
+        .or_else(|| drop_if(share(ellipses(), n) > 0.1, "ellipses"))
+        .or_else(|| drop_if(share(counts.lettered, n) < 0.8, "letters"))
+        .or_else(|| drop_if(!has_stop_words(text), "stop-words"))
+}
+
+/// Whether there are two different stop words. Most texts have them in their first lines.
+fn has_stop_words(text: &str) -> bool {
+    let (bytes, mut found) = (text.as_bytes(), 0_u8);
+    pieces(text, |start, end| {
+        if end - start <= 4 {
+            found |= stop_word(head(bytes, start, end));
+        }
+        if found.count_ones() < 2 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    });
+    found.count_ones() >= 2
+}
+
+/// Whether the most frequent pair of words takes too many of the characters.
+fn has_frequent_pair(profile: &mut Profile<'_>, chars: usize) -> bool {
+    // One of the two words takes at least half of what the pair takes, so usually no pair need be
+    // counted. Bytes are at least as many as code points, and a share of nearly 0.1 is refused.
+    share(heaviest(profile.text()) as usize, chars) > 0.099 && pair_share(profile, chars) > 0.2
+}
+
+/// An upper bound of the bytes that the occurrences of any one word take.
+fn heaviest(text: &str) -> u32 {
+    let (bytes, mut weights) = (text.as_bytes(), [0_u32; BUCKETS]);
+    pieces(text, |start, end| {
+        let size = end - start;
+        let hash = (head(bytes, start, end) ^ size as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let bucket = &mut weights[(hash >> 54) as usize];
+        *bucket = bucket.saturating_add(size as u32);
+        ControlFlow::Continue(())
+    });
+    weights.into_iter().max().unwrap_or_default()
 }
 
 /// Buckets in which words of the same hash are weighed together.
 const BUCKETS: usize = 1024;
-
-impl Words {
-    fn of(text: &str) -> Self {
-        let (classes, bytes) = (Classes::get(), text.as_bytes());
-        let (mut lettered, mut stops, mut weights) = (0, 0_u8, [0_u32; BUCKETS]);
-        let counts = pieces(text, |start, end| {
-            let is_lettered = bytes[start].is_ascii_alphabetic()
-                || text[start..end]
-                    .chars()
-                    .any(|c| classes.of(c) & LETTER != 0);
-            lettered += usize::from(is_lettered);
-            let (head, size) = (head(bytes, start, end), end - start);
-            // Two are enough; most texts have them in their first lines.
-            if size <= 4 && stops & stops.wrapping_sub(1) == 0 {
-                stops |= stop_word(head);
-            }
-            let hash = (head ^ size as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let bucket = &mut weights[(hash >> 54) as usize];
-            *bucket = bucket.saturating_add(size as u32);
-        });
-        let heaviest = weights.into_iter().max().unwrap_or_default();
-        Self {
-            counts,
-            lettered,
-            stops,
-            heaviest,
-        }
-    }
-
-    fn reason(&self, text: &str) -> Option<Reason> {
-        let n = self.counts.pieces;
-        if !(50..=100_000).contains(&n) {
-            return Some(Reason::Named("words"));
-        }
-        let length = share(self.counts.chars, n);
-        let ellipses = || count(text, "...") + count(text, "…");
-        drop_if(!(3.0..=10.0).contains(&length), "word-length")
-            .or_else(|| drop_if(share(self.counts.hashes, n) > 0.1, "hashes"))
-            .or_else(|| drop_if(share(ellipses(), n) > 0.1, "ellipses"))
-            .or_else(|| drop_if(share(self.lettered, n) < 0.8, "letters"))
-            .or_else(|| drop_if(self.stops.count_ones() < 2, "stop-words"))
-    }
-
-    /// Whether the most frequent pair of words takes too many of the characters.
-    fn has_frequent_pair(&self, profile: &mut Profile<'_>) -> bool {
-        // One of the two words takes at least half of what the pair takes, so usually no pair need be
-        // counted. Bytes are at least as many as code points, and a share of nearly 0.1 is refused.
-        let chars = self.counts.chars;
-        share(self.heaviest as usize, chars) > 0.099 && pair_share(profile, chars) > 0.2
-    }
-}
 
 /// The first eight bytes of a word, padded with NUL.
 #[inline]

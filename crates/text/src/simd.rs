@@ -26,6 +26,10 @@ fn classify(block: &[u8; BLOCK]) -> Masks {
         masks.spaces |= bits(_mm_or_si128(equal(part, b' '), within(part, b'\t', 5))) << at;
         masks.leads |= bits(lead) << at;
         masks.inner |= bits(_mm_cmplt_epi8(part, _mm_set1_epi8(-0x40))) << at;
+        // A letter is one without the bit of its case too.
+        let lower = _mm_or_si128(part, _mm_set1_epi8(0x20));
+        masks.letters |= bits(within(lower, b'a', 26)) << at;
+        masks.wide |= bits(part) << at;
         masks.hashes |= bits(equal(part, b'#')) << at;
     }
     masks

@@ -3,7 +3,7 @@
 use super::lines::LineChunk;
 use crate::Reject;
 use crate::batch::{Rows, Strings};
-use crate::record::RawRecord;
+use crate::record;
 
 /// Appends a row for each record of the chunk. Blank lines are no records.
 pub(crate) fn decode(chunk: &LineChunk, rows: &mut Rows, rejects: &mut Vec<Reject>) {
@@ -23,12 +23,7 @@ pub(crate) fn decode(chunk: &LineChunk, rows: &mut Rows, rejects: &mut Vec<Rejec
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        let parsed = RawRecord::parse(bytes).and_then(|record| {
-            text.clear();
-            record.text(&mut text)?;
-            Ok((record.id()?, record.fields()))
-        });
-        match parsed {
+        match record::read(bytes, &mut text) {
             Ok((id, fields)) => {
                 let id = id.unwrap_or_else(|| format!("{}:{line}", chunk.input.id));
                 rows.ids.push(id);

@@ -26,10 +26,11 @@ impl Kernel {
             // SAFETY: there is a kernel only where the machine has AVX2.
             unsafe { avx2::affine(a, b, &first, least) }
         }
+        let digits: Vec<_> = rest.iter().map(|&hash| sieve::digits(hash)).collect();
         let tiles = a.as_chunks().0.iter().zip(b.as_chunks().0);
-        for ((sieve, (a, b)), least) in self.0.iter().zip(tiles).zip(minima.as_chunks_mut().0) {
+        for ((sieve, tile), least) in self.0.iter().zip(tiles).zip(minima.as_chunks_mut().0) {
             // SAFETY: as above.
-            unsafe { sieve.lower(a, b, rest, least) }
+            unsafe { sieve.lower(tile, (rest, &digits), least) }
         }
     }
 }

@@ -1,39 +1,51 @@
 //! Finds the few hashes that can lower a minimum of the affine family, by 32 bits of each value.
 //!
-//! With `x` in four digits of 16 bits, `(a * x + b) / p` is, up to a whole number, the sum of `digit[j] *
-//! frac(a * 2^16j / p)` and `b / p`. With 32 bits of each fraction, four multiplications of 32 bits tell
-//! a value to within 4 / 2^16 of the prime. What is not above the minimum by more is computed exactly.
-//! Of n hashes these are some ln n for each function.
+//! With `x` in three digits of 21 and 20 bits, `(a * x + b) / p` is, up to a whole number, the sum of
+//! `digit[j] * frac(a * 2^k / p)`, where `k` is the digit's place, and `b / p`. With 32 bits of each fraction,
+//! three multiplications of 32 bits tell a value to within a thousandth of the prime. What is not above the
+//! minimum by more is computed exactly. Of n hashes these are some ln n + n / 1000 for each function.
 
 use crate::affine::{PRIME, value};
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_castsi256_ps, _mm256_cmpeq_epi32, _mm256_loadu_si256,
     _mm256_min_epu32, _mm256_movemask_ps, _mm256_mullo_epi32, _mm256_set1_epi32,
-    _mm256_set1_epi64x, _mm256_shuffle_epi8,
 };
 
 /// Functions that are handled together: two vectors.
 pub(crate) const LANES: usize = 16;
 
+/// Where the digits begin.
+const PLACES: [u32; 3] = [0, 21, 41];
+
 /// How much less than a value the sum of its parts can be, in units of p / 2^32: what the fractions lack,
-/// times four digits, and what `b` lacks.
-const ERROR: u64 = 4 * 0xFFFF + 1;
+/// times the digits, and what `b` lacks.
+const ERROR: u64 = (1 << 21) + (1 << 20) + (1 << 20) + 1;
+
+/// The digits of a hash below the prime.
+pub(crate) fn digits(hash: u64) -> [u32; 3] {
+    let [_, second, third] = PLACES;
+    [
+        (hash & ((1 << second) - 1)) as u32,
+        (hash >> second & ((1 << (third - second)) - 1)) as u32,
+        (hash >> third) as u32,
+    ]
+}
 
 /// The fractions of 16 functions.
 #[derive(Clone, Debug)]
 pub(crate) struct Sieve {
     /// One for each digit.
-    fractions: [[u32; LANES]; 4],
+    fractions: [[u32; LANES]; 3],
     /// What `b` adds, and the error, so that the sum is never less than the value.
     summands: [u32; LANES],
 }
 
 impl Sieve {
     pub(crate) fn new(a: &[u64; LANES], b: &[u64; LANES]) -> Self {
-        let mut fractions = [[0; LANES]; 4];
-        for (digit, fractions) in fractions.iter_mut().enumerate() {
+        let mut fractions = [[0; LANES]; 3];
+        for (place, fractions) in PLACES.iter().zip(&mut fractions) {
             for (fraction, &a) in fractions.iter_mut().zip(a) {
-                let shifted = (u128::from(a) << (16 * digit)) % u128::from(PRIME);
+                let shifted = (u128::from(a) << place) % u128::from(PRIME);
                 *fraction = upper(shifted as u64) as u32;
             }
         }
@@ -45,44 +57,34 @@ impl Sieve {
     }
 
     /// Lowers `least` to the least value of each function, `a` and `b` being those that the sieve is
-    /// made of. The hashes are below the prime.
+    /// made of. The hashes are below the prime, and have these digits.
     #[target_feature(enable = "avx2")]
     pub(crate) fn lower(
         &self,
-        a: &[u64; LANES],
-        b: &[u64; LANES],
-        hashes: &[u64],
+        (a, b): (&[u64; LANES], &[u64; LANES]),
+        (hashes, digits): (&[u64], &[[u32; 3]]),
         least: &mut [u64; LANES],
     ) {
-        let [first, second, third, fourth] = self.fractions.each_ref().map(|lanes| load(lanes));
+        let [first, second, third] = self.fractions.each_ref().map(|lanes| load(lanes));
         let summands = load(&self.summands);
         let mut limits = least.map(limit);
         let mut limit_lanes = load(&limits);
-        // The bytes of a digit, and two that are zero.
-        let digit = |at: i32| _mm256_set1_epi32(0x8080_0100_u32 as i32 + 0x0202 * at);
-        let digits = [digit(0), digit(1), digit(2), digit(3)];
-        for &hash in hashes {
-            let x = _mm256_set1_epi64x(hash as i64);
-            let x = digits.map(|digit| _mm256_shuffle_epi8(x, digit));
+        for (&hash, digits) in hashes.iter().zip(digits) {
+            let x = digits.map(|digit| _mm256_set1_epi32(digit as i32));
             let mut candidates = 0;
             for half in 0..2 {
                 let low = _mm256_add_epi32(
                     _mm256_mullo_epi32(first[half], x[0]),
                     _mm256_mullo_epi32(second[half], x[1]),
                 );
-                let high = _mm256_add_epi32(
-                    _mm256_mullo_epi32(third[half], x[2]),
-                    _mm256_mullo_epi32(fourth[half], x[3]),
-                );
-                let sum = _mm256_add_epi32(_mm256_add_epi32(low, high), summands[half]);
+                let high = _mm256_add_epi32(_mm256_mullo_epi32(third[half], x[2]), summands[half]);
+                let sum = _mm256_add_epi32(low, high);
                 let is_candidate =
                     _mm256_cmpeq_epi32(_mm256_min_epu32(sum, limit_lanes[half]), sum);
                 let bits = _mm256_movemask_ps(_mm256_castsi256_ps(is_candidate)) as u32;
                 candidates |= bits << (8 * half);
             }
-            if candidates == 0 {
-                continue;
-            }
+            let mut is_lower = false;
             while candidates != 0 {
                 let lane = candidates.trailing_zeros() as usize;
                 candidates &= candidates - 1;
@@ -90,9 +92,12 @@ impl Sieve {
                 if value < least[lane] {
                     least[lane] = value;
                     limits[lane] = limit(value);
+                    is_lower = true;
                 }
             }
-            limit_lanes = load(&limits);
+            if is_lower {
+                limit_lanes = load(&limits);
+            }
         }
     }
 }
