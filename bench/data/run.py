@@ -229,10 +229,13 @@ def ours(name: str, venv: str, script: str, *arguments: str) -> Contestant:
         found = importlib.util.find_spec("nexus")
         if found is None or not found.submodule_search_locations:
             raise toolchain.Missing("the package nexus is not installed; ./x bench data builds it")
+        package = Path(found.submodule_search_locations[0])
         folder = bench.files / "ours"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "nexus").unlink(missing_ok=True)
-        (folder / "nexus").symlink_to(found.submodule_search_locations[0])
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        # It asks for its version, which is in its metadata.
+        for each in (package, *package.parent.glob("nexus_rs-*.dist-info")):
+            (folder / each.name).symlink_to(each)
         there = peer(name, venv, script, *arguments).command(bench)
         return ["env", f"PYTHONPATH={folder}", *there]
 
