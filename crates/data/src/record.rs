@@ -1,6 +1,7 @@
 //! JSONL records.
 
 use crate::batch::columns;
+use crate::files::Keys;
 use crate::limits::{LINE_SIZE_MAX, RECORD_KEYS_MAX};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -35,19 +36,28 @@ impl Record {
     /// # Errors
     /// What is wrong with the line, for a [`Reject`](crate::Reject).
     pub fn parse(line: &[u8]) -> Result<Self, String> {
-        parse(line)
+        let keys = Keys::default();
+        let record = RawRecord::parse(line, &keys)?;
+        let mut text = String::new();
+        record.text(&mut text)?;
+        Ok(Self {
+            id: record.id()?,
+            text,
+            fields: record.fields(),
+        })
     }
 }
 
 /// A record whose values are still as they are in the line.
 pub(crate) struct RawRecord<'a> {
+    keys: &'a Keys,
     id: Option<&'a RawValue>,
     text: &'a RawValue,
     others: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 impl<'a> RawRecord<'a> {
-    pub(crate) fn parse(line: &'a [u8]) -> Result<Self, String> {
+    pub(crate) fn parse(line: &'a [u8], keys: &'a Keys) -> Result<Self, String> {
         if line.len() > LINE_SIZE_MAX {
             return Err(format!(
                 "the line is longer than LINE_SIZE_MAX = {LINE_SIZE_MAX} bytes"
@@ -61,12 +71,13 @@ impl<'a> RawRecord<'a> {
             format!("bad JSON in column {}: {}", error.column(), &message[..end])
         };
         let mut json = serde_json::Deserializer::from_str(line);
-        let entries = json.deserialize_map(Entries::default()).map_err(wrong)?;
+        let entries = json.deserialize_map(Entries::new(keys)).map_err(wrong)?;
         json.end().map_err(wrong)?;
         let Some(text) = entries.text else {
-            return Err("the record has no `text`".to_owned());
+            return Err(format!("the record has no `{}`", keys.text));
         };
         Ok(Self {
+            keys,
             id: entries.id,
             text,
             others: entries.others,
@@ -74,29 +85,18 @@ impl<'a> RawRecord<'a> {
     }
 
     pub(crate) fn id(&self) -> Result<Option<String>, String> {
-        self.id.map(id_text).transpose()
+        self.id.map(|id| id_text(id, self.keys)).transpose()
     }
 
     /// Appends the text.
     pub(crate) fn text(&self, out: &mut String) -> Result<(), String> {
         unescape(self.text.get(), out)
-            .ok_or_else(|| format!("`text` is no string but {}", kind(self.text)))
+            .ok_or_else(|| no_text(self.text, self.keys))
     }
 
     pub(crate) fn fields(&self) -> String {
         object(&self.others)
     }
-}
-
-fn parse(line: &[u8]) -> Result<Record, String> {
-    let record = RawRecord::parse(line)?;
-    let mut text = String::new();
-    record.text(&mut text)?;
-    Ok(Record {
-        id: record.id()?,
-        text,
-        fields: record.fields(),
-    })
 }
 
 /// Appends the content of a string as it stands in JSON that has been read before; none for another
@@ -161,30 +161,38 @@ pub(crate) struct Parts {
 }
 
 /// Reads a JSON object as part of a record.
-pub(crate) fn parts(json: &str) -> Result<Parts, String> {
+pub(crate) fn parts(json: &str, keys: &Keys) -> Result<Parts, String> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let entries = deserializer
-        .deserialize_map(Entries::default())
+        .deserialize_map(Entries::new(keys))
         .and_then(|entries| deserializer.end().map(|()| entries))
         .map_err(|error| format!("bad JSON: {error}"))?;
-    let text = |text: &RawValue| {
-        serde_json::from_str(text.get())
-            .map_err(|_| format!("`text` is no string but {}", kind(text)))
-    };
+    let text =
+        |text: &RawValue| serde_json::from_str(text.get()).map_err(|_| no_text(text, keys));
     Ok(Parts {
-        id: entries.id.map(id_text).transpose()?,
+        id: entries.id.map(|id| id_text(id, keys)).transpose()?,
         text: entries.text.map(text).transpose()?,
         fields: object(&entries.others),
     })
 }
 
 /// An id as text: a string's content, a number's digits.
-fn id_text(id: &RawValue) -> Result<String, String> {
+fn id_text(id: &RawValue, keys: &Keys) -> Result<String, String> {
+    let key = &keys.id;
     match id.get().as_bytes() {
-        [b'"', ..] => serde_json::from_str(id.get()).map_err(|error| format!("bad `id`: {error}")),
+        [b'"', ..] => {
+            serde_json::from_str(id.get()).map_err(|error| format!("bad `{key}`: {error}"))
+        }
         [b'-' | b'0'..=b'9', ..] => Ok(id.get().to_owned()),
-        _ => Err(format!("`id` is no string and no number but {}", kind(id))),
+        _ => Err(format!(
+            "`{key}` is no string and no number but {}",
+            kind(id)
+        )),
     }
+}
+
+fn no_text(value: &RawValue, keys: &Keys) -> String {
+    format!("`{}` is no string but {}", keys.text, kind(value))
 }
 
 fn kind(value: &RawValue) -> &'static str {
@@ -201,8 +209,8 @@ fn kind(value: &RawValue) -> &'static str {
 /// The keys of a record, of which the last of equal ones counts; those of a nested `fields` object
 /// are taken out of it, so that what [`write_jsonl`](crate::Pipeline::write_jsonl) wrote is read
 /// back as it was.
-#[derive(Default)]
 struct Entries<'a> {
+    keys: &'a Keys,
     id: Option<&'a RawValue>,
     text: Option<&'a RawValue>,
     others: Vec<(Cow<'a, str>, &'a RawValue)>,
@@ -220,8 +228,8 @@ impl<'a> Visitor<'a> for Entries<'a> {
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<Self, A::Error> {
         while let Some((key, value)) = map.next_entry::<Key<'a>, &'a RawValue>()? {
             match key.0.as_ref() {
-                columns::ID if !self.is_nested => self.id = Some(value),
-                columns::TEXT if !self.is_nested => self.text = Some(value),
+                id if !self.is_nested && id == &*self.keys.id => self.id = Some(value),
+                text if !self.is_nested && text == &*self.keys.text => self.text = Some(value),
                 columns::FIELDS if !self.is_nested && value.get().starts_with('{') => {
                     self.is_nested = true;
                     let mut json = serde_json::Deserializer::from_str(value.get());
@@ -236,6 +244,17 @@ impl<'a> Visitor<'a> for Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
+    fn new(keys: &'a Keys) -> Self {
+        Self {
+            keys,
+            id: None,
+            text: None,
+            others: Vec::new(),
+            positions: HashMap::new(),
+            is_nested: false,
+        }
+    }
+
     fn add(&mut self, key: Cow<'a, str>, value: &'a RawValue) -> Result<(), String> {
         if let Some(&at) = self.positions.get(&key) {
             self.others[at].1 = value;
@@ -301,7 +320,7 @@ mod tests {
                 text: text.into(),
                 fields: fields.into(),
             };
-            assert_eq!(parse(line.as_bytes()), Ok(expected), "{line}");
+            assert_eq!(Record::parse(line.as_bytes()), Ok(expected), "{line}");
         }
     }
 
@@ -350,7 +369,7 @@ mod tests {
             (many.as_bytes(), "RECORD_KEYS_MAX"),
             (deep.as_bytes(), "EOF while parsing a list"),
         ] {
-            let found = parse(line).unwrap_err();
+            let found = Record::parse(line).unwrap_err();
             assert!(found.contains(reason), "{found:?} lacks {reason:?}");
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn decode(chunk: &LineChunk, rows: &mut Rows, rejects: &mut Vec<Rejec
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        let parsed = RawRecord::parse(bytes).and_then(|record| {
+        let parsed = RawRecord::parse(bytes, &chunk.input.keys).and_then(|record| {
             text.clear();
             record.text(&mut text)?;
             Ok((record.id()?, record.fields()))
