@@ -10,7 +10,6 @@ mod tally;
 mod track;
 
 use crate::limits::{ESTIMATE_SAMPLE_SIZE_MIN, ESTIMATE_SECONDS_MAX};
-use crate::output::Output;
 use crate::pipeline::{Pipeline, RunOptions, Source};
 use crate::sink::HELD_SIZE;
 use crate::source::{BatchLimit, Listing, list};
@@ -147,7 +146,12 @@ impl Pipeline {
         let start = Instant::now();
         let (threads, limit) = (options.threads()?, options.batch_limit()?);
         let memory_size = options.memory()?;
-        let target = self.output.as_ref().map(Output::target).transpose()?;
+        let target = self
+            .output
+            .as_ref()
+            .map(|output| output.target(&self.keys))
+            .transpose()?;
+        self.keys.check()?;
         if sample_size_bytes < ESTIMATE_SAMPLE_SIZE_MIN {
             return Err(Error::limit(format!(
                 "the sample is {sample_size_bytes} bytes, ESTIMATE_SAMPLE_SIZE_MIN is \
@@ -169,6 +173,7 @@ impl Pipeline {
             path,
             &self.storage.for_run(&options.cancel),
             self.image_column(),
+            &self.keys,
         )?;
         let (files, bytes) = (
             inputs.len() as u64,

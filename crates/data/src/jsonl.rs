@@ -2,6 +2,7 @@
 
 use crate::batch::columns;
 use crate::cells::{Cells, write_json};
+use crate::files::Keys;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -9,21 +10,24 @@ use arrow_array::cast::AsArray;
 /// One JSON object a row, with the columns as keys in their order. The column `fields` is copied
 /// verbatim; numbers that JSON has no form for are `null`.
 ///
-/// As records they have the keys that they were read with: those of `fields` stand beside the others,
+/// As records they have the keys that they were read with: entries of `fields` stand beside the others,
 /// and where the record was read is left out.
 ///
 /// The places behind each row are given too.
 pub(crate) fn encode(
     batch: &RecordBatch,
-    as_records: bool,
+    as_records: Option<&Keys>,
 ) -> Result<(Vec<u8>, Vec<usize>), Error> {
     let schema = batch.schema();
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (field, array) in schema.fields().iter().zip(batch.columns()) {
-        if as_records && [columns::SOURCE, columns::LINE].contains(&field.name().as_str()) {
-            continue;
-        }
-        let key = serde_json::Value::from(field.name().as_str());
+        let name = match (field.name().as_str(), as_records) {
+            (columns::SOURCE | columns::LINE, Some(_)) => continue,
+            (columns::TEXT, Some(keys)) => &keys.text,
+            (columns::ID, Some(keys)) => &keys.id,
+            (name, _) => name,
+        };
+        let key = serde_json::Value::from(name);
         let verbatim = array
             .as_string_opt::<i32>()
             .filter(|_| field.name() == columns::FIELDS);
@@ -37,7 +41,7 @@ pub(crate) fn encode(
         for (key, cells, verbatim) in &columns {
             let json = verbatim.filter(|_| !cells.is_null(row));
             let inner = json
-                .filter(|_| as_records)
+                .filter(|_| as_records.is_some())
                 .map(|json| inside(json.value(row)));
             if inner == Some("") {
                 continue;
@@ -100,10 +104,10 @@ mod tests {
             r#"{"te\"xt":null,"fields":null,"line":null}"#,
             "",
         ];
-        let written = |batch| String::from_utf8(encode(batch, false).unwrap().0).unwrap();
+        let written = |batch| String::from_utf8(encode(batch, None).unwrap().0).unwrap();
         assert_eq!(written(&batch), expected.join("\n"));
         assert_eq!(written(&batch.slice(1, 1)), expected[1..].join("\n"));
-        let (records, ends) = encode(&batch, true).unwrap();
+        let (records, ends) = encode(&batch, Some(&Keys::default())).unwrap();
         let expected = "{\"te\\\"xt\":\"a\",\"n\":1e400}\n{\"te\\\"xt\":null,\"fields\":null}\n";
         assert_eq!(String::from_utf8(records).unwrap(), expected);
         assert_eq!(ends, [25, expected.len()]);

@@ -1,5 +1,6 @@
 //! Where a result is written, and in which format.
 
+use crate::files::Keys;
 use crate::limits::{SHARD_SIZE_MAX, SHARD_SIZE_MIN};
 use crate::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -195,7 +196,8 @@ pub(crate) struct Target {
     /// `None` for one file.
     pub(crate) shard_size_bytes: Option<u64>,
     pub(crate) token_type: TokenType,
-    pub(crate) as_records: bool,
+    /// The keys that records were read with, where they are written with them.
+    pub(crate) as_records: Option<Keys>,
 }
 
 impl Output {
@@ -236,8 +238,9 @@ impl Output {
         Self { token_type, ..self }
     }
 
-    /// Writes JSON Lines as they were read, by their keys: those that the readers do not know stand
-    /// beside `id` and `text`, not in `fields`, and `source` and `line` are left out.
+    /// Writes JSON Lines as they were read: the id and the text by the keys that
+    /// [`Files`](crate::Files) names, other keys beside them and not in `fields`, without `source` and
+    /// `line`.
     #[must_use]
     pub fn records(self) -> Self {
         let as_records = true;
@@ -256,7 +259,8 @@ impl Output {
         }
     }
 
-    pub(crate) fn target(&self) -> Result<Target, Error> {
+    /// Checks it; `keys` are those of the source.
+    pub(crate) fn target(&self, keys: &Keys) -> Result<Target, Error> {
         let path = &self.path;
         let Some(format) = self.format.or_else(|| Format::of(path)) else {
             let message = format!("the name of the output `{}` says no format", path.display());
@@ -297,7 +301,7 @@ impl Output {
             format,
             shard_size_bytes,
             token_type: self.token_type.unwrap_or_default(),
-            as_records: self.as_records,
+            as_records: self.as_records.then(|| keys.clone()),
         })
     }
 }
@@ -392,7 +396,7 @@ mod tests {
                 Err("not for `webdataset`"),
             ),
         ] {
-            match (output.target(), expected) {
+            match (output.target(&Keys::default()), expected) {
                 (Ok(target), Ok(expected)) => {
                     assert_eq!((target.format, target.shard_size_bytes), expected);
                 }

@@ -4,6 +4,7 @@ mod pictures;
 
 use crate::batch::{Row, columns, strings};
 use crate::engine::Sink;
+use crate::files::{Files, Keys};
 use crate::limits::{BATCH_ROWS_MAX, BATCH_SIZE_MAX, PASSAGE_TOKENS_MAX, THREADS_MAX};
 use crate::operators::{
     BatchFn, Clean, Cut, CutOut, DedupExact, Filter, FilterBatches, FilterFn, Format, Judge,
@@ -64,6 +65,7 @@ const MEMORY_SIZE_MIN: u64 = 32 << 20;
 #[must_use = "a pipeline does nothing until it is run"]
 pub struct Pipeline {
     pub(crate) source: Source,
+    pub(crate) keys: Keys,
     pub(crate) steps: Vec<Step>,
     pub(crate) output: Option<Output>,
     pub(crate) rejects: Option<PathBuf>,
@@ -173,8 +175,13 @@ impl Pipeline {
     /// `.tar` files are archives of documents. All but Parquet may be compressed (`.gz`, `.zst`,
     /// `.bz2`, `.xz`, any number of members). Hidden files are left out, others are counted as skipped.
     /// The batches have the [`columns`](crate::columns) `id`, `text`, `source`, `line` and `fields`.
-    pub fn read(path: impl Into<PathBuf>) -> Self {
-        Self::new(Source::Path(path.into()))
+    /// [`Files`] says which key or column is the text where it is not `text`, and which the id.
+    pub fn read(files: impl Into<Files>) -> Self {
+        let Files { path, keys } = files.into();
+        Self {
+            keys,
+            ..Self::new(Source::Path(path))
+        }
     }
 
     /// Takes batches from an iterator, as they are. It is used up by the first run.
@@ -197,6 +204,7 @@ impl Pipeline {
     pub(crate) fn new(source: Source) -> Self {
         Self {
             source,
+            keys: Keys::default(),
             steps: Vec::new(),
             output: None,
             rejects: None,
@@ -540,7 +548,11 @@ impl Pipeline {
     /// # Errors
     /// Those of [`run`](Self::run) that concern the steps and the output's path.
     pub fn explain(&self, options: &RunOptions) -> Result<Vec<String>, Error> {
+        self.keys.check()?;
         let mut lines = vec![format!("read {:?}", self.source)];
+        for (what, key) in self.keys.unusual() {
+            lines[0].extend([", ", what, " from `", key, "`"]);
+        }
         let stages = self.stages(options)?;
         self.trial(&stages)?;
         for (number, stage) in (1..).zip(&stages) {
@@ -552,7 +564,7 @@ impl Pipeline {
             lines.extend(stage.decision.iter().flat_map(Decision::lines));
         }
         if let Some(output) = &self.output {
-            let target = output.target()?;
+            let target = output.target(&self.keys)?;
             let (path, format) = (target.path.display(), target.format.name());
             lines.push(match target.shard_size_bytes {
                 None => format!("write {path} as {format}, one file"),
@@ -577,7 +589,8 @@ impl Pipeline {
         let threads = options.threads()?;
         let mut limit = options.batch_limit()?;
         limit.rows = limit.rows.min(self.batch_rows_max());
-        let target = output.map(Output::target).transpose()?;
+        let target = output.map(|output| output.target(&self.keys)).transpose()?;
+        self.keys.check()?;
         let all = self.stages(options)?;
         let trial = self.trial(&all)?;
         let storage = self.storage.for_run(&options.cancel);
@@ -590,7 +603,9 @@ impl Pipeline {
                 .with_hint("give a folder of a file system, which nodes may share"));
         }
         let reader = match &self.source {
-            Source::Path(path) => Reader::files(path, &storage, limit, self.image_column())?,
+            Source::Path(path) => {
+                Reader::files(path, &storage, limit, self.image_column(), &self.keys)?
+            }
             Source::Table(table) => Reader::table(table, limit, self.image_column())?,
             Source::Batches(batches) => {
                 let taken = batches.lock().map_or(None, |mut batches| batches.take());
@@ -657,7 +672,8 @@ impl Pipeline {
         let indexes = indexes.collect::<Result<Vec<_>, _>>()?.concat();
         let plan = match &self.source {
             Source::Path(_) => reader.fingerprint(&format!(
-                "{:?} {:?} {:?} {} {nodes:?} {indexes:?}",
+                "{:?} {:?} {:?} {:?} {} {nodes:?} {indexes:?}",
+                self.keys,
                 self.steps,
                 self.rejects,
                 self.audit,

@@ -14,6 +14,7 @@
 //! ```
 
 use crate::Error;
+use crate::files::Files;
 use crate::limits::PLAN_SIZE_MAX;
 use crate::output::{Format, Output, TokenType};
 use crate::pipeline::{Pipeline, Source, Step};
@@ -60,9 +61,16 @@ impl Pipeline {
         };
         root.allow(&["source", "steps", "sink"])?;
         let source = root.table("source")?.ok_or_else(|| root.lacks("source"))?;
-        source.allow(&["path"])?;
+        source.allow(&["path", "text", "id"])?;
         let path = source.string("path")?.ok_or_else(|| source.lacks("path"))?;
-        let mut pipeline = Self::new(Source::Path(path.into()));
+        let mut files = Files::new(path);
+        if let Some(key) = source.string("text")? {
+            files = files.text(key);
+        }
+        if let Some(key) = source.string("id")? {
+            files = files.id(key);
+        }
+        let mut pipeline = Self::read(files);
         for step in root.tables("steps")? {
             pipeline.steps.push(read_step(&step)?);
         }
@@ -107,6 +115,9 @@ impl Pipeline {
             Source::Path(path) => entry(&mut plan, "path", path)?,
             Source::Batches(_) => return Err(no_form("a source of batches")),
             Source::Table(_) => return Err(no_form("an Arrow table")),
+        }
+        for (name, key) in self.keys.unusual() {
+            let _ = writeln!(plan, "{name} = {}", quote(key));
         }
         for step in &self.steps {
             plan.push_str("\n[[steps]]\n");

@@ -3,6 +3,7 @@
 mod scan;
 
 use crate::batch::columns;
+use crate::files::Keys;
 use crate::limits::{LINE_SIZE_MAX, RECORD_KEYS_MAX};
 use memchr::memchr2;
 use scan::scan;
@@ -39,12 +40,18 @@ impl Record {
     /// # Errors
     /// What is wrong with the line, for a [`Reject`](crate::Reject).
     pub fn parse(line: &[u8]) -> Result<Self, String> {
-        parse(line)
+        let mut text = String::new();
+        let (id, fields) = read(line, &Keys::default(), &mut text)?;
+        Ok(Self { id, text, fields })
     }
 }
 
 /// Reads a record. Its text is put in `text`; given are its id and its other fields.
-pub(crate) fn read(line: &[u8], text: &mut String) -> Result<(Option<String>, String), String> {
+pub(crate) fn read(
+    line: &[u8],
+    keys: &Keys,
+    text: &mut String,
+) -> Result<(Option<String>, String), String> {
     if line.len() > LINE_SIZE_MAX {
         return Err(format!(
             "the line is longer than LINE_SIZE_MAX = {LINE_SIZE_MAX} bytes"
@@ -56,17 +63,22 @@ pub(crate) fn read(line: &[u8], text: &mut String) -> Result<(Option<String>, St
         Err(_) => std::str::from_utf8(line).map_err(|error| format!("invalid UTF-8: {error}"))?,
     };
     text.clear();
-    if let Some(found) = scan(line, text)
+    if let Some(found) = scan(line, keys, text)
         && found.text.is_some()
     {
-        return Ok((found.id.map(id_text).transpose()?, found.fields()));
+        let id = found.id.map(|id| id_text(id, keys)).transpose()?;
+        return Ok((id, found.fields()));
     }
     text.clear();
-    read_any(line, text)
+    read_any(line, keys, text)
 }
 
 /// Reads a record whatever it looks like.
-fn read_any(line: &str, text: &mut String) -> Result<(Option<String>, String), String> {
+fn read_any(
+    line: &str,
+    keys: &Keys,
+    text: &mut String,
+) -> Result<(Option<String>, String), String> {
     // The line number that serde_json gives is that in this one line.
     let wrong = |error: serde_json::Error| {
         let message = error.to_string();
@@ -74,24 +86,18 @@ fn read_any(line: &str, text: &mut String) -> Result<(Option<String>, String), S
         format!("bad JSON in column {}: {}", error.column(), &message[..end])
     };
     let mut json = serde_json::Deserializer::from_str(line);
-    let entries = json.deserialize_map(Entries::default()).map_err(wrong)?;
+    let entries = json.deserialize_map(Entries::new(keys)).map_err(wrong)?;
     json.end().map_err(wrong)?;
     let Some(found) = entries.text else {
-        return Err("the record has no `text`".to_owned());
+        return Err(format!("the record has no `{}`", keys.text));
     };
     let found = found.get();
     let content = found.strip_prefix('"');
     content
         .and_then(|content| unescape(content, text))
-        .ok_or_else(|| format!("`text` is no string but {}", kind(found)))?;
-    let id = entries.id.map(|id| id_text(id.get())).transpose()?;
+        .ok_or_else(|| no_text(found, keys))?;
+    let id = entries.id.map(|id| id_text(id.get(), keys)).transpose()?;
     Ok((id, object(&entries.others)))
-}
-
-fn parse(line: &[u8]) -> Result<Record, String> {
-    let mut text = String::new();
-    let (id, fields) = read(line, &mut text)?;
-    Ok(Record { id, text, fields })
 }
 
 /// Appends the content of a string without control characters, which begins behind its first quote, and
@@ -162,30 +168,36 @@ pub(crate) struct Parts {
 }
 
 /// Reads a JSON object as part of a record.
-pub(crate) fn parts(json: &str) -> Result<Parts, String> {
+pub(crate) fn parts(json: &str, keys: &Keys) -> Result<Parts, String> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let entries = deserializer
-        .deserialize_map(Entries::default())
+        .deserialize_map(Entries::new(keys))
         .and_then(|entries| deserializer.end().map(|()| entries))
         .map_err(|error| format!("bad JSON: {error}"))?;
-    let text = |text: &RawValue| {
-        serde_json::from_str(text.get())
-            .map_err(|_| format!("`text` is no string but {}", kind(text.get())))
-    };
+    let text =
+        |text: &RawValue| serde_json::from_str(text.get()).map_err(|_| no_text(text.get(), keys));
     Ok(Parts {
-        id: entries.id.map(|id| id_text(id.get())).transpose()?,
+        id: entries.id.map(|id| id_text(id.get(), keys)).transpose()?,
         text: entries.text.map(text).transpose()?,
         fields: object(&entries.others),
     })
 }
 
 /// An id as text: a string's content, a number's digits.
-fn id_text(id: &str) -> Result<String, String> {
+fn id_text(id: &str, keys: &Keys) -> Result<String, String> {
+    let key = &keys.id;
     match id.as_bytes() {
-        [b'"', ..] => serde_json::from_str(id).map_err(|error| format!("bad `id`: {error}")),
+        [b'"', ..] => serde_json::from_str(id).map_err(|error| format!("bad `{key}`: {error}")),
         [b'-' | b'0'..=b'9', ..] => Ok(id.to_owned()),
-        _ => Err(format!("`id` is no string and no number but {}", kind(id))),
+        _ => Err(format!(
+            "`{key}` is no string and no number but {}",
+            kind(id)
+        )),
     }
+}
+
+fn no_text(value: &str, keys: &Keys) -> String {
+    format!("`{}` is no string but {}", keys.text, kind(value))
 }
 
 fn kind(value: &str) -> &'static str {
@@ -202,8 +214,8 @@ fn kind(value: &str) -> &'static str {
 /// The keys of a record, of which the last of equal ones counts; those of a nested `fields` object
 /// are taken out of it, so that what [`write_jsonl`](crate::Pipeline::write_jsonl) wrote is read
 /// back as it was.
-#[derive(Default)]
 struct Entries<'a> {
+    keys: &'a Keys,
     id: Option<&'a RawValue>,
     text: Option<&'a RawValue>,
     others: Vec<(Cow<'a, str>, &'a RawValue)>,
@@ -221,8 +233,8 @@ impl<'a> Visitor<'a> for Entries<'a> {
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<Self, A::Error> {
         while let Some((key, value)) = map.next_entry::<Key<'a>, &'a RawValue>()? {
             match key.0.as_ref() {
-                columns::ID if !self.is_nested => self.id = Some(value),
-                columns::TEXT if !self.is_nested => self.text = Some(value),
+                id if !self.is_nested && id == &*self.keys.id => self.id = Some(value),
+                text if !self.is_nested && text == &*self.keys.text => self.text = Some(value),
                 columns::FIELDS if !self.is_nested && value.get().starts_with('{') => {
                     self.is_nested = true;
                     let mut json = serde_json::Deserializer::from_str(value.get());
@@ -237,6 +249,17 @@ impl<'a> Visitor<'a> for Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
+    fn new(keys: &'a Keys) -> Self {
+        Self {
+            keys,
+            id: None,
+            text: None,
+            others: Vec::new(),
+            positions: HashMap::new(),
+            is_nested: false,
+        }
+    }
+
     fn add(&mut self, key: Cow<'a, str>, value: &'a RawValue) -> Result<(), String> {
         if let Some(&at) = self.positions.get(&key) {
             self.others[at].1 = value;
@@ -303,7 +326,7 @@ mod tests {
                 text: text.into(),
                 fields: fields.into(),
             };
-            assert_eq!(parse(line.as_bytes()), Ok(expected), "{line}");
+            assert_eq!(Record::parse(line.as_bytes()), Ok(expected), "{line}");
         }
     }
 
@@ -335,7 +358,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_quick_way_finds_what_the_strict_one_finds(
-            keys in proptest::collection::vec(
+            names in proptest::collection::vec(
                 "id|text|fields|a|b|é|k\\\\u0022|[\x00-\x22]", 0..12,
             ),
             values in proptest::collection::vec(
@@ -344,16 +367,19 @@ mod tests {
             ),
             space in "[ \t\r]?",
             cut in 0usize..400,
+            is_usual: bool,
         ) {
-            let entries = keys.iter().zip(&values).map(|(key, value)| {
+            let (usual, other) = (Keys::default(), Keys { text: "a".into(), id: "fields".into() });
+            let keys = if is_usual { usual } else { other };
+            let entries = names.iter().zip(&values).map(|(key, value)| {
                 format!("{space}\"{key}\"{space}:{space}{value}{space}")
             });
             let whole = format!("{{{}}}{space}", entries.collect::<Vec<_>>().join(","));
             let short: String = whole.chars().take(cut).collect();
             for line in [&whole, &short] {
                 let (mut text, mut expected_text) = (String::from("left"), String::new());
-                let found = read(line.as_bytes(), &mut text);
-                let expected = read_any(line, &mut expected_text);
+                let found = read(line.as_bytes(), &keys, &mut text);
+                let expected = read_any(line, &keys, &mut expected_text);
                 prop_assert_eq!(&found, &expected, "{}", line);
                 if expected.is_ok() {
                     prop_assert_eq!(&text, &expected_text, "{}", line);
@@ -385,7 +411,7 @@ mod tests {
             (many.as_bytes(), "RECORD_KEYS_MAX"),
             (deep.as_bytes(), "EOF while parsing a list"),
         ] {
-            let found = parse(line).unwrap_err();
+            let found = Record::parse(line).unwrap_err();
             assert!(found.contains(reason), "{found:?} lacks {reason:?}");
         }
     }

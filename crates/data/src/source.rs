@@ -23,6 +23,7 @@ mod warc;
 
 use crate::arrow_table::ArrowTable;
 use crate::batch::{self, Rows};
+use crate::files::Keys;
 use crate::limits::GROUPS_MAX;
 use crate::report::Counted;
 use crate::stages::{Part, Removed};
@@ -144,13 +145,14 @@ impl Reader {
         storage: &Arc<dyn Storage>,
         limit: BatchLimit,
         images: Option<&str>,
+        keys: &Keys,
     ) -> Result<Self, Error> {
         let Listing {
             inputs,
             skipped,
             rejects,
             ..
-        } = list(root, storage, images)?;
+        } = list(root, storage, images, keys)?;
         let bytes_total = Some(inputs.iter().map(|input| input.size).sum());
         let inputs = inputs.into();
         Ok(Self {

@@ -98,7 +98,7 @@ impl Shingler {
             *lower = byte | u8::from(byte.is_ascii_uppercase()) << 5;
         }
         let size = mask(block, |byte| !byte.is_ascii()).trailing_zeros() as usize;
-        let mut tokens = mask(block, |byte| byte.is_ascii_alphanumeric() | (byte == b'_'));
+        let mut tokens = mask(block, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if size < BLOCK {
             tokens &= (1 << size) - 1;
         }

@@ -5,6 +5,7 @@
 
 use super::unescape;
 use crate::batch::columns;
+use crate::files::Keys;
 use crate::json::has_control;
 use memchr::{memchr, memchr2};
 use serde_json::value::RawValue;
@@ -41,7 +42,7 @@ impl Scanned<'_> {
 }
 
 /// Reads a line; its text is appended to `text`, also where nothing is found in the end.
-pub(super) fn scan<'a>(line: &'a str, text: &mut String) -> Option<Scanned<'a>> {
+pub(super) fn scan<'a>(line: &'a str, keys: &Keys, text: &mut String) -> Option<Scanned<'a>> {
     let line = line.trim_end_matches([' ', '\t', '\r', '\n']);
     if has_control(line) {
         return None;
@@ -55,17 +56,19 @@ pub(super) fn scan<'a>(line: &'a str, text: &mut String) -> Option<Scanned<'a>> 
     loop {
         let key = cursor.key()?;
         cursor.expect(b':')?;
-        match key.get(1..key.len() - 1)? {
-            columns::TEXT if found.text.is_none() => found.text = Some(cursor.text(text)?),
-            columns::ID if found.id.is_none() => found.id = Some(cursor.value()?),
-            columns::TEXT | columns::ID | columns::FIELDS => return None,
-            _ => {
-                let is_known = found.others.iter().any(|(other, _)| *other == key);
-                if is_known || found.others.len() == OTHERS_MAX {
-                    return None;
-                }
-                found.others.push((key, cursor.value()?));
+        let name = key.get(1..key.len() - 1)?;
+        let is_text = *name == *keys.text;
+        if is_text && found.text.is_none() {
+            found.text = Some(cursor.text(text)?);
+        } else if *name == *keys.id && found.id.is_none() {
+            found.id = Some(cursor.value()?);
+        } else {
+            let is_known = found.others.iter().any(|(other, _)| *other == key);
+            let is_odd = is_text || *name == *keys.id || name == columns::FIELDS;
+            if is_known || is_odd || found.others.len() == OTHERS_MAX {
+                return None;
             }
+            found.others.push((key, cursor.value()?));
         }
         match cursor.next()? {
             b',' => {}

@@ -2,6 +2,7 @@
 
 use super::{mds, tar};
 use crate::batch::{columns, lists};
+use crate::files::Keys;
 use crate::output::{Format, Target, TokenType};
 use crate::{Error, ErrorKind, jsonl};
 use arrow_array::{Array, RecordBatch};
@@ -10,11 +11,11 @@ use libdeflater::{CompressionLvl, Compressor};
 use std::cell::RefCell;
 
 /// What makes bytes of a batch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Encoder {
     format: Format,
     token_type: TokenType,
-    as_records: bool,
+    as_records: Option<Keys>,
 }
 
 /// The rows of a batch.
@@ -69,12 +70,12 @@ impl Encoder {
         Self {
             format: target.format,
             token_type: target.token_type,
-            as_records: target.as_records,
+            as_records: target.as_records.clone(),
         }
     }
 
     /// Makes bytes of a batch, or says which column has no form in the format.
-    pub(crate) fn encode(self, batch: RecordBatch) -> Result<Encoded, Error> {
+    pub(crate) fn encode(&self, batch: RecordBatch) -> Result<Encoded, Error> {
         let (schema, rows) = (batch.schema(), batch.num_rows());
         let is_samples = matches!(self.format, Format::Mds | Format::WebDataset);
         if is_samples && schema.column_with_name(columns::PIXELS).is_some() {
@@ -84,10 +85,12 @@ impl Encoder {
         }
         let form = match self.format {
             Format::Jsonl | Format::JsonlZst => {
-                let (bytes, ends) = jsonl::encode(&batch, self.as_records)?;
+                let (bytes, ends) = jsonl::encode(&batch, self.as_records.as_ref())?;
                 Form::Rows(Rows { bytes, ends })
             }
-            Format::JsonlGz => Form::Whole(gzip(&jsonl::encode(&batch, self.as_records)?.0)),
+            Format::JsonlGz => {
+                Form::Whole(gzip(&jsonl::encode(&batch, self.as_records.as_ref())?.0))
+            }
             Format::Parquet | Format::Arrow | Format::ArrowStream => Form::Batch(batch),
             Format::Mds => Form::Rows(mds::encode(&batch)?),
             Format::WebDataset => Form::Members(tar::encode(&batch)?),
@@ -97,7 +100,7 @@ impl Encoder {
     }
 
     /// The column `ids`, little-endian.
-    fn tokens(self, batch: &RecordBatch) -> Result<Rows, Error> {
+    fn tokens(&self, batch: &RecordBatch) -> Result<Rows, Error> {
         let (lists, values) = lists(batch, columns::IDS, self.format.step())?;
         let offsets = lists.value_offsets();
         let first = offsets.first().map_or(0, |&offset| offset as usize);

@@ -99,7 +99,7 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Members, Error> {
         let others = batch
             .project(&others)
             .map_err(|error| Error::arrow("choose columns", error))?;
-        let (bytes, ends) = jsonl::encode(&others, false)?;
+        let (bytes, ends) = jsonl::encode(&others, None)?;
         members.push(Member::new("json", Rows { bytes, ends }));
     }
     Ok(members)

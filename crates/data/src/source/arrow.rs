@@ -70,7 +70,7 @@ impl Frames {
             .ok_or_else(|| format!("the first message is of type {:?}", frame.header))?;
         let version = message.version();
         let schema = foreign::call(|| try_fb_to_schema(schema))?;
-        table::check(&schema, input.images.as_deref())?;
+        table::check(&schema, input.images.as_deref(), &input.keys)?;
         let decoder = FileDecoder::new(Arc::new(schema), version);
         Ok(Self::new(
             input,
@@ -90,7 +90,7 @@ impl Frames {
         meter.add_file();
         meter.bytes.fetch_add(input.size, Ordering::Relaxed);
         meter.plain.fetch_add(input.size, Ordering::Relaxed);
-        table::check(&footer.schema, input.images.as_deref())?;
+        table::check(&footer.schema, input.images.as_deref(), &input.keys)?;
         let blocks = footer.blocks;
         Ok(Some(Self::new(
             input,

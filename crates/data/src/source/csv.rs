@@ -2,10 +2,11 @@
 
 use super::listing::Input;
 use super::{BatchLimit, Chunk, Records};
+use crate::Reject;
 use crate::batch::Rows;
 use crate::cells::write_json;
+use crate::files::Keys;
 use crate::limits::{COLUMNS_MAX, LINE_SIZE_MAX};
-use crate::{Reject, columns};
 use csv::ByteRecord;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -60,7 +61,7 @@ impl Cells {
             .map_err(|error| format!("cannot read the header: {error}"))?;
         Ok(Self {
             input: input.clone(),
-            header: Arc::new(Header::parse(&record)?),
+            header: Arc::new(Header::parse(&record, &input.keys)?),
             ends_with_crlf: reader.position().line() == 1 + line_ends(&record),
             reader,
             budget,
@@ -126,7 +127,7 @@ impl Records for Cells {
 }
 
 impl Header {
-    fn parse(record: &ByteRecord) -> Result<Self, String> {
+    fn parse(record: &ByteRecord, keys: &Keys) -> Result<Self, String> {
         if record.len() > COLUMNS_MAX {
             return Err(format!(
                 "the file has more columns than COLUMNS_MAX = {COLUMNS_MAX}"
@@ -137,10 +138,13 @@ impl Header {
             .map(|name| std::str::from_utf8(name).map(str::to_owned))
             .collect::<Result<_, _>>()
             .map_err(|error| format!("invalid UTF-8 in the header: {error}"))?;
-        let find = |wanted| names.iter().position(|name| name == wanted);
-        let text = find(columns::TEXT)
-            .ok_or_else(|| format!("there is no column `text` among {}", names.join(", ")))?;
-        let id = find(columns::ID);
+        let find = |wanted: &str| names.iter().position(|name| name == wanted);
+        let missing = || {
+            let (text, names) = (&keys.text, names.join(", "));
+            format!("there is no column `{text}` among {names}")
+        };
+        let text = find(&keys.text).ok_or_else(missing)?;
+        let id = find(&keys.id);
         Ok(Self { names, text, id })
     }
 }

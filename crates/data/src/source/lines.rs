@@ -172,6 +172,7 @@ mod tests {
             version: String::new(),
             storage: std::sync::Arc::new(crate::storage::LocalStorage),
             images: None,
+            keys: crate::files::Keys::default(),
         };
         let mut lines = Lines::new(input, Box::new(io::Cursor::new(bytes)));
         let (mut found, mut rejects) = (Vec::new(), Vec::new());

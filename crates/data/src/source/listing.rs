@@ -1,5 +1,6 @@
 //! Which files a source has, in the order in which they are read.
 
+use crate::files::Keys;
 use crate::limits::FILES_MAX;
 use crate::report::Counted;
 use crate::source::images;
@@ -57,6 +58,8 @@ pub(crate) struct Input {
     pub(crate) storage: Arc<dyn Storage>,
     /// The column of tables that holds images; none where images are not read.
     pub(crate) images: Option<Arc<str>>,
+    /// What records call the text and the id.
+    pub(crate) keys: Keys,
 }
 
 impl Input {
@@ -91,6 +94,8 @@ pub struct Listing {
     pub(crate) rejects: Vec<Reject>,
     /// As [`Input::images`].
     images: Option<Arc<str>>,
+    /// As [`Input::keys`].
+    keys: Keys,
 }
 
 const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and .arrow, each also \
@@ -104,7 +109,7 @@ const KNOWN: &str = ".txt, .md, .html, .jsonl, .csv, .tsv, .warc, .wet, .tar and
 /// nothing to read, as a run says too.
 pub fn files(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
     let storage: Arc<dyn Storage> = Arc::new(LocalStorage);
-    let listing = list(root.as_ref(), &storage, None)?;
+    let listing = list(root.as_ref(), &storage, None, &Keys::default())?;
     Ok(listing.inputs.into_iter().map(|input| input.path).collect())
 }
 
@@ -117,6 +122,7 @@ pub(crate) fn list(
     root: &Path,
     storage: &Arc<dyn Storage>,
     images: Option<&str>,
+    keys: &Keys,
 ) -> Result<Listing, Error> {
     let mut listing = Listing {
         storage: storage.clone(),
@@ -124,6 +130,7 @@ pub(crate) fn list(
         skipped: Counted::default(),
         rejects: Vec::new(),
         images: images.map(Arc::from),
+        keys: keys.clone(),
     };
     storage.list(root, &mut listing)?;
     if !listing.inputs.is_empty() || !listing.rejects.is_empty() {
@@ -174,6 +181,7 @@ impl Listing {
             version,
             storage: self.storage.clone(),
             images: self.images.clone(),
+            keys: self.keys.clone(),
         });
         Ok(())
     }

@@ -140,7 +140,7 @@ fn read_metadata(file: &Ranged, input: &Input) -> Result<ArrowReaderMetadata, St
     // The footer comes last, so a file that was cut has none.
     let metadata = foreign::call(|| ArrowReaderMetadata::load(file, options))
         .map_err(|error| format!("cannot read the Parquet footer: {error}"))?;
-    table::check(metadata.schema(), input.images.as_deref())?;
+    table::check(metadata.schema(), input.images.as_deref(), &input.keys)?;
     for group in metadata.metadata().row_groups() {
         let is_inside = group.num_rows() >= 0
             && group.columns().iter().all(|column| {

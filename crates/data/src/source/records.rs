@@ -23,7 +23,7 @@ pub(crate) fn decode(chunk: &LineChunk, rows: &mut Rows, rejects: &mut Vec<Rejec
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        match record::read(bytes, &mut text) {
+        match record::read(bytes, &chunk.input.keys, &mut text) {
             Ok((id, fields)) => {
                 let id = id.unwrap_or_else(|| format!("{}:{line}", chunk.input.id));
                 rows.ids.push(id);

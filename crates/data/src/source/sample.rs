@@ -2,6 +2,7 @@
 
 use super::{images, listing::Input};
 use crate::batch::{Rows, columns};
+use crate::files::Keys;
 use crate::{Document, Reject, html, markdown, record};
 
 /// Members that belong together.
@@ -86,7 +87,7 @@ impl Sample {
     }
 
     /// Id, text and fields. A sample with an image needs no text.
-    fn row(self) -> Result<(Option<String>, String, String), String> {
+    fn row(self, keys: &Keys) -> Result<(Option<String>, String, String), String> {
         let (mut id, mut text, mut fields) = (None, None, serde_json::Map::new());
         let mut object = None;
         for (ending, bytes) in self.members {
@@ -124,15 +125,16 @@ impl Sample {
         }
         let mut fields = serde_json::Value::Object(fields).to_string();
         if let Some(object) = object {
-            let parts = record::parts(&object)?;
+            let parts = record::parts(&object, keys)?;
             id = parts.id;
             text = text.or(parts.text);
             fields = join(&parts.fields, &fields);
         }
         if text.is_none() && self.image.is_none() {
-            return Err(
-                "the sample has no text: no `.txt`, `.md`, `.html` and no `text` in `.json`".into(),
-            );
+            let text = &keys.text;
+            return Err(format!(
+                "the sample has no text: no `.txt`, `.md`, `.html` and no `{text}` in `.json`"
+            ));
         }
         Ok((id, text.unwrap_or_default(), fields))
     }
@@ -157,7 +159,7 @@ impl SampleChunk {
                 .image
                 .as_mut()
                 .map(|(_, image)| std::mem::take(image));
-            match sample.row() {
+            match sample.row(&input.keys) {
                 Ok((id, text, fields)) => {
                     if let Some(image) = image {
                         rows.push_image(image);

@@ -5,6 +5,7 @@ use super::table::{self, Pending};
 use super::{BatchLimit, Chunk, Meter, Records, foreign};
 use crate::arrow_table::{ArrowTable, Reader};
 use crate::batch::{columns, size};
+use crate::files::Keys;
 use crate::storage::LocalStorage;
 use crate::{Error, ErrorKind, Reject};
 use arrow_array::RecordBatch;
@@ -37,7 +38,7 @@ impl Stream {
     ) -> Result<Self, Error> {
         let reader = table.open()?;
         let schema = renamed(&reader.schema(), table)?;
-        table::check(&schema, images).map_err(|reason| {
+        table::check(&schema, images, &Keys::default()).map_err(|reason| {
             let message = format!("cannot read the Arrow table: {reason}");
             Error::new(ErrorKind::Unsupported, message)
                 .with_hint("select the columns to keep, and give them types of text or numbers")
@@ -52,6 +53,7 @@ impl Stream {
             version: String::new(),
             storage: Arc::new(LocalStorage),
             images: images.map(Arc::from),
+            keys: Keys::default(),
         };
         Ok(Self {
             input,

@@ -5,6 +5,7 @@ use super::listing::Input;
 use super::{BatchLimit, Chunk};
 use crate::batch::{self, assemble, string_array};
 use crate::cells::Cells;
+use crate::files::Keys;
 use crate::limits::{COLUMN_SIZE_MAX, COLUMNS_MAX};
 use crate::{Error, Reject, columns, record};
 use arrow_array::builder::StringBuilder;
@@ -26,7 +27,7 @@ pub(crate) struct TableChunk {
 }
 
 /// Whether the columns of a file can be rows here. `images` is the column that may hold images.
-pub(super) fn check(schema: &Schema, images: Option<&str>) -> Result<(), String> {
+pub(super) fn check(schema: &Schema, images: Option<&str>, keys: &Keys) -> Result<(), String> {
     if schema.fields().len() > COLUMNS_MAX {
         return Err(format!(
             "the file has more columns than COLUMNS_MAX = {COLUMNS_MAX}"
@@ -46,12 +47,13 @@ pub(super) fn check(schema: &Schema, images: Option<&str>) -> Result<(), String>
             .collect();
         names.join(", ")
     };
-    match (schema.column_with_name(columns::TEXT), images) {
+    let text = keys.text.as_ref();
+    match (schema.column_with_name(text), images) {
         (None, Some(name)) if schema.column_with_name(name).is_some() => Ok(()),
         (None, Some(name)) => Err(images::missing(name, &names())),
-        (None, None) => Err(format!("there is no column `text` among {}", names())),
+        (None, None) => Err(format!("there is no column `{text}` among {}", names())),
         (Some((_, field)), _) if !is_string(field.data_type()) => Err(format!(
-            "the column `text` is no text but {}",
+            "the column `{text}` is no text but {}",
             field.data_type()
         )),
         (Some(_), _) => Ok(()),
@@ -94,7 +96,7 @@ impl Pending {
         if rest == 0 {
             return None;
         }
-        let text = self.batch.column_by_name(columns::TEXT);
+        let text = self.batch.column_by_name(&input.keys.text);
         let images = input.images.as_deref();
         let images = images.and_then(|name| Images::of(&self.batch, name));
         let (mut rows, mut size) = (0, 0);
@@ -175,12 +177,15 @@ impl TableChunk {
     }
 }
 
-/// The column `text` as `Utf8`; a table of images need not have it.
+/// The column of the texts as `Utf8`; a table of images need not have it.
 fn text(batch: &RecordBatch, input: &Input) -> Result<StringArray, Error> {
-    match batch.column_by_name(columns::TEXT) {
+    match batch.column_by_name(&input.keys.text) {
         Some(text) => utf8(text),
         None if input.reads_images() => string_array(&vec![""; batch.num_rows()]),
-        None => Err(Error::invalid("there is no column `text`")),
+        None => {
+            let message = format!("there is no column `{}`", input.keys.text);
+            Err(Error::invalid(message))
+        }
     }
 }
 
@@ -248,7 +253,7 @@ fn without_nulls(text: StringArray) -> StringArray {
 
 /// The ids of the file, or places in it.
 fn ids(batch: &RecordBatch, input: &Input, first_row: u64) -> Result<StringArray, Error> {
-    let column = batch.column_by_name(columns::ID);
+    let column = batch.column_by_name(&input.keys.id);
     let cells = column
         .map(|column| Cells::new(column, columns::ID))
         .transpose()?;
@@ -280,16 +285,16 @@ fn fields(
             if let Some(names) = names {
                 others.push((columns::IMAGE, Cells::new(names, name)?));
             }
-        } else if name != columns::ID && name != columns::TEXT {
+        } else if name != &*input.keys.id && name != &*input.keys.text {
             others.push((name, Cells::new(array, name)?));
         }
     }
     let (mut builder, mut reasons, mut json) = (StringBuilder::new(), Vec::new(), Vec::new());
     for row in 0..batch.num_rows() {
         if text.is_null(row) {
-            reasons.push((row, "`text` is null".to_owned()));
+            reasons.push((row, format!("`{}` is null", input.keys.text)));
         }
-        match row_fields(&others, row, &mut json) {
+        match row_fields(&others, row, &input.keys, &mut json) {
             Ok(fields) => push(&mut builder, Some(&fields))?,
             Err(reason) => {
                 builder.append_value("{}");
@@ -305,6 +310,7 @@ fn fields(
 fn row_fields(
     others: &[(&str, Cells<'_>)],
     row: usize,
+    keys: &Keys,
     json: &mut Vec<u8>,
 ) -> Result<String, String> {
     json.clear();
@@ -332,7 +338,7 @@ fn row_fields(
     json.push(b'}');
     let text = std::str::from_utf8(json).map_err(|error| format!("invalid UTF-8: {error}"))?;
     if is_nested {
-        return record::parts(text).map(|parts| parts.fields);
+        return record::parts(text, keys).map(|parts| parts.fields);
     }
     Ok(text.to_owned())
 }

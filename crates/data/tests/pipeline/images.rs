@@ -23,7 +23,7 @@ fn image(name: &str) -> Vec<u8> {
 }
 
 /// A tar archive of these members.
-fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, bytes) in members {
         let mut block = [0; 512];

@@ -7,6 +7,7 @@ mod groups_repeats;
 mod harness;
 mod images;
 mod index;
+mod keys;
 mod passages;
 mod peers;
 mod plan;
