@@ -1,6 +1,7 @@
 //! What a pipeline is: a source, steps, and what becomes of the result.
 
 mod describe;
+mod fingerprint;
 mod options;
 mod pictures;
 mod run;
@@ -10,7 +11,7 @@ mod step;
 use crate::batch::Row;
 use crate::output::Output;
 use crate::source::Batches;
-use crate::storage::{LocalStorage, Storage};
+use crate::storage::{LocalStorage, Storage, shown};
 use crate::{
     AnyTokenizer, ArrowTable, BoxError, ExactCopies, Formatting, ImageCopies, ImageRules,
     ImageTensors, NearCopies, Quality, RepeatedLines, RepeatedSubstrings, Tokenization,
@@ -370,7 +371,7 @@ impl Pipeline {
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Path(path) => f.write_str(&shown(path)),
             Self::Batches(_) => f.write_str("batches"),
             Self::Table(table) => table.fmt(f),
         }

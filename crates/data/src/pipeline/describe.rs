@@ -4,6 +4,7 @@ use super::{Pipeline, RunOptions, Source};
 use crate::Error;
 use crate::operators::Stop;
 use crate::stages::Decision;
+use crate::storage::shown;
 use crate::turnstile::Turn;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -62,7 +63,7 @@ impl Pipeline {
         }
         if let Some(output) = &self.output {
             let target = output.target()?;
-            let (path, format) = (target.path.display(), target.format.name());
+            let (path, format) = (shown(&target.path), target.format.name());
             lines.push(match target.shard_size_bytes {
                 None => format!("write {path} as {format}, one file"),
                 Some(size) => format!("write {path} as {format}, shards of {size} bytes"),

@@ -5,13 +5,17 @@ use crate::engine::Sink;
 use crate::output::{Output, Target};
 use crate::sink::{Encoder, Writer};
 use crate::source::{BatchLimit, Reader};
-use crate::stages::{self, Decision, Shared, Stage, Use, Work};
+use crate::stages::{self, Shared, Stage, Use, Work};
 use crate::storage::Storage;
 use crate::{BoxError, Error, ErrorKind, Node, Report};
 use arrow_array::RecordBatch;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+/// Runs of this process that had no place for a work folder.
+static RUNS: AtomicU64 = AtomicU64::new(0);
 
 impl Pipeline {
     /// Runs the pipeline into its output file; without one, the rows are only counted.
@@ -152,25 +156,10 @@ impl Pipeline {
         target: Option<&Target>,
         stages: &[Stage],
     ) -> Result<Work, Error> {
-        let nodes = options.node.map(|_| &self.output);
-        let decisions = stages.iter().filter_map(|stage| stage.decision.as_ref());
-        let indexes = decisions.map(Decision::fingerprints);
-        let indexes = indexes.collect::<Result<Vec<_>, _>>()?.concat();
-        let plan = match &self.source {
-            Source::Path(_) => reader.fingerprint(&format!(
-                "{:?} {:?} {:?} {} {nodes:?} {indexes:?}",
-                self.steps,
-                self.rejects,
-                self.audit,
-                options.group_size(reader),
-            )),
-            Source::Batches(_) | Source::Table(_) if options.goes_on() => {
-                return Err(
-                    Error::invalid("a run over Arrow batches cannot be resumed or shared")
-                        .with_hint("read files, or run without resume and node"),
-                );
-            }
-            Source::Batches(_) | Source::Table(_) => String::new(),
+        let plan = if options.goes_on() {
+            self.fingerprint(options, reader, stages)?
+        } else {
+            String::new()
         };
         if options.node.is_some() && options.work.is_none() {
             let message = "a run of several nodes has no work folder that they share";
@@ -184,7 +173,11 @@ impl Pipeline {
         }
         let default = || match target {
             Some(target) => self.work_path(&target.path),
-            None => std::env::temp_dir().join(format!("nexus-data-{}-{plan}", std::process::id())),
+            None => {
+                let number = RUNS.fetch_add(1, Ordering::Relaxed);
+                let name = format!("nexus-data-{}-{number}.work", std::process::id());
+                std::env::temp_dir().join(name)
+            }
         };
         let path = options.work.clone().unwrap_or_else(default);
         let how = match options.node {

@@ -1,8 +1,8 @@
 //! The folder in which a run puts what it must keep until all rows are known.
 //!
 //! `work.json` says whose folder it is, is locked as long as a run uses it, and empty when what is there is of
-//! no use. `stage-N` holds what
-//! stage N puts aside, `notes-N` which groups of files are through it, `stage-N.removed` what was decided
+//! no use to another run: while it is removed, and where a run keeps nothing. `stage-N` holds what stage N
+//! puts aside, `notes-N` which groups of files are through it, `stage-N.removed` what was decided
 //! of them. `node-N.lock` is locked by node N, `done.json` says that the run of several nodes is over.
 
 use super::notes::{self, Told};
@@ -110,15 +110,19 @@ impl Work {
             .read_to_string(&mut text)
             .map_err(failed)?;
         match (how, serde_json::from_str::<Mark>(&text).ok()) {
-            (Use::Share(_), left) => left.map_or_else(
-                || Err(other(path, "it is broken")),
-                |left| left.check(&mine, path),
-            )?,
-            (Use::Resume, Some(left)) => left.check(&mine, path)?,
+            (Use::Share(_), None) if text.is_empty() => {
+                return Err(other(path, "it is of a run that kept nothing"));
+            }
+            (Use::Share(_), None) => return Err(other(path, "it is broken")),
+            (Use::Share(_) | Use::Resume, Some(left)) => left.check(&mine, path)?,
             _ => {
-                clear(path, &[MARK]).map_err(failed)?;
-                let note = serde_json::to_vec(&mine).expect("plain values");
+                let note = match how {
+                    Use::Alone => Vec::new(),
+                    _ => serde_json::to_vec(&mine).expect("plain values"),
+                };
+                // As long as it is not clear, what is there is of no use.
                 mark.set_len(0)
+                    .and_then(|()| clear(path, &[MARK]))
                     .and_then(|()| io::Seek::rewind(&mut mark))
                     .and_then(|()| mark.write_all(&note))
                     .and_then(|()| mark.sync_all())

@@ -9,8 +9,8 @@ use nexus_data::{
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -341,5 +341,49 @@ fn a_first_node_that_starts_again_writes_its_indexes_anew() {
         assert!(turns > 1);
         pipeline.run(&waits(1)).unwrap();
         assert_eq!(written(out.path()), written(whole.path()), "{plan:?}");
+    }
+}
+
+#[test]
+fn what_a_killed_run_has_left_that_nobody_was_to_resume_is_begun_anew() {
+    let corpus = corpus();
+    for plan in Plan::ALL {
+        let whole = tempfile::tempdir().unwrap();
+        pipeline(plan, &corpus, whole.path())
+            .run(&resume(2))
+            .unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let work = out.path().join("work");
+        // What lies there at each batch, as a kill would leave it.
+        let left = Arc::new(Mutex::new(Vec::new()));
+        let (seen, place) = (left.clone(), work.clone());
+        let hook = move || {
+            seen.lock().unwrap().push(written(&place));
+            false
+        };
+        let hook: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(hook);
+        let steps = plan.steps(corpus.path(), out.path(), &hook);
+        let alone = RunOptions {
+            resume: false,
+            work: Some(work.clone()),
+            ..resume(1)
+        };
+        into(steps, out.path(), Format::Jsonl).run(&alone).unwrap();
+        let left = std::mem::take(&mut *left.lock().unwrap());
+        for at in [left.len() / 2, left.len() - 1] {
+            let out = tempfile::tempdir().unwrap();
+            let work = out.path().join("work");
+            for (name, bytes) in &left[at] {
+                let path = work.join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, bytes).unwrap();
+            }
+            let options = RunOptions {
+                work: Some(work),
+                ..resume(2)
+            };
+            pipeline(plan, &corpus, out.path()).run(&options).unwrap();
+            assert_eq!(written(out.path()), written(whole.path()), "{plan:?} {at}");
+        }
     }
 }

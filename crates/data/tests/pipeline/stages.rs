@@ -2,8 +2,8 @@
 
 use crate::harness::{error, folder, names, options, read_jsonl, rows, values};
 use nexus_data::{
-    BadWords, ErrorKind, ExactCopies, Keep, LanguageRules, NearCopies, Output, Pipeline, Quality,
-    RepeatedParts, RunOptions,
+    BadWords, ErrorKind, EvaluationSets, ExactCopies, Keep, LanguageRules, NearCopies, Output,
+    Pipeline, Quality, RepeatedParts, RepeatedSubstrings, RunOptions,
 };
 use nexus_text::{
     C4Quality, FtfyFormatter, GopherQuality, GopherRepetition, PiiFormatter, UnicodeFormatter,
@@ -430,6 +430,75 @@ fn another_plan_or_other_files_are_not_resumed() {
 }
 
 #[test]
+fn files_that_steps_name_and_have_changed_are_not_resumed() {
+    let letters: String = ('a'..='z')
+        .map(|letter| format!("{letter}\n##{letter}\n"))
+        .collect();
+    let vocab = format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{letters}");
+    let folder = folder(&[
+        ("in/a.jsonl", b"{\"text\":\"a fine text\"}\n"),
+        ("words", b"foul\n"),
+        ("vocab.txt", vocab.as_bytes()),
+        ("eval/quiz.txt", b"no text has all of these words"),
+    ]);
+    let path = |name: &str| folder.path().join(name);
+    let read = || Pipeline::read(path("in"));
+    let words = BadWords {
+        path: path("words"),
+        is_substring: false,
+    };
+    let mut sets = EvaluationSets::new([path("eval")]);
+    sets.config.n_grams = 5;
+    let substrings = RepeatedSubstrings {
+        tokenizer: Some(path("vocab.txt")),
+        ..RepeatedSubstrings::default()
+    };
+    for (pipeline, file) in [
+        (read().quality(words), "words"),
+        (read().quality(sets), "eval/quiz.txt"),
+        (read().tokenize_file(path("vocab.txt")), "vocab.txt"),
+        (read().dedup_substrings(substrings), "vocab.txt"),
+    ] {
+        let pipeline = pipeline
+            .map_batches("after", |_| Err("no".into()))
+            .write_jsonl(path("out.jsonl"));
+        let resume = RunOptions {
+            resume: true,
+            work: Some(path("work")),
+            ..options(1, 10)
+        };
+        let run = || pipeline.run(&resume).unwrap_err().to_string();
+        assert!(run().contains("`after` failed"), "{file}");
+        assert!(run().contains("`after` failed"), "{file}");
+        let bytes = std::fs::read(path(file)).unwrap();
+        std::fs::write(path(file), [bytes.as_slice(), b"z\n"].concat()).unwrap();
+        let error = run();
+        assert!(error.contains("files have changed"), "{file}: {error}");
+        std::fs::write(path(file), bytes).unwrap();
+        assert!(run().contains("`after` failed"), "{file}");
+        std::fs::remove_dir_all(path("work")).unwrap();
+    }
+}
+
+#[test]
+fn the_same_files_below_another_folder_are_not_resumed() {
+    // Ids are places below the source.
+    let folder = folder(&[("in/x/a.txt", b"a text")]);
+    let resume = RunOptions {
+        resume: true,
+        work: Some(folder.path().join("work")),
+        ..options(1, 10)
+    };
+    let run = |source: &str| {
+        let pipeline = Pipeline::read(folder.path().join(source));
+        let pipeline = pipeline.map_batches("after", |_| Err("no".into()));
+        pipeline.run(&resume).unwrap_err().to_string()
+    };
+    assert!(run("in").contains("`after` failed"));
+    assert!(run("in/x").contains("another plan"));
+}
+
+#[test]
 fn a_run_of_several_decisions_goes_on_with_all_of_them() {
     let corpus = corpus();
     let output = corpus.path().join("out.jsonl");
@@ -543,6 +612,29 @@ fn a_work_folder_is_not_shared_and_not_somebody_elses() {
         .run(&with_work)
         .unwrap();
     assert!(!work.exists());
+}
+
+#[test]
+fn runs_without_an_output_may_be_under_way_side_by_side() {
+    let corpus = corpus();
+    let pipeline =
+        Pipeline::read(corpus.path().join("in")).dedup_near(near(Keep::First, Some(0.8)));
+    let mut rows = [0, 0];
+    let run = |inner: &mut usize| {
+        pipeline.for_each(&options(1, 100), |batch| {
+            *inner += batch.num_rows();
+            Ok(())
+        })
+    };
+    let [outer, inner] = &mut rows;
+    pipeline
+        .for_each(&options(1, 100), |batch| {
+            *outer += batch.num_rows();
+            *inner = 0;
+            Ok(run(inner).map(drop)?)
+        })
+        .unwrap();
+    assert_eq!(rows, [60, 60]);
 }
 
 #[test]
