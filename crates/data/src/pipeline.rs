@@ -4,6 +4,7 @@ mod describe;
 mod fingerprint;
 mod options;
 mod pictures;
+mod places;
 mod run;
 mod stages;
 mod step;

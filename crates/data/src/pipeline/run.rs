@@ -5,17 +5,12 @@ use crate::engine::Sink;
 use crate::output::{Output, Target};
 use crate::sink::{Encoder, Writer};
 use crate::source::{BatchLimit, Reader};
-use crate::stages::{self, Shared, Stage, Use, Work};
+use crate::stages::{self, Shared};
 use crate::storage::Storage;
-use crate::{BoxError, Error, ErrorKind, Node, Report};
+use crate::{BoxError, Error, Node, Report};
 use arrow_array::RecordBatch;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-
-/// Runs of this process that had no place for a work folder.
-static RUNS: AtomicU64 = AtomicU64::new(0);
 
 impl Pipeline {
     /// Runs the pipeline into its output file; without one, the rows are only counted.
@@ -70,7 +65,7 @@ impl Pipeline {
         let all = self.stages(options)?;
         let trial = self.trial(&all)?;
         let storage = self.storage.for_run(&options.cancel);
-        self.check_places(options, &storage)?;
+        self.check_places(options, target.as_ref(), &storage)?;
         let reader = self.reader(&storage, limit)?;
         let memory_size = options.memory()?;
         let shared = Shared {
@@ -117,24 +112,6 @@ impl Pipeline {
         Ok(report)
     }
 
-    /// Lists of what is left out, and what waits for all documents, are written to this machine.
-    fn check_places(&self, options: &RunOptions, storage: &Arc<dyn Storage>) -> Result<(), Error> {
-        for (what, path) in [("rejects", &self.rejects), ("the audit", &self.audit)] {
-            if let Some(path) = path.as_ref().filter(|path| !storage.is_local(path)) {
-                let message = format!("cannot write {what} to `{}`", path.display());
-                return Err(Error::new(ErrorKind::Unsupported, message).with_hint(
-                    "give a path of this machine, and copy the file when the run is over",
-                ));
-            }
-        }
-        if let Some(work) = options.work.as_ref().filter(|work| !storage.is_local(work)) {
-            let message = format!("`{}` cannot be a work folder", work.display());
-            return Err(Error::new(ErrorKind::Unsupported, message)
-                .with_hint("give a folder of a file system, which nodes may share"));
-        }
-        Ok(())
-    }
-
     /// Finds what there is to read, and opens no file of it.
     fn reader(&self, storage: &Arc<dyn Storage>, limit: BatchLimit) -> Result<Reader, Error> {
         match &self.source {
@@ -146,56 +123,5 @@ impl Pipeline {
                 Ok(Reader::batches(taken.ok_or_else(used_up)?, limit))
             }
         }
-    }
-
-    /// The folder of this run.
-    fn work(
-        &self,
-        options: &RunOptions,
-        reader: &Reader,
-        target: Option<&Target>,
-        stages: &[Stage],
-    ) -> Result<Work, Error> {
-        let plan = if options.goes_on() {
-            self.fingerprint(options, reader, stages)?
-        } else {
-            String::new()
-        };
-        if options.node.is_some() && options.work.is_none() {
-            let message = "a run of several nodes has no work folder that they share";
-            return Err(Error::invalid(message).with_hint("give the work folder a path"));
-        }
-        if options.resume && options.work.is_none() && target.is_none() {
-            return Err(Error::invalid(
-                "a run without an output has no work folder to resume from",
-            )
-            .with_hint("give the work folder a path"));
-        }
-        let default = || match target {
-            Some(target) => self.work_path(&target.path),
-            None => {
-                let number = RUNS.fetch_add(1, Ordering::Relaxed);
-                let name = format!("nexus-data-{}-{number}.work", std::process::id());
-                std::env::temp_dir().join(name)
-            }
-        };
-        let path = options.work.clone().unwrap_or_else(default);
-        let how = match options.node {
-            Some(node) => Use::Share(node),
-            None if options.resume => Use::Resume,
-            None => Use::Alone,
-        };
-        Work::open(&path, &plan, how)
-    }
-
-    /// The folder beside the output; below the system's folder for temporary files where that is not on
-    /// this machine.
-    fn work_path(&self, output: &Path) -> PathBuf {
-        let name = output.file_name().unwrap_or_default().to_string_lossy();
-        if self.storage.is_local(output) {
-            return output.with_file_name(format!(".{name}.work"));
-        }
-        let hash = xxhash_rust::xxh3::xxh3_64(output.as_os_str().as_encoded_bytes());
-        std::env::temp_dir().join(format!("nexus-data-{name}-{hash:016x}.work"))
     }
 }

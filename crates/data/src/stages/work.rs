@@ -8,8 +8,9 @@
 use super::notes::{self, Told};
 use crate::{Error, Node};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The file that marks the folder as a run's.
@@ -100,11 +101,11 @@ impl Work {
             Use::Share(_) => mark.try_lock_shared(),
             _ => mark.try_lock(),
         };
-        check_lock(&lock, || {
-            let message = format!("another run uses the work folder `{}`", path.display());
-            Error::invalid(message)
-                .with_hint("wait for it, or give this run a work folder of its own")
-        })?;
+        check_lock(&lock, || used(path))?;
+        // Who has it may have removed the folder before the lock was free.
+        if !is_at(&mark, &mark_path) {
+            return Err(used(path));
+        }
         let mut text = String::new();
         Read::take(&mark, MARK_SIZE_MAX)
             .read_to_string(&mut text)
@@ -243,6 +244,21 @@ impl Mark {
         }
         Ok(())
     }
+}
+
+fn used(path: &Path) -> Error {
+    let message = format!("another run uses the work folder `{}`", path.display());
+    Error::invalid(message).with_hint("wait for it, or give this run a work folder of its own")
+}
+
+/// Whether this is the file that lies at a path.
+fn is_at(file: &File, path: &Path) -> bool {
+    let place = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let (this, there) = (
+        file.metadata().map(place),
+        std::fs::metadata(path).map(place),
+    );
+    matches!((this, there), (Ok(this), Ok(there)) if this == there)
 }
 
 fn other(path: &Path, why: &str) -> Error {

@@ -1,8 +1,8 @@
 //! Steps that take parts out of documents, and indexes of earlier dumps, in runs that are cut anywhere and
 //! go on, and in runs that several nodes share.
 
-use crate::groups::{into, node, nodes, resume, told, written};
-use crate::harness::{folder, options, rows, values};
+use crate::cut_runs::{into, node, nodes, resume, told, written};
+use crate::harness::{folder_of, options, record, rows, values};
 use nexus_data::{
     ErrorKind, ExactCopies, Format, NearCopies, Pipeline, RepeatedLines, RepeatedSubstrings,
     RunOptions,
@@ -38,10 +38,7 @@ fn document(seed: usize) -> String {
 
 /// Nine files, and one of an earlier dump.
 fn corpus() -> TempDir {
-    let record = |id: String, seed: usize| {
-        let text = document(seed);
-        format!("{}\n", serde_json::json!({"id": id, "text": text}))
-    };
+    let record = |id: String, seed: usize| record(&id, &document(seed));
     let old: String = (0..10)
         .map(|at| record(format!("old-{at}"), at * 4))
         .collect();
@@ -57,11 +54,7 @@ fn corpus() -> TempDir {
         let text = lines.collect::<String>() + "{\"text\": broken}\n";
         files.push((format!("in/{file}.jsonl"), text));
     }
-    let files: Vec<_> = files
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_bytes()))
-        .collect();
-    let corpus = folder(&files);
+    let corpus = folder_of(&files);
     let path = corpus.path();
     let pipeline = with_exact(
         Pipeline::read(path.join("old")),
