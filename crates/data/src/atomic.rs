@@ -2,8 +2,9 @@
 
 use crate::Error;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// How many names are tried for a temporary file.
@@ -134,7 +135,8 @@ fn beside<T>(
 pub(crate) fn temporary_folder() -> io::Result<TemporaryFolder> {
     let place = std::env::temp_dir().join("nexus-data");
     let name = place.file_name().unwrap_or_default();
-    let (path, ()) = beside(&place, name, |path| std::fs::create_dir(path))?;
+    let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+    let (path, ()) = beside(&place, name, make)?;
     Ok(TemporaryFolder(path))
 }
 
@@ -280,7 +282,9 @@ impl AtomicFolder {
                 let _: io::Result<()> = std::fs::rename(&aside, &self.path);
                 return Err(error);
             }
-            std::fs::remove_dir_all(&aside)
+            // The new one is there: what is left of the old one takes room and does no harm.
+            let _: io::Result<()> = std::fs::remove_dir_all(&aside);
+            Ok(())
         })();
         if result.is_ok() {
             self.temporary = None;

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 
 /// One JSON object a row, with the columns as keys in their order. The column `fields` is copied
-/// verbatim; numbers that JSON has no form for are `null`.
+/// verbatim, but for line ends between its values; numbers that JSON has no form for are `null`.
 ///
 /// As records they have the keys that they were read with: entries of `fields` stand beside the others,
 /// and where the record was read is left out.
@@ -50,12 +50,12 @@ pub(crate) fn encode(
                 out.push(b',');
             }
             if let Some(entries) = inner {
-                out.extend_from_slice(entries.as_bytes());
+                push_json(entries, &mut out);
                 continue;
             }
             out.extend_from_slice(key.as_bytes());
             match json {
-                Some(json) => out.extend_from_slice(json.value(row).as_bytes()),
+                Some(json) => push_json(json.value(row), &mut out),
                 None => cells.write(row, &mut out),
             }
         }
@@ -63,6 +63,18 @@ pub(crate) fn encode(
         ends.push(out.len());
     }
     Ok((out, ends))
+}
+
+/// Appends JSON, with blanks for its line ends: those of a record would end its line. They stand between
+/// values, for strings have escapes in their place.
+fn push_json(json: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(json.as_bytes());
+    for byte in &mut out[start..] {
+        if matches!(*byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
 }
 
 /// The entries of an object.
@@ -111,5 +123,27 @@ mod tests {
         let expected = "{\"te\\\"xt\":\"a\",\"n\":1e400}\n{\"te\\\"xt\":null,\"fields\":null}\n";
         assert_eq!(String::from_utf8(records).unwrap(), expected);
         assert_eq!(ends, [25, expected.len()]);
+    }
+
+    #[test]
+    fn a_record_is_one_line_however_its_fields_were_written() {
+        let fields = "{\n  \"a\": [\r\n    1\n  ],\n  \"b\": \"\\n\"\n}";
+        let fields: ArrayRef = Arc::new(StringArray::from(vec![fields]));
+        let batch = RecordBatch::try_from_iter([("fields", fields)]).unwrap();
+        let keys = Keys::default();
+        for as_records in [false, true] {
+            let (lines, ends) = encode(&batch, as_records.then_some(&keys)).unwrap();
+            assert_eq!(ends, [lines.len()]);
+            let line = lines.strip_suffix(b"\n").unwrap();
+            assert!(!line.contains(&b'\n') && !line.contains(&b'\r'));
+            let record: serde_json::Value = serde_json::from_slice(line).unwrap();
+            let expected = serde_json::json!({"a": [1], "b": "\n"});
+            let found = if as_records {
+                &record
+            } else {
+                &record["fields"]
+            };
+            assert_eq!(*found, expected);
+        }
     }
 }

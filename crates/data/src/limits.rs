@@ -118,6 +118,9 @@ pub const ESTIMATE_SECONDS_MAX: u64 = 30;
 /// How many rejected records and skipped files a report shows; all are counted.
 pub const SAMPLES_MAX: usize = 10;
 
+/// Most characters of the reason for which a record or a file is set aside: it may repeat what they say.
+pub const REASON_LEN_MAX: usize = 1000;
+
 /// Most groups of files of one run: more files are put into each.
 pub const GROUPS_MAX: u64 = 1 << 15;
 

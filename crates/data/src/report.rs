@@ -1,6 +1,6 @@
 //! What a run tells while it works and when it is done. How that is shown is the caller's matter.
 
-use crate::limits::SAMPLES_MAX;
+use crate::limits::{REASON_LEN_MAX, SAMPLES_MAX};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -251,6 +251,19 @@ pub struct Reject {
     pub line: Option<u64>,
     /// What is wrong with it.
     pub reason: String,
+}
+
+impl Reject {
+    /// The reason may repeat what a file says: only so much of it is kept.
+    pub(crate) fn new(file: String, line: Option<u64>, mut reason: String) -> Self {
+        const MORE: &str = "...";
+        if reason.chars().nth(REASON_LEN_MAX).is_some() {
+            let kept = reason.char_indices().nth(REASON_LEN_MAX - MORE.len());
+            reason.truncate(kept.map_or(0, |(at, _)| at));
+            reason.push_str(MORE);
+        }
+        Self { file, line, reason }
+    }
 }
 
 impl fmt::Display for Reject {

@@ -209,7 +209,7 @@ impl Reader {
         // To open a file costs time too.
         let weigh = |input: &Input| input.size.max(4096);
         let total = self.inputs.iter().map(weigh).sum::<u64>();
-        let size = size.max(total / GROUPS_MAX).max(1);
+        let size = size.max(total.div_ceil(GROUPS_MAX)).max(1);
         let mut groups = Vec::new();
         while !self.inputs.is_empty() || groups.is_empty() {
             let mut group = Self {
@@ -234,15 +234,16 @@ impl Reader {
         groups
     }
 
-    /// What decides on the batches that are read, and `steps`, as a short text: paths, sizes and times
+    /// What decides on the batches that are read, and `steps`, as a short text: paths, ids, sizes and times
     /// of change of all files, and where batches are cut.
     pub(crate) fn fingerprint(&self, steps: &str) -> String {
         let mut hash = Xxh3::new();
         hash.update(steps.as_bytes());
         hash.update(format!("{:?} {}", self.limit, env!("CARGO_PKG_VERSION")).as_bytes());
         for input in &self.inputs {
-            let path = input.path.display();
-            let line = format!("\n{path} {} {}", input.size, input.version);
+            hash.update(b"\n");
+            hash.update(input.path.as_os_str().as_encoded_bytes());
+            let line = format!("\n{}\n{} {}", input.id, input.size, input.version);
             hash.update(line.as_bytes());
         }
         format!("{:032x}", hash.digest128())

@@ -8,6 +8,7 @@ mod local;
 mod select;
 
 use crate::{Cancel, Error};
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,38 @@ use std::sync::Arc;
 pub use crate::source::{Listing, MANIFEST};
 pub use local::LocalStorage;
 pub use select::Selection;
+
+/// What is said of a path or an address, in messages and in the column `source`: of one on the web neither
+/// user nor query, which may be secrets.
+///
+/// ```
+/// use nexus_data::storage::shown;
+/// assert_eq!(shown("https://me:secret@example.com/a.jsonl?token=secret".as_ref()), "https://example.com/a.jsonl");
+/// assert_eq!(shown("s3://bucket/what?.jsonl".as_ref()), "s3://bucket/what?.jsonl");
+/// ```
+pub fn shown(path: &Path) -> Cow<'_, str> {
+    let text = path.to_string_lossy();
+    let is_web = text.starts_with("http:/") || text.starts_with("https:/");
+    if is_web {
+        Cow::Owned(without_secrets(&text))
+    } else {
+        text
+    }
+}
+
+/// An address without user and query; any other text as it is.
+pub fn without_secrets(address: &str) -> String {
+    let Some(at) = address.find(":/") else {
+        return address.to_owned();
+    };
+    let (scheme, rest) = address.split_at(at + ":/".len());
+    // As a path it has lost one of its slashes.
+    let (slash, rest) = rest.split_at(usize::from(rest.starts_with('/')));
+    let rest = rest.split('?').next().unwrap_or_default();
+    let host_end = rest.find('/').unwrap_or(rest.len());
+    let from = rest[..host_end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}{slash}{}", &rest[from..])
+}
 
 /// A file as it was when it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,4 +144,28 @@ pub trait NewFolder: Send {
     /// # Errors
     /// When that cannot be done. No file appears then, as far as that is in anybody's power.
     fn commit(self: Box<Self>) -> Result<(), Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_secrets() {
+        for (address, expected) in [
+            ("https://a.example/b", "https://a.example/b"),
+            (
+                "https://u:p@a.example/b@c?sig=s3cret",
+                "https://a.example/b@c",
+            ),
+            ("http://a.example?x", "http://a.example"),
+            ("https:/u:p@a.example/b?sig=s3cret", "https:/a.example/b"),
+            ("a/b?c", "a/b?c"),
+            ("s3://bucket/a?b@c", "s3://bucket/a?b@c"),
+        ] {
+            assert_eq!(shown(address.as_ref()), expected);
+        }
+        // Words of an error may be addresses of any kind.
+        assert_eq!(without_secrets("s3://bucket/a?sig=s3cret"), "s3://bucket/a");
+    }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use nexus_data::storage::without_secrets;
 use object_store::ObjectStore;
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::connect::{Patience, Waiting, check_outside, install_tls};
 use crate::guard::Guard;
 use crate::plan::{Fetch, plan};
-use crate::request::{Request, Version, without_secrets};
+use crate::request::{Request, Version};
 use crate::{Error, ErrorKind, RemoteOptions};
 
 /// A file on a server, as it was when it was opened.
@@ -24,9 +25,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(url: &str, options: &RemoteOptions) -> Result<Self, Error> {
-        let shown = url
-            .find("://")
-            .map_or_else(|| url.to_owned(), |at| without_secrets(url, at));
+        let shown = without_secrets(url);
         if !url.starts_with("http://") && !url.starts_with("https://") {
             let message =
                 format!("cannot open `{shown}`: it starts with neither https:// nor http://");
@@ -50,7 +49,8 @@ impl Client {
         };
         let runtime = Waiting::start(&mut tokio::runtime::Builder::new_current_thread());
         Ok(Self {
-            store: Arc::new(store.map_err(|error| invalid(error.to_string()))?),
+            // The error may repeat the address, with what is secret in it.
+            store: Arc::new(store.map_err(|_| invalid("it is no address".to_owned()))?),
             runtime: runtime.map_err(|error| invalid(error.to_string()))?,
             concurrency: options.concurrency.get(),
             url: shown.into(),

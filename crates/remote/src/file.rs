@@ -64,7 +64,7 @@ impl RemoteFile {
     /// As [`open`](Self::open).
     pub fn open_with(url: &str, options: &RemoteOptions) -> Result<Self, Error> {
         let client = Client::new(url, options)?;
-        let refused = |error| Error::format(url, error);
+        let refused = |error| Error::format(client.url(), error);
         let (mut head, version) = client.first(options.head_size.get())?;
         if version.size < size_of::<u64>() as u64 {
             return Err(refused(SafeTensorError::HeaderTooSmall));

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nexus_data::Cancel;
+use nexus_data::limits::FILES_MAX;
 use nexus_data::storage::{
     Listing, LocalStorage, MANIFEST, NewFile, NewFolder, Ranges, Selection, Storage, StoredFile,
 };
@@ -384,24 +385,41 @@ impl Objects {
         let mut found = live.objects(address, &selection)?;
         // As on a disk: sorted by name at each level, and not by the whole key.
         found.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
+        if let Some(folder) = half_written(&found, &selection) {
+            let message = format!(
+                "cannot read `{}`: a run is writing there, or was ended while it let its output appear",
+                address.with_key(folder).name
+            );
+            return Err(Error::new(ErrorKind::Unavailable, message)
+                .with_hint("wait for the run, or run it again")
+                .into());
+        }
         for (key, meta) in found {
-            let name = key.rsplit('/').next().unwrap_or_default();
-            if name == WRITING {
-                let message = format!(
-                    "cannot read `{}`: a run is writing there, or was ended while it let its output \
-                     appear",
-                    address.name
-                );
-                return Err(Error::new(ErrorKind::Unavailable, message)
-                    .with_hint("wait for the run, or run it again")
-                    .into());
-            }
-            if let Some(id) = selection.id(&key).filter(|_| name != MANIFEST) {
+            let is_manifest = split(&key).1 == MANIFEST;
+            if let Some(id) = selection.id(&key).filter(|_| !is_manifest) {
                 listing.file(stored(&address.with_key(&key), &meta), id.to_owned())?;
             }
         }
         Ok(())
     }
+}
+
+/// The folder and the name in it of an object.
+fn split(key: &str) -> (&str, &str) {
+    key.rsplit_once('/').unwrap_or(("", key))
+}
+
+/// A folder of which something is read, and that is not complete. Of a pattern those that it does not reach
+/// do not matter.
+fn half_written<'a>(found: &'a [(String, ObjectMeta)], selection: &Selection) -> Option<&'a str> {
+    let keys = || found.iter().map(|(key, _)| key.as_str());
+    let is_note = |key: &&str| split(key).1 == WRITING;
+    let mut notes = keys().filter(is_note).peekable();
+    notes.peek()?;
+    let read = keys().filter(|key| !is_note(key) && selection.id(key).is_some());
+    let read: HashSet<&str> = read.map(|key| split(key).0).collect();
+    let mut folders = notes.map(|key| split(key).0);
+    folders.find(|folder| !selection.has_pattern() || read.contains(folder))
 }
 
 impl Live {
@@ -423,9 +441,16 @@ impl Live {
                     refused("list", &address.name, "there is no such bucket", &error)
                 })?;
                 let key = meta.location.to_string();
-                if selection.id(&key).is_some() || key.ends_with(WRITING) {
-                    found.push((key, meta));
+                if selection.id(&key).is_none() && split(&key).1 != WRITING {
+                    continue;
                 }
+                if found.len() == FILES_MAX {
+                    let name = &address.name;
+                    let message = format!("`{name}` has more objects than FILES_MAX = {FILES_MAX}");
+                    return Err(Error::new(ErrorKind::LimitReached, message)
+                        .with_hint("read a folder or a pattern of fewer"));
+                }
+                found.push((key, meta));
             }
             Ok(found)
         })

@@ -75,6 +75,53 @@ fn an_object_is_read_whole_also_when_the_server_stumbles() {
 }
 
 #[test]
+fn secrets_of_an_address_are_nowhere_in_what_a_run_writes() {
+    let server = Server::start(
+        [lines(), b"{\"text\": 7}\n".to_vec()].concat(),
+        Behaviour::Sound,
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let url = format!("{}/a.jsonl?token=s3cret", server.origin()).replace("://", "://me:s3cret@");
+    let pipeline = Pipeline::read(&url)
+        .storage(objects(&server, PATIENCE))
+        .filter(|row| row.line() != Some(2))
+        .write_jsonl(path("out.jsonl"))
+        .write_rejects(path("rejects.jsonl"))
+        .write_audit(path("audit.jsonl"));
+    let report = pipeline.run(&RunOptions::default()).unwrap();
+    assert_eq!((report.rows(), report.rejected.count), (ROWS - 1, 1));
+    let shown = format!("{}/a.jsonl", server.origin());
+    for name in ["out.jsonl", "rejects.jsonl", "audit.jsonl"] {
+        let text = std::fs::read_to_string(path(name)).unwrap();
+        assert!(text.contains(&shown), "{name}");
+        assert!(!text.contains("s3cret"), "{name}");
+    }
+    let told = format!(
+        "{pipeline:?} {:?} {report:?}",
+        pipeline.explain(&RunOptions::default()).unwrap()
+    );
+    assert!(told.contains(&shown) && !told.contains("s3cret"), "{told}");
+    for (source, storage) in [
+        (url.clone(), false),
+        (url.replace("a.jsonl", "a.unknown"), true),
+        (url.replace("http://", "https:/"), false),
+    ] {
+        let pipeline = Pipeline::read(&source);
+        let pipeline = if storage {
+            pipeline.storage(objects(&server, PATIENCE))
+        } else {
+            pipeline
+        };
+        let error = pipeline.run(&RunOptions::default()).unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("s3cret"),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
 fn what_goes_wrong_ends_the_run_with_its_kind_and_words() {
     let cases = [
         (

@@ -9,10 +9,11 @@ mod message;
 
 use super::listing::{Compression, Input};
 use super::ranged::{Cursor, Ranged};
-use super::table::{self, Pending};
+use super::table::{self, Pieces};
 use super::{BatchLimit, Chunk, Meter, Records, foreign, open};
 use crate::Reject;
 use crate::limits::ARROW_METADATA_SIZE_MAX;
+use arrow_array::RecordBatch;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::FileDecoder;
 use arrow_ipc::{Block, MessageHeader};
@@ -31,10 +32,7 @@ pub(super) struct Frames {
     input: Input,
     messages: Messages,
     decoder: FileDecoder,
-    pending: Option<Pending>,
-    /// The number of the next row, from 1.
-    row: u64,
-    is_done: bool,
+    pieces: Pieces,
 }
 
 /// Where the next message is.
@@ -108,31 +106,28 @@ impl Frames {
             input: input.clone(),
             messages,
             decoder,
-            pending: None,
-            row: 1,
-            is_done: false,
+            pieces: Pieces::new(),
         }
     }
+}
 
-    /// The next batch that has rows; `None` at the end.
-    fn next_batch(&mut self) -> Result<Option<Pending>, String> {
-        loop {
-            let Some(frame) = self.messages.next()? else {
-                return Ok(None);
-            };
-            let decoder = &mut self.decoder;
-            match frame.header {
-                MessageHeader::DictionaryBatch => {
-                    foreign::call(|| decoder.read_dictionary(&frame.block, &frame.buffer))?;
-                }
-                MessageHeader::RecordBatch => {
-                    let read = || decoder.read_record_batch(&frame.block, &frame.buffer);
-                    if let Some(batch) = foreign::call(read)? {
-                        return Ok(Some(Pending::new(batch)));
-                    }
-                }
-                other => return Err(format!("a message of type {other:?} among the batches")),
+/// The next batch; `None` at the end.
+fn read(messages: &mut Messages, decoder: &mut FileDecoder) -> Result<Option<RecordBatch>, String> {
+    loop {
+        let Some(frame) = messages.next()? else {
+            return Ok(None);
+        };
+        match frame.header {
+            MessageHeader::DictionaryBatch => {
+                foreign::call(|| decoder.read_dictionary(&frame.block, &frame.buffer))?;
             }
+            MessageHeader::RecordBatch => {
+                let read = || decoder.read_record_batch(&frame.block, &frame.buffer);
+                if let Some(batch) = foreign::call(read)? {
+                    return Ok(Some(batch));
+                }
+            }
+            other => return Err(format!("a message of type {other:?} among the batches")),
         }
     }
 }
@@ -208,31 +203,23 @@ impl Records for Frames {
             } => (blocks.len(), *blocks_total),
             Messages::Stream { .. } => return 0,
         };
-        let rest = self.pending.as_ref().map_or(0.0, Pending::left);
-        let part = (blocks as f64 + rest) / total.max(1) as f64;
+        let part = (blocks as f64 + self.pieces.left()) / total.max(1) as f64;
         (self.input.size as f64 * part) as u64
     }
 
     fn next(&mut self, limit: BatchLimit, rejects: &mut Vec<Reject>) -> Option<Chunk> {
-        loop {
-            if let Some(pending) = &mut self.pending {
-                if let Some((chunk, rows)) = pending.next(&self.input, self.row, limit) {
-                    self.row += rows;
-                    return Some(chunk);
-                }
-                self.pending = None;
-            }
-            if self.is_done {
-                return None;
-            }
-            match self.next_batch() {
-                Ok(Some(pending)) => self.pending = Some(pending),
-                Ok(None) => self.is_done = true,
-                Err(reason) => {
-                    self.is_done = true;
-                    let reason = format!("the rest of the file cannot be read: {reason}");
-                    rejects.push(self.input.reject(Some(self.row), reason));
-                }
+        let Self {
+            input,
+            messages,
+            decoder,
+            pieces,
+        } = self;
+        match pieces.next(input, limit, |_| read(messages, decoder).transpose())? {
+            Ok(chunk) => Some(chunk),
+            Err((row, reason)) => {
+                let reason = format!("the rest of the file cannot be read: {reason}");
+                rejects.push(input.reject(Some(row), reason));
+                None
             }
         }
     }

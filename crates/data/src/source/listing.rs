@@ -4,7 +4,7 @@ use crate::files::Keys;
 use crate::limits::FILES_MAX;
 use crate::report::Counted;
 use crate::source::images;
-use crate::storage::{LocalStorage, Storage, StoredFile};
+use crate::storage::{LocalStorage, Storage, StoredFile, shown};
 use crate::{Error, ErrorKind, Reject};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,11 +77,7 @@ impl Input {
     }
 
     pub(crate) fn reject(&self, line: Option<u64>, reason: String) -> Reject {
-        Reject {
-            file: self.source.to_string(),
-            line,
-            reason,
-        }
+        Reject::new(self.source.to_string(), line, reason)
     }
 }
 
@@ -136,7 +132,7 @@ pub(crate) fn list(
     if !listing.inputs.is_empty() || !listing.rejects.is_empty() {
         return Ok(listing);
     }
-    let name = root.to_string_lossy();
+    let name = shown(root);
     let hint = format!("files that are read end in {KNOWN}");
     let skipped = &listing.skipped;
     if skipped.count == 1 && skipped.samples == [name.as_ref()] {
@@ -172,7 +168,7 @@ impl Listing {
             )));
         }
         self.inputs.push(Input {
-            source: path.to_string_lossy().into(),
+            source: shown(&path).into(),
             path,
             id,
             format,
@@ -188,17 +184,13 @@ impl Listing {
 
     /// Counts a file that is not read.
     pub fn skip(&mut self, path: &Path) {
-        self.skipped.add(path.to_string_lossy().into_owned());
+        self.skipped.add(shown(path).into_owned());
     }
 
     /// Sets aside what cannot be listed.
     pub fn reject(&mut self, path: &Path, reason: String) {
-        let file = path.to_string_lossy().into_owned();
-        self.rejects.push(Reject {
-            file,
-            line: None,
-            reason,
-        });
+        let file = shown(path).into_owned();
+        self.rejects.push(Reject::new(file, None, reason));
     }
 }
 

@@ -68,6 +68,13 @@ impl Sample {
         self.size
     }
 
+    /// Bytes that it takes in memory: names count too, which an archive may have more of than data.
+    pub(super) fn held(&self) -> usize {
+        let endings = self.members.iter().map(|(ending, _)| ending.len());
+        let left_out = self.left_out.iter().map(String::len);
+        self.size + self.key.len() + endings.chain(left_out).sum::<usize>()
+    }
+
     pub(super) fn add(&mut self, ending: &str, bytes: Vec<u8>) {
         self.size += bytes.len();
         self.members.push((ending.to_owned(), bytes));

@@ -1,7 +1,7 @@
 //! Tables that other libraries hand in as streams of Arrow batches.
 
 use super::listing::{Compression, Format, Input};
-use super::table::{self, Pending};
+use super::table::{self, Pieces};
 use super::{BatchLimit, Chunk, Meter, Records, foreign};
 use crate::arrow_table::{ArrowTable, Reader};
 use crate::batch::{columns, size};
@@ -22,10 +22,7 @@ pub(super) struct Stream {
     reader: Reader,
     /// The table's columns under the names that they have here.
     schema: SchemaRef,
-    pending: Option<Pending>,
-    /// The number of the next row, from 1.
-    row: u64,
-    is_done: bool,
+    pieces: Pieces,
     meter: Arc<Meter>,
 }
 
@@ -59,58 +56,45 @@ impl Stream {
             input,
             reader,
             schema: Arc::new(schema),
-            pending: None,
-            row: 1,
-            is_done: false,
+            pieces: Pieces::new(),
             meter: meter.clone(),
         })
     }
+}
 
-    fn next_batch(&mut self) -> Option<Result<RecordBatch, Error>> {
-        let reader = &mut self.reader;
-        let batch = match foreign::call(|| Ok::<_, String>(reader.next()))
-            .unwrap_or_else(|reason| Some(Err(ArrowError::CDataInterface(reason))))?
-        {
-            Ok(batch) => batch,
-            Err(ArrowError::ExternalError(error)) => {
-                return Some(Err(Error::stream(&self.doing(), error)));
-            }
-            Err(error) => return Some(Err(Error::stream(&self.doing(), error.into()))),
-        };
-        self.meter
-            .bytes
-            .fetch_add(size(&batch) as u64, Ordering::Relaxed);
-        let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec());
-        Some(batch.map_err(|error| Error::arrow(&self.doing(), error)))
-    }
-
-    fn doing(&self) -> String {
-        format!("read the Arrow table from row {} on", self.row)
-    }
+/// The next batch, with the columns that it has here. `row` is the number of its first row.
+fn read(
+    reader: &mut Reader,
+    schema: &SchemaRef,
+    meter: &Meter,
+    row: u64,
+) -> Option<Result<RecordBatch, Error>> {
+    let doing = || format!("read the Arrow table from row {row} on");
+    let batch = match foreign::call(|| Ok::<_, String>(reader.next()))
+        .unwrap_or_else(|reason| Some(Err(ArrowError::CDataInterface(reason))))?
+    {
+        Ok(batch) => batch,
+        Err(ArrowError::ExternalError(error)) => return Some(Err(Error::stream(&doing(), error))),
+        Err(error) => return Some(Err(Error::stream(&doing(), error.into()))),
+    };
+    meter
+        .bytes
+        .fetch_add(size(&batch) as u64, Ordering::Relaxed);
+    let batch = RecordBatch::try_new(schema.clone(), batch.columns().to_vec());
+    Some(batch.map_err(|error| Error::arrow(&doing(), error)))
 }
 
 impl Records for Stream {
     fn next(&mut self, limit: BatchLimit, _rejects: &mut Vec<Reject>) -> Option<Chunk> {
-        loop {
-            if let Some(pending) = &mut self.pending {
-                if let Some((chunk, rows)) = pending.next(&self.input, self.row, limit) {
-                    self.row += rows;
-                    return Some(chunk);
-                }
-                self.pending = None;
-            }
-            if self.is_done {
-                return None;
-            }
-            match self.next_batch() {
-                Some(Ok(batch)) => self.pending = Some(Pending::new(batch)),
-                Some(Err(error)) => {
-                    self.is_done = true;
-                    return Some(Chunk::Failed(error));
-                }
-                None => self.is_done = true,
-            }
-        }
+        let Self {
+            input,
+            reader,
+            schema,
+            pieces,
+            meter,
+        } = self;
+        let chunk = pieces.next(input, limit, |row| read(reader, schema, meter, row))?;
+        Some(chunk.unwrap_or_else(|(_, error)| Chunk::Failed(error)))
     }
 }
 

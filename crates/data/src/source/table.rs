@@ -118,6 +118,59 @@ impl Pending {
     }
 }
 
+/// Batches that are handed out piece by piece, their rows counted from 1.
+pub(super) struct Pieces {
+    pending: Option<Pending>,
+    /// The number of the next row.
+    row: u64,
+    is_done: bool,
+}
+
+impl Pieces {
+    pub(super) fn new() -> Self {
+        Self {
+            pending: None,
+            row: 1,
+            is_done: false,
+        }
+    }
+
+    /// The part of the batch at hand that is still to be handed out.
+    pub(super) fn left(&self) -> f64 {
+        self.pending.as_ref().map_or(0.0, Pending::left)
+    }
+
+    /// The next rows within the limit; `None` at the end, which an error is too. `read` gives the next
+    /// batch, and hears the number of its first row.
+    pub(super) fn next<E>(
+        &mut self,
+        input: &Input,
+        limit: BatchLimit,
+        mut read: impl FnMut(u64) -> Option<Result<RecordBatch, E>>,
+    ) -> Option<Result<Chunk, (u64, E)>> {
+        loop {
+            if let Some(pending) = &mut self.pending {
+                if let Some((chunk, rows)) = pending.next(input, self.row, limit) {
+                    self.row += rows;
+                    return Some(Ok(chunk));
+                }
+                self.pending = None;
+            }
+            if self.is_done {
+                return None;
+            }
+            match read(self.row) {
+                Some(Ok(batch)) => self.pending = Some(Pending::new(batch)),
+                Some(Err(error)) => {
+                    self.is_done = true;
+                    return Some(Err((self.row, error)));
+                }
+                None => self.is_done = true,
+            }
+        }
+    }
+}
+
 fn text_size(text: &ArrayRef, row: usize) -> usize {
     match text.data_type() {
         DataType::Utf8 => text.as_string::<i32>().value_length(row) as usize,

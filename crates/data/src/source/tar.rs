@@ -111,7 +111,7 @@ impl Records for Samples {
         while !self.is_done && samples.len() < limit.rows && size < limit.size_bytes {
             match self.next_sample(rejects) {
                 Ok(Some(sample)) => {
-                    size += sample.size();
+                    size += sample.held();
                     samples.push(sample);
                 }
                 Ok(None) => self.is_done = true,

@@ -147,6 +147,21 @@ fn check_size(count: io::Result<u64>, size: u64) -> Result<(), String> {
 }
 
 impl Head {
+    /// Bytes that it takes in memory.
+    fn held(&self) -> usize {
+        let Self {
+            kind,
+            id,
+            url,
+            date,
+            media_type,
+            languages,
+            size: _,
+        } = self;
+        let fields = [id, url, date, media_type, languages];
+        kind.len() + fields.into_iter().flatten().map(String::len).sum::<usize>()
+    }
+
     fn add(&mut self, line: &str) {
         let Some((name, value)) = line.split_once(':') else {
             return;
@@ -177,7 +192,7 @@ impl Records for Captures {
         while !self.is_done && captures.len() < limit.rows && size < limit.size_bytes {
             match self.next_capture(rejects) {
                 Ok(Some(capture)) => {
-                    size += capture.block.len();
+                    size += capture.block.len() + capture.head.held();
                     captures.push(capture);
                 }
                 Ok(None) => self.is_done = true,

@@ -1,74 +1,18 @@
-//! The end of a stage: rows are put aside, and what says which of them are copies goes to
+//! The end of a stage: rows are put aside in order, and what says which of them are copies goes to
 //! `nexus-dedup`, until all rows are known.
 
 use super::decision::Decision;
+use super::gatherer::{Gathered, Gatherer};
 use super::index::{self, Inner, NamesWriter};
 use super::parts::{self, Part, PartWriter};
 use super::removed::Removed;
-use super::repeats::{Finder, Known, Store, StorePart};
-use crate::batch::{columns, strings};
+use super::repeats::{Store, StorePart};
 use crate::limits::PART_SIZE;
-use crate::operators::Stop;
-use crate::turnstile::{Closed, Turn, Turnstile};
-use crate::{Error, ErrorKind, copies};
-use arrow_array::RecordBatch;
+use crate::{Error, ErrorKind};
 use nexus_dedup::limits::MEMORY_SIZE_MIN;
-use nexus_dedup::{
-    Clusterer, ExactDedup, ExactShard, MinHasher, Options, Shard, ShingleSet, Signature,
-};
-use std::collections::HashSet;
+use nexus_dedup::{Clusterer, ExactDedup, ExactShard, Options, Shard};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Bytes of one band of a signature, and of one hash, as `nexus-dedup` spills them.
-const BAND_SIZE: usize = 12;
-pub(super) const HASH_SIZE: usize = 20;
-
-/// What is known of the rows of a batch.
-pub(crate) struct Gathered {
-    frame: Vec<u8>,
-    rows: usize,
-    hashes: Vec<u128>,
-    /// None for a copy of an earlier row.
-    signatures: Vec<Option<(Signature, Option<ShingleSet>)>>,
-    known: Option<Known>,
-    /// The ids, where an index is written.
-    names: Vec<u8>,
-}
-
-impl Gathered {
-    /// Bytes that it takes in the work folder.
-    pub(crate) fn size(&self) -> usize {
-        let signature = |(signature, set): &(Signature, Option<ShingleSet>)| {
-            let set = set.as_ref().map_or(0, |set| set.to_bytes().len());
-            BAND_SIZE * signature.band_keys().count() + set
-        };
-        let signatures = self.signatures.iter().flatten().map(signature);
-        let known = self.known.as_ref().map_or(0, Known::size);
-        let names = self.names.len();
-        self.frame.len() + HASH_SIZE * self.hashes.len() + signatures.sum::<usize>() + known + names
-    }
-
-    /// Takes the rows back, as the next stage does.
-    pub(crate) fn into_batch(mut self) -> Result<RecordBatch, Error> {
-        parts::decode(self.frame.split_off(parts::HEADER_SIZE))
-    }
-}
-
-/// Finds out what there is to know of rows, on any thread.
-pub(crate) struct Gatherer {
-    decision: Decision,
-    hashers: Mutex<Vec<MinHasher>>,
-    finder: Option<Finder>,
-    seen: Turnstile<Seen>,
-}
-
-/// Hashes of rows that came before. Who is found here needs no signature; who is not found because
-/// there is no room gets one, and is found to be a copy at the end all the same.
-struct Seen {
-    hashes: HashSet<u128>,
-    room: usize,
-}
+use std::sync::Arc;
 
 /// Rows that are put aside, in parts.
 pub(crate) struct Gather {
@@ -92,113 +36,6 @@ struct Open {
     near: Option<Shard>,
     repeats: Option<StorePart>,
     names: Option<NamesWriter>,
-}
-
-impl Gatherer {
-    pub(crate) fn new(decision: Decision, memory_size: u64) -> Self {
-        Self {
-            finder: decision.repeats.clone().map(Finder::new),
-            decision,
-            hashers: Mutex::default(),
-            seen: Turnstile::starting_at(
-                1,
-                Seen {
-                    hashes: HashSet::new(),
-                    // A set takes up to 36 bytes for an entry of 16.
-                    room: (memory_size / 4 / 36) as usize,
-                },
-            ),
-        }
-    }
-
-    pub(crate) fn apply(&self, batch: &RecordBatch, turn: &mut Turn) -> Result<Gathered, Stop> {
-        let Decision { exact, near, .. } = &self.decision;
-        let Some(step) = self.decision.step() else {
-            return Ok(Gathered {
-                frame: parts::encode(batch)?,
-                rows: batch.num_rows(),
-                hashes: Vec::new(),
-                signatures: Vec::new(),
-                known: None,
-                names: Vec::new(),
-            });
-        };
-        let texts = strings(batch, columns::TEXT, step)?;
-        let hashes = exact
-            .as_ref()
-            .map_or_else(Vec::new, |exact| copies::hashes(texts, exact.ignore_space));
-        let is_copy: Vec<bool> = if exact.is_some() && near.is_some() {
-            self.seen.pass(turn, |seen| {
-                hashes.iter().map(|&hash| !seen.is_new(hash)).collect()
-            })?
-        } else {
-            self.seen.skip(turn)?;
-            vec![false; batch.num_rows()]
-        };
-        let mut signatures = Vec::new();
-        if let Some(near) = near {
-            let free = self.lock().pop();
-            let mut hasher = match free {
-                Some(hasher) => hasher,
-                None => {
-                    MinHasher::new(near.params()).map_err(|error| failed("dedup_near", error))?
-                }
-            };
-            for (text, is_copy) in texts.iter().zip(is_copy) {
-                let text = text.unwrap_or_default();
-                signatures.push(match near.threshold {
-                    _ if is_copy => None,
-                    None => Some((hasher.signature(text), None)),
-                    Some(_) => {
-                        let (signature, set) = hasher.document(text);
-                        Some((signature, Some(set)))
-                    }
-                });
-            }
-            self.lock().push(hasher);
-        }
-        let mut names = Vec::new();
-        if self.decision.writes_index() {
-            let ids = strings(batch, columns::ID, step)?;
-            ids.iter()
-                .for_each(|id| index::encode_name(id.unwrap_or_default(), &mut names));
-        }
-        let known = self.finder.as_ref().map(|finder| finder.find(texts));
-        Ok(Gathered {
-            known: known.transpose()?,
-            names,
-            frame: parts::encode(batch)?,
-            rows: batch.num_rows(),
-            hashes,
-            signatures,
-        })
-    }
-
-    pub(crate) fn skip(&self, turn: &mut Turn) -> Result<(), Closed> {
-        // Where nothing is decided, no batch has passed here.
-        if self.decision.step().is_none() {
-            return Ok(());
-        }
-        self.seen.skip(turn)
-    }
-
-    pub(crate) fn close(&self) {
-        self.seen.close();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<MinHasher>> {
-        self.hashers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Seen {
-    fn is_new(&mut self, hash: u128) -> bool {
-        if self.hashes.len() < self.room {
-            self.hashes.insert(hash)
-        } else {
-            !self.hashes.contains(&hash)
-        }
-    }
 }
 
 impl Gather {
@@ -285,6 +122,12 @@ impl Gather {
             None => self.begin()?,
         };
         let first = part.rows;
+        let next = u32::try_from(gathered.rows)
+            .ok()
+            .and_then(|rows| first.checked_add(rows))
+            .ok_or_else(|| {
+                Error::limit("a part of the rows that are put aside has 2^32 rows or more")
+            })?;
         for (row, hash) in (first..).zip(gathered.hashes) {
             if let Some(exact) = &mut part.exact {
                 exact
@@ -305,7 +148,7 @@ impl Gather {
             names.write(&gathered.names)?;
         }
         part.frames.write(&gathered.frame)?;
-        part.rows += gathered.rows as u32;
+        part.rows = next;
         if part.frames.size() >= PART_SIZE {
             self.end(part)
         } else {
@@ -476,7 +319,8 @@ pub(super) fn failed(step: &str, error: nexus_dedup::Error) -> Error {
 mod tests {
     use super::*;
     use crate::duplicates::{ExactCopies, Keep, NearCopies};
-    use arrow_array::{ArrayRef, StringArray};
+    use crate::turnstile::Turn;
+    use arrow_array::{ArrayRef, RecordBatch, StringArray};
 
     /// The rows that stay of documents with these ids and texts.
     fn stay(documents: &[(&str, &str)], exact: Keep, near: &NearCopies, room: usize) -> Vec<usize> {

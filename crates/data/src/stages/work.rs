@@ -1,15 +1,16 @@
 //! The folder in which a run puts what it must keep until all rows are known.
 //!
 //! `work.json` says whose folder it is, is locked as long as a run uses it, and empty when what is there is of
-//! no use. `stage-N` holds what
-//! stage N puts aside, `notes-N` which groups of files are through it, `stage-N.removed` what was decided
+//! no use to another run: while it is removed, and where a run keeps nothing. `stage-N` holds what stage N
+//! puts aside, `notes-N` which groups of files are through it, `stage-N.removed` what was decided
 //! of them. `node-N.lock` is locked by node N, `done.json` says that the run of several nodes is over.
 
 use super::notes::{self, Told};
 use crate::{Error, Node};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The file that marks the folder as a run's.
@@ -100,25 +101,29 @@ impl Work {
             Use::Share(_) => mark.try_lock_shared(),
             _ => mark.try_lock(),
         };
-        check_lock(&lock, || {
-            let message = format!("another run uses the work folder `{}`", path.display());
-            Error::invalid(message)
-                .with_hint("wait for it, or give this run a work folder of its own")
-        })?;
+        check_lock(&lock, || used(path))?;
+        // Who has it may have removed the folder before the lock was free.
+        if !is_at(&mark, &mark_path) {
+            return Err(used(path));
+        }
         let mut text = String::new();
         Read::take(&mark, MARK_SIZE_MAX)
             .read_to_string(&mut text)
             .map_err(failed)?;
         match (how, serde_json::from_str::<Mark>(&text).ok()) {
-            (Use::Share(_), left) => left.map_or_else(
-                || Err(other(path, "it is broken")),
-                |left| left.check(&mine, path),
-            )?,
-            (Use::Resume, Some(left)) => left.check(&mine, path)?,
+            (Use::Share(_), None) if text.is_empty() => {
+                return Err(other(path, "it is of a run that kept nothing"));
+            }
+            (Use::Share(_), None) => return Err(other(path, "it is broken")),
+            (Use::Share(_) | Use::Resume, Some(left)) => left.check(&mine, path)?,
             _ => {
-                clear(path, &[MARK]).map_err(failed)?;
-                let note = serde_json::to_vec(&mine).expect("plain values");
+                let note = match how {
+                    Use::Alone => Vec::new(),
+                    _ => serde_json::to_vec(&mine).expect("plain values"),
+                };
+                // As long as it is not clear, what is there is of no use.
                 mark.set_len(0)
+                    .and_then(|()| clear(path, &[MARK]))
                     .and_then(|()| io::Seek::rewind(&mut mark))
                     .and_then(|()| mark.write_all(&note))
                     .and_then(|()| mark.sync_all())
@@ -239,6 +244,21 @@ impl Mark {
         }
         Ok(())
     }
+}
+
+fn used(path: &Path) -> Error {
+    let message = format!("another run uses the work folder `{}`", path.display());
+    Error::invalid(message).with_hint("wait for it, or give this run a work folder of its own")
+}
+
+/// Whether this is the file that lies at a path.
+fn is_at(file: &File, path: &Path) -> bool {
+    let place = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let (this, there) = (
+        file.metadata().map(place),
+        std::fs::metadata(path).map(place),
+    );
+    matches!((this, there), (Ok(this), Ok(there)) if this == there)
 }
 
 fn other(path: &Path, why: &str) -> Error {

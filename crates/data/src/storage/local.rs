@@ -4,8 +4,9 @@ use super::{NewFile, NewFolder, Ranges, Storage, StoredFile};
 use crate::atomic::{AtomicFile, AtomicFolder};
 use crate::limits::FOLDER_DEPTH_MAX;
 use crate::source::{Listing, MANIFEST};
-use crate::storage::Selection;
+use crate::storage::{Selection, shown};
 use crate::{Cancel, Error, ErrorKind};
+use std::collections::HashSet;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ impl LocalStorage {
         if !scheme.is_some_and(|scheme| SCHEMES.contains(&scheme)) {
             return Ok(());
         }
-        let message = format!("`{text}` is no path of this machine");
+        let message = format!("`{}` is no path of this machine", shown(path));
         let error = Error::new(ErrorKind::Unsupported, message);
         Err(if text.contains("://") {
             error.with_hint(
@@ -153,6 +154,7 @@ fn add_pattern(listing: &mut Listing, pattern: &Path) -> Result<(), Error> {
         require_literal_leading_dot: true,
         ..glob::MatchOptions::new()
     };
+    let mut folders: HashSet<PathBuf> = HashSet::new();
     for found in glob::glob_with(text, options).map_err(wrong)? {
         let path = match found {
             Ok(path) => path,
@@ -161,10 +163,17 @@ fn add_pattern(listing: &mut Listing, pattern: &Path) -> Result<(), Error> {
                 continue;
             }
         };
+        // All that is below a folder came with it, and may match too.
+        if path.ancestors().any(|folder| folders.contains(folder)) {
+            continue;
+        }
         let id = path.strip_prefix(&named).unwrap_or(&path);
         let id = id.to_string_lossy().into_owned();
         match std::fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => add_folder(listing, &path, &id, 1)?,
+            Ok(metadata) if metadata.is_dir() => {
+                add_folder(listing, &path, &id, 1)?;
+                folders.insert(path);
+            }
             Ok(metadata) => add_file(listing, &path, id, &metadata)?,
             Err(error) => listing.reject(&path, format!("cannot examine: {error}")),
         }

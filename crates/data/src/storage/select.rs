@@ -62,6 +62,11 @@ impl Selection {
         Ok(Self { prefix, pattern })
     }
 
+    /// Whether it is a pattern, and no folder.
+    pub fn has_pattern(&self) -> bool {
+        self.pattern.is_some()
+    }
+
     /// What all names begin with: empty, or a folder with a `/` behind it.
     pub fn prefix(&self) -> &str {
         &self.prefix

@@ -2,7 +2,7 @@
 
 use crate::harness::{folder, options, rows, values};
 use nexus_data::Pipeline;
-use nexus_data::limits::LINE_SIZE_MAX;
+use nexus_data::limits::{LINE_SIZE_MAX, REASON_LEN_MAX};
 
 /// A file gives these texts and one reject with this line, which says this.
 fn check(name: &str, bytes: &[u8], texts: &[&str], line: Option<u64>, reason: &str) {
@@ -69,6 +69,34 @@ fn lines_and_records_over_the_limit_are_set_aside() {
         Some(3),
         "LINE_SIZE_MAX",
     );
+}
+
+#[test]
+fn reasons_do_not_repeat_all_that_a_file_says() {
+    let long = "é".repeat(1 << 20);
+    let header = format!("{long},other\n");
+    check("a.csv", header.as_bytes(), &[], None, "no column `text`");
+    let page = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: {long}\r\n\r\nbody"
+    );
+    let record = format!(
+        "WARC/1.0\r\nWARC-Type: response\r\nContent-Length: {}\r\n\r\n{page}\r\n\r\n",
+        page.len()
+    );
+    check(
+        "a.warc",
+        record.as_bytes(),
+        &[],
+        Some(1),
+        "content encoding",
+    );
+    for (name, bytes) in [("a.csv", header.as_bytes()), ("a.warc", record.as_bytes())] {
+        let folder = folder(&[(name, bytes)]);
+        let report = Pipeline::read(folder.path()).run(&options(1, 9)).unwrap();
+        let reason = &report.rejected.samples[0].reason;
+        assert!(reason.chars().count() <= REASON_LEN_MAX, "{}", reason.len());
+        assert!(reason.ends_with("..."), "{reason}");
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Runs that are cut anywhere and go on, and runs that several nodes share.
 
-use crate::harness::{folder, names, options, read_jsonl};
+use crate::cut_runs::{into, node, nodes, resume, told, written};
+use crate::harness::{folder_of, options, read_jsonl, record};
 use nexus_data::{
-    Cancel, ErrorKind, ExactCopies, Format, Keep, NearCopies, Node, Output, Pipeline, Progressed,
-    Report, RunOptions,
+    Cancel, ErrorKind, ExactCopies, Format, Keep, NearCopies, Pipeline, Progressed, RunOptions,
 };
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -23,9 +23,7 @@ fn corpus() -> TempDir {
             let text: Vec<_> = (skip..60)
                 .map(|at| format!("w{}", (seed * 97 + at) % 5003))
                 .collect();
-            let row = serde_json::json!({"id": format!("{file}-{line}"), "text": text.join(" ")});
-            lines += &row.to_string();
-            lines.push('\n');
+            lines += &record(&format!("{file}-{line}"), &text.join(" "));
         }
         lines += "{\"text\": broken}\n";
         files.push((format!("in/{file}.jsonl"), lines));
@@ -36,11 +34,7 @@ fn corpus() -> TempDir {
             format!("a short text, number {}", file % 8),
         ));
     }
-    let files: Vec<_> = files
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_bytes()))
-        .collect();
-    folder(&files)
+    folder_of(&files)
 }
 
 /// What a plan does between reading and writing.
@@ -81,60 +75,6 @@ impl Plan {
                 .clean(),
         }
     }
-}
-
-/// A run's files, by name.
-pub(crate) fn written(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    for name in names(folder) {
-        let path = folder.join(&name);
-        if path.is_dir() {
-            all.extend(
-                written(&path)
-                    .into_iter()
-                    .map(|(inner, bytes)| (name.join(inner), bytes)),
-            );
-        } else {
-            all.insert(name, std::fs::read(path).unwrap());
-        }
-    }
-    all
-}
-
-pub(crate) fn into(pipeline: Pipeline, out: &Path, format: Format) -> Pipeline {
-    let output = Output::new(out.join("shards"))
-        .format(format)
-        .shard_size_bytes(4096);
-    pipeline
-        .write(output)
-        .write_rejects(out.join("rejects.jsonl"))
-        .write_audit(out.join("audit.jsonl"))
-}
-
-pub(crate) fn resume(threads: usize) -> RunOptions {
-    RunOptions {
-        resume: true,
-        group_size_bytes: Some(9000),
-        ..options(threads, 7)
-    }
-}
-
-/// What a report says that does not depend on time.
-pub(crate) fn told(report: &Report) -> String {
-    let steps = report
-        .steps
-        .iter()
-        .map(|step| (step.name.clone(), step.rows_in, step.rows_out));
-    let steps: Vec<_> = steps.collect();
-    format!(
-        "{steps:?} {:?} {:?} {:?} {} {} {}",
-        report.rejected,
-        report.dropped,
-        report.skipped,
-        report.duplicates,
-        report.files,
-        report.rows()
-    )
 }
 
 #[test]
@@ -244,26 +184,6 @@ fn an_output_without_rows_has_its_columns() {
         std::fs::read(path).unwrap()
     };
     assert_eq!(run(&options(2, 7)), run(&resume(2)));
-}
-
-/// Runs all nodes at once, each in a thread.
-pub(crate) fn nodes(count: usize, pipeline: &Pipeline, work: &Path) -> Vec<Report> {
-    std::thread::scope(|scope| {
-        let nodes = (0..count)
-            .map(|index| scope.spawn(move || pipeline.run(&node(index, count, work)).unwrap()));
-        let nodes: Vec<_> = nodes.collect();
-        nodes.into_iter().map(|node| node.join().unwrap()).collect()
-    })
-}
-
-pub(crate) fn node(index: usize, count: usize, work: &Path) -> RunOptions {
-    RunOptions {
-        node: Some(Node::new(index, count).unwrap()),
-        node_timeout: Some(Duration::from_mins(1)),
-        work: Some(work.to_owned()),
-        group_size_bytes: Some(9000),
-        ..options(1 + index % 2, 7)
-    }
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Steps that take parts out of documents, and indexes of earlier dumps, in runs that are cut anywhere and
 //! go on, and in runs that several nodes share.
 
-use crate::groups::{into, node, nodes, resume, told, written};
-use crate::harness::{folder, options, rows, values};
+use crate::cut_runs::{into, node, nodes, resume, told, written};
+use crate::harness::{folder_of, options, record, rows, values};
 use nexus_data::{
     ErrorKind, ExactCopies, Format, NearCopies, Pipeline, RepeatedLines, RepeatedSubstrings,
     RunOptions,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -38,10 +38,7 @@ fn document(seed: usize) -> String {
 
 /// Nine files, and one of an earlier dump.
 fn corpus() -> TempDir {
-    let record = |id: String, seed: usize| {
-        let text = document(seed);
-        format!("{}\n", serde_json::json!({"id": id, "text": text}))
-    };
+    let record = |id: String, seed: usize| record(&id, &document(seed));
     let old: String = (0..10)
         .map(|at| record(format!("old-{at}"), at * 4))
         .collect();
@@ -57,11 +54,7 @@ fn corpus() -> TempDir {
         let text = lines.collect::<String>() + "{\"text\": broken}\n";
         files.push((format!("in/{file}.jsonl"), text));
     }
-    let files: Vec<_> = files
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_bytes()))
-        .collect();
-    let corpus = folder(&files);
+    let corpus = folder_of(&files);
     let path = corpus.path();
     let pipeline = with_exact(
         Pipeline::read(path.join("old")),
@@ -341,5 +334,49 @@ fn a_first_node_that_starts_again_writes_its_indexes_anew() {
         assert!(turns > 1);
         pipeline.run(&waits(1)).unwrap();
         assert_eq!(written(out.path()), written(whole.path()), "{plan:?}");
+    }
+}
+
+#[test]
+fn what_a_killed_run_has_left_that_nobody_was_to_resume_is_begun_anew() {
+    let corpus = corpus();
+    for plan in Plan::ALL {
+        let whole = tempfile::tempdir().unwrap();
+        pipeline(plan, &corpus, whole.path())
+            .run(&resume(2))
+            .unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let work = out.path().join("work");
+        // What lies there at each batch, as a kill would leave it.
+        let left = Arc::new(Mutex::new(Vec::new()));
+        let (seen, place) = (left.clone(), work.clone());
+        let hook = move || {
+            seen.lock().unwrap().push(written(&place));
+            false
+        };
+        let hook: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(hook);
+        let steps = plan.steps(corpus.path(), out.path(), &hook);
+        let alone = RunOptions {
+            resume: false,
+            work: Some(work.clone()),
+            ..resume(1)
+        };
+        into(steps, out.path(), Format::Jsonl).run(&alone).unwrap();
+        let left = std::mem::take(&mut *left.lock().unwrap());
+        for at in [left.len() / 2, left.len() - 1] {
+            let out = tempfile::tempdir().unwrap();
+            let work = out.path().join("work");
+            for (name, bytes) in &left[at] {
+                let path = work.join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, bytes).unwrap();
+            }
+            let options = RunOptions {
+                work: Some(work),
+                ..resume(2)
+            };
+            pipeline(plan, &corpus, out.path()).run(&options).unwrap();
+            assert_eq!(written(out.path()), written(whole.path()), "{plan:?} {at}");
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! Folders of input, runs of a pipeline and their rows as JSON.
 
-use nexus_data::{Error, Pipeline, Report, RunOptions};
+use nexus_data::{Error, ErrorKind, Pipeline, Report, RunOptions};
 use nexus_tokenizer::{Case, WordPiece};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use tempfile::TempDir;
 
 /// A folder that holds `files`, in folders where their names say so.
@@ -16,6 +18,20 @@ pub(crate) fn folder(files: &[(&str, &[u8])]) -> TempDir {
         std::fs::write(path, bytes).unwrap();
     }
     folder
+}
+
+/// A folder that holds these texts.
+pub(crate) fn folder_of(files: &[(String, String)]) -> TempDir {
+    let files = files.iter();
+    let files: Vec<_> = files
+        .map(|(name, text)| (name.as_str(), text.as_bytes()))
+        .collect();
+    folder(&files)
+}
+
+/// A line of JSON.
+pub(crate) fn record(id: &str, text: &str) -> String {
+    format!("{}\n", serde_json::json!({"id": id, "text": text}))
 }
 
 /// `bytes` as one member of a gzip file.
@@ -32,6 +48,28 @@ pub(crate) fn options(threads: usize, batch_rows: usize) -> RunOptions {
         batch_rows,
         ..RunOptions::default()
     }
+}
+
+/// The same for a run that goes on where another one was.
+pub(crate) fn resumed(threads: usize, batch_rows: usize) -> RunOptions {
+    RunOptions {
+        resume: true,
+        ..options(threads, batch_rows)
+    }
+}
+
+/// A step that lets the run fail as long as the switch is on, which it is at first.
+pub(crate) fn failing(pipeline: Pipeline) -> (Pipeline, Arc<AtomicBool>) {
+    let is_broken = Arc::new(AtomicBool::new(true));
+    let switch = is_broken.clone();
+    let pipeline = pipeline.map_batches("after", move |batch| {
+        if is_broken.load(SeqCst) {
+            Err("no".into())
+        } else {
+            Ok(batch)
+        }
+    });
+    (pipeline, switch)
 }
 
 /// Runs `pipeline` into a file of a fresh folder and gives its lines.
@@ -57,6 +95,22 @@ pub(crate) fn read_jsonl(path: &Path) -> Vec<Value> {
 /// The error that a pipeline ends with.
 pub(crate) fn error(pipeline: &Pipeline) -> Error {
     pipeline.run(&RunOptions::default()).unwrap_err()
+}
+
+/// A pipeline ends with an error of this kind, which says this.
+pub(crate) fn check_error(
+    pipeline: &Pipeline,
+    kind: ErrorKind,
+    message: &str,
+    hint: &str,
+) -> Error {
+    let error = error(pipeline);
+    assert_eq!(error.kind(), kind, "{error}");
+    let text = error.to_string();
+    assert!(text.contains(message), "{text} lacks {message}");
+    let found = error.hint().unwrap_or_default();
+    assert!(found.contains(hint), "{found} lacks {hint}");
+    error
 }
 
 /// Names of the files in a folder, hidden ones too.

@@ -1,10 +1,9 @@
 //! A new dump is compared with earlier ones by indexes of them.
 
-use crate::harness::{folder, names, options, read_jsonl, rows, values};
-use nexus_data::{ErrorKind, ExactCopies, Keep, NearCopies, Pipeline, Report, RunOptions};
+use crate::harness::{failing, folder, names, options, read_jsonl, resumed, rows, values};
+use nexus_data::{ErrorKind, ExactCopies, Keep, NearCopies, Pipeline, Report};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use tempfile::TempDir;
 
 /// A text of its own for each number.
@@ -145,24 +144,12 @@ fn an_index_appears_with_the_output_and_a_run_goes_on_to_it() {
         let dumps = dumps();
         let path = dumps.path();
         copies.run(path, 1, 1);
-        let fails = Arc::new(AtomicBool::new(true));
-        let broken = fails.clone();
         let index = path.join("indexes/2");
         let read = Pipeline::read(path.join("2"));
-        let pipeline = copies
-            .add(read, &[path.join("indexes")], Some(index.clone()))
-            .map_batches("after", move |batch| {
-                if broken.load(SeqCst) {
-                    Err("no".into())
-                } else {
-                    Ok(batch)
-                }
-            })
-            .write_jsonl(path.join("out.jsonl"));
-        let resume = RunOptions {
-            resume: true,
-            ..options(2, 3)
-        };
+        let indexed = copies.add(read, &[path.join("indexes")], Some(index.clone()));
+        let (pipeline, is_broken) = failing(indexed);
+        let pipeline = pipeline.write_jsonl(path.join("out.jsonl"));
+        let resume = resumed(2, 3);
         pipeline.run(&resume).unwrap_err();
         assert_eq!(
             names(&path.join("indexes")),
@@ -177,7 +164,7 @@ fn an_index_appears_with_the_output_and_a_run_goes_on_to_it() {
         let error = pipeline.run(&resume).unwrap_err();
         assert!(error.to_string().contains("another plan"), "{error}");
         std::fs::remove_dir_all(other).unwrap();
-        fails.store(false, SeqCst);
+        is_broken.store(false, SeqCst);
         pipeline.run(&resume).unwrap();
         let files = |index: &Path| -> Vec<_> {
             names(index)

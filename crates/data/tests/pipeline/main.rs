@@ -2,6 +2,7 @@
 
 mod arrow;
 mod broken;
+mod cut_runs;
 mod groups;
 mod groups_repeats;
 mod harness;
@@ -13,6 +14,7 @@ mod peers;
 mod plan;
 mod read;
 mod repeats;
+mod resume;
 mod run;
 mod stages;
 mod write;

@@ -266,6 +266,11 @@ fn a_pattern_of_paths_is_read_in_the_order_of_names() {
         ["[x]/1.txt", "a/1.md", "a/1.txt", "b/1.txt"]
     );
     assert_eq!(read("in/a*"), ["a/1.md", "a/1.txt", "a/2.txt"]);
+    // A folder that matches has what is below it, which may match too.
+    let all = ["[x]/1.txt", "a/1.md", "a/1.txt", "a/2.txt", "b/1.txt"];
+    assert_eq!(read("in/*"), all);
+    assert_eq!(read("in/**"), all);
+    assert_eq!(read("in/**/*"), all);
     // What is there by this name is no pattern.
     assert_eq!(read("in/[x]"), ["1.txt"]);
     let nothing = error(&Pipeline::read(folder.path().join("in/*.jsonl")));

@@ -1,6 +1,6 @@
 //! Steps on parts of documents that other documents have: lines, substrings, evaluation sets.
 
-use crate::harness::{error, folder, options, read_jsonl, rows, values};
+use crate::harness::{error, failing, folder, options, read_jsonl, record, resumed, rows, values};
 use nexus_data::{
     ErrorKind, EvaluationSets, Pipeline, RepeatedLines, RepeatedSubstrings, RunOptions,
 };
@@ -8,8 +8,7 @@ use nexus_text::SpanUnit;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use tempfile::TempDir;
 
 /// No limits for what is left.
@@ -47,15 +46,21 @@ fn corpus(documents: usize) -> TempDir {
             _ => format!("\u{e9}t\u{e9} {} {}", "word ".repeat(at), document % 4),
         };
         let text: Vec<_> = (0..6).map(line).collect();
-        let record = serde_json::json!({"id": format!("d{document:03}"), "text": text.join("\n")});
-        let file = &mut files[document * 2 / documents];
-        file.push_str(&record.to_string());
-        file.push('\n');
+        files[document * 2 / documents] += &record(&format!("d{document:03}"), &text.join("\n"));
     }
     folder(&[
         ("in/0.jsonl", files[0].as_bytes()),
         ("in/1.jsonl", files[1].as_bytes()),
     ])
+}
+
+/// Ways to run that change no byte.
+fn ways() -> [RunOptions; 3] {
+    let little = RunOptions {
+        memory_size_bytes: Some(32 << 20),
+        ..options(3, 7)
+    };
+    [options(1, 1000), little, options(2, 1)]
 }
 
 fn texts(folder: &Path) -> Vec<String> {
@@ -147,18 +152,11 @@ fn paragraphs_and_sentences_that_an_earlier_document_has_go() {
 #[test]
 fn what_is_left_of_a_document_has_a_floor_and_the_audit_tells() {
     let shared = "These words are shared by all of the documents here.";
-    let record =
-        |id: &str, text: String| format!("{}\n", serde_json::json!({"id": id, "text": text}));
-    let input = record("a", shared.to_owned())
-        + &record("b", format!("{shared}\nToo short."))
-        + &record(
-            "c",
-            format!("{shared}\nOne two three four five six, in one sentence."),
-        )
-        + &record(
-            "d",
-            format!("{shared}\nOne two three. Four five six. Seven eight nine."),
-        );
+    let behind = |id: &str, text: &str| record(id, &format!("{shared}\n{text}"));
+    let input = record("a", shared)
+        + &behind("b", "Too short.")
+        + &behind("c", "One two three four five six, in one sentence.")
+        + &behind("d", "One two three. Four five six. Seven eight nine.");
     let folder = folder(&[("in/a.jsonl", input.as_bytes())]);
     let audit = folder.path().join("audit.jsonl");
     let settings = RepeatedLines {
@@ -241,13 +239,7 @@ fn lines_are_those_of_a_table_of_all_lines_for_any_threads_batches_and_memory() 
         })
         .filter(|text| !text.trim().is_empty())
         .collect();
-    for (threads, batch_rows, memory_size_bytes) in
-        [(1, 1000, None), (3, 7, Some(32 << 20)), (2, 1, None)]
-    {
-        let options = RunOptions {
-            memory_size_bytes,
-            ..options(threads, batch_rows)
-        };
+    for options in ways() {
         let pipeline =
             Pipeline::read(corpus.path().join("in")).dedup_lines(lines(SpanUnit::Line, 1, 3));
         let (found, _) = rows(pipeline, &options);
@@ -296,13 +288,7 @@ fn substrings_that_stand_earlier_go_for_any_threads_batches_and_memory() {
             .into_iter()
             .filter(|text| !text.trim().is_empty())
             .collect();
-        for (threads, batch_rows, memory_size_bytes) in
-            [(1, 1000, None), (3, 7, Some(32 << 20)), (2, 1, None)]
-        {
-            let options = RunOptions {
-                memory_size_bytes,
-                ..options(threads, batch_rows)
-            };
+        for options in ways() {
             let pipeline =
                 Pipeline::read(corpus.path().join("in")).dedup_substrings(substrings(length));
             let (found, report) = rows(pipeline, &options);
@@ -345,7 +331,6 @@ fn substrings_of_tokens_begin_and_end_with_tokens() {
 #[test]
 fn a_run_goes_on_behind_a_decision_on_parts_and_notices_damage() {
     let corpus = corpus(60);
-    let fails = Arc::new(AtomicBool::new(true));
     for (name, pipeline) in [
         (
             "lines",
@@ -358,22 +343,10 @@ fn a_run_goes_on_behind_a_decision_on_parts_and_notices_damage() {
     ] {
         let (whole, _) = rows(pipeline.clone(), &options(2, 9));
         let output = corpus.path().join(format!("{name}.jsonl"));
-        let broken = fails.clone();
-        let pipeline = pipeline
-            .map_batches("after", move |batch| {
-                if broken.load(SeqCst) {
-                    return Err("no".into());
-                }
-                Ok(batch)
-            })
-            .write_jsonl(&output);
-        let resume = RunOptions {
-            resume: true,
-            ..options(1, 10)
-        };
-        fails.store(true, SeqCst);
+        let (pipeline, is_broken) = failing(pipeline);
+        let (pipeline, resume) = (pipeline.write_jsonl(&output), resumed(1, 10));
         pipeline.run(&resume).unwrap_err();
-        fails.store(false, SeqCst);
+        is_broken.store(false, SeqCst);
         let stage = corpus.path().join(format!(".{name}.jsonl.work/stage-0"));
         for file in ["part-00000-00000.cuts", "part-00000-00000.rows"] {
             let bytes = std::fs::read(stage.join(file)).unwrap();

@@ -1,6 +1,6 @@
 //! What holds for every run: order, bounded memory, errors, cancelling.
 
-use crate::harness::{error, folder, names, options, rows, tokenizer, values};
+use crate::harness::{check_error, error, folder, names, options, rows, tokenizer, values};
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
 use nexus_data::{Cancel, ErrorKind, Pipeline, Progressed, RunOptions};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -305,17 +305,7 @@ fn steps_that_do_not_fit_are_refused_before_anything_is_read() {
             "",
         ),
     ] {
-        let error = error(&pipeline);
-        assert_eq!(error.kind(), kind, "{error}");
-        assert!(
-            error.to_string().contains(message),
-            "{error} lacks {message}"
-        );
-        assert!(
-            error.hint().unwrap_or_default().contains(hint),
-            "{:?}",
-            error.hint()
-        );
+        check_error(&pipeline, kind, message, hint);
     }
     for options in [
         RunOptions {

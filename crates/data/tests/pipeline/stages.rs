@@ -1,6 +1,6 @@
 //! Steps that decide when all documents are known, quality filters, and runs that go on.
 
-use crate::harness::{error, folder, names, options, read_jsonl, rows, values};
+use crate::harness::{error, folder, options, read_jsonl, resumed, rows, values};
 use nexus_data::{
     BadWords, ErrorKind, ExactCopies, Keep, LanguageRules, NearCopies, Output, Pipeline, Quality,
     RepeatedParts, RunOptions,
@@ -9,8 +9,6 @@ use nexus_text::{
     C4Quality, FtfyFormatter, GopherQuality, GopherRepetition, PiiFormatter, UnicodeFormatter,
     UrlRules,
 };
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use tempfile::TempDir;
 
 /// Words that are not those of another seed.
@@ -21,7 +19,7 @@ fn words(seed: usize, count: usize) -> Vec<String> {
 }
 
 /// Documents of which some are copies, some nearly, in three files.
-fn corpus() -> TempDir {
+pub(crate) fn corpus() -> TempDir {
     let mut lines = vec![String::new(); 3];
     let mut add = |file: usize, id: &str, text: &str| {
         let line = serde_json::json!({"id": id, "text": text, "lang": "en"});
@@ -55,7 +53,7 @@ fn corpus() -> TempDir {
     folder(&files)
 }
 
-fn near(keep: Keep, threshold: Option<f64>) -> NearCopies {
+pub(crate) fn near(keep: Keep, threshold: Option<f64>) -> NearCopies {
     NearCopies {
         keep,
         threshold,
@@ -161,11 +159,7 @@ fn a_work_folder_is_made_in_a_folder_that_is_there() {
     let error = error(&pipeline.clone().write_jsonl(&missing));
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(!corpus.path().join("missing").exists());
-    let resume = RunOptions {
-        resume: true,
-        ..options(1, 10)
-    };
-    let error = pipeline.run(&resume).unwrap_err();
+    let error = pipeline.run(&resumed(1, 10)).unwrap_err();
     assert_eq!(error.hint(), Some("give the work folder a path"));
 }
 
@@ -343,124 +337,6 @@ fn records_are_written_as_they_were_read() {
 }
 
 #[test]
-fn a_run_goes_on_where_another_one_failed() {
-    let corpus = corpus();
-    let output = corpus.path().join("out.jsonl");
-    let (calls, fails) = (
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicBool::new(true)),
-    );
-    let (counted, broken) = (calls.clone(), fails.clone());
-    let pipeline = Pipeline::read(corpus.path().join("in"))
-        .map_batches("before", move |batch| {
-            counted.fetch_add(usize::from(batch.num_rows() > 0), SeqCst);
-            Ok(batch)
-        })
-        .dedup_near(near(Keep::First, Some(0.8)))
-        .map_batches("after", move |batch| {
-            if broken.load(SeqCst) {
-                return Err("the second stage fails".into());
-            }
-            Ok(batch)
-        })
-        .write_jsonl(&output);
-    let resume = RunOptions {
-        resume: true,
-        ..options(2, 10)
-    };
-    let error = pipeline.run(&resume).unwrap_err();
-    assert!(
-        error.to_string().contains("the second stage fails"),
-        "{error}"
-    );
-    assert!(corpus.path().join(".out.jsonl.work").exists());
-    assert!(!output.exists());
-    let first = calls.load(SeqCst);
-    assert!(first > 0);
-    fails.store(false, SeqCst);
-    let report = pipeline.run(&resume).unwrap();
-    assert_eq!(calls.load(SeqCst), first, "the first stage was run again");
-    assert_eq!((report.rows(), report.duplicates), (60, 27));
-    assert_eq!(report.steps[0].rows_in, 87);
-    assert_eq!(
-        names(corpus.path()),
-        ["in".as_ref(), "out.jsonl".as_ref()] as [&std::path::Path; 2]
-    );
-    let resumed = std::fs::read(&output).unwrap();
-    pipeline.run(&options(1, 10)).unwrap();
-    assert_eq!(resumed, std::fs::read(&output).unwrap());
-}
-
-#[test]
-fn another_plan_or_other_files_are_not_resumed() {
-    let corpus = corpus();
-    let output = corpus.path().join("out.jsonl");
-    let failing = |threshold| {
-        Pipeline::read(corpus.path().join("in"))
-            .dedup_near(near(Keep::First, Some(threshold)))
-            .map_batches("after", |_| Err("no".into()))
-            .write_jsonl(&output)
-    };
-    let resume = RunOptions {
-        resume: true,
-        ..options(1, 10)
-    };
-    failing(0.8).run(&resume).unwrap_err();
-    let error = failing(0.7).run(&resume).unwrap_err();
-    assert!(error.to_string().contains("another plan"), "{error}");
-    assert_eq!(
-        error.hint(),
-        Some("run without resume, or in another work folder")
-    );
-    std::fs::write(corpus.path().join("in/3.jsonl"), "{\"text\":\"new\"}\n").unwrap();
-    let error = failing(0.8).run(&resume).unwrap_err();
-    assert!(error.to_string().contains("files have changed"), "{error}");
-    std::fs::remove_file(corpus.path().join("in/3.jsonl")).unwrap();
-    // The limit of memory may be another one.
-    let limited = RunOptions {
-        memory_size_bytes: Some(64 << 20),
-        ..resume.clone()
-    };
-    let error = failing(0.8).run(&limited).unwrap_err();
-    assert!(error.to_string().contains("`after` failed"), "{error}");
-    // Without resume it begins anew, and leaves nothing.
-    let error = failing(0.7).run(&options(1, 10)).unwrap_err();
-    assert!(error.to_string().contains("`after` failed"), "{error}");
-    assert!(!corpus.path().join(".out.jsonl.work").exists());
-}
-
-#[test]
-fn a_run_of_several_decisions_goes_on_with_all_of_them() {
-    let corpus = corpus();
-    let output = corpus.path().join("out.jsonl");
-    let fails = Arc::new(AtomicBool::new(true));
-    let broken = fails.clone();
-    let exact = ExactCopies {
-        keep: Keep::LeastId,
-        ..ExactCopies::default()
-    };
-    let pipeline = Pipeline::read(corpus.path().join("in"))
-        .dedup_exact_with(exact)
-        .min_chars(1)
-        .dedup_near(near(Keep::First, Some(0.8)))
-        .map_batches("after", move |batch| {
-            if broken.load(SeqCst) {
-                return Err("no".into());
-            }
-            Ok(batch)
-        })
-        .write_jsonl(&output);
-    let resume = RunOptions {
-        resume: true,
-        ..options(17, 10)
-    };
-    pipeline.run(&resume).unwrap_err();
-    fails.store(false, SeqCst);
-    let report = pipeline.run(&resume).unwrap();
-    assert_eq!((report.rows(), report.duplicates), (60, 27));
-}
-
-#[test]
 fn too_little_memory_is_refused() {
     let little = RunOptions {
         memory_size_bytes: Some(1),
@@ -474,75 +350,6 @@ fn too_little_memory_is_refused() {
         error.to_string().contains("memory_size_bytes is 1"),
         "{error}"
     );
-}
-
-#[test]
-fn what_was_put_aside_and_has_changed_is_an_error() {
-    let corpus = corpus();
-    let output = corpus.path().join("out.jsonl");
-    let fails = Arc::new(AtomicBool::new(true));
-    let broken = fails.clone();
-    let pipeline = Pipeline::read(corpus.path().join("in"))
-        .dedup_near(near(Keep::First, Some(0.8)))
-        .map_batches("after", move |batch| {
-            if broken.load(SeqCst) {
-                return Err("no".into());
-            }
-            Ok(batch)
-        })
-        .write_jsonl(&output);
-    let resume = RunOptions {
-        resume: true,
-        ..options(1, 10)
-    };
-    pipeline.run(&resume).unwrap_err();
-    fails.store(false, SeqCst);
-    let part = corpus
-        .path()
-        .join(".out.jsonl.work/stage-0/part-00000-00000.rows");
-    let bytes = std::fs::read(&part).unwrap();
-    for at in [0, 9, 17, 30, bytes.len() - 1] {
-        let mut changed = bytes.clone();
-        changed[at] ^= 0x40;
-        std::fs::write(&part, changed).unwrap();
-        let error = pipeline.run(&resume).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt, "byte {at}: {error}");
-    }
-    std::fs::write(&part, &bytes[..bytes.len() - 1]).unwrap();
-    assert_eq!(
-        pipeline.run(&resume).unwrap_err().kind(),
-        ErrorKind::Corrupt
-    );
-    std::fs::write(&part, bytes).unwrap();
-    assert_eq!(pipeline.run(&resume).unwrap().rows(), 60);
-}
-
-#[test]
-fn a_work_folder_is_not_shared_and_not_somebody_elses() {
-    let corpus = corpus();
-    let work = corpus.path().join("work");
-    let pipeline =
-        || Pipeline::read(corpus.path().join("in")).dedup_near(near(Keep::First, Some(0.8)));
-    let with_work = RunOptions {
-        work: Some(work.clone()),
-        ..options(1, 10)
-    };
-    std::fs::create_dir(&work).unwrap();
-    std::fs::write(work.join("mine"), "mine").unwrap();
-    let error = pipeline().run(&with_work).unwrap_err();
-    assert!(error.to_string().contains("no work folder"), "{error}");
-    assert_eq!(std::fs::read_to_string(work.join("mine")).unwrap(), "mine");
-    std::fs::remove_file(work.join("mine")).unwrap();
-    let (inner, options) = (pipeline(), with_work.clone());
-    pipeline()
-        .map_batches("another run", move |batch| {
-            let error = inner.run(&options).unwrap_err();
-            assert!(error.to_string().contains("another run uses"), "{error}");
-            Ok(batch)
-        })
-        .run(&with_work)
-        .unwrap();
-    assert!(!work.exists());
 }
 
 #[test]

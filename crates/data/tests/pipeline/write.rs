@@ -1,8 +1,8 @@
 //! What is written, in each format: columns, shards, the same bytes, no traces of failures.
 
-use crate::harness::{error, folder, names, options, rows, tokenizer, values};
+use crate::harness::{check_error, error, folder, names, options, rows, tokenizer, values};
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch, StringArray, UInt64Array};
-use nexus_data::{ErrorKind, Format, Output, Pipeline, TokenType};
+use nexus_data::{ErrorKind, ExactCopies, Format, NearCopies, Output, Pipeline, TokenType};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -270,17 +270,7 @@ fn what_a_format_has_no_form_for_is_refused_before_anything_is_read() {
             "",
         ),
     ] {
-        let error = error(&pipeline);
-        assert_eq!(error.kind(), kind, "{error}");
-        assert!(
-            error.to_string().contains(message),
-            "{error} lacks {message}"
-        );
-        assert!(
-            error.hint().unwrap_or_default().contains(hint),
-            "{:?}",
-            error.hint()
-        );
+        let error = check_error(&pipeline, kind, message, hint);
         assert!(names(out.path()).is_empty(), "{error}");
     }
 }
@@ -440,4 +430,51 @@ fn a_full_disk_is_an_error_and_leaves_no_trace() {
         refused += 1;
     }
     println!("{refused} outputs refused");
+}
+
+#[test]
+fn what_would_take_the_place_of_something_else_is_refused_before_a_file_is_read() {
+    let folder = folder(&[("in/a.txt", b"a text")]);
+    let path = |name: &str| folder.path().join(name);
+    let read = || Pipeline::read("/there/is/no/such/folder");
+    let shards = || Output::new(path("out")).format(Format::Parquet);
+    let exact = |index: &str| ExactCopies {
+        write_index: Some(path(index)),
+        ..ExactCopies::default()
+    };
+    let near = |index: &str| NearCopies {
+        write_index: Some(path(index)),
+        ..NearCopies::default()
+    };
+    for (pipeline, what) in [
+        (
+            read().write_jsonl(path("x")).write_rejects(path("x")),
+            "rejects",
+        ),
+        (
+            read().write_rejects(path("in/../x")).write_audit(path("x")),
+            "the audit",
+        ),
+        (
+            read().write(shards()).write_rejects(path("out/rejects")),
+            "rejects",
+        ),
+        (
+            read().dedup_exact_with(exact("out")).write(shards()),
+            "an index",
+        ),
+        (
+            read().dedup_exact_with(exact("x")).dedup_near(near("x")),
+            "an index",
+        ),
+    ] {
+        let message = format!("cannot write {what} to");
+        check_error(
+            &pipeline,
+            ErrorKind::InvalidInput,
+            &message,
+            "a place of its own",
+        );
+    }
+    assert_eq!(names(folder.path()), [PathBuf::from("in")]);
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::request::without_secrets;
+use nexus_data::storage::without_secrets;
+
 use crate::{Error, ErrorKind};
 
 /// Which service holds an object.
@@ -36,7 +37,7 @@ impl Address {
     pub(crate) fn parse(path: &Path) -> Option<Result<Self, Error>> {
         let text = path.to_str()?;
         let (service, at) = service(text)?;
-        let name = without_secrets(text, at);
+        let name = without_secrets(text);
         if service == Service::Http {
             return Some(Ok(Self {
                 service,

@@ -72,7 +72,15 @@ impl Folder {
     /// Until the note is there nothing has changed; from then on it is done or undone whole.
     fn finish(self) -> Result<(), Error> {
         let old = self.old()?;
-        self.live.wait(self.put_note())?;
+        if let Err(error) = self.live.wait(self.put_note()) {
+            // It may be there all the same. That of an earlier run stays: it says what is true.
+            if !old.contains(WRITING) {
+                self.live.wait_at_most(ABORT_TIME_MAX, async {
+                    let _ = self.delete(&self.file(WRITING)).await;
+                });
+            }
+            return Err(error);
+        }
         let mut whole = self.take_waiting();
         let marked = self.file(&self.mark);
         let at = whole.iter().position(|whole| whole.address == marked);
@@ -103,7 +111,8 @@ impl Folder {
             }
             result = complete(mark.into_iter().collect(), result).await;
             if result.is_err() && !is_old_there {
-                for address in &appeared {
+                // What is left of an older output is no output any more.
+                for address in appeared.iter().chain(&stale) {
                     if self.delete(address).await.is_err() {
                         // The note stays, and says that the folder is not complete.
                         return result;
@@ -210,7 +219,215 @@ impl Drop for Folder {
 
 #[cfg(test)]
 mod tests {
-    use super::is_ours;
+    use std::collections::{BTreeMap, HashMap};
+    use std::num::NonZero;
+    use std::path::Path as LocalPath;
+    use std::pin::Pin;
+    use std::time::Duration;
+
+    use futures_core::stream::BoxStream;
+    use nexus_data::Cancel;
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+    use object_store::{
+        CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+        PutMultipartOptions, PutOptions, PutResult, Result as Theirs,
+    };
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::connect::{Patience, Waiting as Runtime};
+
+    /// A store in memory. What it writes by one name it says that it could not.
+    #[derive(Debug)]
+    struct Broken {
+        store: InMemory,
+        name: &'static str,
+    }
+
+    impl std::fmt::Display for Broken {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Broken")
+        }
+    }
+
+    type Work<'a, T> = Pin<Box<dyn Future<Output = Theirs<T>> + Send + 'a>>;
+
+    impl ObjectStore for Broken {
+        fn put_opts<'a, 'b, 'c>(
+            &'a self,
+            path: &'b Path,
+            bytes: PutPayload,
+            options: PutOptions,
+        ) -> Work<'c, PutResult>
+        where
+            'a: 'c,
+            'b: 'c,
+            Self: 'c,
+        {
+            Box::pin(async move {
+                let put = self.store.put_opts(path, bytes, options).await?;
+                if path.filename() == Some(self.name) {
+                    let source = "the line is cut".into();
+                    return Err(object_store::Error::Generic {
+                        store: "it",
+                        source,
+                    });
+                }
+                Ok(put)
+            })
+        }
+
+        fn put_multipart_opts<'a, 'b, 'c>(
+            &'a self,
+            path: &'b Path,
+            options: PutMultipartOptions,
+        ) -> Work<'c, Box<dyn MultipartUpload>>
+        where
+            'a: 'c,
+            'b: 'c,
+            Self: 'c,
+        {
+            self.store.put_multipart_opts(path, options)
+        }
+
+        fn get_opts<'a, 'b, 'c>(
+            &'a self,
+            path: &'b Path,
+            options: GetOptions,
+        ) -> Work<'c, GetResult>
+        where
+            'a: 'c,
+            'b: 'c,
+            Self: 'c,
+        {
+            self.store.get_opts(path, options)
+        }
+
+        fn delete_stream(
+            &self,
+            paths: BoxStream<'static, Theirs<Path>>,
+        ) -> BoxStream<'static, Theirs<Path>> {
+            self.store.delete_stream(paths)
+        }
+
+        fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Theirs<ObjectMeta>> {
+            self.store.list(prefix)
+        }
+
+        fn list_with_delimiter<'a, 'b, 'c>(
+            &'a self,
+            prefix: Option<&'b Path>,
+        ) -> Work<'c, ListResult>
+        where
+            'a: 'c,
+            'b: 'c,
+            Self: 'c,
+        {
+            self.store.list_with_delimiter(prefix)
+        }
+
+        fn copy_opts<'a, 'b, 'd, 'c>(
+            &'a self,
+            from: &'b Path,
+            to: &'d Path,
+            options: CopyOptions,
+        ) -> Work<'c, ()>
+        where
+            'a: 'c,
+            'b: 'c,
+            'd: 'c,
+            Self: 'c,
+        {
+            self.store.copy_opts(from, to, options)
+        }
+    }
+
+    const OLD: [(&str, &str); 4] = [
+        ("_manifest.json", "old"),
+        ("part-00000.jsonl", "old 0"),
+        ("part-00001.jsonl", "old 1"),
+        ("part-00002.jsonl", "old 2"),
+    ];
+
+    /// What lies in a folder with an older output, and this beside, when an output of two shards was
+    /// written of which one object fails.
+    fn after(failing: &'static str, beside: &[(&str, &str)]) -> (bool, BTreeMap<String, String>) {
+        let store = Arc::new(Broken {
+            store: InMemory::new(),
+            name: failing,
+        });
+        let address = Address::parse(LocalPath::new("s3://bucket/out"));
+        let address = address.unwrap().unwrap();
+        let stores = HashMap::from([(address.root.clone(), store.clone() as Arc<dyn ObjectStore>)]);
+        let live = Arc::new(Live {
+            runtime: Runtime::start(Builder::new_multi_thread().worker_threads(1)).unwrap(),
+            stores: Mutex::new(stores),
+            writable: Mutex::new(HashSet::from([address.root.clone()])),
+            options: Vec::new(),
+            patience: Patience {
+                timeout: Duration::from_secs(1),
+                attempts: NonZero::<usize>::MIN,
+            },
+            cancel: Cancel::new(),
+        });
+        let path = |name: &str| Path::from(format!("out/{name}"));
+        live.wait_to_the_end(async {
+            for (name, text) in OLD.iter().chain(beside) {
+                let bytes = PutPayload::from(text.as_bytes().to_vec());
+                store.store.put(&path(name), bytes).await.unwrap();
+            }
+        });
+        let folder = Folder::begin(&live, &address, "_manifest.json").unwrap();
+        for (name, text) in [
+            ("part-00000.jsonl", "new 0"),
+            ("part-00001.jsonl", "new 1"),
+            ("_manifest.json", "new"),
+        ] {
+            let mut file = NewFolder::create(&folder, name).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.commit().unwrap();
+        }
+        let is_done = NewFolder::commit(Box::new(folder)).is_ok();
+        let found = live.wait_to_the_end(async {
+            let mut found = BTreeMap::new();
+            let listed = store.store.list_with_delimiter(Some(&Path::from("out")));
+            for meta in listed.await.unwrap().objects {
+                let got = store.store.get(&meta.location).await.unwrap();
+                let text = String::from_utf8(got.bytes().await.unwrap().to_vec()).unwrap();
+                found.insert(meta.location.filename().unwrap().to_owned(), text);
+            }
+            found
+        });
+        (is_done, found)
+    }
+
+    #[test]
+    fn an_output_takes_the_place_of_another_or_nothing_is_left_of_both() {
+        let objects = |objects: &[(&str, &str)]| {
+            let objects = objects.iter();
+            objects
+                .map(|&(name, text)| (name.to_owned(), text.to_owned()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let new = [
+            ("_manifest.json", "new"),
+            ("part-00000.jsonl", "new 0"),
+            ("part-00001.jsonl", "new 1"),
+        ];
+        assert_eq!(after("nothing", &[]), (true, objects(&new)));
+        // Nothing has changed before the note is there, and it does not stay.
+        assert_eq!(after(WRITING, &[]), (false, objects(&OLD)));
+        // But for that of a run that was ended in the middle of it.
+        let note = [(WRITING, "{}")];
+        let (is_done, found) = after(WRITING, &note);
+        assert!(!is_done && found.contains_key(WRITING), "{found:?}");
+        // A shard, and what comes last. Files of others stay.
+        for name in ["part-00001.jsonl", "_manifest.json"] {
+            let mine = [("notes.txt", "mine")];
+            assert_eq!(after(name, &mine), (false, objects(&mine)), "{name}");
+        }
+    }
 
     #[test]
     fn only_names_of_outputs_are_taken_away() {

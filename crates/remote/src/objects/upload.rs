@@ -176,7 +176,7 @@ impl Upload {
             match &folder {
                 None => {
                     let whole = self.held();
-                    return self.live.wait(whole.complete());
+                    return self.live.wait_to_the_end(whole.complete());
                 }
                 Some(folder) if lock(folder).hold(&mut self) => return Ok(()),
                 Some(_) => {}
@@ -197,10 +197,10 @@ impl Upload {
         Ok(())
     }
 
-    /// Lets it appear; when that fails, it is aborted.
+    /// Lets it appear; when that fails, it is aborted. Who cancels the run now comes too late.
     fn complete(mut self) -> Result<(), Error> {
         if let Some(upload) = &mut self.sent {
-            self.live.wait(async {
+            self.live.wait_to_the_end(async {
                 let done = upload.complete().await;
                 done.map(drop)
                     .map_err(|error| failed(&self.address, &error))
