@@ -41,6 +41,7 @@ pub mod limits;
 pub mod markdown;
 mod operators;
 mod output;
+pub mod pieces;
 mod pipeline;
 mod plan;
 mod quality;

@@ -439,18 +439,11 @@ impl Pipeline {
                 Reader::batches(taken.ok_or_else(used_up)?, limit)
             }
         };
-        if let Some(size) = options
-            .memory_size_bytes
-            .filter(|&size| size < MEMORY_SIZE_MIN)
-        {
-            return Err(Error::limit(format!(
-                "memory_size_bytes is {size}, the least is {MEMORY_SIZE_MIN}"
-            )));
-        }
+        let memory_size = options.memory_size()?;
         let shared = Shared {
             threads,
             limit,
-            memory_size: options.memory_size_bytes.unwrap_or(MEMORY_SIZE),
+            memory_size,
             rejects: self.rejects.clone(),
             audit: self.audit.clone(),
             cancel: options.cancel.clone(),
@@ -521,7 +514,7 @@ impl Pipeline {
     }
 
     /// The steps, ready to run, up to each decision and from there on.
-    fn stages(&self, options: &RunOptions) -> Result<Vec<Stage>, Error> {
+    pub(crate) fn stages(&self, options: &RunOptions) -> Result<Vec<Stage>, Error> {
         let mut stages = vec![Stage::default()];
         let mut steps = self.steps.iter().peekable();
         while let Some(step) = steps.next() {
@@ -568,7 +561,7 @@ impl Pipeline {
     /// Brings batch 0, which has no rows, through the steps: so steps that do not fit together are
     /// found before the first file is read. What comes out of a user's function is not known
     /// beforehand, so the trial ends there; else the batch that came out is given.
-    fn trial(&self, stages: &[Stage]) -> Result<Option<RecordBatch>, Error> {
+    pub(crate) fn trial(&self, stages: &[Stage]) -> Result<Option<RecordBatch>, Error> {
         let mut trial = match self.source {
             Source::Path(_) => Some(RecordBatch::new_empty(batch::read_schema())),
             Source::Batches(_) => None,
@@ -628,7 +621,7 @@ impl Step {
 
 impl ExactCopies {
     /// Whether all documents must be known before it is decided which of them stay.
-    fn is_decided_late(self, options: &RunOptions) -> bool {
+    pub(crate) fn is_decided_late(self, options: &RunOptions) -> bool {
         self.keep == Keep::LeastId || options.memory_size_bytes.is_some()
     }
 }
@@ -646,7 +639,17 @@ impl RunOptions {
         }
     }
 
-    fn batch_limit(&self) -> Result<BatchLimit, Error> {
+    pub(crate) fn memory_size(&self) -> Result<u64, Error> {
+        match self.memory_size_bytes {
+            None => Ok(MEMORY_SIZE),
+            Some(size) if size >= MEMORY_SIZE_MIN => Ok(size),
+            Some(size) => Err(Error::limit(format!(
+                "memory_size_bytes is {size}, the least is {MEMORY_SIZE_MIN}"
+            ))),
+        }
+    }
+
+    pub(crate) fn batch_limit(&self) -> Result<BatchLimit, Error> {
         let limit = BatchLimit {
             rows: self.batch_rows,
             size_bytes: self.batch_size_bytes,

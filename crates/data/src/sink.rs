@@ -6,6 +6,7 @@ mod encode;
 mod jsonl;
 mod mds;
 mod megatron;
+mod pack;
 mod parquet;
 mod safetensors;
 mod schema;

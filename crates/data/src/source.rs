@@ -24,7 +24,7 @@ use crate::turnstile::Turn;
 use crate::{Error, Reject};
 use arrow_array::RecordBatch;
 use lines::{LineChunk, Lines};
-use listing::{Compression, Format, Input, Listing};
+use listing::{Compression, Format, Listing};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3;
 
 pub use listing::files;
-pub(crate) use listing::{MANIFEST, list};
+pub(crate) use listing::{Input, MANIFEST, list};
 
 /// Batches from elsewhere, in place of files.
 pub(crate) type Batches = Box<dyn Iterator<Item = RecordBatch> + Send>;
@@ -99,6 +99,40 @@ impl Reader {
             skipped,
             ..Self::empty(limit)
         })
+    }
+
+    /// Reads these files, after what was rejected before the first of them.
+    pub(crate) fn part(inputs: Vec<Input>, rejects: Vec<Reject>, limit: BatchLimit) -> Self {
+        Self {
+            inputs: inputs.into(),
+            rejects,
+            ..Self::empty(limit)
+        }
+    }
+
+    /// Cuts the files into runs of at least `size` bytes. Readers of these, one after the other, give
+    /// the batches that this one would give.
+    pub(crate) fn into_runs(mut self, size: u64) -> Vec<(Vec<Input>, Vec<Reject>)> {
+        let mut runs = Vec::new();
+        let (mut run, mut run_size): (Vec<Input>, u64) = (Vec::new(), 0);
+        while let Some(next) = self.inputs.front() {
+            let known = run.len();
+            if next.format.is_document() {
+                // Small ones share a batch, which must not be cut.
+                run.extend(self.next_documents());
+            } else {
+                run.extend(self.inputs.pop_front());
+            }
+            run_size += run[known..].iter().map(|input| input.size).sum::<u64>();
+            if run_size >= size {
+                run_size = 0;
+                runs.push((std::mem::take(&mut run), std::mem::take(&mut self.rejects)));
+            }
+        }
+        if !run.is_empty() || !self.rejects.is_empty() {
+            runs.push((run, self.rejects));
+        }
+        runs
     }
 
     pub(crate) fn batches(batches: Batches, limit: BatchLimit) -> Self {

@@ -5,6 +5,7 @@
 )]
 
 mod columns;
+mod pieces;
 mod report;
 mod settings;
 mod stream;
@@ -17,9 +18,10 @@ use arrow_array::RecordBatch;
 use nexus_data::{BoxError, Error, ErrorKind, Format, Output, Progressed, RunOptions, TokenType};
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict};
+use pyo3::types::{IntoPyDict, PyCapsule, PyDict};
 
 use columns::{Columns, with_text};
+pub(crate) use pieces::{Decider, Ending, Pieces, Removals, UnitPieces, Wanted, shared_records};
 pub(crate) use report::{Report, StepReport};
 use settings::{Size, step};
 pub(crate) use stream::Rows;
@@ -46,7 +48,8 @@ use crate::interrupt::interruptible;
 #[pyclass(frozen, module = "nexus.data")]
 pub(crate) struct Pipeline {
     inner: nexus_data::Pipeline,
-    calls_python: bool,
+    /// The steps that call Python, in order: name and function.
+    functions: Vec<(&'static str, Arc<Py<PyAny>>)>,
 }
 
 impl Pipeline {
@@ -54,18 +57,20 @@ impl Pipeline {
     fn then(&self, step: impl FnOnce(nexus_data::Pipeline) -> nexus_data::Pipeline) -> Self {
         Self {
             inner: step(self.inner.clone()),
-            calls_python: self.calls_python,
+            functions: self.functions.clone(),
         }
     }
 
-    fn then_python<F>(&self, name: &str, function: F) -> Self
+    /// The pipeline with a step that calls `function`.
+    fn then_python<F>(&self, name: &'static str, function: Arc<Py<PyAny>>, step: F) -> Self
     where
         F: Fn(RecordBatch) -> Result<RecordBatch, BoxError> + Send + Sync + 'static,
     {
-        let inner = self.inner.clone().map_batches(name, function);
+        let mut functions = self.functions.clone();
+        functions.push((name, function));
         Self {
-            inner,
-            calls_python: true,
+            inner: self.inner.clone().map_batches(name, step),
+            functions,
         }
     }
 
@@ -77,7 +82,7 @@ impl Pipeline {
         inner
             .map(|inner| Self {
                 inner,
-                calls_python: self.calls_python,
+                functions: self.functions.clone(),
             })
             .map_err(settings::exception)
     }
@@ -85,10 +90,10 @@ impl Pipeline {
     fn options(&self) -> RunOptions {
         let defaults = RunOptions::default();
         // A run is cancelled between batches, and Python functions are slow.
-        let batch_rows = if self.calls_python {
-            64
-        } else {
+        let batch_rows = if self.functions.is_empty() {
             defaults.batch_rows
+        } else {
+            64
         };
         RunOptions {
             batch_rows,
@@ -112,7 +117,7 @@ impl Pipeline {
     fn new(source: PathBuf) -> Self {
         Self {
             inner: nexus_data::Pipeline::read(source),
-            calls_python: false,
+            functions: Vec::new(),
         }
     }
 
@@ -123,7 +128,7 @@ impl Pipeline {
         match nexus_data::Pipeline::from_toml(plan) {
             Ok(inner) => Ok(Self {
                 inner,
-                calls_python: false,
+                functions: Vec::new(),
             }),
             Err(error) => Err(exception(py, error)),
         }
@@ -205,7 +210,8 @@ impl Pipeline {
     /// Replaces each row's text by what `function` gives for the row.
     #[pyo3(signature = (function, /))]
     fn map(&self, function: Py<PyAny>) -> Self {
-        self.then_python("map", move |batch| {
+        let function = Arc::new(function);
+        self.then_python("map", function.clone(), move |batch| {
             Python::attach(|py| -> PyResult<_> {
                 let columns = Columns::new(py, &batch)?;
                 let mut texts = Vec::with_capacity(batch.num_rows());
@@ -222,7 +228,8 @@ impl Pipeline {
     /// Keeps the rows for which `function` is true.
     #[pyo3(signature = (function, /))]
     fn filter(&self, function: Py<PyAny>) -> Self {
-        self.then_python("filter", move |batch| {
+        let function = Arc::new(function);
+        self.then_python("filter", function.clone(), move |batch| {
             let keep = Python::attach(|py| -> PyResult<Vec<bool>> {
                 let columns = Columns::new(py, &batch)?;
                 (0..batch.num_rows())
@@ -337,6 +344,24 @@ impl Pipeline {
         let report = report.map_err(|error| exception(py, error))?;
         tell(py)?;
         Ok(Report(report))
+    }
+
+    /// The pipeline on a Ray cluster.
+    #[pyo3(signature = (*, workers = None, memory = None))]
+    fn to_ray<'py>(
+        slf: &Bound<'py, Self>,
+        workers: Option<Bound<'py, PyAny>>,
+        memory: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let adapter = py.import("nexus.data._ray")?.getattr("RayPipeline")?;
+        let settings = [("workers", workers), ("memory", memory)].into_py_dict(py)?;
+        adapter.call((slf,), Some(&settings))
+    }
+
+    /// The pipeline as it travels to another process.
+    fn _carried(&self, py: Python<'_>) -> PyResult<pieces::Outline> {
+        self.carried(py)
     }
 
     /// Runs the pipeline in the background and gives its rows in order.

@@ -53,6 +53,19 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// The file at `path`, unless its name says that it is of no kind that is read.
+    pub(crate) fn new(path: &Path, id: String, size: u64) -> Option<Self> {
+        let (format, compression) = kind(&id)?;
+        Some(Self {
+            path: path.into(),
+            source: path.to_string_lossy().into(),
+            id,
+            format,
+            compression,
+            size,
+        })
+    }
+
     pub(crate) fn reject(&self, line: Option<u64>, reason: String) -> Reject {
         Reject {
             file: self.source.to_string(),
@@ -214,23 +227,14 @@ impl Listing {
     }
 
     fn add_file(&mut self, path: &Path, id: String, metadata: &Metadata) -> Result<(), Error> {
-        match kind(&id) {
-            Some((format, compression)) if metadata.is_file() => {
+        match Input::new(path, id, metadata.len()) {
+            Some(input) if metadata.is_file() => {
                 if self.inputs.len() == FILES_MAX {
                     return Err(Error::limit(format!(
                         "the source has more files than FILES_MAX = {FILES_MAX}"
                     )));
                 }
-                let source = path.to_string_lossy().into();
-                let size = metadata.len();
-                self.inputs.push(Input {
-                    path: path.into(),
-                    source,
-                    id,
-                    format,
-                    compression,
-                    size,
-                });
+                self.inputs.push(input);
             }
             _ => self.skip(path),
         }

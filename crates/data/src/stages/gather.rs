@@ -55,6 +55,22 @@ pub(crate) struct Gathered {
     signatures: Vec<Option<(Signature, Option<ShingleSet>)>>,
 }
 
+impl Gathered {
+    /// What was found out elsewhere.
+    pub(crate) fn new(
+        batch: &RecordBatch,
+        hashes: Vec<u128>,
+        signatures: Vec<Option<(Signature, Option<ShingleSet>)>>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            frame: parts::encode(batch)?,
+            rows: batch.num_rows(),
+            hashes,
+            signatures,
+        })
+    }
+}
+
 /// Finds out what there is to know of rows, on any thread.
 pub(crate) struct Gatherer {
     decision: Decision,

@@ -119,6 +119,19 @@ impl Removed {
         &self.counts
     }
 
+    /// The rows that go, in order: by which step, and for an audit for which other one and how like it
+    /// they are.
+    pub(crate) fn found(
+        &self,
+    ) -> impl Iterator<Item = (DocumentId, &'static str, Option<&str>, Option<f64>)> {
+        let mut details: Vec<_> = self.details.iter().flatten().collect();
+        details.sort_by_key(|(document, _)| **document);
+        details.into_iter().map(|(&document, detail)| {
+            let original = self.names.get(&detail.duplicate_of).map(String::as_str);
+            (document, detail.step, original, detail.similarity)
+        })
+    }
+
     /// Rows in each part.
     pub(crate) fn parts(&self) -> &[u32] {
         &self.rows

@@ -1,0 +1,299 @@
+//! What documents are compared by, and who is to be compared with whom.
+//!
+//! A document has a record for each band of its signature, and one for its text where equal texts are
+//! looked for. Records of equal keys belong together: whoever brings them to one place
+//! ([`Records`], to be shuffled by `key`) learns from [`shared`] which documents are candidates.
+
+use super::{Piece, corrupt, frame};
+use crate::batch::{assemble, columns, strings};
+use crate::settings::Settings;
+use crate::stages::{Decision, decode};
+use crate::{Error, ExactCopies, NearCopies, copies};
+use arrow_array::builder::{BinaryBuilder, ListBuilder, UInt64Builder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{UInt32Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array};
+use arrow_schema::{DataType, Field, Schema};
+use arrow_select::take::take_record_batch;
+use nexus_dedup::{MinHasher, ShingleSet, Signature};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The band of records of equal texts; signatures have fewer bands.
+const EXACT: u16 = u16::MAX;
+
+/// Hashes of one unit that are remembered, 36 bytes each. A copy that is not recognised gets a signature
+/// that it does not need, and is found at the end all the same.
+const SEEN_MAX: usize = 1 << 20;
+
+const HIGH: &str = "high";
+const LOW: &str = "low";
+const KEYS: &str = "keys";
+const SET: &str = "set";
+const ROW: &str = "row";
+
+/// Hashes of texts that came before in the unit.
+#[derive(Debug, Default)]
+pub(super) struct Seen(HashSet<u128>);
+
+impl Seen {
+    fn is_new(&mut self, hash: u128) -> bool {
+        if self.0.len() < SEEN_MAX {
+            self.0.insert(hash)
+        } else {
+            !self.0.contains(&hash)
+        }
+    }
+}
+
+/// Finds out what there is to know of rows for a decision.
+pub(super) struct Facts {
+    decision: Decision,
+    hasher: Option<MinHasher>,
+}
+
+impl Facts {
+    /// Uses a hasher that is there, for it is made with some effort.
+    pub(super) fn new(decision: Decision, hasher: Option<MinHasher>) -> Result<Self, Error> {
+        let make = |near: NearCopies| {
+            MinHasher::new(near.params()).map_err(|error| Error::dedup(NearCopies::OP, error))
+        };
+        let hasher = match (hasher, decision.near) {
+            (None, Some(near)) => Some(make(near)?),
+            (hasher, _) => hasher,
+        };
+        Ok(Self { decision, hasher })
+    }
+
+    pub(super) fn into_hasher(self) -> Option<MinHasher> {
+        self.hasher
+    }
+
+    /// A row for each row of the batch: the halves of the text's hash, its band keys (none for a copy of
+    /// what was seen), its set of shingles.
+    pub(super) fn of(
+        &mut self,
+        batch: &RecordBatch,
+        mut seen: Option<&mut Seen>,
+    ) -> Result<Vec<u8>, Error> {
+        let texts = strings(batch, columns::TEXT, self.decision.step())?;
+        let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
+        let mut is_copy = vec![false; texts.len()];
+        if let Some(ExactCopies { ignore_space, .. }) = self.decision.exact {
+            let hashes = copies::hashes(texts, ignore_space);
+            for (name, shift) in [(HIGH, 64), (LOW, 0)] {
+                let half = hashes.iter().map(|hash| (hash >> shift) as u64);
+                fields.push(Field::new(name, DataType::UInt64, false));
+                arrays.push(Arc::new(UInt64Array::from_iter_values(half)));
+            }
+            if let (Some(_), Some(seen)) = (self.decision.near, &mut seen) {
+                is_copy = hashes.iter().map(|&hash| !seen.is_new(hash)).collect();
+            }
+        }
+        if let (Some(near), Some(hasher)) = (self.decision.near, &mut self.hasher) {
+            let mut keys = ListBuilder::new(UInt64Builder::new());
+            let mut sets = BinaryBuilder::new();
+            for (text, is_copy) in texts.iter().zip(is_copy) {
+                let text = text.unwrap_or_default();
+                if is_copy {
+                    keys.append_null();
+                    sets.append_null();
+                    continue;
+                }
+                let signature = if near.threshold.is_some() {
+                    let (signature, set) = hasher.document(text);
+                    sets.append_value(set.to_bytes());
+                    signature
+                } else {
+                    sets.append_null();
+                    hasher.signature(text)
+                };
+                keys.append_value(signature.band_keys().map(Some));
+            }
+            let (keys, sets) = (keys.finish(), sets.finish());
+            fields.push(Field::new(KEYS, keys.data_type().clone(), true));
+            fields.push(Field::new(SET, DataType::Binary, true));
+            arrays.extend([Arc::new(keys) as ArrayRef, Arc::new(sets)]);
+        }
+        frame::encode(&assemble(Arc::new(Schema::new(fields)), arrays)?)
+    }
+}
+
+/// The records of documents, a column each. `place` and `row` say whose they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Records {
+    /// The band of a signature, or 65535 for a text.
+    pub bands: Vec<u16>,
+    /// The key to be joined by.
+    pub keys: Vec<u64>,
+    /// The lower half of a text's hash; 0 for a band.
+    pub lows: Vec<u64>,
+    /// The piece of the document.
+    pub places: Vec<u64>,
+    /// Its row in the piece.
+    pub rows: Vec<u32>,
+}
+
+impl Records {
+    /// Adds the records of a piece.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) for bytes that are no facts.
+    pub fn append(&mut self, place: u64, facts: Option<&[u8]>) -> Result<(), Error> {
+        let Some(facts) = facts else {
+            return Ok(());
+        };
+        let batch = decode(facts.to_vec())?;
+        if let Some((highs, lows)) = hashes(&batch) {
+            for (row, (&high, &low)) in (0..).zip(highs.iter().zip(lows)) {
+                self.push((EXACT, high, low), (place, row));
+            }
+        }
+        if let Some(keys) = batch.column_by_name(KEYS).and_then(|keys| keys.as_list_opt::<i32>()) {
+            for (row, keys) in (0..).zip(keys.iter()) {
+                let Some(keys) = keys else { continue };
+                let keys = keys.as_primitive_opt::<UInt64Type>();
+                let keys = keys.ok_or_else(|| corrupt("its keys are no numbers"))?;
+                for (band, &key) in (0..).zip(keys.values()) {
+                    self.push((band, key, 0), (place, row));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, (band, key, low): (u16, u64, u64), (place, row): (u64, u32)) {
+        self.bands.push(band);
+        self.keys.push(key);
+        self.lows.push(low);
+        self.places.push(place);
+        self.rows.push(row);
+    }
+}
+
+fn hashes(batch: &RecordBatch) -> Option<(&[u64], &[u64])> {
+    let half = |name| {
+        let column = batch.column_by_name(name)?;
+        Some(&column.as_primitive_opt::<UInt64Type>()?.values()[..])
+    };
+    Some((half(HIGH)?, half(LOW)?))
+}
+
+/// The documents that share a record with another one. All records of a key must be here; those of
+/// several keys may be. They come in any order, and sorting them takes 4 bytes each.
+///
+/// # Errors
+/// [`InvalidInput`](crate::ErrorKind::InvalidInput) for columns of different lengths.
+pub fn shared(records: &Records) -> Result<Wanted, Error> {
+    let Records {
+        bands,
+        keys,
+        lows,
+        places,
+        rows,
+    } = records;
+    let len = keys.len();
+    if [bands.len(), lows.len(), places.len(), rows.len()] != [len; 4] {
+        return Err(Error::invalid("cannot join records: the columns have different lengths"));
+    }
+    let key = |&at: &usize| (keys[at], bands[at], lows[at]);
+    let mut order: Vec<usize> = (0..len).collect();
+    order.sort_unstable_by_key(key);
+    let groups = order.chunk_by(|a, b| key(a) == key(b));
+    let members = groups.filter(|group| group.len() > 1).flatten();
+    Ok(Wanted(members.map(|&at| (places[at], rows[at])).collect()))
+}
+
+/// Documents of which more must be known: place of the piece, and row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted(Vec<(u64, u32)>);
+
+impl Wanted {
+    /// Sorts them, each once. [`details`] needs that.
+    pub fn sort(&mut self) {
+        self.0.sort_unstable();
+        self.0.dedup();
+    }
+
+    /// Adds others.
+    pub fn extend(&mut self, others: &[(u64, u32)]) {
+        self.0.extend(others);
+    }
+
+    /// All of them.
+    pub fn documents(&self) -> &[(u64, u32)] {
+        &self.0
+    }
+
+    pub(super) fn rows(&self, place: u64) -> &[(u64, u32)] {
+        let start = self.0.partition_point(|document| document.0 < place);
+        let count = self.0[start..].partition_point(|document| document.0 == place);
+        &self.0[start..start + count]
+    }
+}
+
+/// What must be known of those rows of a piece that are candidates, with their numbers and ids: none if
+/// it has none of them.
+///
+/// # Errors
+/// [`Corrupt`](crate::ErrorKind::Corrupt) for bytes that are no piece.
+pub fn details(piece: &Piece, wanted: &Wanted) -> Result<Option<Vec<u8>>, Error> {
+    let wanted = wanted.rows(piece.place);
+    let (Some(rows), Some(facts)) = (&piece.frame, &piece.facts) else {
+        return Ok(None);
+    };
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let (batch, facts) = (decode(rows.clone())?, decode(facts.clone())?);
+    let ids = strings(&batch, columns::ID, NearCopies::OP)?;
+    let rows = UInt32Array::from_iter_values(wanted.iter().map(|document| document.1));
+    if rows.values().iter().any(|&row| row as usize >= ids.len().min(facts.num_rows())) {
+        return Err(corrupt("it has fewer rows than are wanted"));
+    }
+    let ids = Arc::new(ids.clone()) as ArrayRef;
+    let mut columns = vec![(columns::ID.to_owned(), ids)];
+    let fields = facts.schema();
+    let known = fields.fields().iter().map(|field| field.name().clone());
+    columns.extend(known.zip(facts.columns().iter().cloned()));
+    let all = RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, array)| (name, array, true)),
+    );
+    let taken = all.and_then(|all| take_record_batch(&all, &rows));
+    let failed = |error| Error::arrow("take the facts of candidates", error);
+    let taken = taken.map_err(failed)?;
+    let numbered = crate::batch::with_columns(&taken, [(ROW, Arc::new(rows) as ArrayRef)])?;
+    frame::encode(&numbered).map(Some)
+}
+
+/// A candidate's hash, and its band keys and set of shingles unless it is known to be a copy.
+pub(super) type Known = (Option<u128>, Option<(Signature, Option<ShingleSet>)>);
+
+/// The rows of details, what is known of each, and a batch of their ids.
+pub(super) fn known(details: &[u8]) -> Result<(Vec<u32>, Vec<Known>, RecordBatch), Error> {
+    let batch = decode(details.to_vec())?;
+    let broken = || corrupt("its details are none");
+    let rows = batch.column_by_name(ROW).ok_or_else(broken)?;
+    let rows = rows.as_primitive_opt::<UInt32Type>().ok_or_else(broken)?.values().to_vec();
+    let ids = strings(&batch, columns::ID, NearCopies::OP)?.clone();
+    let hashes = hashes(&batch);
+    let keys = batch.column_by_name(KEYS).map(|keys| keys.as_list::<i32>());
+    let sets = batch.column_by_name(SET).map(|sets| sets.as_binary::<i32>());
+    let failed = |error| Error::dedup(NearCopies::OP, error);
+    let mut all = Vec::with_capacity(rows.len());
+    for at in 0..rows.len() {
+        let hash = hashes.map(|(high, low)| u128::from(high[at]) << 64 | u128::from(low[at]));
+        let mut signature = None;
+        if let (Some(keys), Some(sets)) = (keys, sets)
+            && keys.is_valid(at)
+        {
+            let keys = keys.value(at).as_primitive::<UInt64Type>().values().to_vec();
+            let set = sets.is_valid(at).then(|| ShingleSet::from_bytes(sets.value(at)));
+            let made = Signature::from_values(keys, 1).map_err(failed)?;
+            signature = Some((made, set.transpose().map_err(failed)?));
+        }
+        all.push((hash, signature));
+    }
+    let ids = RecordBatch::try_from_iter([(columns::ID, Arc::new(ids) as ArrayRef)]);
+    Ok((rows, all, ids.map_err(|error| Error::arrow("name candidates", error))?))
+}
