@@ -11,7 +11,7 @@ import os
 import tempfile
 import traceback
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 try:
     import numpy as np
@@ -30,9 +30,11 @@ from nexus._native import (
     Removals,
     Report,
     Wanted,
-    _Outline,
     shared_records,
 )
+
+if TYPE_CHECKING:
+    from nexus._native import _Outline
 
 #: Bytes of pieces whose documents are compared in one call, by hashes of about a tenth of them.
 _GROUP_BYTES = 512 << 20
@@ -42,6 +44,9 @@ _BLOCK_BYTES = 32 << 20
 
 #: What becomes of the rows in the last phase: they are counted, carried on, or made rows of Arrow.
 _Last = Literal["count", "carry", "open"]
+
+#: Place, frame, facts and note as the extension has them, and an exception that a step has raised.
+_Row: TypeAlias = "tuple[int, bytes | None, bytes | None, bytes, bytes | None]"
 
 _ROWS = pa.schema(
     [
@@ -214,23 +219,20 @@ class _Worker:
                 for piece in pieces:
                     yield (*piece, None)
             except Exception as error:
-                yield (pieces.place, None, None, None, _carry(error))
+                yield (pieces.place, None, None, b"", _carry(error))
 
     def _apply(self, table: pa.Table) -> Iterator[_Row]:
         assert self._removals is not None
         for place, frame, _, note, error in _rows(table):
             if error is not None:
-                yield (place, None, None, None, error)
+                yield (place, None, None, b"", error)
                 continue
             try:
                 piece = self._pieces.apply(self._phase, place, frame, note, self._removals)
-            except Exception as error:
-                yield (place, None, None, None, _carry(error))
+            except Exception as raised:
+                yield (place, None, None, b"", _carry(raised))
             else:
                 yield (*piece, None)
-
-
-_Row = tuple[int, bytes | None, bytes | None, bytes | None, bytes | None]
 
 
 def _table(*row: int | bytes | None) -> pa.Table:
@@ -238,7 +240,7 @@ def _table(*row: int | bytes | None) -> pa.Table:
     return pa.Table.from_arrays(list(arrays), schema=_ROWS)
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[int, bytes | None, bytes | None, bytes, bytes | None]]:
+def _rows(table: pa.Table) -> Iterator[_Row]:
     columns = (table[name] for name in _ROWS.names)
     for row in zip(*columns, strict=True):
         yield tuple(value.as_py() for value in row)

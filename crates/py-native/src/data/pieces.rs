@@ -287,9 +287,9 @@ impl Wanted {
     }
 }
 
-/// Decides which of the candidates go.
+/// Decides which of the candidates go. Boxed: its tables are aligned as Python's objects are not.
 #[pyclass(module = "nexus._native")]
-pub(crate) struct Decider(Mutex<Option<core::Decider>>);
+pub(crate) struct Decider(Mutex<Option<Box<core::Decider>>>);
 
 #[pymethods]
 impl Decider {
@@ -298,7 +298,7 @@ impl Decider {
     fn new(py: Python<'_>, pieces: &Pieces, phase: usize, folder: PathBuf) -> PyResult<Self> {
         let decider = py.detach(|| core::Decider::new(&pieces.0, phase, &folder));
         decider
-            .map(|decider| Self(Mutex::new(Some(decider))))
+            .map(|decider| Self(Mutex::new(Some(Box::new(decider)))))
             .map_err(|error| exception(py, error))
     }
 
