@@ -36,7 +36,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def corpus(folder: Path, documents: int) -> Path:
-    """Files of several kinds: records with exact and near copies and broken lines, small documents."""
+    """Records with exact and near copies and broken lines, and small documents."""
     source = folder / "in"
     source.mkdir()
     rng = random.Random(11)
@@ -84,7 +84,9 @@ def written(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def check(folder: Path, pipeline: Pipeline, output: str, memory: str | None = None, **how: object) -> None:
+def check(
+    folder: Path, pipeline: Pipeline, output: str, memory: str | None = None, **how: object
+) -> None:
     """Whether Ray and one process write the same files and tell the same."""
 
     def into(place: Path) -> Pipeline:

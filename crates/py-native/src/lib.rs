@@ -17,9 +17,7 @@ mod _native {
     use super::data::{Encoding, Pipeline, Report, Rows, StepReport, Tokenizer};
 
     #[pymodule_export]
-    use super::data::{
-        Decider, Ending, Pieces, Removals, UnitPieces, Wanted, shared_records,
-    };
+    use super::data::{Decider, Ending, Pieces, Removals, UnitPieces, Wanted, shared_records};
 
     #[pymodule_export]
     use super::loader::{Batch, Loader};

@@ -97,7 +97,9 @@ class RayPipeline:
         written by ``run()`` alone.
         """
         if "[sink]" in self._outline[0]:
-            raise ValueError("dataset() writes nothing: give it a pipeline without an output, or run()")
+            raise ValueError(
+                "dataset() writes nothing: give it a pipeline without an output, or run()"
+            )
         workers = self._count()
         return self._phases(self._pieces.start(workers)[0], workers, "open")
 
@@ -249,10 +251,12 @@ def _rows(table: pa.Table) -> Iterator[_Row]:
 def _carry(error: Exception) -> bytes:
     """The exception of a step, so that the first one in the order of the rows is raised."""
     error.add_note("".join(traceback.format_exception(error)))
+    carried: bytes
     try:
-        return ray.cloudpickle.dumps(error)
+        carried = ray.cloudpickle.dumps(error)
     except Exception:
-        return ray.cloudpickle.dumps(RuntimeError(repr(error)))
+        carried = ray.cloudpickle.dumps(RuntimeError(repr(error)))
+    return carried
 
 
 def _blocks(rows: ray.data.Dataset) -> Iterator[pa.Table]:
@@ -260,7 +264,8 @@ def _blocks(rows: ray.data.Dataset) -> Iterator[pa.Table]:
 
 
 def _words(table: pa.Table, name: str) -> bytes:
-    return table[name].to_numpy().tobytes()
+    words: bytes = table[name].to_numpy().tobytes()
+    return words
 
 
 def _records(table: pa.Table, groups: int) -> pa.Table:
@@ -288,7 +293,6 @@ def _details(
     """What the decision must know of candidates."""
     documents = Wanted(*ray.get(wanted[0]))
     details = [
-        Pieces.details(place, frame, facts, documents)
-        for place, frame, facts, _, _ in _rows(table)
+        Pieces.details(place, frame, facts, documents) for place, frame, facts, _, _ in _rows(table)
     ]
     return pa.table({"place": table["place"], "details": pa.array(details, pa.large_binary())})

@@ -30,14 +30,19 @@ impl Decider {
     /// [`Io`](crate::ErrorKind::Io); [`InvalidInput`](crate::ErrorKind::InvalidInput) for the last phase,
     /// after which nothing is decided.
     pub fn new(pieces: &Pieces, number: usize, folder: &Path) -> Result<Self, Error> {
-        let barrier = pieces.phases.get(number).and_then(|phase| phase.barrier.as_ref());
-        let barrier = barrier.ok_or_else(|| {
-            Error::invalid(format!("nothing is decided after phase {number}"))
-        })?;
+        let barrier = pieces
+            .phases
+            .get(number)
+            .and_then(|phase| phase.barrier.as_ref());
+        let barrier = barrier
+            .ok_or_else(|| Error::invalid(format!("nothing is decided after phase {number}")))?;
         std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
         let decision = Decision {
             // A band key says the same as the values that it was made of.
-            near: barrier.decision.near.map(|near| NearCopies { rows: 1, ..near }),
+            near: barrier
+                .decision
+                .near
+                .map(|near| NearCopies { rows: 1, ..near }),
             ..barrier.decision
         };
         Ok(Self {
@@ -54,11 +59,16 @@ impl Decider {
         let Some(details) = details else {
             return Ok(());
         };
-        if self.documents.last().is_some_and(|&(last, _)| last >= place) {
+        if self
+            .documents
+            .last()
+            .is_some_and(|&(last, _)| last >= place)
+        {
             return Err(corrupt("candidates are out of order"));
         }
         let (rows, known, ids) = facts::known(details)?;
-        self.documents.extend(rows.into_iter().map(|row| (place, row)));
+        self.documents
+            .extend(rows.into_iter().map(|row| (place, row)));
         let (hashes, signatures): (Vec<_>, Vec<_>) = known.into_iter().unzip();
         let hashes = hashes.into_iter().flatten().collect();
         self.gather.write(Gathered::new(&ids, hashes, signatures)?)
@@ -135,7 +145,10 @@ impl Removals {
             (SIMILARITY, DataType::Float64),
         ];
         let schema = batch.schema();
-        let found = schema.fields().iter().map(|field| (field.name().as_str(), field.data_type()));
+        let found = schema
+            .fields()
+            .iter()
+            .map(|field| (field.name().as_str(), field.data_type()));
         if !found.eq(types.iter().map(|(name, kind)| (*name, kind))) {
             return Err(corrupt("these are no removals"));
         }

@@ -4,9 +4,9 @@ use super::note::Note;
 use super::{Piece, Pieces, corrupt};
 use crate::atomic::{AtomicFile, Spool};
 use crate::report::{Counted, Dropped};
+use crate::settings::Settings;
 use crate::sink::{Encoder, Writer};
 use crate::stages::duplicates;
-use crate::settings::Settings;
 use crate::{Error, NearCopies, Reject, Report, StepReport, jsonl};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -48,7 +48,9 @@ impl Ending {
             None => None,
             Some(path) => Some(Audit {
                 file: create(path)?,
-                later: (0..stages).map(|_| Spool::create(path)).collect::<Result<_, _>>()?,
+                later: (0..stages)
+                    .map(|_| Spool::create(path))
+                    .collect::<Result<_, _>>()?,
             }),
         };
         let schema = pieces.trial.as_ref().map(arrow_array::RecordBatch::schema);
@@ -151,7 +153,11 @@ impl Ending {
             rejected: self.rejected,
             skipped: self.skipped,
             dropped: dropped
-                .map(|((_, step, reason), count)| Dropped { step, reason, count })
+                .map(|((_, step, reason), count)| Dropped {
+                    step,
+                    reason,
+                    count,
+                })
                 .collect(),
             duplicates,
             files: self.files,

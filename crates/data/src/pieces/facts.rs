@@ -149,7 +149,10 @@ impl Records {
                 self.push((EXACT, high, low), (place, row));
             }
         }
-        if let Some(keys) = batch.column_by_name(KEYS).and_then(|keys| keys.as_list_opt::<i32>()) {
+        if let Some(keys) = batch
+            .column_by_name(KEYS)
+            .and_then(|keys| keys.as_list_opt::<i32>())
+        {
             for (row, keys) in (0..).zip(keys.iter()) {
                 let Some(keys) = keys else { continue };
                 let keys = keys.as_primitive_opt::<UInt64Type>();
@@ -194,7 +197,9 @@ pub fn shared(records: &Records) -> Result<Wanted, Error> {
     } = records;
     let len = keys.len();
     if [bands.len(), lows.len(), places.len(), rows.len()] != [len; 4] {
-        return Err(Error::invalid("cannot join records: the columns have different lengths"));
+        return Err(Error::invalid(
+            "cannot join records: the columns have different lengths",
+        ));
     }
     let key = |&at: &usize| (keys[at], bands[at], lows[at]);
     let mut order: Vec<usize> = (0..len).collect();
@@ -248,7 +253,11 @@ pub fn details(piece: &Piece, wanted: &Wanted) -> Result<Option<Vec<u8>>, Error>
     let (batch, facts) = (decode(rows.clone())?, decode(facts.clone())?);
     let ids = strings(&batch, columns::ID, NearCopies::OP)?;
     let rows = UInt32Array::from_iter_values(wanted.iter().map(|document| document.1));
-    if rows.values().iter().any(|&row| row as usize >= ids.len().min(facts.num_rows())) {
+    if rows
+        .values()
+        .iter()
+        .any(|&row| row as usize >= ids.len().min(facts.num_rows()))
+    {
         return Err(corrupt("it has fewer rows than are wanted"));
     }
     let ids = Arc::new(ids.clone()) as ArrayRef;
@@ -274,11 +283,17 @@ pub(super) fn known(details: &[u8]) -> Result<(Vec<u32>, Vec<Known>, RecordBatch
     let batch = decode(details.to_vec())?;
     let broken = || corrupt("its details are none");
     let rows = batch.column_by_name(ROW).ok_or_else(broken)?;
-    let rows = rows.as_primitive_opt::<UInt32Type>().ok_or_else(broken)?.values().to_vec();
+    let rows = rows
+        .as_primitive_opt::<UInt32Type>()
+        .ok_or_else(broken)?
+        .values()
+        .to_vec();
     let ids = strings(&batch, columns::ID, NearCopies::OP)?.clone();
     let hashes = hashes(&batch);
     let keys = batch.column_by_name(KEYS).map(|keys| keys.as_list::<i32>());
-    let sets = batch.column_by_name(SET).map(|sets| sets.as_binary::<i32>());
+    let sets = batch
+        .column_by_name(SET)
+        .map(|sets| sets.as_binary::<i32>());
     let failed = |error| Error::dedup(NearCopies::OP, error);
     let mut all = Vec::with_capacity(rows.len());
     for at in 0..rows.len() {
@@ -287,13 +302,23 @@ pub(super) fn known(details: &[u8]) -> Result<(Vec<u32>, Vec<Known>, RecordBatch
         if let (Some(keys), Some(sets)) = (keys, sets)
             && keys.is_valid(at)
         {
-            let keys = keys.value(at).as_primitive::<UInt64Type>().values().to_vec();
-            let set = sets.is_valid(at).then(|| ShingleSet::from_bytes(sets.value(at)));
+            let keys = keys
+                .value(at)
+                .as_primitive::<UInt64Type>()
+                .values()
+                .to_vec();
+            let set = sets
+                .is_valid(at)
+                .then(|| ShingleSet::from_bytes(sets.value(at)));
             let made = Signature::from_values(keys, 1).map_err(failed)?;
             signature = Some((made, set.transpose().map_err(failed)?));
         }
         all.push((hash, signature));
     }
     let ids = RecordBatch::try_from_iter([(columns::ID, Arc::new(ids) as ArrayRef)]);
-    Ok((rows, all, ids.map_err(|error| Error::arrow("name candidates", error))?))
+    Ok((
+        rows,
+        all,
+        ids.map_err(|error| Error::arrow("name candidates", error))?,
+    ))
 }

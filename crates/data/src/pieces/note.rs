@@ -56,21 +56,29 @@ impl Note {
         let place = self.steps.len();
         let now = operator.dropped().into_iter();
         self.dropped.extend(now.filter_map(|mut now| {
-            let is_same = |before: &&Dropped| before.step == now.step && before.reason == now.reason;
-            now.count -= dropped.iter().find(is_same).map_or(0, |before| before.count);
+            let is_same =
+                |before: &&Dropped| before.step == now.step && before.reason == now.reason;
+            now.count -= dropped
+                .iter()
+                .find(is_same)
+                .map_or(0, |before| before.count);
             (now.count > 0).then_some((place, now))
         }));
         let now = operator.reports();
         if now.is_empty() {
             self.steps.push(report);
         }
-        self.steps.extend(now.into_iter().zip(reports).map(|(now, before)| StepReport {
-            rows_in: now.rows_in - before.rows_in,
-            rows_out: now.rows_out - before.rows_out,
-            bytes_in: now.bytes_in - before.bytes_in,
-            seconds: now.seconds - before.seconds,
-            ..now
-        }));
+        self.steps.extend(
+            now.into_iter()
+                .zip(reports)
+                .map(|(now, before)| StepReport {
+                    rows_in: now.rows_in - before.rows_in,
+                    rows_out: now.rows_out - before.rows_out,
+                    bytes_in: now.bytes_in - before.bytes_in,
+                    seconds: now.seconds - before.seconds,
+                    ..now
+                }),
+        );
         Ok(batch)
     }
 

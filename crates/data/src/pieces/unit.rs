@@ -57,10 +57,13 @@ impl Pieces {
             unreachable!("batches were refused");
         };
         let mut reader = Reader::files(root, self.limit)?;
-        let size = reader.bytes_total().unwrap_or_default() / (workers as u64 * UNITS_PER_WORKER).max(1);
+        let size =
+            reader.bytes_total().unwrap_or_default() / (workers as u64 * UNITS_PER_WORKER).max(1);
         let skipped = reader.take_skipped();
         let runs = reader.into_runs(size.clamp(UNIT_SIZE_MIN, UNIT_SIZE_MAX));
-        let units = runs.into_iter().map(|(inputs, rejects)| encode(inputs, rejects));
+        let units = runs
+            .into_iter()
+            .map(|(inputs, rejects)| encode(inputs, rejects));
         Ok(Units {
             units: units.collect::<Result<_, _>>()?,
             skipped,
@@ -164,7 +167,10 @@ impl UnitReader {
     }
 
     fn note(&mut self, rows: usize, rejects: Vec<Reject>, start: Instant) -> Note {
-        let (bytes, files) = (self.meter.bytes.load(Relaxed), self.meter.files.load(Relaxed));
+        let (bytes, files) = (
+            self.meter.bytes.load(Relaxed),
+            self.meter.files.load(Relaxed),
+        );
         let (bytes_before, files_before) = std::mem::replace(&mut self.counted, (bytes, files));
         let read = StepReport {
             rows_in: (rows + rejects.len()) as u64,

@@ -54,7 +54,12 @@ impl Encoder {
         let numbers = |count: usize| {
             let numbers = bytes.get(..count.checked_mul(NUMBER_SIZE)?)?;
             let number = |&bytes| usize::try_from(u64::from_le_bytes(bytes)).ok();
-            numbers.as_chunks().0.iter().map(number).collect::<Option<Vec<_>>>()
+            numbers
+                .as_chunks()
+                .0
+                .iter()
+                .map(number)
+                .collect::<Option<Vec<_>>>()
         };
         let unpacked = || {
             let rows = *numbers(1)?.first()?;

@@ -115,7 +115,9 @@ impl Pieces {
             let ending = core::Ending::new(&self.0, units.skipped)?;
             Ok((units.units, ending))
         };
-        let (units, ending) = py.detach(begin).map_err(|error: Error| exception(py, error))?;
+        let (units, ending) = py
+            .detach(begin)
+            .map_err(|error: Error| exception(py, error))?;
         let units = units.iter().map(|unit| PyBytes::new(py, unit).unbind());
         Ok((units.collect(), Ending(Mutex::new(Some(ending)))))
     }
@@ -208,7 +210,12 @@ fn to_bytes<const SIZE: usize>(
 }
 
 fn from_bytes<const SIZE: usize, T>(bytes: &[u8], value: impl Fn([u8; SIZE]) -> T) -> Vec<T> {
-    bytes.as_chunks().0.iter().map(|&chunk| value(chunk)).collect()
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&chunk| value(chunk))
+        .collect()
 }
 
 /// The documents that share a record: places (8 bytes, little-endian) and rows (4).
@@ -233,8 +240,14 @@ pub(crate) fn shared_records<'py>(
     found.sort();
     let documents = found.documents();
     Ok([
-        to_bytes(py, documents.iter().map(|document| document.0.to_le_bytes())),
-        to_bytes(py, documents.iter().map(|document| document.1.to_le_bytes())),
+        to_bytes(
+            py,
+            documents.iter().map(|document| document.0.to_le_bytes()),
+        ),
+        to_bytes(
+            py,
+            documents.iter().map(|document| document.1.to_le_bytes()),
+        ),
     ])
 }
 
