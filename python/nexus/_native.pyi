@@ -747,15 +747,13 @@ class Pieces:
         self,
         phase: int,
         place: int,
-        frame: bytes | None,
+        frame: Buffer | None,
         note: bytes,
         removals: Removals,
         /,
     ) -> _Piece: ...
     @staticmethod
-    def details(
-        place: int, frame: bytes | None, facts: bytes | None, wanted: Wanted, /
-    ) -> bytes | None: ...
+    def details(place: int, facts: bytes | None, wanted: Wanted, /) -> bytes | None: ...
     @staticmethod
     def records(
         pieces: Sequence[tuple[int, bytes | None]], /
@@ -786,7 +784,7 @@ class Removals:
 
 @final
 class Ending:
-    def add(self, place: int, frame: bytes | None, note: bytes, /) -> None: ...
+    def add(self, place: int, frame: Buffer | None, note: bytes, /) -> None: ...
     def finish(self, workers: int) -> Report: ...
 
 def shared_records(

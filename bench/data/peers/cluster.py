@@ -13,9 +13,13 @@ import sys
 from pathlib import Path
 
 packages, plan = sys.argv[1:]
-# Behind those of this interpreter, here and in the workers.
-sys.path.append(packages)
-os.environ["PYTHONPATH"] = packages
+# What else is in the folder is not for this interpreter and its workers.
+own = Path.cwd() / "packages"
+own.mkdir()
+for found in Path(packages).glob("nexus*"):
+    (own / found.name).symlink_to(found)
+sys.path.append(str(own))
+os.environ["PYTHONPATH"] = str(own)
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 import ray  # noqa: E402

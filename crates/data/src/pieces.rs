@@ -103,7 +103,7 @@ pub struct Piece {
 /// // Who goes.
 /// let mut decider = Decider::new(&pieces, 0, &folder.join("work"))?;
 /// for piece in &first {
-///     let details = facts::details(piece, &wanted)?;
+///     let details = facts::details(piece.place, piece.facts.as_deref(), &wanted)?;
 ///     decider.add(piece.place, details.as_deref())?;
 /// }
 /// let removals = Removals::decode(&decider.finish()?)?;

@@ -37,7 +37,8 @@ fn in_pieces(
         all.sort_by_key(|piece| piece.place);
         let mut decider = Decider::new(&pieces, phase - 1, &work.join(phase.to_string()))?;
         for piece in &all {
-            decider.add(piece.place, facts::details(piece, &wanted)?.as_deref())?;
+            let details = facts::details(piece.place, piece.facts.as_deref(), &wanted)?;
+            decider.add(piece.place, details.as_deref())?;
         }
         let removals = Removals::decode(&decider.finish()?)?;
         turn(&mut all);

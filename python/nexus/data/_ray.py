@@ -34,6 +34,8 @@ from nexus._native import (
 )
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from nexus._native import _Outline
 
 #: Bytes of pieces whose documents are compared in one call, by hashes of about a tenth of them.
@@ -46,7 +48,7 @@ _BLOCK_BYTES = 32 << 20
 _Last = Literal["count", "carry", "open"]
 
 #: Place, frame, facts and note as the extension has them, and an exception that a step has raised.
-_Row: TypeAlias = "tuple[int, bytes | None, bytes | None, bytes, bytes | None]"
+_Row: TypeAlias = "tuple[int, Buffer | None, bytes | None, bytes, bytes | None]"
 
 _ROWS = pa.schema(
     [
@@ -164,12 +166,13 @@ class RayPipeline:
         for block in _blocks(joined):
             places += _words(block, "place")
             numbers += _words(block, "row")
-        candidates = rows.map_batches(
+        wanted = ray.put((bytes(places), bytes(numbers)))
+        candidates = rows.select_columns(["place", "facts"]).map_batches(
             _details,
             batch_size=None,
             batch_format="pyarrow",
             zero_copy_batch=True,
-            fn_args=([ray.put((bytes(places), bytes(numbers)))],),
+            fn_args=([wanted],),
         )
         with tempfile.TemporaryDirectory(prefix="nexus-ray-") as folder:
             decider = Decider(self._pieces, phase, folder)
@@ -237,15 +240,24 @@ class _Worker:
                 yield (*piece, None)
 
 
-def _table(*row: int | bytes | None) -> pa.Table:
-    arrays = (pa.array([value], field.type) for value, field in zip(row, _ROWS, strict=True))
-    return pa.Table.from_arrays(list(arrays), schema=_ROWS)
+def _table(place: int, *row: bytes | None) -> pa.Table:
+    arrays = [pa.array([place], pa.uint64()), *map(_array, row)]
+    return pa.Table.from_arrays(arrays, schema=_ROWS)
+
+
+def _array(value: bytes | None) -> pa.Array:
+    """An array of one value, which is not copied."""
+    if value is None:
+        return pa.nulls(1, pa.large_binary())
+    ends = pa.py_buffer(np.array([0, len(value)], np.int64))
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(value)])
 
 
 def _rows(table: pa.Table) -> Iterator[_Row]:
-    columns = (table[name] for name in _ROWS.names)
-    for row in zip(*columns, strict=True):
-        yield tuple(value.as_py() for value in row)
+    """The rows of a table, without facts; frames are not copied."""
+    columns = (table[name] for name in ("place", "frame", "note", "error"))
+    for place, frame, note, error in zip(*columns, strict=True):
+        yield (place.as_py(), frame.as_buffer(), None, note.as_py(), error.as_py())
 
 
 def _carry(error: Exception) -> bytes:
@@ -292,7 +304,6 @@ def _details(
 ) -> pa.Table:
     """What the decision must know of candidates."""
     documents = Wanted(*ray.get(wanted[0]))
-    details = [
-        Pieces.details(place, frame, facts, documents) for place, frame, facts, _, _ in _rows(table)
-    ]
+    pieces = zip(table["place"].to_pylist(), table["facts"].to_pylist(), strict=True)
+    details = [Pieces.details(place, facts, documents) for place, facts in pieces]
     return pa.table({"place": table["place"], "details": pa.array(details, pa.large_binary())})

@@ -4,8 +4,8 @@
 //! looked for. Records of equal keys belong together: whoever brings them to one place
 //! ([`Records`], to be shuffled by `key`) learns from [`shared`] which documents are candidates.
 
-use super::{Piece, corrupt, frame};
-use crate::batch::{assemble, columns, strings};
+use super::{corrupt, frame};
+use crate::batch::{assemble, columns, strings, with_columns};
 use crate::settings::Settings;
 use crate::stages::{Decision, decode};
 use crate::{Error, ExactCopies, NearCopies, copies};
@@ -69,7 +69,7 @@ impl Facts {
         self.hasher
     }
 
-    /// A row for each row of the batch: the halves of the text's hash, its band keys (none for a copy of
+    /// A row for each row of the batch: its id, the halves of the text's hash, its band keys (none for a copy of
     /// what was seen), its set of shingles.
     pub(super) fn of(
         &mut self,
@@ -77,7 +77,9 @@ impl Facts {
         mut seen: Option<&mut Seen>,
     ) -> Result<Vec<u8>, Error> {
         let texts = strings(batch, columns::TEXT, self.decision.step())?;
-        let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
+        let ids = strings(batch, columns::ID, self.decision.step())?;
+        let mut fields = vec![Field::new(columns::ID, DataType::Utf8, true)];
+        let mut arrays = vec![Arc::new(ids.clone()) as ArrayRef];
         let mut is_copy = vec![false; texts.len()];
         if let Some(ExactCopies { ignore_space, .. }) = self.decision.exact {
             let hashes = copies::hashes(texts, ignore_space);
@@ -237,41 +239,28 @@ impl Wanted {
     }
 }
 
-/// What must be known of those rows of a piece that are candidates, with their numbers and ids: none if
-/// it has none of them.
+/// What must be known of those rows of a piece that are candidates, with their numbers: none if it has
+/// none of them.
 ///
 /// # Errors
-/// [`Corrupt`](crate::ErrorKind::Corrupt) for bytes that are no piece.
-pub fn details(piece: &Piece, wanted: &Wanted) -> Result<Option<Vec<u8>>, Error> {
-    let wanted = wanted.rows(piece.place);
-    let (Some(rows), Some(facts)) = (&piece.frame, &piece.facts) else {
+/// [`Corrupt`](crate::ErrorKind::Corrupt) for bytes that are no facts.
+pub fn details(
+    place: u64,
+    facts: Option<&[u8]>,
+    wanted: &Wanted,
+) -> Result<Option<Vec<u8>>, Error> {
+    let wanted = wanted.rows(place);
+    let Some(facts) = facts.filter(|_| !wanted.is_empty()) else {
         return Ok(None);
     };
-    if wanted.is_empty() {
-        return Ok(None);
-    }
-    let (batch, facts) = (decode(rows.clone())?, decode(facts.clone())?);
-    let ids = strings(&batch, columns::ID, NearCopies::OP)?;
+    let facts = decode(facts.to_vec())?;
     let rows = UInt32Array::from_iter_values(wanted.iter().map(|document| document.1));
-    if rows
-        .values()
-        .iter()
-        .any(|&row| row as usize >= ids.len().min(facts.num_rows()))
-    {
+    if rows.values().iter().any(|&row| row as usize >= facts.num_rows()) {
         return Err(corrupt("it has fewer rows than are wanted"));
     }
-    let ids = Arc::new(ids.clone()) as ArrayRef;
-    let mut columns = vec![(columns::ID.to_owned(), ids)];
-    let fields = facts.schema();
-    let known = fields.fields().iter().map(|field| field.name().clone());
-    columns.extend(known.zip(facts.columns().iter().cloned()));
-    let all = RecordBatch::try_from_iter_with_nullable(
-        columns.into_iter().map(|(name, array)| (name, array, true)),
-    );
-    let taken = all.and_then(|all| take_record_batch(&all, &rows));
-    let failed = |error| Error::arrow("take the facts of candidates", error);
-    let taken = taken.map_err(failed)?;
-    let numbered = crate::batch::with_columns(&taken, [(ROW, Arc::new(rows) as ArrayRef)])?;
+    let taken = take_record_batch(&facts, &rows)
+        .map_err(|error| Error::arrow("take the facts of candidates", error))?;
+    let numbered = with_columns(&taken, [(ROW, Arc::new(rows) as ArrayRef)])?;
     frame::encode(&numbered).map(Some)
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_data::pieces::{self as core, Piece, facts};
 use nexus_data::{Error, RunOptions};
+use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -137,13 +138,13 @@ impl Pieces {
         py: Python<'py>,
         phase: usize,
         place: u64,
-        frame: Option<&[u8]>,
+        frame: Option<PyBuffer<u8>>,
         note: &[u8],
         removals: &Removals,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let piece = Piece {
             place,
-            frame: frame.map(<[u8]>::to_vec),
+            frame: frame.map(|frame| frame.to_vec(py)).transpose()?,
             note: note.to_vec(),
             facts: None,
         };
@@ -156,21 +157,14 @@ impl Pieces {
 
     /// What must be known of the candidates among the rows of a piece.
     #[staticmethod]
-    #[pyo3(signature = (place, frame, facts, wanted, /))]
+    #[pyo3(signature = (place, facts, wanted, /))]
     fn details<'py>(
         py: Python<'py>,
         place: u64,
-        frame: Option<&[u8]>,
         facts: Option<&[u8]>,
         wanted: &Wanted,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let piece = Piece {
-            place,
-            frame: frame.map(<[u8]>::to_vec),
-            facts: facts.map(<[u8]>::to_vec),
-            note: Vec::new(),
-        };
-        let details = py.detach(|| core::facts::details(&piece, &wanted.0));
+        let details = py.detach(|| facts::details(place, facts, &wanted.0));
         let details = details.map_err(|error| exception(py, error))?;
         Ok(details.map(|details| PyBytes::new(py, &details)))
     }
@@ -361,13 +355,13 @@ impl Ending {
         &mut self,
         py: Python<'_>,
         place: u64,
-        frame: Option<&[u8]>,
+        frame: Option<PyBuffer<u8>>,
         note: &[u8],
     ) -> PyResult<()> {
         let ending = own(&mut self.0).as_mut().ok_or_else(finished)?;
         let piece = Piece {
             place,
-            frame: frame.map(<[u8]>::to_vec),
+            frame: frame.map(|frame| frame.to_vec(py)).transpose()?,
             note: note.to_vec(),
             facts: None,
         };
