@@ -123,7 +123,6 @@ class RayPipeline:
         rows = ray.data.from_arrow(numbered)
         rows.context.execution_options.preserve_order = True
         rows.context.target_max_block_size = _BLOCK_BYTES
-        rows.context.enable_progress_bars = False
         removals = ray.put(None)
         for phase in range(self._pieces.phases):
             is_last = phase + 1 == self._pieces.phases
@@ -257,7 +256,8 @@ def _rows(table: pa.Table) -> Iterator[_Row]:
     """The rows of a table, without facts; frames are not copied."""
     columns = (table[name] for name in ("place", "frame", "note", "error"))
     for place, frame, note, error in zip(*columns, strict=True):
-        yield (place.as_py(), frame.as_buffer(), None, note.as_py(), error.as_py())
+        rows = memoryview(frame.as_buffer()).cast("B") if frame.is_valid else None
+        yield (place.as_py(), rows, None, note.as_py(), error.as_py())
 
 
 def _carry(error: Exception) -> bytes:
