@@ -115,6 +115,8 @@ fn counts(report: &Report) -> String {
     format!("{steps:?} {rejected:?} {skipped:?} {dropped:?} {duplicates} {files}")
 }
 
+type Steps = Box<dyn Fn(Pipeline) -> Pipeline>;
+
 #[test]
 fn pieces_give_the_bytes_of_one_process() {
     let least = ExactCopies {
@@ -135,7 +137,6 @@ fn pieces_give_the_bytes_of_one_process() {
         batch_rows: 40,
         ..RunOptions::default()
     };
-    type Steps = Box<dyn Fn(Pipeline) -> Pipeline>;
     let filters = |plan: Pipeline| plan.clean().quality(GopherQuality::default()).min_chars(3);
     let exact = |plan: Pipeline| plan.dedup_exact().min_chars(6);
     let both = |plan: Pipeline| plan.dedup_exact().dedup_near(NearCopies::default()).clean();

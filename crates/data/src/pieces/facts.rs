@@ -255,7 +255,11 @@ pub fn details(
     };
     let facts = decode(facts.to_vec())?;
     let rows = UInt32Array::from_iter_values(wanted.iter().map(|document| document.1));
-    if rows.values().iter().any(|&row| row as usize >= facts.num_rows()) {
+    if rows
+        .values()
+        .iter()
+        .any(|&row| row as usize >= facts.num_rows())
+    {
         return Err(corrupt("it has fewer rows than are wanted"));
     }
     let taken = take_record_batch(&facts, &rows)
@@ -279,10 +283,12 @@ pub(super) fn known(details: &[u8]) -> Result<(Vec<u32>, Vec<Known>, RecordBatch
         .to_vec();
     let ids = strings(&batch, columns::ID, NearCopies::OP)?.clone();
     let hashes = hashes(&batch);
-    let keys = batch.column_by_name(KEYS).map(|keys| keys.as_list::<i32>());
+    let keys = batch
+        .column_by_name(KEYS)
+        .and_then(AsArray::as_list_opt::<i32>);
     let sets = batch
         .column_by_name(SET)
-        .map(|sets| sets.as_binary::<i32>());
+        .and_then(AsArray::as_binary_opt::<i32>);
     let failed = |error| Error::dedup(NearCopies::OP, error);
     let mut all = Vec::with_capacity(rows.len());
     for at in 0..rows.len() {

@@ -140,7 +140,7 @@ impl Iterator for UnitReader {
         let turn = &mut Turn::new(self.place);
         let batch = match source::decode(chunk, &self.meter, &mut rejects, turn) {
             Ok(batch) => batch,
-            Err(error) => return self.fail(error),
+            Err(error) => return Some(self.fail(error)),
         };
         let note = self.note(batch.num_rows(), rejects, start);
         let seen = Some(&mut self.seen);
@@ -149,7 +149,7 @@ impl Iterator for UnitReader {
                 self.place += 1;
                 Some(Ok(piece))
             }
-            Err(error) => self.fail(error),
+            Err(error) => Some(self.fail(error)),
         }
     }
 }
@@ -161,9 +161,9 @@ impl UnitReader {
     }
 
     /// Nothing comes after an error.
-    fn fail(&mut self, error: Error) -> Option<Result<Piece, Error>> {
+    fn fail(&mut self, error: Error) -> Result<Piece, Error> {
         self.reader = None;
-        Some(Err(error))
+        Err(error)
     }
 
     fn note(&mut self, rows: usize, rejects: Vec<Reject>, start: Instant) -> Note {
