@@ -239,17 +239,18 @@ class _Worker:
                 yield (*piece, None)
 
 
-def _table(place: int, *row: bytes | None) -> pa.Table:
+def _table(place: int, *row: Buffer | None) -> pa.Table:
     arrays = [pa.array([place], pa.uint64()), *map(_array, row)]
     return pa.Table.from_arrays(arrays, schema=_ROWS)
 
 
-def _array(value: bytes | None) -> pa.Array:
+def _array(value: Buffer | None) -> pa.Array:
     """An array of one value, which is not copied."""
     if value is None:
         return pa.nulls(1, pa.large_binary())
-    ends = pa.py_buffer(np.array([0, len(value)], np.int64))
-    return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(value)])
+    data = pa.py_buffer(value)
+    ends = pa.py_buffer(np.array([0, data.size], np.int64))
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, data])
 
 
 def _rows(table: pa.Table) -> Iterator[_Row]:

@@ -31,15 +31,15 @@ impl Pipeline {
         let mut functions = self.functions.iter();
         let mut steps = Vec::with_capacity(outline.steps.len());
         for step in outline.steps {
-            steps.push(match step {
-                Some(plan) => CarriedStep::Plan(plan),
-                None => {
-                    let known = functions.next();
-                    let (name, function) =
-                        known.ok_or_else(|| PyValueError::new_err("a function is not known"))?;
-                    CarriedStep::Function((*name).to_owned(), function.clone_ref(py))
-                }
-            });
+            if let Some(plan) = step {
+                steps.push(CarriedStep::Plan(plan));
+                continue;
+            }
+            let known = functions.next();
+            let (name, function) =
+                known.ok_or_else(|| PyValueError::new_err("a function is not known"))?;
+            let function = function.clone_ref(py);
+            steps.push(CarriedStep::Function((*name).to_owned(), function));
         }
         Ok((outline.plan, steps))
     }
