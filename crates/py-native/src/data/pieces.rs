@@ -173,10 +173,10 @@ impl Pieces {
     /// bytes), keys, lower halves, places (8), rows (4).
     #[staticmethod]
     #[pyo3(signature = (pieces, /))]
-    fn records<'py>(
-        py: Python<'py>,
+    fn records(
+        py: Python<'_>,
         pieces: Vec<(u64, Option<Vec<u8>>)>,
-    ) -> PyResult<[Bound<'py, PyBytes>; 5]> {
+    ) -> PyResult<[Bound<'_, PyBytes>; 5]> {
         let records = py.detach(|| {
             let mut records = facts::Records::default();
             for (place, facts) in &pieces {
