@@ -804,7 +804,11 @@ impl Pipeline {
 }
 
 /// Lists of what is left out are written to this machine.
-fn check_local(storage: &Arc<dyn Storage>, what: &str, path: Option<&Path>) -> Result<(), Error> {
+pub(crate) fn check_local(
+    storage: &Arc<dyn Storage>,
+    what: &str,
+    path: Option<&Path>,
+) -> Result<(), Error> {
     match path.filter(|path| !storage.is_local(path)) {
         None => Ok(()),
         Some(path) => {
@@ -875,7 +879,7 @@ impl Step {
 impl ExactCopies {
     /// Whether all documents must be known before it is decided which of them stay. Who goes on, and who
     /// shares the work, has not seen those that come before.
-    fn is_decided_late(&self, options: &RunOptions) -> bool {
+    pub(crate) fn is_decided_late(&self, options: &RunOptions) -> bool {
         self.keep == Keep::LeastId
             || options.memory_size_bytes.is_some()
             || options.goes_on()

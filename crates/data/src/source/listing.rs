@@ -118,13 +118,7 @@ pub(crate) fn list(
     storage: &Arc<dyn Storage>,
     images: Option<&str>,
 ) -> Result<Listing, Error> {
-    let mut listing = Listing {
-        storage: storage.clone(),
-        inputs: Vec::new(),
-        skipped: Counted::default(),
-        rejects: Vec::new(),
-        images: images.map(Arc::from),
-    };
+    let mut listing = Listing::new(storage, images);
     storage.list(root, &mut listing)?;
     if !listing.inputs.is_empty() || !listing.rejects.is_empty() {
         return Ok(listing);
@@ -144,6 +138,16 @@ pub(crate) fn list(
 }
 
 impl Listing {
+    pub(crate) fn new(storage: &Arc<dyn Storage>, images: Option<&str>) -> Self {
+        Self {
+            storage: storage.clone(),
+            inputs: Vec::new(),
+            skipped: Counted::default(),
+            rejects: Vec::new(),
+            images: images.map(Arc::from),
+        }
+    }
+
     /// Adds a file; `id` is its place below the root, with `/` between names.
     ///
     /// # Errors

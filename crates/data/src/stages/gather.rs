@@ -53,6 +53,22 @@ impl Gathered {
     pub(crate) fn into_batch(mut self) -> Result<RecordBatch, Error> {
         parts::decode(self.frame.split_off(parts::HEADER_SIZE))
     }
+
+    /// What was found out elsewhere.
+    pub(crate) fn new(
+        batch: &RecordBatch,
+        hashes: Vec<u128>,
+        signatures: Vec<Option<(Signature, Option<ShingleSet>)>>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            frame: parts::encode(batch)?,
+            rows: batch.num_rows(),
+            hashes,
+            signatures,
+            known: None,
+            names: Vec::new(),
+        })
+    }
 }
 
 /// Finds out what there is to know of rows, on any thread.
@@ -317,6 +333,13 @@ impl Gather {
     /// Completes the last part.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
         self.part.take().map_or(Ok(()), |part| self.end(part))
+    }
+
+    /// Decides on what is here, all of it of one group of files.
+    pub(crate) fn decide_all(&self, is_audited: bool) -> Result<Removed, Error> {
+        let parts = self.rows.iter().enumerate();
+        let parts = parts.map(|(at, &rows)| Part::new(self.group, at, rows));
+        self.decide(parts.collect(), is_audited)
     }
 
     /// Decides which rows of all parts go.

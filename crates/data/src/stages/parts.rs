@@ -93,19 +93,25 @@ pub(super) fn discard(folder: &Path, group: usize) -> Result<(), Error> {
 
 /// Makes a frame of a batch.
 pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(HEADER_SIZE + batch.get_array_memory_size().min(ROOM_MAX));
-    out.resize(HEADER_SIZE, 0);
+    let mut out = encode_behind(HEADER_SIZE, batch)?;
+    let (header, bytes) = out.split_at_mut(HEADER_SIZE);
+    header[..8].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+    let rows = batch.num_rows() as u64;
+    header[8..16].copy_from_slice(&xxh3_64_with_seed(bytes, rows).to_le_bytes());
+    header[16..].copy_from_slice(&rows.to_le_bytes());
+    Ok(out)
+}
+
+/// Makes an Arrow stream of a batch, with room for a header before it.
+pub(crate) fn encode_behind(header: usize, batch: &RecordBatch) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::with_capacity(header + batch.get_array_memory_size().min(ROOM_MAX));
+    out.resize(header, 0);
     let write = |out: &mut Vec<u8>| {
         let mut writer = StreamWriter::try_new(out, &batch.schema())?;
         writer.write(batch)?;
         writer.finish()
     };
     write(&mut out).map_err(|error| Error::arrow("put a batch aside", error))?;
-    let (header, bytes) = out.split_at_mut(HEADER_SIZE);
-    header[..8].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
-    let rows = batch.num_rows() as u64;
-    header[8..16].copy_from_slice(&xxh3_64_with_seed(bytes, rows).to_le_bytes());
-    header[16..].copy_from_slice(&rows.to_le_bytes());
     Ok(out)
 }
 
