@@ -985,14 +985,14 @@ class StepReport:
 
 # What ``nexus.data._ray`` is made of: a pipeline in pieces, bytes in and bytes out.
 
-#: Source and sink as a plan, each step as a plan or as a method's name, the step's and its function, and
-#: options of object stores.
+#: Source and sink as a plan, each step as a plan or as a method's name, the step's and its
+#: function, and options of object stores.
 _Outline: TypeAlias = tuple[
     str, list[str | tuple[str, str | None, Callable[..., object]]], list[tuple[str, str]]
 ]
 
 #: Place, frame, facts, note.
-_Piece: TypeAlias = tuple[int, bytes | None, bytes | None, bytes]
+_Piece: TypeAlias = tuple[int, Buffer | None, bytes | None, bytes]
 
 @final
 class Pieces:
@@ -1015,9 +1015,7 @@ class Pieces:
     @staticmethod
     def details(place: int, facts: bytes | None, wanted: Wanted, /) -> bytes | None: ...
     @staticmethod
-    def records(
-        pieces: Sequence[tuple[int, bytes | None]], /
-    ) -> tuple[bytes, bytes, bytes]: ...
+    def records(pieces: Sequence[tuple[int, bytes | None]], /) -> tuple[bytes, bytes, bytes]: ...
 
 @final
 class UnitPieces:

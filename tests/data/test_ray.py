@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from stores import S3, Store
 
 from nexus.data import Pipeline, Report

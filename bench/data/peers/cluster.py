@@ -27,7 +27,7 @@ from ray.cluster_utils import Cluster  # noqa: E402
 
 from nexus.data import Pipeline  # noqa: E402
 
-node = {"num_cpus": 1, "object_store_memory": 512 << 20}
+node = {"num_cpus": 1, "object_store_memory": 1 << 30}
 cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
 cluster.add_node(**node)
 ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)

@@ -30,6 +30,7 @@ use crate::storage::Storage;
 use crate::turnstile::Turn;
 use crate::{Error, ErrorKind, ExactCopies, NearCopies, Output, Pipeline, RunOptions, StepReport};
 use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
 use facts::{Facts, Seen};
 use nexus_dedup::MinHasher;
 use note::Note;
@@ -42,12 +43,12 @@ pub use outline::Outline;
 pub use unit::{UnitReader, Units};
 
 /// A batch on its way, as bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Piece {
     /// Where it stands: the number of its unit, and its own in the unit in the lower 32 bits.
     pub place: u64,
     /// Its rows as an Arrow stream, or at the end as the output takes them; none where there are none.
-    pub frame: Option<Vec<u8>>,
+    pub frame: Option<Buffer>,
     /// What the rows are compared by, where that comes next.
     pub facts: Option<Vec<u8>>,
     /// What was done so far: counts, rejects, audit.
@@ -271,7 +272,7 @@ impl Pieces {
         note.sink_seconds += start.elapsed().as_secs_f64();
         Ok(Piece {
             place,
-            frame: Some(frame),
+            frame: Some(frame.into()),
             facts,
             note: note.encode(),
         })

@@ -122,6 +122,7 @@ fn pieces_give_the_bytes_of_one_process() {
     let least = ExactCopies {
         keep: Keep::LeastId,
         ignore_space: false,
+        ..ExactCopies::default()
     };
     let clusters = NearCopies {
         keep: Keep::LeastId,

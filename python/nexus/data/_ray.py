@@ -7,6 +7,7 @@ Ray may cut and move blocks as it likes, and the output is that of one process.
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import traceback
@@ -126,8 +127,6 @@ class RayPipeline:
         rows = ray.data.from_arrow(numbered)
         rows.context.execution_options.preserve_order = True
         rows.context.target_max_block_size = _BLOCK_BYTES
-        # A task goes where its block is.
-        rows.context.scheduling_strategy = "DEFAULT"
         removals = ray.put(None)
         for phase in range(self._pieces.phases):
             is_last = phase + 1 == self._pieces.phases
@@ -155,7 +154,7 @@ class RayPipeline:
         """What goes after a phase. Who shares a hash with another one is found here where there is
         little to compare, else on all nodes; it is decided here.
         """
-        facts = rows.select_columns(["place", "facts"]).materialize()
+        facts = _map(rows, _facts).materialize()
         details = self._join(facts, workers)
         with tempfile.TemporaryDirectory(prefix="nexus-ray-") as folder:
             decider = Decider(self._pieces, phase, folder)
@@ -163,9 +162,7 @@ class RayPipeline:
                 decider.add(place, known)
             return decider.finish()
 
-    def _join(
-        self, facts: ray.data.Dataset, workers: int
-    ) -> Iterable[tuple[int, bytes | None]]:
+    def _join(self, facts: ray.data.Dataset, workers: int) -> Iterable[tuple[int, bytes | None]]:
         """What the decision must know of candidates, for each piece."""
         if facts.size_bytes() <= _JOIN_BYTES:
             pieces = list(_pairs(facts))
@@ -197,6 +194,8 @@ class _Worker:
             # Relative paths are those of the process that began.
             os.chdir(folder)
         self._pieces = Pieces(outline, memory=memory)
+        # Ray collects garbage whenever its store fills up: what is here by now stays.
+        gc.freeze()
         self._phase, self._last = phase, last
         decided = ray.get(removals[0])
         self._removals = None if decided is None else Removals(decided)
@@ -290,6 +289,8 @@ def _map(
         batch_format="pyarrow",
         zero_copy_batch=True,
         fn_args=arguments,
+        # A task goes where its block is.
+        scheduling_strategy="DEFAULT",
     )
 
 
@@ -297,6 +298,10 @@ def _pairs(rows: ray.data.Dataset) -> Iterator[tuple[int, bytes | None]]:
     """The rows of a dataset of places and bytes."""
     for block in _blocks(rows):
         yield from zip(*(column.to_pylist() for column in block.columns), strict=True)
+
+
+def _facts(table: pa.Table) -> pa.Table:
+    return table.select(["place", "facts"])
 
 
 def _records(table: pa.Table) -> pa.Table:

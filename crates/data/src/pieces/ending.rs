@@ -101,7 +101,7 @@ impl Ending {
         let note = Note::decode(&piece.note)?;
         if let (Some((writer, encoder)), Some(frame)) = (&mut self.writer, &piece.frame) {
             let start = Instant::now();
-            writer.write(&encoder.unpack(frame.clone())?)?;
+            writer.write(&encoder.unpack(frame)?)?;
             self.written.seconds += start.elapsed().as_secs_f64();
         }
         self.count(&note)?;

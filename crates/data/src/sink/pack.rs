@@ -5,6 +5,7 @@ use crate::output::Format;
 use crate::stages::{decode, encode_behind};
 use crate::{Error, ErrorKind};
 use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
 use arrow_schema::Schema;
 use std::sync::Arc;
 
@@ -46,9 +47,9 @@ impl Encoder {
     }
 
     /// What `encode` gives for the batch of which the bytes were made.
-    pub(crate) fn unpack(self, bytes: Vec<u8>) -> Result<Encoded, Error> {
+    pub(crate) fn unpack(self, bytes: &Buffer) -> Result<Encoded, Error> {
         if !self.is_bytes() {
-            return self.encode(decode(bytes)?);
+            return self.encode(decode(bytes.clone())?);
         }
         let numbers = |count: usize| {
             let numbers = bytes.get(..count.checked_mul(NUMBER_SIZE)?)?;

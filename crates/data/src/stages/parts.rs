@@ -8,10 +8,12 @@ use crate::batch::assemble;
 use crate::limits::FRAME_SIZE_MAX;
 use crate::{Error, ErrorKind};
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::StreamReader;
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::StreamWriter;
+use arrow_schema::Schema;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Read};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -115,18 +117,18 @@ pub(crate) fn encode_behind(header: usize, batch: &RecordBatch) -> Result<Vec<u8
     Ok(out)
 }
 
-/// Makes the batch of a frame's bytes.
-pub(crate) fn decode(bytes: Vec<u8>) -> Result<RecordBatch, Error> {
-    let read = || {
-        let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
-        let schema = reader.schema();
-        let batch = reader.next().transpose()?;
-        Ok((schema, batch))
-    };
-    let (schema, batch) = read().map_err(|error| Error::arrow("take a batch back", error))?;
-    match batch {
+/// Makes the batch of a frame's bytes, which it keeps.
+pub(crate) fn decode(bytes: impl Into<Buffer>) -> Result<RecordBatch, Error> {
+    let mut bytes = bytes.into();
+    let mut decoder = StreamDecoder::new();
+    let failed = |error| Error::arrow("take a batch back", error);
+    match decoder.decode(&mut bytes).map_err(failed)? {
         Some(batch) => Ok(batch),
-        None => assemble(schema, Vec::new()),
+        None => {
+            decoder.finish().map_err(failed)?;
+            let schema = decoder.schema().unwrap_or_else(|| Schema::empty().into());
+            assemble(schema, Vec::new())
+        }
     }
 }
 

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_buffer::Buffer;
 use nexus_data::pieces::{self as core, Piece, facts};
 use nexus_data::{Error, RunOptions};
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -15,6 +15,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use super::report::Report;
 use super::settings::Size;
 use super::{Function, MAP_BATCHES, Pipeline, exception};
+use crate::raw::{Memory, Tensor};
 
 /// A pipeline as it travels: source and sink as a plan, each step as a plan or as a function with the names
 /// of its method and of the step, and options of object stores.
@@ -71,9 +72,18 @@ impl Pipeline {
 
 /// A piece for Python: place, frame, facts, note.
 fn tuple(py: Python<'_>, piece: Piece) -> PyResult<Bound<'_, PyTuple>> {
-    let bytes = |bytes: Option<Vec<u8>>| bytes.map(|bytes| PyBytes::new(py, &bytes));
+    let frame = piece
+        .frame
+        .map(|frame| Tensor::of_bytes(Memory::of_buffer(frame)));
+    let facts = piece.facts.map(|facts| PyBytes::new(py, &facts));
     let note = PyBytes::new(py, &piece.note);
-    (piece.place, bytes(piece.frame), bytes(piece.facts), note).into_pyobject(py)
+    (piece.place, frame, facts, note).into_pyobject(py)
+}
+
+/// The bytes of an object, without a copy where it is read-only.
+fn buffer(frame: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Buffer>> {
+    let memory = frame.map(Memory::of_object).transpose()?;
+    Ok(memory.map(Memory::into_buffer))
 }
 
 /// A plan, ready to be run in pieces.
@@ -138,13 +148,13 @@ impl Pieces {
         py: Python<'py>,
         phase: usize,
         place: u64,
-        frame: Option<PyBuffer<u8>>,
+        frame: Option<Bound<'py, PyAny>>,
         note: &[u8],
         removals: &Removals,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let piece = Piece {
             place,
-            frame: frame.map(|frame| frame.to_vec(py)).transpose()?,
+            frame: buffer(frame.as_ref())?,
             note: note.to_vec(),
             facts: None,
         };
@@ -349,13 +359,13 @@ impl Ending {
         &mut self,
         py: Python<'_>,
         place: u64,
-        frame: Option<PyBuffer<u8>>,
+        frame: Option<Bound<'_, PyAny>>,
         note: &[u8],
     ) -> PyResult<()> {
         let ending = own(&mut self.0).as_mut().ok_or_else(finished)?;
         let piece = Piece {
             place,
-            frame: frame.map(|frame| frame.to_vec(py)).transpose()?,
+            frame: buffer(frame.as_ref())?,
             note: note.to_vec(),
             facts: None,
         };
