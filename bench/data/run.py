@@ -573,7 +573,17 @@ def table(group: Group, size: int) -> str:
         cells.append(f"{median(group, name, 'peak_bytes') / 1e6:.0f}")
         cells += [result(group.figures[name][-1]), ratio(group, name, middle)]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *overhead(group), ""])
+
+
+def overhead(group: Group) -> list[str]:
+    """What Ray costs besides its start, in a sentence."""
+    names = ("nexus", "nexus on Ray", "nexus on Ray, start")
+    if group.name != "ray" or not all(group.figures.get(name) for name in names):
+        return []
+    one, many, start = (median(group, name, "cpu_s") for name in names)
+    more = 100 * ((many - start) / one - 1)
+    return ["", f"Besides its start, Ray takes {more:.0f} % more CPU seconds than one process."]
 
 
 def result(figures: Figures) -> str:

@@ -134,8 +134,8 @@ impl Pieces {
     ///
     /// # Errors
     /// Those of [`run`](Pipeline::run) that concern the steps and the output's path;
-    /// [`Unsupported`](ErrorKind::Unsupported) for a source of batches, and for a step that is not done
-    /// in pieces.
+    /// [`Unsupported`](ErrorKind::Unsupported) for a source of batches or tables, and for a step that is not
+    /// done in pieces, with a hint what does it instead.
     pub fn new(pipeline: &Pipeline, options: &RunOptions) -> Result<Self, Error> {
         let options = RunOptions {
             resume: false,
@@ -157,7 +157,7 @@ impl Pieces {
         for (number, stage) in stages.into_iter().enumerate() {
             let mut phase = Phase::new(number);
             for operator in stage.operators {
-                if operator.name() == ExactCopies::OP {
+                if operator.name() == ExactCopies::OP && !operator.is_foreign() {
                     let exact = streaming.next();
                     phase.barrier = Some(Barrier {
                         decision: Decision {

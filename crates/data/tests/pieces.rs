@@ -2,7 +2,8 @@
 
 use nexus_data::pieces::{Decider, Ending, Piece, Pieces, Removals, facts};
 use nexus_data::{
-    Error, ErrorKind, ExactCopies, Format, Keep, NearCopies, Output, Pipeline, Report, RunOptions,
+    Error, ErrorKind, ExactCopies, Format, ImageCopies, Keep, NearCopies, Output, Pipeline,
+    RepeatedLines, Report, RunOptions,
 };
 use nexus_text::GopherQuality;
 use std::collections::BTreeMap;
@@ -141,7 +142,10 @@ fn pieces_give_the_bytes_of_one_process() {
     let filters = |plan: Pipeline| plan.clean().quality(GopherQuality::default()).min_chars(3);
     let exact = |plan: Pipeline| plan.dedup_exact().min_chars(6);
     let both = |plan: Pipeline| plan.dedup_exact().dedup_near(NearCopies::default()).clean();
-    let by_id = move |plan: Pipeline| plan.dedup_exact_with(least).dedup_near(clusters);
+    let by_id = move |plan: Pipeline| {
+        plan.dedup_exact_with(least.clone())
+            .dedup_near(clusters.clone())
+    };
     let twice = |plan: Pipeline| {
         plan.dedup_near(NearCopies::default())
             .min_chars(6)
@@ -223,4 +227,34 @@ fn what_is_no_piece_is_refused() {
     assert_eq!(last.map_err(kind), Err(ErrorKind::InvalidInput));
     let batches = Pieces::new(&Pipeline::batches([]), &RunOptions::default()).map(drop);
     assert_eq!(batches.map_err(kind), Err(ErrorKind::Unsupported));
+}
+
+#[test]
+fn a_step_that_is_not_done_in_pieces_says_who_does_it() {
+    let index = NearCopies {
+        index: vec!["index".into()],
+        ..NearCopies::default()
+    };
+    let plan = || Pipeline::read("docs").clean();
+    for (plan, step, hint) in [
+        (plan().dedup_near(index), "dedup_near", "node="),
+        (
+            plan().dedup_lines(RepeatedLines::default()),
+            "dedup_lines",
+            "node=",
+        ),
+        (
+            plan().dedup_images(ImageCopies::default()),
+            "dedup_images",
+            "one process",
+        ),
+    ] {
+        let error = Pieces::new(&plan, &RunOptions::default()).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{step}");
+        assert!(error.to_string().contains(step), "{error}");
+        assert!(
+            error.hint().is_some_and(|found| found.contains(hint)),
+            "{step}"
+        );
+    }
 }
