@@ -226,20 +226,27 @@ def test_without_an_output_rows_are_counted_or_a_dataset(cluster: Cluster, tmp_p
 
 def test_a_raylet_that_is_killed_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
     source = corpus(tmp_path, 6000)
+    for path in list(source.glob("*.jsonl*")):
+        # So many files that no node has all of them in its hands.
+        for copy in "abc":
+            (source / f"{copy}-{path.name}").write_bytes(path.read_bytes())
     marks = tmp_path / "marks"
     marks.mkdir()
     doomed = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+    mark = marks / doomed.node_id
+    until = time.time() + 120
 
     def slow(row: dict[str, object]) -> str:
-        # Says where it works, so that the test knows when the node is in the middle of it.
-        name = ray.get_runtime_context().get_node_id()
-        (marks / name).touch()
-        time.sleep(0.002)
+        # The others wait until the node that is killed has begun.
+        if ray.get_runtime_context().get_node_id() == mark.name:
+            mark.touch()
+        while not mark.exists() and time.time() < until:
+            time.sleep(0.05)
+        time.sleep(0.0005)
         return str(row["text"])
 
     def kill() -> None:
-        until = time.monotonic() + 120
-        while not (marks / doomed.node_id).exists() and time.monotonic() < until:
+        while not mark.exists() and time.time() < until:
             time.sleep(0.05)
         cluster.remove_node(doomed, allow_graceful=False)
 
@@ -254,7 +261,7 @@ def test_a_raylet_that_is_killed_loses_nothing(cluster: Cluster, tmp_path: Path)
     killer.start()
     found = plan(tmp_path / "many.jsonl.gz").to_ray().run()
     killer.join()
-    assert (marks / doomed.node_id).exists()
+    assert mark.exists()
     assert counts(found) == counts(expected)
     for name in ("jsonl.gz", "jsonl.audit"):
         assert (tmp_path / f"many.{name}").read_bytes() == (tmp_path / f"one.{name}").read_bytes()

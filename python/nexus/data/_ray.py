@@ -45,8 +45,8 @@ _JOIN_BYTES = 256 << 20
 #: Bytes of facts that are compared in one call.
 _GROUP_BYTES = 64 << 20
 
-#: Most bytes of pieces that Ray puts into one block.
-_BLOCK_BYTES = 32 << 20
+#: Most bytes of pieces that Ray puts into one block. Tasks over more than 50 MiB go where their block is.
+_BLOCK_BYTES = 64 << 20
 
 #: What becomes of the rows in the last phase: they are counted, carried on, or made rows of Arrow.
 _Last = Literal["count", "carry", "open"]
@@ -289,8 +289,6 @@ def _map(
         batch_format="pyarrow",
         zero_copy_batch=True,
         fn_args=arguments,
-        # A task goes where its block is.
-        scheduling_strategy="DEFAULT",
     )
 
 
