@@ -45,7 +45,7 @@ _JOIN_BYTES = 256 << 20
 #: Bytes of facts that are compared in one call.
 _GROUP_BYTES = 64 << 20
 
-#: Most bytes of pieces that Ray puts into one block. Tasks over more than 50 MiB go where their block is.
+#: Most bytes of pieces in one block of Ray. Tasks over more than 50 MiB go where they are.
 _BLOCK_BYTES = 64 << 20
 
 #: What becomes of the rows in the last phase: they are counted, carried on, or made rows of Arrow.
