@@ -122,14 +122,12 @@ pub(crate) fn decode(bytes: impl Into<Buffer>) -> Result<RecordBatch, Error> {
     let mut bytes = bytes.into();
     let mut decoder = StreamDecoder::new();
     let failed = |error| Error::arrow("take a batch back", error);
-    match decoder.decode(&mut bytes).map_err(failed)? {
-        Some(batch) => Ok(batch),
-        None => {
-            decoder.finish().map_err(failed)?;
-            let schema = decoder.schema().unwrap_or_else(|| Schema::empty().into());
-            assemble(schema, Vec::new())
-        }
+    if let Some(batch) = decoder.decode(&mut bytes).map_err(failed)? {
+        return Ok(batch);
     }
+    decoder.finish().map_err(failed)?;
+    let schema = decoder.schema().unwrap_or_else(|| Schema::empty().into());
+    assemble(schema, Vec::new())
 }
 
 /// A part under construction.
