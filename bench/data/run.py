@@ -48,6 +48,8 @@ PAGE = ROOT / "docs/data.md"
 BEGIN, END = "<!-- bench:data -->\n", "<!-- /bench:data -->"
 #: Documents of each shard that the plain Python of the specification works on.
 FEW = 100
+#: Where the documents of small-dup are three times, each time with other words.
+MANY, TIMES = "small-dup-3", 3
 TOKEN_BYTES, TOKEN_BYTES_COLD = 32_000_000, 1_000_000
 TIME_LIMIT_S = 1800
 
@@ -176,10 +178,29 @@ def nexus(bench: Bench, path: Path) -> list[str]:
     command = shutil.which("nexus", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if not command:
         raise toolchain.Missing("the command nexus is not installed; ./x bench data builds it")
+    return [command, "--json", "data", "run", fill(bench, path, bench.source)]
+
+
+def fill(bench: Bench, path: Path, source: str) -> str:
+    """The path of a plan that reads the source."""
     filled = bench.work / path.name
-    text = path.read_text().replace("{source}", bench.source).replace("{target}", bench.target)
+    text = path.read_text().replace("{source}", source).replace("{target}", bench.target)
     filled.write_text(text)
-    return [command, "--json", "data", "run", str(filled)]
+    return str(filled)
+
+
+def on_ray(name: str, source: str) -> Contestant:
+    """Ours on Ray, which is in a virtual environment of its own."""
+
+    def command(bench: Bench) -> list[str]:
+        found = importlib.util.find_spec("nexus")
+        if not found or not found.origin:
+            raise toolchain.Missing("nexus is not installed; ./x bench data builds it")
+        packages = str(Path(found.origin).parents[1])
+        plan = fill(bench, HERE / "plans/spec-v1.toml", str(bench.files / source))
+        return bench.peer("cluster", "cluster.py", packages, plan)
+
+    return Contestant(name, command)
 
 
 def later(what: str) -> Contestant:
@@ -373,6 +394,16 @@ def groups(full: bool) -> list[Group]:
             writes=True,
         ),
         Group(
+            "ray",
+            f"Spec-v1 on Ray, two raylets of one CPU; Ray's start is that on {8 * FEW} documents",
+            MANY,
+            [
+                plan("spec-v1"),
+                on_ray("nexus on Ray", MANY),
+                on_ray("nexus on Ray, start", "few"),
+            ],
+        ),
+        Group(
             "frames",
             "The filters that SQL can say, and exact copies",
             "small-dup",
@@ -431,7 +462,7 @@ def groups(full: bool) -> list[Group]:
 # --- input ---
 
 
-def prepare(folder: Path, full: bool) -> None:
+def prepare(folder: Path, full: bool, sources: set[str]) -> None:
     """The corpus, and parts of it."""
     corpus.make(folder, full, os.cpu_count() or 1)
     for name in ("few", "two-shards"):
@@ -455,6 +486,26 @@ def prepare(folder: Path, full: bool) -> None:
         lines = (json.dumps({"text": run}, ensure_ascii=False) + "\n" for run in runs)
         (folder / "tokens-hard.jsonl").write_text("".join(lines), "utf-8")
     vocabulary.make(folder / "vocabulary")
+    if MANY in sources:
+        multiply(folder / "small-dup", folder / MANY)
+
+
+def multiply(source: Path, target: Path) -> None:
+    """Documents with a number behind every fourth word: like each other are those of one number."""
+    target.mkdir(exist_ok=True)
+    for number in range(TIMES):
+        for path in sorted(source.glob("*.jsonl.gz")):
+            made = target / f"{number}-{path.name}"
+            if made.exists():
+                continue
+            with gzip.open(path) as lines, gzip.open(f"{made}.new", "wb", 1) as part:
+                for line in lines:
+                    record = json.loads(line)
+                    words = record["text"].split(" ")
+                    words[3::4] = [f"{word}{number}" for word in words[3::4]]
+                    record |= {"id": f"{number}-{record['id']}", "text": " ".join(words)}
+                    part.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+            Path(f"{made}.new").rename(made)
 
 
 def first(source: Path, target: Path, limit: int) -> None:
@@ -525,7 +576,17 @@ def table(group: Group, size: int) -> str:
         cells.append(f"{median(group, name, 'peak_bytes') / 1e6:.0f}")
         cells += [result(group.figures[name][-1]), ratio(group, name, middle)]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *overhead(group), ""])
+
+
+def overhead(group: Group) -> list[str]:
+    """What Ray costs besides its start, in a sentence."""
+    names = ("nexus", "nexus on Ray", "nexus on Ray, start")
+    if group.name != "ray" or not all(group.figures.get(name) for name in names):
+        return []
+    one, many, start = (median(group, name, "cpu_s") for name in names)
+    more = 100 * ((many - start) / one - 1)
+    return ["", f"Besides its start, Ray takes {more:.0f} % more CPU seconds than one process."]
 
 
 def result(figures: Figures) -> str:
@@ -606,7 +667,8 @@ def main() -> None:
     if unknown := wanted - {each.name for each in every}:
         sys.exit(f"error: no table is called {', '.join(sorted(unknown))}\nhint: see --help")
     load = os.getloadavg()[0]
-    prepare(arguments.folder, arguments.full)
+    sources = {each.source for each in every if each.name in wanted}
+    prepare(arguments.folder, arguments.full, sources)
     arguments.out.mkdir(parents=True, exist_ok=True)
     chosen, bench = [each for each in every if each.name in wanted], Bench(arguments)
     rounds = 0

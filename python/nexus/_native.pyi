@@ -4,7 +4,18 @@ import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import EllipsisType
-from typing import ClassVar, Generic, Literal, Protocol, Self, TypedDict, TypeVar, final, overload
+from typing import (
+    ClassVar,
+    Generic,
+    Literal,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    final,
+    overload,
+)
 
 import jax  # type: ignore[import-not-found, unused-ignore]
 import mlx.core as mx  # type: ignore[import-not-found, unused-ignore]
@@ -16,6 +27,7 @@ from typing_extensions import Buffer, CapsuleType, Unpack, disjoint_base
 
 from nexus.data._arrow import ArrowArray, ArrowStream
 from nexus.data._loader import LoaderState
+from nexus.data._ray import RayPipeline
 from nexus.data._row import OutputFormat, Row
 from nexus.data._settings import (
     DedupExact,
@@ -35,18 +47,22 @@ from nexus.data._texts import Texts
 __all__ = [
     "Batch",
     "Checkpoint",
+    "Decider",
     "Encoding",
+    "Ending",
     "Estimate",
     "Estimated",
     "ImageBatch",
     "ImageLoader",
     "Loader",
+    "Pieces",
     "Pipeline",
     "Plan",
     "Progress",
     "PySafeSlice",
     "Ragged",
     "RecordBatch",
+    "Removals",
     "Report",
     "Rows",
     "SafeAppender",
@@ -59,6 +75,8 @@ __all__ = [
     "TensorSpec",
     "TensorStream",
     "Tokenizer",
+    "UnitPieces",
+    "Wanted",
     "__version__",
     "_safe_open_handle",
     "deserialize",
@@ -71,6 +89,7 @@ __all__ = [
     "save_sharded",
     "serialize",
     "serialize_file",
+    "shared_records",
     "unpack_file",
     "verify",
 ]
@@ -781,6 +800,10 @@ class Pipeline:
     def write_audit(self, path: str | os.PathLike[str], /) -> Pipeline: ...
     def storage(self, **options: str | int | bool) -> Pipeline: ...
     def explain(self) -> str: ...
+    def to_ray(
+        self, *, workers: int | None = None, memory: int | str | None = None
+    ) -> RayPipeline: ...
+    def _carried(self) -> _Outline: ...
     def run(
         self,
         *,
@@ -959,3 +982,67 @@ class StepReport:
     def bytes_in(self) -> int: ...
     @property
     def seconds(self) -> float: ...
+
+# What ``nexus.data._ray`` is made of: a pipeline in pieces, bytes in and bytes out.
+
+#: Source and sink as a plan, each step as a plan or as a method's name, the step's and its
+#: function, and options of object stores.
+_Outline: TypeAlias = tuple[
+    str, list[str | tuple[str, str | None, Callable[..., object]]], list[tuple[str, str]]
+]
+
+#: Place, frame, facts, note.
+_Piece: TypeAlias = tuple[int, Buffer | None, bytes | None, bytes]
+
+@final
+class Pieces:
+    def __new__(cls, outline: _Outline, /, *, memory: int | str | None = None) -> Pieces: ...
+    @property
+    def phases(self) -> int: ...
+    @property
+    def has_output(self) -> bool: ...
+    def start(self, workers: int) -> tuple[list[bytes], Ending]: ...
+    def read(self, number: int, unit: bytes) -> UnitPieces: ...
+    def apply(
+        self,
+        phase: int,
+        place: int,
+        frame: Buffer | None,
+        note: bytes,
+        removals: Removals,
+        /,
+    ) -> _Piece: ...
+    @staticmethod
+    def details(place: int, facts: bytes | None, wanted: Wanted, /) -> bytes | None: ...
+    @staticmethod
+    def records(pieces: Sequence[tuple[int, bytes | None]], /) -> tuple[bytes, bytes, bytes]: ...
+
+@final
+class UnitPieces:
+    @property
+    def place(self) -> int: ...
+    def __iter__(self) -> UnitPieces: ...
+    def __next__(self) -> _Piece: ...
+
+@final
+class Wanted:
+    def __new__(cls, places: bytes, rows: bytes, /) -> Wanted: ...
+    def __len__(self) -> int: ...
+
+@final
+class Decider:
+    def __new__(cls, pieces: Pieces, phase: int, folder: str | os.PathLike[str], /) -> Decider: ...
+    def add(self, place: int, details: bytes | None) -> None: ...
+    def finish(self) -> bytes: ...
+
+@final
+class Removals:
+    def __new__(cls, removals: bytes, /) -> Removals: ...
+    def __len__(self) -> int: ...
+
+@final
+class Ending:
+    def add(self, place: int, frame: Buffer | None, note: bytes, /) -> None: ...
+    def finish(self, workers: int) -> Report: ...
+
+def shared_records(keys: bytes, places: bytes, rows: bytes) -> tuple[bytes, bytes]: ...

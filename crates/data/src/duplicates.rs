@@ -107,6 +107,13 @@ impl ExactCopies {
     }
 }
 
+impl NearCopies {
+    /// As [`ExactCopies::has_index`].
+    pub(crate) fn has_index(&self) -> bool {
+        !self.index.is_empty() || self.write_index.is_some()
+    }
+}
+
 /// An index knows documents by their order.
 fn check_index(
     step: &str,

@@ -48,6 +48,7 @@ pub mod markdown;
 mod node;
 mod operators;
 mod output;
+pub mod pieces;
 mod pipeline;
 mod plan;
 mod quality;

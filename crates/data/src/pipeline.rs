@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 pub use options::RunOptions;
+pub(crate) use places::check_local;
 pub(crate) use step::Step;
 
 /// A source, steps, and what becomes of the result.

@@ -299,7 +299,7 @@ fn write_output(plan: &mut String, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
-fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
+pub(crate) fn write_step(plan: &mut String, step: &Step) -> Result<(), Error> {
     match step {
         Step::Clean => plan.push_str("op = \"clean\"\n"),
         Step::MinChars(chars) => {

@@ -8,6 +8,7 @@ mod jsonl;
 mod mds;
 mod measure;
 mod megatron;
+mod pack;
 mod parquet;
 mod safetensors;
 mod schema;

@@ -165,6 +165,20 @@ impl Reader {
         })
     }
 
+    /// The files that were not read yet, and what was rejected before them.
+    pub(crate) fn into_inputs(self) -> (VecDeque<Input>, Vec<Reject>) {
+        (self.inputs, self.rejects)
+    }
+
+    /// The same with what was rejected before the first file.
+    pub(crate) fn with_rejects(self, rejects: Vec<Reject>, reads_images: bool) -> Self {
+        Self {
+            rejects,
+            reads_images,
+            ..self
+        }
+    }
+
     pub(crate) fn batches(batches: Batches, limit: BatchLimit) -> Self {
         Self {
             batches: Some(batches),

@@ -37,7 +37,7 @@ pub(crate) use cuts::{CUTS, Cut, CutsReader};
 pub(crate) use decision::Decision;
 pub(crate) use gather::Gather;
 pub(crate) use gatherer::{Gathered, Gatherer};
-pub(crate) use parts::{Frame, Part, PartReader, decode};
+pub(crate) use parts::{Frame, Part, PartReader, decode, encode_behind};
 pub(crate) use removed::Removed;
 pub(crate) use repeats::Repeats;
 pub(crate) use total::duplicates;

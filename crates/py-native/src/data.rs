@@ -7,6 +7,7 @@
 mod columns;
 mod estimate;
 mod granted;
+mod pieces;
 mod pixels;
 mod progress;
 mod ragged;
@@ -31,10 +32,11 @@ use pyo3::exceptions::{
     PyTimeoutError, PyValueError,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyCapsule, PyDict};
+use pyo3::types::{IntoPyDict, PyBool, PyCapsule, PyDict};
 
 use columns::{Columns, with_text};
 pub(crate) use estimate::{Estimate, Estimated, StepEstimate};
+pub(crate) use pieces::{Decider, Ending, Pieces, Removals, UnitPieces, Wanted, shared_records};
 pub(crate) use progress::Progress;
 pub(crate) use ragged::Ragged;
 pub(crate) use record_batch::RecordBatch;
@@ -66,7 +68,19 @@ use crate::raw;
 #[pyclass(frozen, module = "nexus.data")]
 pub(crate) struct Pipeline {
     inner: nexus_data::Pipeline,
-    calls_python: bool,
+    /// The functions of its steps, in order: they have no form in plans.
+    functions: Vec<Function>,
+    /// Options of object stores.
+    stores: Vec<(String, String)>,
+}
+
+/// A function of the user, and the method that made a step of it.
+#[derive(Clone)]
+struct Function {
+    method: &'static str,
+    /// Its name in reports, where it has another one.
+    name: Option<String>,
+    call: Arc<Py<PyAny>>,
 }
 
 impl Pipeline {
@@ -74,22 +88,20 @@ impl Pipeline {
     fn then(&self, step: impl FnOnce(nexus_data::Pipeline) -> nexus_data::Pipeline) -> Self {
         Self {
             inner: step(self.inner.clone()),
-            calls_python: self.calls_python,
+            functions: self.functions.clone(),
+            stores: self.stores.clone(),
         }
     }
 
-    fn then_python<F>(&self, name: &str, function: F) -> Self
-    where
-        F: Fn(arrow_array::RecordBatch) -> Result<arrow_array::RecordBatch, BoxError>
-            + Send
-            + Sync
-            + 'static,
-    {
-        let inner = self.inner.clone().map_batches(name, function);
-        Self {
-            inner,
-            calls_python: true,
-        }
+    /// The pipeline with a step that calls a function of the user.
+    fn then_function(
+        &self,
+        function: Function,
+        step: impl FnOnce(nexus_data::Pipeline) -> nexus_data::Pipeline,
+    ) -> Self {
+        let mut pipeline = self.then(step);
+        pipeline.functions.push(function);
+        pipeline
     }
 
     /// The pipeline with another step, as plans have it.
@@ -98,17 +110,27 @@ impl Pipeline {
         let inner = self.inner.clone().step(&plan);
         // The one step of this plan has no line worth telling.
         inner
-            .map(|inner| Self {
-                inner,
-                calls_python: self.calls_python,
-            })
+            .map(|inner| self.then(|_| inner))
             .map_err(settings::exception)
+    }
+
+    /// The pipeline with these options of object stores.
+    fn with_stores(&self, py: Python<'_>, stores: Vec<(String, String)>) -> PyResult<Self> {
+        let mut objects = Objects::new();
+        for (key, value) in &stores {
+            objects = objects
+                .with_option(key, value)
+                .map_err(|error| exception(py, error.into()))?;
+        }
+        let pipeline = self.then(|pipeline| pipeline.storage(objects));
+        Ok(Self { stores, ..pipeline })
     }
 
     fn options(&self) -> RunOptions {
         let defaults = RunOptions::default();
         // A run is cancelled between batches, and Python functions are slow.
-        let batch_rows = if self.calls_python {
+        let mut functions = self.functions.iter();
+        let batch_rows = if functions.any(|function| function.method != MAP_BATCHES) {
             64
         } else {
             defaults.batch_rows
@@ -119,6 +141,19 @@ impl Pipeline {
         }
     }
 }
+
+impl Function {
+    fn new(method: &'static str, call: Py<PyAny>) -> Self {
+        Self {
+            method,
+            name: None,
+            call: Arc::new(call),
+        }
+    }
+}
+
+/// The method whose functions get whole batches.
+const MAP_BATCHES: &str = "map_batches";
 
 /// A tokenizer, or the path of its file.
 #[derive(FromPyObject)]
@@ -135,7 +170,8 @@ impl Pipeline {
     fn new(source: PathBuf) -> Self {
         Self {
             inner: nexus_data::Pipeline::read(source).storage(Objects::new()),
-            calls_python: false,
+            functions: Vec::new(),
+            stores: Vec::new(),
         }
     }
 
@@ -161,7 +197,8 @@ impl Pipeline {
         }
         Ok(Self {
             inner: nexus_data::Pipeline::from_arrow(table),
-            calls_python: false,
+            functions: Vec::new(),
+            stores: Vec::new(),
         })
     }
 
@@ -172,7 +209,8 @@ impl Pipeline {
         match nexus_data::Pipeline::from_toml(plan) {
             Ok(inner) => Ok(Self {
                 inner: inner.storage(Objects::new()),
-                calls_python: false,
+                functions: Vec::new(),
+                stores: Vec::new(),
             }),
             Err(error) => Err(exception(py, error)),
         }
@@ -284,53 +322,57 @@ impl Pipeline {
     /// Replaces each row's text by what `function` gives for the row.
     #[pyo3(signature = (function, /))]
     fn map(&self, function: Py<PyAny>) -> Self {
-        self.then_python("map", move |batch| {
+        let function = Function::new("map", function);
+        let call = function.call.clone();
+        let map = move |batch: arrow_array::RecordBatch| {
             Python::attach(|py| -> PyResult<_> {
                 let columns = Columns::new(py, &batch)?;
                 let mut texts = Vec::with_capacity(batch.num_rows());
                 for row in 0..batch.num_rows() {
-                    let text = function.call1(py, (columns.row(py, row)?,))?;
+                    let text = call.call1(py, (columns.row(py, row)?,))?;
                     texts.push(text.extract::<String>(py)?);
                 }
                 with_text(&batch, &texts)
             })
             .map_err(BoxError::from)
-        })
+        };
+        self.then_function(function, |pipeline| pipeline.map_batches("map", map))
     }
 
     /// Keeps the rows for which `function` is true.
     #[pyo3(signature = (function, /))]
     fn filter(&self, function: Py<PyAny>) -> Self {
+        let function = Function::new("filter", function);
+        let call = function.call.clone();
         let keep = move |batch: &arrow_array::RecordBatch| {
             Python::attach(|py| -> PyResult<Vec<bool>> {
                 let columns = Columns::new(py, batch)?;
                 (0..batch.num_rows())
-                    .map(|row| function.call1(py, (columns.row(py, row)?,))?.is_truthy(py))
+                    .map(|row| call.call1(py, (columns.row(py, row)?,))?.is_truthy(py))
                     .collect()
             })
             .map_err(BoxError::from)
         };
-        Self {
-            inner: self.inner.clone().filter_batches("filter", keep),
-            calls_python: true,
-        }
+        self.then_function(function, |pipeline| pipeline.filter_batches("filter", keep))
     }
 
     /// Replaces each batch by what `function` makes of it.
     #[pyo3(signature = (function, /, *, name = None))]
     fn map_batches(&self, function: Py<PyAny>, name: Option<&str>) -> Self {
-        let name = name.unwrap_or("map_batches");
-        let inner = self.inner.clone().map_batches(name, move |batch| {
+        let function = Function {
+            name: name.map(str::to_owned),
+            ..Function::new(MAP_BATCHES, function)
+        };
+        let call = function.call.clone();
+        let map = move |batch| {
             Python::attach(|py| {
-                let returned = function.call1(py, (RecordBatch(batch),))?;
+                let returned = call.call1(py, (RecordBatch(batch),))?;
                 record_batch::returned(returned.bind(py))
             })
             .map_err(BoxError::from)
-        });
-        Self {
-            inner,
-            calls_python: self.calls_python,
-        }
+        };
+        let name = name.unwrap_or(MAP_BATCHES);
+        self.then_function(function, |pipeline| pipeline.map_batches(name, map))
     }
 
     /// Lets `run` write the result: one file in the format of its ending, or a folder of shards.
@@ -385,13 +427,11 @@ impl Pipeline {
     /// Sets options of object stores.
     #[pyo3(signature = (**options))]
     fn storage(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let mut objects = Objects::new();
-        for (key, value) in options.into_iter().flatten() {
-            objects = objects
-                .with_option(key.extract::<String>()?, settings::text(&value)?)
-                .map_err(|error| exception(py, error.into()))?;
-        }
-        Ok(self.then(|pipeline| pipeline.storage(objects)))
+        let option = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+            Ok((key.extract::<String>()?, settings::text(&value)?))
+        };
+        let options = options.into_iter().flatten().map(option);
+        self.with_stores(py, options.collect::<PyResult<_>>()?)
     }
 
     /// What a run would do, a line for each part of it.
@@ -470,6 +510,24 @@ impl Pipeline {
             bar.call_method0(py, "close")?;
         }
         Ok(Report(report?))
+    }
+
+    /// The pipeline on a Ray cluster.
+    #[pyo3(signature = (*, workers = None, memory = None))]
+    fn to_ray<'py>(
+        slf: &Bound<'py, Self>,
+        workers: Option<Bound<'py, PyAny>>,
+        memory: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let adapter = py.import("nexus.data._ray")?.getattr("RayPipeline")?;
+        let settings = [("workers", workers), ("memory", memory)].into_py_dict(py)?;
+        adapter.call((slf,), Some(&settings))
+    }
+
+    /// The pipeline as it travels to another process.
+    fn _carried(&self, py: Python<'_>) -> PyResult<pieces::Outline> {
+        self.carried(py)
     }
 
     /// Estimates by a sample what `run` would do and cost. Writes nothing.

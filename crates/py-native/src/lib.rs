@@ -20,6 +20,9 @@ mod _native {
     };
 
     #[pymodule_export]
+    use super::data::{Decider, Ending, Pieces, Removals, UnitPieces, Wanted, shared_records};
+
+    #[pymodule_export]
     use super::loader::{Batch, ImageBatch, ImageLoader, Loader};
 
     #[pymodule_export]

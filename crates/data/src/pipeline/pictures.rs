@@ -22,7 +22,7 @@ impl Pipeline {
     }
 
     /// The most rows of a batch for which all steps have room.
-    pub(super) fn batch_rows_max(&self) -> usize {
+    pub(crate) fn batch_rows_max(&self) -> usize {
         let rows = self.steps.iter().map(|step| match step {
             Step::ImageTensors(settings) => settings.batch_rows_max(),
             _ => usize::MAX,

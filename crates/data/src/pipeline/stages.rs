@@ -110,7 +110,7 @@ impl Pipeline {
 impl ExactCopies {
     /// Whether all documents must be known before it is decided which of them stay. Who goes on, and who
     /// shares the work, has not seen those that come before.
-    pub(super) fn is_decided_late(&self, options: &RunOptions) -> bool {
+    pub(crate) fn is_decided_late(&self, options: &RunOptions) -> bool {
         self.keep == Keep::LeastId
             || options.memory_size_bytes.is_some()
             || options.goes_on()

@@ -13,15 +13,15 @@ use std::cell::RefCell;
 /// What makes bytes of a batch.
 #[derive(Clone, Debug)]
 pub(crate) struct Encoder {
-    format: Format,
+    pub(super) format: Format,
     token_type: TokenType,
     as_records: Option<Keys>,
 }
 
 /// The rows of a batch.
 pub(crate) struct Encoded {
-    schema: SchemaRef,
-    rows: usize,
+    pub(super) schema: SchemaRef,
+    pub(super) rows: usize,
     pub(super) form: Form,
 }
 

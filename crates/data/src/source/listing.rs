@@ -120,14 +120,7 @@ pub(crate) fn list(
     images: Option<&str>,
     keys: &Keys,
 ) -> Result<Listing, Error> {
-    let mut listing = Listing {
-        storage: storage.clone(),
-        inputs: Vec::new(),
-        skipped: Counted::default(),
-        rejects: Vec::new(),
-        images: images.map(Arc::from),
-        keys: keys.clone(),
-    };
+    let mut listing = Listing::new(storage, images, keys);
     storage.list(root, &mut listing)?;
     if !listing.inputs.is_empty() || !listing.rejects.is_empty() {
         return Ok(listing);
@@ -147,6 +140,17 @@ pub(crate) fn list(
 }
 
 impl Listing {
+    pub(crate) fn new(storage: &Arc<dyn Storage>, images: Option<&str>, keys: &Keys) -> Self {
+        Self {
+            storage: storage.clone(),
+            inputs: Vec::new(),
+            skipped: Counted::default(),
+            rejects: Vec::new(),
+            images: images.map(Arc::from),
+            keys: keys.clone(),
+        }
+    }
+
     /// Adds a file; `id` is its place below the root, with `/` between names.
     ///
     /// # Errors

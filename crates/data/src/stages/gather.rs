@@ -162,6 +162,13 @@ impl Gather {
         self.part.take().map_or(Ok(()), |part| self.end(part))
     }
 
+    /// Decides on what is here, all of it of one group of files.
+    pub(crate) fn decide_all(&self, is_audited: bool) -> Result<Removed, Error> {
+        let parts = self.rows.iter().enumerate();
+        let parts = parts.map(|(at, &rows)| Part::new(self.group, at, rows));
+        self.decide(parts.collect(), is_audited)
+    }
+
     /// Decides which rows of all parts go.
     pub(super) fn decide(&self, parts: Vec<Part>, is_audited: bool) -> Result<Removed, Error> {
         let decision = &self.gatherer.decision;

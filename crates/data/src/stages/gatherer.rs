@@ -47,6 +47,22 @@ impl Gathered {
     pub(crate) fn into_batch(mut self) -> Result<RecordBatch, Error> {
         parts::decode(self.frame.split_off(parts::HEADER_SIZE))
     }
+
+    /// What was found out elsewhere.
+    pub(crate) fn new(
+        batch: &RecordBatch,
+        hashes: Vec<u128>,
+        signatures: Vec<Option<(Signature, Option<ShingleSet>)>>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            frame: parts::encode(batch)?,
+            rows: batch.num_rows(),
+            hashes,
+            signatures,
+            known: None,
+            names: Vec::new(),
+        })
+    }
 }
 
 /// Finds out what there is to know of rows, on any thread.

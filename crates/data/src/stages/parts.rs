@@ -8,10 +8,12 @@ use crate::batch::assemble;
 use crate::limits::FRAME_SIZE_MAX;
 use crate::{Error, ErrorKind};
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::StreamReader;
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::StreamWriter;
+use arrow_schema::Schema;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Read};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -93,14 +95,7 @@ pub(super) fn discard(folder: &Path, group: usize) -> Result<(), Error> {
 
 /// Makes a frame of a batch.
 pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(HEADER_SIZE + batch.get_array_memory_size().min(ROOM_MAX));
-    out.resize(HEADER_SIZE, 0);
-    let write = |out: &mut Vec<u8>| {
-        let mut writer = StreamWriter::try_new(out, &batch.schema())?;
-        writer.write(batch)?;
-        writer.finish()
-    };
-    write(&mut out).map_err(|error| Error::arrow("put a batch aside", error))?;
+    let mut out = encode_behind(HEADER_SIZE, batch)?;
     let (header, bytes) = out.split_at_mut(HEADER_SIZE);
     header[..8].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
     let rows = batch.num_rows() as u64;
@@ -109,19 +104,30 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// Makes the batch of a frame's bytes.
-pub(crate) fn decode(bytes: Vec<u8>) -> Result<RecordBatch, Error> {
-    let read = || {
-        let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
-        let schema = reader.schema();
-        let batch = reader.next().transpose()?;
-        Ok((schema, batch))
+/// Makes an Arrow stream of a batch, with room for a header before it.
+pub(crate) fn encode_behind(header: usize, batch: &RecordBatch) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::with_capacity(header + batch.get_array_memory_size().min(ROOM_MAX));
+    out.resize(header, 0);
+    let write = |out: &mut Vec<u8>| {
+        let mut writer = StreamWriter::try_new(out, &batch.schema())?;
+        writer.write(batch)?;
+        writer.finish()
     };
-    let (schema, batch) = read().map_err(|error| Error::arrow("take a batch back", error))?;
-    match batch {
-        Some(batch) => Ok(batch),
-        None => assemble(schema, Vec::new()),
+    write(&mut out).map_err(|error| Error::arrow("put a batch aside", error))?;
+    Ok(out)
+}
+
+/// Makes the batch of a frame's bytes, which it keeps.
+pub(crate) fn decode(bytes: impl Into<Buffer>) -> Result<RecordBatch, Error> {
+    let mut bytes = bytes.into();
+    let mut decoder = StreamDecoder::new();
+    let failed = |error| Error::arrow("take a batch back", error);
+    if let Some(batch) = decoder.decode(&mut bytes).map_err(failed)? {
+        return Ok(batch);
     }
+    decoder.finish().map_err(failed)?;
+    let schema = decoder.schema().unwrap_or_else(|| Schema::empty().into());
+    assemble(schema, Vec::new())
 }
 
 /// A part under construction.

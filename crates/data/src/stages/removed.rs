@@ -201,6 +201,20 @@ impl Removed {
         parts.into_iter().map(stays).sum()
     }
 
+    /// The rows that go, in order: by which step, and for an audit for which other one and how like it
+    /// they are.
+    pub(crate) fn found(
+        &self,
+    ) -> impl Iterator<Item = (DocumentId, &str, Option<&str>, Option<f64>)> {
+        let mut details: Vec<_> = self.details.iter().flatten().collect();
+        details.sort_by_key(|(document, _)| **document);
+        details.into_iter().map(|(&document, detail)| {
+            let original = self.names.get(&detail.duplicate_of).map(String::as_str);
+            let (step, _) = &self.counts[detail.step];
+            (document, &**step, original, detail.similarity)
+        })
+    }
+
     /// All parts.
     pub(crate) fn parts(&self) -> &[Part] {
         &self.parts

@@ -1,6 +1,8 @@
 //! Bytes at a fixed address, and what keeps them there.
 
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
 
@@ -96,6 +98,17 @@ impl Memory {
             read_only: false,
             _owner: Arc::new(buffer),
         }
+    }
+
+    /// The same as Arrow has it, which keeps the owner; a copy where others may write.
+    pub(crate) fn into_buffer(self) -> Buffer {
+        let start = NonNull::new(self.start).filter(|_| self.read_only && self.len > 0);
+        let Some(start) = start else {
+            return Buffer::from(self.bytes());
+        };
+        let len = self.len;
+        // SAFETY: the owner, which goes along, keeps `len` readable bytes at `start`.
+        unsafe { Buffer::from_custom_allocation(start, len, Arc::new(AssertUnwindSafe(self))) }
     }
 
     /// The memory of an object with the buffer protocol, whose items lie densely.
