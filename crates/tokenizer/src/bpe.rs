@@ -88,17 +88,18 @@ pub(crate) struct Scratch {
 }
 
 impl Bpe {
-    /// Appends the tokens of the short piece with `key`, which starts at `start` of `text`.
+    /// Appends the tokens of the short piece with this key and its hash, which starts at `start` of
+    /// `text`.
     #[inline]
     pub(crate) fn encode_short(
         &self,
         text: &[u8],
         start: usize,
-        key: Key,
+        (key, hash): (Key, u64),
         cache: &mut Cache,
         out: &mut Vec<u32>,
     ) {
-        if !cache.short(key, out) {
+        if !cache.short(key, hash, out) {
             self.encode_new(&text[start..start + key.size()], key, cache, out);
         }
     }
@@ -151,13 +152,8 @@ impl Bpe {
         while at < end {
             let next = self.seams.next(upto_end, at);
             if next - at <= cache::SHORT_SIZE_MAX {
-                self.encode_short(
-                    text,
-                    at,
-                    Key::new(text, at, next - at, Piece::Part),
-                    cache,
-                    out,
-                );
+                let key = Key::new(text, at, next - at, Piece::Part);
+                self.encode_short(text, at, (key, key.hash()), cache, out);
             } else if next - at <= cache::LONG_SIZE_MAX {
                 self.encode_word(&text[at..next], Piece::Part, cache, out);
             } else {

@@ -247,7 +247,7 @@ impl Unigram {
         }
         let is_short = bytes.len() <= SHORT_SIZE_MAX;
         let key = is_short.then(|| Key::new(bytes, 0, bytes.len(), Piece::Pretoken));
-        if key.is_some_and(|key| cache.short(key, out)) {
+        if key.is_some_and(|key| cache.short(key, key.hash(), out)) {
             return;
         }
         let hash = Piece::Pretoken.hash(bytes);

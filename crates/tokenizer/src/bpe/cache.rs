@@ -142,8 +142,9 @@ impl Key {
         (self.0 ^ stored.0) & !COUNT_MASK == 0
     }
 
+    /// Says where its entry is looked for.
     #[inline]
-    fn hash(self) -> u64 {
+    pub(crate) fn hash(self) -> u64 {
         let (low, high) = (
             self.0 as u64 ^ 0x9E37_79B9_7F4A_7C15,
             (self.0 >> 64) as u64 ^ 0xE703_7ED1_A0B4_28DB,
@@ -167,10 +168,12 @@ impl Cache {
         }
     }
 
-    /// Brings the entries for `key` near, to be read soon.
+    /// Brings the entries for `key` near, to be read soon, and gives its hash.
     #[inline]
-    pub(crate) fn prefetch(&self, key: Key) {
-        raw::prefetch(&self.entries, self.line(key.hash()));
+    pub(crate) fn prefetch(&self, key: Key) -> u64 {
+        let hash = key.hash();
+        raw::prefetch(&self.entries, self.line(hash));
+        hash
     }
 
     /// The first entry of the cache line for a hash.
@@ -179,10 +182,10 @@ impl Cache {
         hash as usize & (self.entries.len() - 2)
     }
 
-    /// Appends the tokens of the pretoken with this key; tells whether it is there.
+    /// Appends the tokens of the pretoken with this key and its hash; tells whether it is there.
     #[inline]
-    pub(crate) fn short(&self, key: Key, out: &mut Vec<u32>) -> bool {
-        self.in_line(self.line(key.hash()), key, out)
+    pub(crate) fn short(&self, key: Key, hash: u64, out: &mut Vec<u32>) -> bool {
+        self.in_line(self.line(hash), key, out)
     }
 
     /// [`short`](Self::short) in the other line, where entries go that find no place in theirs.
