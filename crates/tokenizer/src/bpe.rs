@@ -2,6 +2,7 @@
 //! of the lowest rank first and of equal ones the leftmost, until no pair is in the table.
 
 pub(crate) mod cache;
+mod entries;
 mod merge;
 mod pairs;
 mod seams;
@@ -90,7 +91,11 @@ pub(crate) struct Scratch {
 impl Bpe {
     /// Appends the tokens of the short piece with this key and its hash, which starts at `start` of
     /// `text`.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "for each pretoken; a call costs as much"
+    )]
+    #[inline(always)]
     pub(crate) fn encode_short(
         &self,
         text: &[u8],
@@ -100,15 +105,21 @@ impl Bpe {
         out: &mut Vec<u32>,
     ) {
         if !cache.short(key, hash, out) {
-            self.encode_new(&text[start..start + key.size()], key, cache, out);
+            self.encode_new(&text[start..start + key.size()], (key, hash), cache, out);
         }
     }
 
     /// [`encode_short`](Self::encode_short) of what is not in the cache of short pieces.
     #[cold]
     #[inline(never)]
-    fn encode_new(&self, piece: &[u8], key: Key, cache: &mut Cache, out: &mut Vec<u32>) {
-        if cache.short_aside(key, out) {
+    fn encode_new(
+        &self,
+        piece: &[u8],
+        (key, hash): (Key, u64),
+        cache: &mut Cache,
+        out: &mut Vec<u32>,
+    ) {
+        if cache.short_aside(key, hash, out) {
             return;
         }
         let first = out.len();

@@ -59,6 +59,7 @@ impl BytePair {
         added: Vec<AddedToken>,
     ) -> Result<Self, Error> {
         let mut tokenizer = Self {
+            caches: Caches::new(bpe.vocab.len()),
             bpe,
             pattern,
             normalization,
@@ -68,7 +69,6 @@ impl BytePair {
             normalized: None,
             contents: HashMap::new(),
             classes: Classes::new(),
-            caches: Caches::default(),
         };
         let content = |token: &AddedToken| (token.id, tokenizer.pattern(token).into());
         tokenizer.contents = tokenizer.added.iter().map(content).collect();
@@ -225,7 +225,7 @@ impl BytePair {
     }
 
     pub(crate) fn cache(&self) -> Cache {
-        self.caches.take(self.bpe.vocab.len())
+        self.caches.take()
     }
 
     pub(crate) fn give_back(&self, cache: Cache) {

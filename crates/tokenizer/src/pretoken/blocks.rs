@@ -5,6 +5,9 @@ use super::scan::Scan;
 use super::simd::{Avx2, SIZE};
 use crate::class::{NUMBER, SPACE};
 
+/// Most bytes of a block that are no ASCII: of more, an automaton is faster.
+const WIDE_MAX: u32 = 32;
+
 /// Which bytes of 64 are of which class; those of a longer character have its class.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
@@ -45,7 +48,9 @@ impl Block {
             tails: ascii.wide & !ascii.leads,
             known: SIZE as u32,
         };
-        if ascii.wide != 0 {
+        if ascii.wide.count_ones() > WIDE_MAX {
+            block.known = 0;
+        } else if ascii.wide != 0 {
             block.add_wide(scan, at, (ascii.wide, ascii.leads), wide);
         }
         Some(block)
@@ -120,8 +125,12 @@ pub(super) fn cut(
     while let Some(block) = wide.and_then(|(avx2, wide)| Block::new(scan, avx2, at, wide)) {
         let starts = starts(at, &block) & block.certain() & !1;
         if starts == 0 {
-            at = end(at);
-            ends.push(at);
+            // What is odd is seldom alone.
+            let odd_end = at + if block.known == 0 { SIZE } else { 1 };
+            while at < odd_end.min(scan.text.len()) {
+                at = end(at);
+                ends.push(at);
+            }
         } else {
             ends.push_all(at, starts);
             at += starts.ilog2() as usize;
