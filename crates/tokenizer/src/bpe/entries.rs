@@ -236,7 +236,7 @@ mod tests {
         let key = Key::new(&text, 0, 4, Piece::Pretoken);
         let most = if is_narrow { IDS_MAX } else { IDS_MAX_WIDE };
         let bits = if is_narrow { 16 } else { ID_BITS };
-        let ids = (0..1 + number as usize % most)
+        let ids = (0..=number as usize % most)
             .map(|at| number.wrapping_mul(0x9E37_79B1 + at as u32) & ((1 << bits) - 1));
         (key, ids.collect())
     }

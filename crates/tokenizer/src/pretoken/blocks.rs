@@ -161,7 +161,7 @@ const ENOUGH: usize = 64;
 /// Ends of pretokens that are side by side.
 struct Ends {
     start: usize,
-    ends: [usize; ENOUGH + SIZE],
+    places: [usize; ENOUGH + SIZE],
     count: usize,
 }
 
@@ -169,14 +169,14 @@ impl Ends {
     fn new() -> Self {
         Self {
             start: 0,
-            ends: [0; ENOUGH + SIZE],
+            places: [0; ENOUGH + SIZE],
             count: 0,
         }
     }
 
     #[inline]
     fn push(&mut self, end: usize) {
-        self.ends[self.count] = end;
+        self.places[self.count] = end;
         self.count += 1;
     }
 
@@ -187,7 +187,7 @@ impl Ends {
         let mut done = 0;
         // Eight at a time, some of them for nothing: a branch for each would be hard to foresee.
         while done < count {
-            for slot in &mut self.ends[self.count + done..][..8] {
+            for slot in &mut self.places[self.count + done..][..8] {
                 *slot = at + bits.trailing_zeros() as usize;
                 bits &= bits.wrapping_sub(1);
             }
@@ -205,7 +205,7 @@ impl Ends {
 
     #[inline]
     fn flush(&mut self, emit: &mut impl FnMut(usize, &[usize])) {
-        let ends = &self.ends[..self.count];
+        let ends = &self.places[..self.count];
         if let Some(&last) = ends.last() {
             emit(self.start, ends);
             self.start = last;

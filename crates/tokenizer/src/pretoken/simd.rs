@@ -41,6 +41,7 @@ impl Avx2 {
     /// The classes of `bytes`.
     #[cfg(target_arch = "x86_64")]
     #[inline]
+    #[expect(clippy::unused_self, reason = "the proof that the call is sound")]
     pub(super) fn ascii(self, bytes: &[u8; SIZE]) -> Ascii {
         // SAFETY: an `Avx2` is only made where the processor has it.
         unsafe { x86::ascii(bytes) }
@@ -48,6 +49,7 @@ impl Avx2 {
 
     /// The classes of `bytes`. Never called: there is no such proof on this processor.
     #[cfg(not(target_arch = "x86_64"))]
+    #[expect(clippy::unused_self, reason = "as with AVX2")]
     pub(super) fn ascii(self, _: &[u8; SIZE]) -> Ascii {
         Ascii::default()
     }
