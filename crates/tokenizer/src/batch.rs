@@ -7,8 +7,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes of text that a thread takes at a time.
-const RUN_SIZE: usize = 1 << 20;
+/// Bytes of text that a thread takes at a time: their ids stay near the processor until they are
+/// joined.
+const RUN_SIZE: usize = 1 << 18;
 
 /// The ids of many texts in one array, as 32 or 16 bits each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,11 +67,22 @@ pub struct BatchOptions<'a> {
 
 /// What the runs of a batch become, in order.
 pub(crate) trait Joined: Send {
+    /// Makes room for the ids of so many texts, which have so many bytes in all.
+    fn reserve(&mut self, texts: usize, size: usize);
     /// Adds the ids of a run and, for each of its texts, where its ids end.
     fn add(&mut self, ids: &[u32], ends: &[usize]);
 }
 
+/// Bytes of text for each id that room is made for: too much costs addresses, too little copies.
+const BYTES_PER_ID: usize = 3;
+
 impl<I: Id> Joined for Batch<I> {
+    fn reserve(&mut self, texts: usize, size: usize) {
+        self.ends.reserve(texts);
+        // What is refused may not be needed, and is asked for again if it is.
+        let _ = self.ids.try_reserve(size / BYTES_PER_ID);
+    }
+
     fn add(&mut self, ids: &[u32], ends: &[usize]) {
         let base = self.ids.len();
         I::append(ids, &mut self.ids);
@@ -80,6 +92,10 @@ impl<I: Id> Joined for Batch<I> {
 
 /// The number of ids of each text.
 impl Joined for Vec<usize> {
+    fn reserve(&mut self, texts: usize, _: usize) {
+        self.reserve(texts);
+    }
+
     fn add(&mut self, _: &[u32], ends: &[usize]) {
         let starts = std::iter::once(&0).chain(ends);
         self.extend(ends.iter().zip(starts).map(|(end, start)| end - start));
@@ -132,8 +148,12 @@ pub(crate) fn encode<T: AsRef<str> + Sync, J: Joined>(
     texts: &[T],
     threads: NonZeroUsize,
     stop: &AtomicBool,
-    joined: J,
+    mut joined: J,
 ) -> Option<J> {
+    joined.reserve(
+        texts.len(),
+        texts.iter().map(|text| text.as_ref().len()).sum(),
+    );
     let runs = runs(texts);
     let next = AtomicUsize::new(0);
     let queue = Queue(Mutex::new(Waiting {

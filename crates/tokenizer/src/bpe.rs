@@ -2,6 +2,7 @@
 //! of the lowest rank first and of equal ones the leftmost, until no pair is in the table.
 
 pub(crate) mod cache;
+mod entries;
 mod merge;
 mod pairs;
 mod seams;
@@ -88,26 +89,37 @@ pub(crate) struct Scratch {
 }
 
 impl Bpe {
-    /// Appends the tokens of the short piece with `key`, which starts at `start` of `text`.
-    #[inline]
+    /// Appends the tokens of the short piece with this key and its hash, which starts at `start` of
+    /// `text`.
+    #[expect(
+        clippy::inline_always,
+        reason = "for each pretoken; a call costs as much"
+    )]
+    #[inline(always)]
     pub(crate) fn encode_short(
         &self,
         text: &[u8],
         start: usize,
-        key: Key,
+        (key, hash): (Key, u64),
         cache: &mut Cache,
         out: &mut Vec<u32>,
     ) {
-        if !cache.short(key, out) {
-            self.encode_new(&text[start..start + key.size()], key, cache, out);
+        if !cache.short(key, hash, out) {
+            self.encode_new(&text[start..start + key.size()], (key, hash), cache, out);
         }
     }
 
     /// [`encode_short`](Self::encode_short) of what is not in the cache of short pieces.
     #[cold]
     #[inline(never)]
-    fn encode_new(&self, piece: &[u8], key: Key, cache: &mut Cache, out: &mut Vec<u32>) {
-        if cache.short_aside(key, out) {
+    fn encode_new(
+        &self,
+        piece: &[u8],
+        (key, hash): (Key, u64),
+        cache: &mut Cache,
+        out: &mut Vec<u32>,
+    ) {
+        if cache.short_aside(key, hash, out) {
             return;
         }
         let first = out.len();
@@ -151,13 +163,8 @@ impl Bpe {
         while at < end {
             let next = self.seams.next(upto_end, at);
             if next - at <= cache::SHORT_SIZE_MAX {
-                self.encode_short(
-                    text,
-                    at,
-                    Key::new(text, at, next - at, Piece::Part),
-                    cache,
-                    out,
-                );
+                let key = Key::new(text, at, next - at, Piece::Part);
+                self.encode_short(text, at, (key, key.hash()), cache, out);
             } else if next - at <= cache::LONG_SIZE_MAX {
                 self.encode_word(&text[at..next], Piece::Part, cache, out);
             } else {

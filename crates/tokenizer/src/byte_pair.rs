@@ -13,8 +13,8 @@ use crate::pretoken::Pattern;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// How many short pieces are looked up together.
-const TOGETHER: usize = 16;
+/// How many pieces are looked up together.
+const TOGETHER: usize = 64;
 
 /// What literals of special tokens in a text are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ impl BytePair {
         added: Vec<AddedToken>,
     ) -> Result<Self, Error> {
         let mut tokenizer = Self {
+            caches: Caches::new(bpe.vocab.len()),
             bpe,
             pattern,
             normalization,
@@ -68,7 +69,6 @@ impl BytePair {
             normalized: None,
             contents: HashMap::new(),
             classes: Classes::new(),
-            caches: Caches::default(),
         };
         let content = |token: &AddedToken| (token.id, tokenizer.pattern(token).into());
         tokenizer.contents = tokenizer.added.iter().map(content).collect();
@@ -147,7 +147,7 @@ impl BytePair {
                 let mut ids = ids[first..].iter();
                 model
                     .pattern
-                    .cut(bytes, model.classes, |mut at, piece_end| {
+                    .each(bytes, model.classes, |mut at, piece_end| {
                         while at < piece_end
                             && let Some(&id) = ids.next()
                         {
@@ -225,7 +225,7 @@ impl BytePair {
     }
 
     pub(crate) fn cache(&self) -> Cache {
-        self.caches.take(self.bpe.vocab.len())
+        self.caches.take()
     }
 
     pub(crate) fn give_back(&self, cache: Cache) {
@@ -234,30 +234,31 @@ impl BytePair {
 
     /// Appends the ids of a normalised text.
     fn encode(&self, text: &[u8], cache: &mut Cache, out: &mut Vec<u32>) {
-        // A few pieces are looked up together, so that their entries are fetched meanwhile.
-        let mut pending = [(0, Key::NONE); TOGETHER];
-        let mut count = 0;
-        self.pattern.cut(text, self.classes, |start, end| {
-            let is_short = end - start <= SHORT_SIZE_MAX;
-            if is_short {
-                let key = Key::new(text, start, end - start, Piece::Pretoken);
-                cache.prefetch(key);
-                pending[count] = (start, key);
-                count += 1;
-            }
-            if !is_short || count == TOGETHER {
-                for &(start, key) in &pending[..count] {
-                    self.bpe.encode_short(text, start, key, cache, out);
+        // The entries of some pieces are fetched before the first is read.
+        let mut keys = [(Key::NONE, 0); TOGETHER];
+        self.pattern.cut(text, self.classes, |mut start, ends| {
+            for ends in ends.chunks(TOGETHER) {
+                let first = start;
+                for (&end, slot) in ends.iter().zip(&mut keys) {
+                    *slot = if end - start <= SHORT_SIZE_MAX {
+                        let key = Key::new(text, start, end - start, Piece::Pretoken);
+                        (key, cache.prefetch(key))
+                    } else {
+                        (Key::NONE, 0)
+                    };
+                    start = end;
                 }
-                count = 0;
-            }
-            if !is_short {
-                self.bpe.encode_long(text, start, end, cache, out);
+                start = first;
+                for (&end, &(key, hash)) in ends.iter().zip(&keys) {
+                    if key == Key::NONE {
+                        self.bpe.encode_long(text, start, end, cache, out);
+                    } else {
+                        self.bpe.encode_short(text, start, (key, hash), cache, out);
+                    }
+                    start = end;
+                }
             }
         });
-        for &(start, key) in &pending[..count] {
-            self.bpe.encode_short(text, start, key, cache, out);
-        }
     }
 
     /// The bytes of a text that a token stands for.

@@ -24,10 +24,10 @@ pub const ADDED_TOKENS_MAX: usize = 1 << 16;
 /// Most special tokens that a file puts around a text.
 pub const AROUND_MAX: usize = 256;
 
-/// Most entries of the cache of an encoder for pretokens of at most 15 bytes, 32 bytes each, and for
-/// longer ones, 16 bytes each.
+/// Most entries of the cache of an encoder for pretokens of at most 15 bytes, 32 bytes each, which its
+/// threads share; and of each thread's own for longer ones, 16 bytes each.
 pub const CACHE_ENTRIES_MAX: usize = 1 << 19;
 
-/// Most bytes that the cache of an encoder holds for pretokens of more than 15 bytes. With the
-/// entries it has 40 MiB at most, for each thread.
+/// Most bytes that the cache of a thread holds for pretokens of more than 15 bytes. With the entries
+/// it has 24 MiB at most, beside the 16 MiB that all share.
 pub const CACHE_ARENA_SIZE_MAX: usize = 16 << 20;

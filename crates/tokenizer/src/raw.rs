@@ -10,23 +10,35 @@ use std::slice;
 /// in 4 KiB pages waits for their addresses more than for the memory.
 const LARGE_SIZE: usize = 2 << 20;
 
-/// A table of plain values, its memory aligned for large pages.
-pub(crate) struct Table<T: Copy> {
+/// A table of plain values, which need no drop, its memory aligned for large pages.
+pub(crate) struct Table<T> {
     start: NonNull<T>,
     len: usize,
 }
 
 // SAFETY: the table owns its values, as a `Vec` does.
-unsafe impl<T: Copy + Send> Send for Table<T> {}
+unsafe impl<T: Send> Send for Table<T> {}
 // SAFETY: as above; shared, it gives out shared references only.
-unsafe impl<T: Copy + Sync> Sync for Table<T> {}
+unsafe impl<T: Sync> Sync for Table<T> {}
 
-impl<T: Copy> Table<T> {
+impl<T> Table<T> {
     /// `len` values, 1 or more, all equal.
     ///
     /// # Panics
     /// When `len` is 0, `T` has no size, or the table is larger than memory can be.
-    pub(crate) fn new(len: usize, value: T) -> Self {
+    pub(crate) fn new(len: usize, value: T) -> Self
+    where
+        T: Copy,
+    {
+        Self::with(len, || value)
+    }
+
+    /// `len` values, 1 or more, that `value` makes.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub(crate) fn with(len: usize, mut value: impl FnMut() -> T) -> Self {
+        const { assert!(!std::mem::needs_drop::<T>(), "values are not dropped") };
         let layout = Self::layout(len);
         assert!(layout.size() > 0, "a table has a size");
         // SAFETY: the layout has a size.
@@ -37,7 +49,7 @@ impl<T: Copy> Table<T> {
         want_large_pages(start.cast(), layout.size());
         for at in 0..len {
             // SAFETY: `at` is inside the allocation of `len` values, which nobody else knows.
-            unsafe { start.add(at).write(value) };
+            unsafe { start.add(at).write(value()) };
         }
         Self { start, len }
     }
@@ -53,7 +65,7 @@ impl<T: Copy> Table<T> {
     }
 }
 
-impl<T: Copy> Deref for Table<T> {
+impl<T> Deref for Table<T> {
     type Target = [T];
 
     #[inline]
@@ -63,7 +75,7 @@ impl<T: Copy> Deref for Table<T> {
     }
 }
 
-impl<T: Copy> DerefMut for Table<T> {
+impl<T> DerefMut for Table<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`; the table is borrowed alone.
@@ -71,14 +83,14 @@ impl<T: Copy> DerefMut for Table<T> {
     }
 }
 
-impl<T: Copy> Drop for Table<T> {
+impl<T> Drop for Table<T> {
     fn drop(&mut self) {
         // SAFETY: `new` has allocated it with this layout.
         unsafe { alloc::dealloc(self.start.as_ptr().cast(), Self::layout(self.len)) };
     }
 }
 
-impl<T: Copy> fmt::Debug for Table<T> {
+impl<T> fmt::Debug for Table<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Table {{ len: {} }}", self.len)
     }

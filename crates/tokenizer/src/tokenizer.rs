@@ -220,8 +220,8 @@ impl Tokenizer {
 
     /// Encodes many texts with several threads. The result does not depend on their number.
     ///
-    /// Memory is that of the result, about 1 MiB and a cache for each thread, see
-    /// [`limits`](crate::limits).
+    /// Memory is that of the result, a cache that the threads share and, for each, a smaller one of its
+    /// own and about 1 MiB, see [`limits`](crate::limits).
     ///
     /// # Panics
     /// When a text is longer than [`TEXT_SIZE_MAX`].

@@ -121,6 +121,7 @@ impl Unigram {
     fn with_model(model: Model, texts: Vec<Box<str>>, file: File<'_>) -> Result<Self, Error> {
         check_added(&file.added_tokens, &model)?;
         let mut made = Self {
+            caches: Caches::new(texts.len()),
             texts,
             model,
             normalizers: Normalizers::new(file.normalizer.as_ref())?,
@@ -129,7 +130,6 @@ impl Unigram {
             contents: HashMap::new(),
             literal: None,
             normalized: None,
-            caches: Caches::default(),
             added: file.added_tokens,
         };
         let content = |token: &AddedToken| (token.id, made.pattern(token).into_boxed_str());
@@ -195,7 +195,7 @@ impl Unigram {
     }
 
     pub(crate) fn cache(&self) -> Cache {
-        self.caches.take(self.texts.len())
+        self.caches.take()
     }
 
     pub(crate) fn give_back(&self, cache: Cache) {
@@ -247,7 +247,7 @@ impl Unigram {
         }
         let is_short = bytes.len() <= SHORT_SIZE_MAX;
         let key = is_short.then(|| Key::new(bytes, 0, bytes.len(), Piece::Pretoken));
-        if key.is_some_and(|key| cache.short(key, out)) {
+        if key.is_some_and(|key| cache.short(key, key.hash(), out)) {
             return;
         }
         let hash = Piece::Pretoken.hash(bytes);

@@ -1,12 +1,13 @@
 //! What pretokens became before. Most of a text's pretokens are few words again and again.
 //!
-//! Short ones, with up to four tokens, stand in a table of self-contained entries, two in a cache
-//! line. Long ones stand in an arena. Both are bounded: the first overwrites, the second starts anew.
+//! Short ones, with a few tokens, stand in a [table](super::entries) that all threads share. Long ones
+//! stand in an arena of each thread. Both are bounded: the first overwrites, the second starts anew.
 
+use super::entries::Entries;
 use super::{Piece, Scratch};
 use crate::limits::{CACHE_ARENA_SIZE_MAX, CACHE_ENTRIES_MAX};
-use crate::raw::{self, Table};
-use std::sync::{Mutex, PoisonError};
+use crate::raw::Table;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Longest pretoken of the table of short ones, in bytes.
 pub(crate) const SHORT_SIZE_MAX: usize = 15;
@@ -19,40 +20,22 @@ const FIRST_ENTRIES: usize = 1 << 12;
 /// Places where a long piece may stand, a cache line.
 const PROBES: usize = 4;
 
-/// Words of an entry: so many ids of 32 bits or twice as many of 16.
-const WORDS: usize = 4;
-
 /// Where a stored key has the number of tokens less one, in three bits that are 0 in others.
 const COUNT_SHIFT: u32 = 124;
 
 const COUNT_MASK: u128 = 7 << COUNT_SHIFT;
 
-/// Pretokens and their tokens, for one encoder.
+/// Pretokens and their tokens, for one thread at work.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    entries: Table<Entry>,
-    used: usize,
-    /// Whether ids have 16 bits.
-    is_narrow: bool,
+    entries: Arc<Entries>,
+    shared: Arc<Shared>,
     long: Table<Long>,
     long_used: usize,
     arena: Vec<u8>,
     ids: Vec<u32>,
     pub(crate) scratch: Scratch,
 }
-
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(32))]
-struct Entry {
-    /// With the number of tokens in it.
-    key: Key,
-    ids: [u32; WORDS],
-}
-
-const NO_ENTRY: Entry = Entry {
-    key: Key::NONE,
-    ids: [0; WORDS],
-};
 
 #[derive(Clone, Copy, Debug)]
 struct Long {
@@ -71,33 +54,74 @@ const NO_LONG: Long = Long {
     count: 0,
 };
 
+/// The entries that all threads share: replaced by more of them when they are full.
+#[derive(Debug)]
+struct Shared(Mutex<Arc<Entries>>);
+
+impl Shared {
+    fn entries(&self) -> Arc<Entries> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&entries)
+    }
+
+    /// More entries than `full`, with what is in them. What other threads add to `full` meanwhile is
+    /// lost to the cache.
+    #[cold]
+    fn grow(&self, full: &Entries) -> Arc<Entries> {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() <= full.len() {
+            *entries = Arc::new(full.grown((full.len() * 4).min(CACHE_ENTRIES_MAX)));
+        }
+        Arc::clone(&entries)
+    }
+}
+
 /// The caches of an encoder that are not in use, one for each thread that was at work.
-#[derive(Debug, Default)]
-pub(crate) struct Caches(Mutex<Vec<Cache>>);
+#[derive(Debug)]
+pub(crate) struct Caches {
+    shared: Arc<Shared>,
+    idle: Mutex<Vec<Cache>>,
+}
 
 impl Caches {
-    /// One that was used before, or a new one for ids below `vocab_size`.
-    pub(crate) fn take(&self, vocab_size: usize) -> Cache {
-        let mut caches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        caches.pop().unwrap_or_else(|| Cache::new(vocab_size))
+    /// Caches for ids below `vocab_size`.
+    pub(crate) fn new(vocab_size: usize) -> Self {
+        let entries = Entries::new(FIRST_ENTRIES, vocab_size <= 1 << 16);
+        Self {
+            shared: Arc::new(Shared(Mutex::new(Arc::new(entries)))),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// One that was used before, or a new one.
+    pub(crate) fn take(&self) -> Cache {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let mut cache = idle.unwrap_or_else(|| Cache::new(&self.shared));
+        cache.entries = self.shared.entries();
+        cache
     }
 
     /// Keeps a cache for the next call.
     pub(crate) fn give_back(&self, cache: Cache) {
-        let mut caches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut caches = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         caches.push(cache);
     }
 }
 
-/// The bits of so many bytes: a load is faster than a shift of 128 bits.
-const MASKS: [u128; SHORT_SIZE_MAX + 1] = {
-    let mut masks = [0; SHORT_SIZE_MAX + 1];
+/// The bits of so many bytes, and their number in the last byte: a load is faster than shifts of 128
+/// bits.
+const SIZES: [(u128, u128); SHORT_SIZE_MAX + 1] = {
+    let mut sizes = [(0, 0); SHORT_SIZE_MAX + 1];
     let mut size = 0;
     while size <= SHORT_SIZE_MAX {
-        masks[size] = (1 << (8 * size)) - 1;
+        sizes[size] = ((1 << (8 * size)) - 1, (size as u128) << 120);
         size += 1;
     }
-    masks
+    sizes
 };
 
 /// The bytes of a short piece and, in the last byte, its size and kind; never 0.
@@ -119,7 +143,8 @@ impl Key {
             u128::from_le_bytes(bytes)
         };
         let kind = u128::from(kind == Piece::Part) << 127;
-        Self(bytes & MASKS[size] | (size as u128) << 120 | kind)
+        let (mask, size) = SIZES[size];
+        Self(bytes & mask | size | kind)
     }
 
     /// The size of the piece, in bytes.
@@ -136,14 +161,39 @@ impl Key {
         }
     }
 
+    /// The key as an entry has it, with the number of tokens; 1 to 8.
+    pub(super) fn with_count(self, count: usize) -> Self {
+        Self(self.0 | (count as u128 - 1) << COUNT_SHIFT)
+    }
+
+    /// The number of tokens of a stored key.
+    #[inline]
+    pub(super) fn count(self) -> usize {
+        (self.0 >> COUNT_SHIFT) as usize % 8 + 1
+    }
+
+    /// A stored key without the number of tokens.
+    pub(super) fn without_count(self) -> Self {
+        Self(self.0 & !COUNT_MASK)
+    }
+
     /// Whether this is the key of an entry with `stored` in it.
     #[inline]
-    fn is(self, stored: Self) -> bool {
+    pub(super) fn is(self, stored: Self) -> bool {
         (self.0 ^ stored.0) & !COUNT_MASK == 0
     }
 
+    pub(super) fn of_words([low, high]: [u64; 2]) -> Self {
+        Self(low as u128 | (high as u128) << 64)
+    }
+
+    pub(super) fn words(self) -> [u64; 2] {
+        [self.0 as u64, (self.0 >> 64) as u64]
+    }
+
+    /// Says where its entry is looked for.
     #[inline]
-    fn hash(self) -> u64 {
+    pub(crate) fn hash(self) -> u64 {
         let (low, high) = (
             self.0 as u64 ^ 0x9E37_79B9_7F4A_7C15,
             (self.0 >> 64) as u64 ^ 0xE703_7ED1_A0B4_28DB,
@@ -154,11 +204,10 @@ impl Key {
 }
 
 impl Cache {
-    pub(crate) fn new(vocab_size: usize) -> Self {
+    fn new(shared: &Arc<Shared>) -> Self {
         Self {
-            is_narrow: vocab_size <= 1 << 16,
-            entries: Table::new(FIRST_ENTRIES, NO_ENTRY),
-            used: 0,
+            entries: shared.entries(),
+            shared: Arc::clone(shared),
             long: Table::new(FIRST_ENTRIES, NO_LONG),
             long_used: 0,
             arena: Vec::new(),
@@ -167,98 +216,35 @@ impl Cache {
         }
     }
 
-    /// Brings the entries for `key` near, to be read soon.
+    /// Brings the entries for `key` near, to be read soon, and gives its hash.
     #[inline]
-    pub(crate) fn prefetch(&self, key: Key) {
-        raw::prefetch(&self.entries, self.line(key.hash()));
+    pub(crate) fn prefetch(&self, key: Key) -> u64 {
+        let hash = key.hash();
+        self.entries.prefetch(hash);
+        hash
     }
 
-    /// The first entry of the cache line for a hash.
-    #[inline]
-    fn line(&self, hash: u64) -> usize {
-        hash as usize & (self.entries.len() - 2)
-    }
-
-    /// Appends the tokens of the pretoken with this key; tells whether it is there.
-    #[inline]
-    pub(crate) fn short(&self, key: Key, out: &mut Vec<u32>) -> bool {
-        self.in_line(self.line(key.hash()), key, out)
+    /// Appends the tokens of the pretoken with this key and its hash; tells whether it is there.
+    #[expect(
+        clippy::inline_always,
+        reason = "for each pretoken; a call costs as much"
+    )]
+    #[inline(always)]
+    pub(crate) fn short(&self, key: Key, hash: u64, out: &mut Vec<u32>) -> bool {
+        self.entries.get(key, hash, out)
     }
 
     /// [`short`](Self::short) in the other line, where entries go that find no place in theirs.
-    pub(crate) fn short_aside(&self, key: Key, out: &mut Vec<u32>) -> bool {
-        self.in_line(self.line(key.hash()) ^ 2, key, out)
-    }
-
-    #[inline]
-    fn in_line(&self, at: usize, key: Key, out: &mut Vec<u32>) -> bool {
-        let [first, second] = &self.entries[at..at + 2] else {
-            return false;
-        };
-        let entry = if key.is(first.key) { first } else { second };
-        if !key.is(entry.key) {
-            return false;
-        }
-        let count = (entry.key.0 >> COUNT_SHIFT) as usize & 7;
-        // All are copied and some taken back: their number is hard to foresee for a branch.
-        let len = out.len();
-        if self.is_narrow {
-            let wide: [u32; 2 * WORDS] =
-                std::array::from_fn(|at| entry.ids[at / 2] >> (16 * (at % 2)) & 0xFFFF);
-            out.extend_from_slice(&wide);
-        } else {
-            out.extend_from_slice(&entry.ids);
-        }
-        out.truncate(len + count + 1);
-        true
+    pub(crate) fn short_aside(&self, key: Key, hash: u64, out: &mut Vec<u32>) -> bool {
+        self.entries.get_aside(key, hash, out)
     }
 
     /// Keeps the tokens of a piece, if they are few; tells whether they are.
     pub(crate) fn put_short(&mut self, key: Key, ids: &[u32]) -> bool {
-        let most = if self.is_narrow { 2 * WORDS } else { WORDS };
-        if ids.is_empty() || ids.len() > most {
-            return false;
+        if self.entries.is_full() && self.entries.len() < CACHE_ENTRIES_MAX {
+            self.entries = self.shared.grow(&self.entries);
         }
-        if self.used * 2 > self.entries.len() && self.entries.len() < CACHE_ENTRIES_MAX {
-            self.grow();
-        }
-        let mut entry = Entry {
-            key: Key(key.0 | (ids.len() as u128 - 1) << COUNT_SHIFT),
-            ids: [0; WORDS],
-        };
-        if self.is_narrow {
-            for (at, &id) in ids.iter().enumerate() {
-                entry.ids[at / 2] |= id << (16 * (at % 2));
-            }
-        } else {
-            entry.ids[..ids.len()].copy_from_slice(ids);
-        }
-        self.place(entry);
-        true
-    }
-
-    fn place(&mut self, entry: Entry) {
-        let hash = Key(entry.key.0 & !COUNT_MASK).hash();
-        let at = self.line(hash);
-        let aside = at ^ 2;
-        let mut places = [at, at + 1, aside, aside + 1].into_iter();
-        let free = places.find(|&at| self.entries[at].key == Key::NONE);
-        self.used += usize::from(free.is_some());
-        // Without a free place, one bit of the hash says which entry goes.
-        let at = free.unwrap_or(at + (hash >> 60 & 1) as usize);
-        self.entries[at] = entry;
-    }
-
-    fn grow(&mut self) {
-        let len = (self.entries.len() * 4).min(CACHE_ENTRIES_MAX);
-        let bigger = Table::new(len, NO_ENTRY);
-        let old = std::mem::replace(&mut self.entries, bigger);
-        self.used = 0;
-        for &entry in old.iter() {
-            if entry.key != Key::NONE {
-                self.place(entry);
-            }
-        }
+        self.entries.put(key, ids)
     }
 
     /// [`short`](Self::short) for a pretoken of any size.

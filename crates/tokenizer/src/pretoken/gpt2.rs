@@ -1,5 +1,6 @@
 //! `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 
+use super::blocks::{Block, firsts};
 use super::scan::Scan;
 use crate::class::{LETTER, NUMBER, SYMBOL, WHITE};
 
@@ -40,4 +41,35 @@ pub(super) fn end_without_digits(scan: Scan<'_>, at: usize) -> usize {
     } else {
         end(scan, at)
     }
+}
+
+/// Where pretokens start in the block at `at`, as far as the next byte is in it.
+#[inline]
+pub(super) fn starts(scan: Scan<'_>, at: usize, block: &Block) -> u64 {
+    let &Block { numbers, white, .. } = block;
+    let after_space = block.spaces << 1;
+    let symbols = firsts(!(block.letters | numbers | white)) & !after_space;
+    let words = (firsts(block.letters) | firsts(numbers)) & !after_space;
+    // The last character of white space stands alone, or before what follows.
+    let whites = firsts(white) | white & !(white >> 1);
+    with_contractions(scan, at, block, words | symbols | whites, symbols)
+}
+
+/// [`starts`] where each digit is cut off beforehand.
+#[inline]
+pub(super) fn starts_without_digits(scan: Scan<'_>, at: usize, block: &Block) -> u64 {
+    let &Block { numbers, white, .. } = block;
+    let after_space = block.spaces << 1;
+    let symbols = firsts(!(block.letters | numbers | white)) & !after_space;
+    let words = firsts(block.letters) & !after_space | numbers & !block.tails;
+    let whites = firsts(white) | white & !((white | numbers) >> 1);
+    with_contractions(scan, at, block, words | symbols | whites, symbols)
+}
+
+#[inline]
+fn with_contractions(scan: Scan<'_>, at: usize, block: &Block, starts: u64, marks: u64) -> u64 {
+    block.with_contractions(starts, marks, |mark| {
+        let end = scan.contraction(at + mark, false);
+        end.map(|end| end - at)
+    })
 }

@@ -17,18 +17,6 @@ impl<'a> Scan<'a> {
         Self { text, classes }
     }
 
-    /// Gives each piece `start..end` where `end` is what `next` makes of `start`.
-    #[inline]
-    pub(crate) fn cut(self, next: impl Fn(usize) -> usize, emit: &mut impl FnMut(usize, usize)) {
-        let mut at = 0;
-        while at < self.text.len() {
-            let end = next(at);
-            debug_assert!(end > at, "a pretoken is not empty");
-            emit(at, end);
-            at = end;
-        }
-    }
-
     /// The class of the character at `at` and its size in bytes; both are 0 at the end.
     #[inline]
     pub(crate) fn class(self, at: usize) -> (u8, usize) {

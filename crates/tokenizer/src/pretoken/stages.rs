@@ -142,7 +142,7 @@ impl Of {
         let size = text.len();
         match self {
             Self::Pattern(pattern) => {
-                pattern.cut(text, classes, |start, end| pieces.add(start, end, true));
+                pattern.each(text, classes, |start, end| pieces.add(start, end, true));
             }
             Self::Digit => chars(scan, size, pieces, |at| scan.class(at).0 == NUMBER),
             Self::Punctuation => chars(scan, size, pieces, |at| {
