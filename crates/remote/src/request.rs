@@ -246,9 +246,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text.chars().map(plain).collect();
-    let words = text.split(' ').map(|word| match word.contains("://") {
-        true => without_secrets(word),
-        false => word.to_owned(),
+    let words = text.split(' ').map(|word| {
+        if word.contains("://") {
+            without_secrets(word)
+        } else {
+            word.to_owned()
+        }
     });
     let text = words.collect::<Vec<_>>().join(" ");
     text.chars().take(ERROR_LEN_MAX).collect()

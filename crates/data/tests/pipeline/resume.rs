@@ -80,10 +80,10 @@ fn another_plan_or_other_files_are_not_resumed() {
 
 #[test]
 fn files_that_steps_name_and_have_changed_are_not_resumed() {
-    let letters: String = ('a'..='z')
+    let letters: Vec<_> = ('a'..='z')
         .map(|letter| format!("{letter}\n##{letter}\n"))
         .collect();
-    let vocab = format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{letters}");
+    let vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n".to_owned() + &letters.concat();
     let folder = folder(&[
         ("in/a.jsonl", b"{\"text\":\"a fine text\"}\n"),
         ("words", b"foul\n"),

@@ -391,8 +391,9 @@ mod tests {
         let is_done = NewFolder::commit(Box::new(folder)).is_ok();
         let found = live.wait_to_the_end(async {
             let mut found = BTreeMap::new();
-            let listed = store.store.list_with_delimiter(Some(&Path::from("out")));
-            for meta in listed.await.unwrap().objects {
+            let out = Path::from("out");
+            let listed = store.store.list_with_delimiter(Some(&out)).await;
+            for meta in listed.unwrap().objects {
                 let got = store.store.get(&meta.location).await.unwrap();
                 let text = String::from_utf8(got.bytes().await.unwrap().to_vec()).unwrap();
                 found.insert(meta.location.filename().unwrap().to_owned(), text);
