@@ -589,9 +589,7 @@ impl Pipeline {
         let threads = options.threads()?;
         let mut limit = options.batch_limit()?;
         limit.rows = limit.rows.min(self.batch_rows_max());
-        let target = output
-            .map(|output| output.target(&self.keys))
-            .transpose()?;
+        let target = output.map(|output| output.target(&self.keys)).transpose()?;
         self.keys.check()?;
         let all = self.stages(options)?;
         let trial = self.trial(&all)?;

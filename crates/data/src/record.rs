@@ -90,8 +90,7 @@ impl<'a> RawRecord<'a> {
 
     /// Appends the text.
     pub(crate) fn text(&self, out: &mut String) -> Result<(), String> {
-        unescape(self.text.get(), out)
-            .ok_or_else(|| no_text(self.text, self.keys))
+        unescape(self.text.get(), out).ok_or_else(|| no_text(self.text, self.keys))
     }
 
     pub(crate) fn fields(&self) -> String {
@@ -167,8 +166,7 @@ pub(crate) fn parts(json: &str, keys: &Keys) -> Result<Parts, String> {
         .deserialize_map(Entries::new(keys))
         .and_then(|entries| deserializer.end().map(|()| entries))
         .map_err(|error| format!("bad JSON: {error}"))?;
-    let text =
-        |text: &RawValue| serde_json::from_str(text.get()).map_err(|_| no_text(text, keys));
+    let text = |text: &RawValue| serde_json::from_str(text.get()).map_err(|_| no_text(text, keys));
     Ok(Parts {
         id: entries.id.map(|id| id_text(id, keys)).transpose()?,
         text: entries.text.map(text).transpose()?,

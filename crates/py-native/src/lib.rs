@@ -20,7 +20,7 @@ mod _native {
     };
 
     #[pymodule_export]
-    use super::loader::{Batch, ImageBatch, ImageLoader, Loader};
+    use super::loader::{AnyLoader, Batch, ImageBatch, ImageLoader, Loader};
 
     #[pymodule_export]
     use super::raw::Tensor;

@@ -111,7 +111,16 @@ mod tests {
             .unwrap();
         }
         let storage: Arc<dyn Storage> = Arc::new(LocalStorage);
-        let places = choose(list(folder.path(), &storage, None, &crate::files::Keys::default()).unwrap().inputs);
+        let places = choose(
+            list(
+                folder.path(),
+                &storage,
+                None,
+                &crate::files::Keys::default(),
+            )
+            .unwrap()
+            .inputs,
+        );
         let first = |place: &Place| place.0[0].id.clone();
         let files: usize = places.iter().map(|place| place.0.len()).sum();
         assert_eq!(files, 400);

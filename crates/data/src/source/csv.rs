@@ -2,11 +2,11 @@
 
 use super::listing::Input;
 use super::{BatchLimit, Chunk, Records};
+use crate::Reject;
 use crate::batch::Rows;
 use crate::cells::write_json;
 use crate::files::Keys;
 use crate::limits::{COLUMNS_MAX, LINE_SIZE_MAX};
-use crate::Reject;
 use csv::ByteRecord;
 use std::io::{self, Read};
 use std::sync::Arc;

@@ -41,7 +41,12 @@ fn every_kind_of_record_has_its_text_where_the_caller_says() {
         json!(["e.tar:s2", "plain", {}]),
     ];
     assert_eq!(summary(&found), expected);
-    let reasons: Vec<_> = report.rejected.samples.iter().map(|reject| &reject.reason).collect();
+    let reasons: Vec<_> = report
+        .rejected
+        .samples
+        .iter()
+        .map(|reject| &reject.reason)
+        .collect();
     let expected = [
         "the record has no `content`",
         "`content` is no string but null",
@@ -65,7 +70,10 @@ fn a_table_has_its_text_where_the_caller_says() {
         assert_eq!(summary(&found), [expected], "{name}");
         let (_, report) = rows(named(&path), &options(1, 9));
         let reason = &report.rejected.samples[0].reason;
-        assert!(reason.contains("there is no column `content` among"), "{reason}");
+        assert!(
+            reason.contains("there is no column `content` among"),
+            "{reason}"
+        );
     }
 }
 
@@ -78,20 +86,29 @@ fn records_are_written_by_the_keys_that_they_were_read_with() {
     written.run(&options(1, 9)).unwrap();
     assert_eq!(std::fs::read_to_string(&output).unwrap(), record);
     let (found, _) = rows(named(&output), &options(1, 9));
-    assert_eq!(summary(&found), [json!(["s", "c", {"text": "t", "id": "i"}])]);
+    assert_eq!(
+        summary(&found),
+        [json!(["s", "c", {"text": "t", "id": "i"}])]
+    );
 }
 
 #[test]
 fn keys_are_part_of_the_plan_and_of_what_a_run_would_do() {
     let pipeline = named("docs");
     let plan = pipeline.to_toml().unwrap();
-    assert_eq!(plan, "[source]\npath = \"docs\"\ntext = \"content\"\nid = \"sha\"\n");
+    assert_eq!(
+        plan,
+        "[source]\npath = \"docs\"\ntext = \"content\"\nid = \"sha\"\n"
+    );
     assert_eq!(Pipeline::from_toml(&plan).unwrap().to_toml().unwrap(), plan);
     let lines = pipeline.explain(&options(1, 1)).unwrap();
     assert_eq!(lines[0], "read docs, text from `content`, id from `sha`");
     let error = error(&Pipeline::read(Files::new("docs").text("x").id("x")));
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert_eq!(error.to_string(), "the key `x` cannot be the text and the id of a record");
+    assert_eq!(
+        error.to_string(),
+        "the key `x` cannot be the text and the id of a record"
+    );
 }
 
 #[test]

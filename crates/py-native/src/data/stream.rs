@@ -27,6 +27,8 @@ struct Background {
     worker: Option<JoinHandle<Option<nexus_data::Report>>>,
     report: Option<nexus_data::Report>,
     cancel: Cancel,
+    /// Who has started it: the child of a fork has none of its threads.
+    process: u32,
 }
 
 impl Background {
@@ -49,11 +51,17 @@ impl Background {
             worker: Some(worker),
             report: None,
             cancel,
+            process: std::process::id(),
         }
     }
 
     /// Waits for the next batch; `None` at the end.
     fn next(&mut self, py: Python<'_>) -> PyResult<Option<RecordBatch>> {
+        if self.process != std::process::id() {
+            let message = "the rows are those of a run in another process: iterate over the pipeline \
+                           in this one";
+            return Err(PyRuntimeError::new_err(message));
+        }
         loop {
             let batches = &mut self.batches;
             let received = py.detach(|| match batches.get_mut() {
