@@ -551,7 +551,7 @@ impl Pipeline {
         self.keys.check()?;
         let mut lines = vec![format!("read {:?}", self.source)];
         for (what, key) in self.keys.unusual() {
-            lines[0] += &format!(", {what} from `{key}`");
+            lines[0].extend([", ", what, " from `", key, "`"]);
         }
         let stages = self.stages(options)?;
         self.trial(&stages)?;

@@ -42,7 +42,7 @@ pub(crate) use record_batch::RecordBatch;
 pub(crate) use report::{Report, StepReport};
 pub(crate) use settings::Size;
 use settings::step;
-pub(crate) use stream::Rows;
+pub(crate) use stream::{Rows, end_at_exit};
 pub(crate) use tokenizer::{Encoding, Tokenizer};
 
 use crate::interrupt::interruptible;

@@ -39,6 +39,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::data::end_at_exit(module.py())?;
         super::safetensors::init_error(module.py())
     }
 }

@@ -143,8 +143,9 @@ impl Loader {
             ahead: prefetch,
             cache_size: cache.map_or(defaults.cache_size, |size| size.0),
         };
+        let Paths(paths) = source;
         let inner = opened(py, &open.cancel, || {
-            let corpus = Corpus::open(&source.0, &open)?;
+            let corpus = Corpus::open(&paths, &open)?;
             let rows = match kind {
                 Kind::Windows(stride) => Rows::windows(corpus, row_len, stride),
                 Kind::Documents => Rows::documents(corpus, row_len),

@@ -130,8 +130,9 @@ impl ImageLoader {
             access: options::access(access)?,
             ..ImageOptions::default()
         };
+        let Paths(paths) = source;
         let inner = opened(py, &open.cancel, || {
-            let set = ImageSet::open(&source.0, &open)?;
+            let set = ImageSet::open(&paths, &open)?;
             Inner::images(set, transform, pixels, broken, &loader)
         })?;
         let base = AnyLoader::new(inner.clone());

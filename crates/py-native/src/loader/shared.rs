@@ -49,7 +49,8 @@ impl<M: Maker> Shared<M> {
             let (interrupt, looked) = (Cell::new(None), Cell::new(Instant::now()));
             let stop = || {
                 if looked.get().elapsed() >= SIGNALS {
-                    interrupt.set(Python::attach(|py| py.check_signals()).err());
+                    let look = |py: Python<'_>| py.check_signals().err();
+                    interrupt.set(Python::attach(look));
                     looked.set(Instant::now());
                 }
                 let raised = interrupt.take();
