@@ -280,5 +280,5 @@ def test_a_signal_ends_the_opening_of_shards(tmp_path: Path) -> None:
 def test_a_signal_ends_the_encoding_of_a_batch(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("[UNK]\none\ntwo\n")
     tokenizer = Tokenizer.from_file(tmp_path / "vocab.txt")
-    texts = ["one two three " * 400] * 2000
+    texts = ["one two three " * 400] * 12_000
     interrupted(lambda: tokenizer.encode_batch(texts))
