@@ -326,6 +326,15 @@ def test_a_malformed_structure_is_an_error(change: Callable[[Array], None], mess
         Pipeline.from_arrow(given).run()
 
 
+def test_a_column_of_views_with_too_few_buffers_is_an_error() -> None:
+    def drop_buffers(array: Array) -> None:
+        child(array).buffers = 2
+
+    batch = pa.record_batch({"text": pa.array(["one", "two"], pa.string_view())})
+    with pytest.raises(ValueError, match="too few buffers"):
+        Pipeline.from_arrow(Given(batch, drop_buffers)).run()
+
+
 def test_a_released_stream_and_a_wrong_capsule_are_errors() -> None:
     capsule = table().__arrow_c_stream__()
 

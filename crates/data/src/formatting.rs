@@ -1,5 +1,6 @@
 //! Which changes of a text a pipeline may have.
 
+use crate::settings::Settings;
 use nexus_text::{
     Formatter, FtfyFormatter, LineDedup, Parts, PiiFormatter, UnicodeFormatter, Unit,
 };
@@ -37,6 +38,14 @@ pub struct RepeatedParts {
 }
 
 impl Formatting {
+    /// The names that plans have for them.
+    pub const NAMES: [&str; 4] = [
+        PiiFormatter::OP,
+        FtfyFormatter::OP,
+        UnicodeFormatter::OP,
+        RepeatedParts::OP,
+    ];
+
     /// What changes texts.
     pub(crate) fn formatter(&self) -> Box<dyn Formatter> {
         match self.clone() {

@@ -1,5 +1,6 @@
 //! Which quality filters a pipeline may have.
 
+use crate::settings::Settings;
 use crate::{Error, EvaluationSets};
 use nexus_text::{
     Basic, C4BadWords, C4Paragraphs, C4Quality, Filter, FineWebQuality, GopherQuality,
@@ -43,6 +44,22 @@ pub enum Quality {
     Url(UrlRules),
     /// `n_grams_decont`: no run of words of an evaluation set (Brown et al. 2020).
     NGramsDecont(EvaluationSets),
+}
+
+impl Quality {
+    /// The names that plans have for them.
+    pub const NAMES: [&str; 10] = [
+        GopherQuality::OP,
+        GopherRepetition::OP,
+        C4Quality::OP,
+        C4Paragraphs::OP,
+        BadWords::OP,
+        FineWebQuality::OP,
+        Basic::OP,
+        LanguageRules::OP,
+        UrlRules::OP,
+        EvaluationSets::OP,
+    ];
 }
 
 /// Which languages stay.

@@ -7,7 +7,7 @@ use crate::limits::{DOCUMENTS_MAX, SHARDS_MAX};
 use crate::shard::{self, Shard, Span};
 use crate::store::{Access, Store};
 use crate::unpack::{Cache, Reached};
-use crate::{Error, Stored};
+use crate::{Cancel, Error, Stored};
 
 /// The formats that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct OpenOptions {
     pub field: Option<String>,
     /// How files are reached.
     pub access: Access,
+    /// Ends the opening, and what looks at all documents.
+    pub cancel: Cancel,
 }
 
 /// Open shards. Documents are numbered through all of them.
@@ -52,6 +54,7 @@ pub struct Corpus {
     shards: Vec<Shard>,
     /// The first document of each shard, and the end of the last.
     starts: Vec<u64>,
+    cancel: Cancel,
 }
 
 impl Corpus {
@@ -62,17 +65,18 @@ impl Corpus {
     ///
     /// # Errors
     /// `NotFound`, `Io`, `Corrupt` and `Unsupported` for files, `InvalidInput` where the type of
-    /// tokens must be named, `LimitReached`.
+    /// tokens must be named, `LimitReached`, `Cancelled`.
     pub fn open<P: AsRef<Path>>(paths: &[P], options: &OpenOptions) -> Result<Arc<Self>, Error> {
         let mut shards = Vec::new();
         for path in paths {
             let path = path.as_ref();
             for (path, format) in files(path, options.format, options.stored.is_some())? {
+                options.cancel.check()?;
                 shards.append(&mut open_file(&path, format, options)?);
                 check_shards(shards.len())?;
             }
         }
-        Self::of(shards)
+        Self::of(shards, options)
     }
 
     /// Opens files that are in memory: an index first where the format has one. Names are those
@@ -110,16 +114,16 @@ impl Corpus {
                 .chain(stores)
                 .map(|store| match format {
                     Format::Safetensors => shard::open_safetensors_bytes(store, field),
-                    Format::Tar => shard::open_tar(store, field, options.stored),
+                    Format::Tar => shard::open_tar(store, options),
                     Format::Npy => shard::open_npy(store),
                     _ => shard::open_plain(store, options.stored),
                 })
                 .collect::<Result<_, _>>()?,
         };
-        Self::of(shards)
+        Self::of(shards, options)
     }
 
-    fn of(shards: Vec<Shard>) -> Result<Arc<Self>, Error> {
+    fn of(shards: Vec<Shard>, options: &OpenOptions) -> Result<Arc<Self>, Error> {
         if shards.is_empty() {
             let message = "cannot load from no shard at all";
             return Err(Error::invalid(message).with_hint("name files, or folders with shards"));
@@ -135,7 +139,12 @@ impl Corpus {
             let what = format!("cannot load {documents} documents");
             return Err(Error::limit(what, "DOCUMENTS_MAX", DOCUMENTS_MAX));
         }
-        Ok(Arc::new(Self { shards, starts }))
+        let cancel = options.cancel.clone();
+        Ok(Arc::new(Self {
+            shards,
+            starts,
+            cancel,
+        }))
     }
 
     /// How many documents there are.
@@ -165,11 +174,11 @@ impl Corpus {
     ///
     /// # Errors
     /// `Corrupt` where a document does not lie in its file, `LimitReached` where one is longer than
-    /// 32 bits say.
+    /// 32 bits say, `Cancelled`.
     pub fn document_lens(&self) -> Result<Vec<u32>, Error> {
         let mut lens = Vec::new();
         for shard in &self.shards {
-            lens.append(&mut shard.document_lens()?);
+            lens.append(&mut shard.document_lens(&self.cancel)?);
         }
         Ok(lens)
     }
@@ -212,6 +221,11 @@ impl Corpus {
         assert!(document < self.documents(), "there is such a document");
         let at = self.starts.partition_point(|&start| start <= document) - 1;
         (at, document - self.starts[at])
+    }
+
+    /// What ends a look at all documents.
+    pub(crate) fn cancel(&self) -> &Cancel {
+        &self.cancel
     }
 
     pub(crate) fn all(&self) -> &[Shard] {
@@ -271,7 +285,9 @@ pub(crate) fn files(
     let found = files_in(path, format, plain)?;
     if found.is_empty() {
         let message = format!("cannot find shards in the folder `{}`", path.display());
-        return Err(Error::not_found(message));
+        return Err(Error::not_found(message).with_hint(
+            "shards are known by their names; the format \"plain\" takes all files of a folder",
+        ));
     }
     Ok(found)
 }
@@ -344,7 +360,10 @@ fn shard_index(path: &Path) -> Result<serde_json::Value, Error> {
 fn open_file(path: &Path, format: Format, options: &OpenOptions) -> Result<Vec<Shard>, Error> {
     let field = options.field.as_deref();
     let open = |path: &Path| Store::open(path, options.access);
-    let sibling = |name: &str| open(&path.with_file_name(name));
+    let sibling = |name: &str| {
+        options.cancel.check()?;
+        open(&path.with_file_name(name))
+    };
     let shard = match format {
         Format::Mds => return shard::open_mds(&open(path)?, field, options.stored, &sibling),
         Format::Litdata => return shard::open_litdata(&open(path)?, field, &sibling),
@@ -354,7 +373,7 @@ fn open_file(path: &Path, format: Format, options: &OpenOptions) -> Result<Vec<S
             shard::open_megatron(index, open(&path.with_extension("bin"))?)
         }
         Format::Safetensors => shard::open_safetensors(path, field, options.access),
-        Format::Tar => shard::open_tar(open(path)?, field, options.stored),
+        Format::Tar => shard::open_tar(open(path)?, options),
         Format::Npy => shard::open_npy(open(path)?),
         Format::Plain => shard::open_plain(open(path)?, options.stored),
         Format::Folder => {

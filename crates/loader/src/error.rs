@@ -20,6 +20,8 @@ pub enum ErrorKind {
     LimitReached,
     /// The operating system refused or failed.
     Io,
+    /// A [`Cancel`](crate::Cancel) was set.
+    Cancelled,
 }
 
 /// Why shards cannot be read, packed or served.

@@ -85,8 +85,13 @@ impl<M: Maker> Recipe<M> {
         Order::of_units(self.shuffle, &self.starts, self.seed, epoch)
     }
 
-    /// Does a job. `scratch` is kept from job to job.
-    pub(crate) fn work(&self, job: &Job, scratch: &mut M::Scratch) -> Outcome<M::Batch> {
+    /// Does a job, unless `stop` says that nobody waits for it. `scratch` is kept from job to job.
+    pub(crate) fn work(
+        &self,
+        job: &Job,
+        scratch: &mut M::Scratch,
+        stop: &dyn Fn() -> bool,
+    ) -> Outcome<M::Batch> {
         let Job::Batch(share, epoch, order) = job else {
             return Ok(None);
         };
@@ -97,6 +102,7 @@ impl<M: Maker> Recipe<M> {
             seed: self.seed,
             epoch: *epoch,
             cache: &self.cache,
+            stop,
         };
         let batch = self.maker.make(ordered, scratch)?;
         if self.ahead {
@@ -104,6 +110,9 @@ impl<M: Maker> Recipe<M> {
             // the last step of this worker.
             let steps = self.split.step_rows().saturating_mul(self.split.workers);
             for unit in order.upcoming(share.cursor.saturating_sub(steps)..share.cursor) {
+                if stop() {
+                    break;
+                }
                 self.maker.unpack(unit as usize, &self.cache);
             }
         }

@@ -17,7 +17,7 @@ use crate::loader::Loader;
 use crate::maker::{Maker, Ordered, sealed::Sealed};
 use crate::units::Starts;
 use crate::unpack::Cache;
-use crate::{Error, ErrorKind, LoaderOptions};
+use crate::{Error, ErrorKind, LoaderOptions, foreign};
 
 pub use batch::ImageBatch;
 pub(crate) use samples::{Fields, Number, Pictures, Table};
@@ -145,6 +145,7 @@ impl Maker for Images {
         batch.epoch = order.epoch;
         let mut labels = Vec::with_capacity(order.rows.len());
         for &row in &order.rows {
+            order.check()?;
             let place = batch.rows.len();
             match self.decode(row, &order, &mut batch, place, scratch) {
                 Ok(label) => {
@@ -200,7 +201,7 @@ impl Images {
             sample: row,
         };
         let (bytes, image) = (&scratch.bytes, &mut scratch.image);
-        let decoded = match self.pixels {
+        let decode = || match self.pixels {
             Pixels::Floats => self
                 .transform
                 .decode(bytes, key, image, batch.floats(place)),
@@ -209,10 +210,12 @@ impl Images {
                 self.transform.decode_bytes(bytes, key, image, target)
             }
         };
-        match decoded {
-            Ok(_) => Ok(label),
-            Err(error) => Err(named(failed(&error)).of_one()),
-        }
+        let Err(error) = foreign::call(decode, failed) else {
+            return Ok(label);
+        };
+        // What a decoder leaves that gave up is not used again.
+        scratch.image = nexus_image::Scratch::new(Limits::default());
+        Err(named(error).of_one())
     }
 }
 

@@ -15,9 +15,11 @@
 //! There is no Arrow here, no tokenizer and no Python.
 
 mod batch;
+mod cancel;
 mod corpus;
 mod error;
 mod feed;
+mod foreign;
 mod images;
 pub mod limits;
 mod loader;
@@ -36,6 +38,7 @@ mod units;
 mod unpack;
 
 pub use batch::Batch;
+pub use cancel::Cancel;
 pub use corpus::{Corpus, Format, OpenOptions};
 pub use error::{Error, ErrorKind};
 pub use images::{Broken, ImageBatch, ImageOptions, ImageSet, Images, Pixels};

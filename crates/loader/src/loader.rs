@@ -117,6 +117,8 @@ pub struct Loader<M: Maker = Tokens> {
     threads: usize,
     ahead: usize,
     place: Place,
+    /// Of the rows, which may lie in many shards, and of how they are shuffled.
+    fingerprint: u64,
     ring: Option<(Ring<M>, u32)>,
     /// How many rows were left out of the batches that were given.
     left_out: u64,
@@ -158,6 +160,8 @@ impl<M: Maker> Loader<M> {
             given => given,
         };
         let ahead = check_cache(shuffle, &sizes, options.cache_size)?;
+        // Signed integers of 64 bits hold it, which are all that some checkpoints have.
+        let fingerprint = (maker.fingerprint() ^ shuffle.fingerprint()) >> 1;
         let recipe = Recipe {
             split: options.split,
             shuffle,
@@ -175,6 +179,7 @@ impl<M: Maker> Loader<M> {
                 epoch: 0,
                 cursor: 0,
             },
+            fingerprint,
             ring: None,
             left_out: 0,
         })
@@ -217,7 +222,20 @@ impl<M: Maker> Loader<M> {
     /// # Errors
     /// As [`next_batch`](Self::next_batch).
     pub fn next_within(&mut self, patience: Duration) -> Result<Next<M::Batch>, Error> {
-        let outcome = match self.ring()?.take(patience) {
+        self.next_unless(patience, &|| false)
+    }
+
+    /// As [`next_within`](Self::next_within), but gives a batch up that this call makes itself when `stop`
+    /// says so, which is asked before each image, and before each row that may have to be unpacked.
+    ///
+    /// # Errors
+    /// As [`next_batch`](Self::next_batch), and `Cancelled` where `stop` said so.
+    pub fn next_unless(
+        &mut self,
+        patience: Duration,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Next<M::Batch>, Error> {
+        let outcome = match self.ring()?.take(patience, stop) {
             Taken::Waiting => return Ok(Next::Waiting),
             Taken::Ready(outcome) => outcome,
         };
@@ -291,7 +309,7 @@ impl<M: Maker> Loader<M> {
             epoch: self.place.epoch,
             cursor: self.place.cursor,
             rows: self.recipe.maker.count(),
-            fingerprint: self.recipe.maker.fingerprint() ^ self.recipe.shuffle.fingerprint(),
+            fingerprint: self.fingerprint,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What batches are made of.
 
 use crate::Error;
+use crate::cancel::cancelled;
 use crate::units::Starts;
 use crate::unpack::Cache;
 
@@ -53,6 +54,17 @@ pub struct Ordered<'a> {
     pub(crate) seed: u64,
     pub(crate) epoch: u64,
     pub(crate) cache: &'a Cache,
+    pub(crate) stop: &'a dyn Fn() -> bool,
+}
+
+impl Ordered<'_> {
+    /// An error where nobody waits for the batch any longer.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if (self.stop)() {
+            return Err(cancelled());
+        }
+        Ok(())
+    }
 }
 
 pub(crate) mod sealed {

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -35,6 +36,8 @@ struct Shared<M: Maker> {
     ready: Condvar,
     /// There is room for more, or nothing to do ever after.
     room: Condvar,
+    /// Set with [`State::stopped`], for threads that are at work.
+    stopping: AtomicBool,
 }
 
 struct State<B> {
@@ -66,6 +69,7 @@ impl<M: Maker> Ring<M> {
             state: Mutex::new(state),
             ready: Condvar::new(),
             room: Condvar::new(),
+            stopping: AtomicBool::new(false),
         });
         let mut ring = Self {
             shared,
@@ -87,15 +91,15 @@ impl<M: Maker> Ring<M> {
     }
 
     /// The next batch, if it is ready or can be made at once; waits up to `patience` for one that
-    /// another thread is making.
-    pub(crate) fn take(&mut self, patience: Duration) -> Taken<M::Batch> {
+    /// another thread is making. `stop` is asked while one is made here.
+    pub(crate) fn take(&mut self, patience: Duration, stop: &dyn Fn() -> bool) -> Taken<M::Batch> {
         let shared = &*self.shared;
         let mut state = shared.lock();
         if state.slots.is_empty() {
             let job = state.feed.next(&shared.recipe);
             state.first += 1;
             drop(state);
-            return Taken::Ready(shared.recipe.work(&job, &mut self.scratch));
+            return Taken::Ready(shared.recipe.work(&job, &mut self.scratch, stop));
         }
         if matches!(state.slots.front(), Some(None)) {
             let waited = shared.ready.wait_timeout(state, patience);
@@ -129,6 +133,7 @@ impl<M: Maker> Ring<M> {
 
 impl<M: Maker> Drop for Ring<M> {
     fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
         self.shared.lock().stopped = true;
         self.shared.room.notify_all();
         for thread in self.threads.drain(..) {
@@ -146,7 +151,8 @@ impl<M: Maker> Shared<M> {
     fn run(&self) {
         let mut scratch = M::Scratch::default();
         while let Some((number, job)) = self.claim() {
-            let work = AssertUnwindSafe(|| self.recipe.work(&job, &mut scratch));
+            let stop = || self.stopping.load(Ordering::Relaxed);
+            let work = AssertUnwindSafe(|| self.recipe.work(&job, &mut scratch, &stop));
             let outcome = catch_unwind(work).unwrap_or_else(|_| {
                 let message = "cannot make a batch: the thread has panicked";
                 Err(Error::new(ErrorKind::Io, message).with_hint("this is a bug: report it"))

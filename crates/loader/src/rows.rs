@@ -77,7 +77,7 @@ impl Rows {
         let (mut runs, mut starts) = (Vec::new(), vec![0_u64]);
         let mut rows = 0_u64;
         for (number, shard) in corpus.all().iter().enumerate() {
-            for span in shard.runs()? {
+            for span in shard.runs(corpus.cancel())? {
                 let count = span
                     .len
                     .checked_sub(len as u64)
@@ -132,7 +132,7 @@ impl Rows {
         let mut packing = best_fit(&[], len)?;
         let (mut starts, mut documents) = (vec![0], 0);
         for shard in corpus.all() {
-            let lens = shard.document_lens()?;
+            let lens = shard.document_lens(corpus.cancel())?;
             packing.append(best_fit(&lens, len)?, documents)?;
             starts.push(packing.rows() as u64);
             documents += lens.len() as u32;

@@ -17,7 +17,12 @@ pub struct Tokens {
     cu_seqlens: bool,
     pad: i64,
     pool: Arc<Pool>,
+    /// Whether a shard must be unpacked.
+    packed: bool,
 }
+
+/// After how many rows it is asked whether the batch is still wanted.
+const ROWS_UNASKED: usize = 1024;
 
 impl Tokens {
     pub(crate) fn new(rows: Rows, options: &LoaderOptions) -> Result<Self, Error> {
@@ -29,6 +34,7 @@ impl Tokens {
         };
         check(form, options.pad)?;
         Ok(Self {
+            packed: rows.corpus().is_packed(),
             rows,
             form,
             cu_seqlens: options.cu_seqlens,
@@ -108,7 +114,11 @@ impl Tokens {
         let (tokens, mut positions) = batch.parts_mut();
         scratch.lens.clear();
         let places = tokens.chunks_exact_mut(row_len * token.size());
-        for (&number, row) in order.rows.iter().zip(places) {
+        for ((at, &number), row) in order.rows.iter().enumerate().zip(places) {
+            // To copy a row takes no time; to unpack what it lies in does.
+            if self.packed || at % ROWS_UNASKED == 0 {
+                order.check()?;
+            }
             scratch.positions.resize(row_len, 0);
             let target = Target {
                 token,

@@ -304,6 +304,11 @@ fn samples_without_image_or_label_are_errors() {
             None,
             "has no label",
         ),
+        (
+            vec![image, ("b.jpg", jpeg), ("b.cls", b"1")],
+            None,
+            "before \"b\" have no label",
+        ),
         (vec![image], Some("cls"), "has no label"),
         (vec![image, ("a.png", b"")], None, "several images"),
         (vec![], None, "nothing at all"),

@@ -4,10 +4,11 @@ mod files;
 
 use files::{npy, u16s};
 use nexus_loader::{
-    Access, Batch, Corpus, ErrorKind, Format, Loader, LoaderOptions, OpenOptions, Rows, Shuffle,
-    Split, Stored, Tail, Token,
+    Access, Batch, Cancel, Corpus, ErrorKind, Format, Loader, LoaderOptions, OpenOptions, Rows,
+    Shuffle, Split, Stored, Tail, Token,
 };
 use proptest::prelude::*;
+use std::time::Duration;
 
 /// `count` rows of 4 tokens; the first of each is its number.
 fn rows(count: u16) -> Rows {
@@ -404,4 +405,49 @@ fn padding_gives_every_rank_full_batches() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 25);
+}
+
+#[test]
+fn what_is_cancelled_while_it_is_opened_is_an_error() {
+    let cancel = Cancel::new();
+    let options = OpenOptions {
+        stored: Some(Stored::U16),
+        cancel: cancel.clone(),
+        ..OpenOptions::default()
+    };
+    let files = vec![("tokens".to_owned(), u16s(0..64))];
+    let corpus = Corpus::from_memory(Format::Plain, files, &options).unwrap();
+    cancel.cancel();
+    for error in [
+        Rows::windows(corpus.clone(), 4, 4).unwrap_err(),
+        Rows::packed(corpus.clone(), 4).unwrap_err(),
+        corpus.document_lens().unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    }
+}
+
+#[test]
+fn a_batch_that_is_given_up_comes_again() {
+    let split = Split {
+        batch: 3,
+        ..Split::default()
+    };
+    for threads in [0, 1] {
+        let options = LoaderOptions {
+            threads,
+            ..options(split)
+        };
+        let mut expected = Loader::new(rows(64), &options).unwrap();
+        let mut loader = Loader::new(rows(64), &options).unwrap();
+        let state = loader.state();
+        // With a thread it may have been made before anybody could give it up.
+        match loader.next_unless(Duration::ZERO, &|| true) {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Cancelled),
+            Ok(_) => assert_eq!(threads, 1),
+        }
+        loader.set_state(&state).unwrap();
+        let first = |loader: &mut Loader| loader.next_batch().unwrap().unwrap().rows().to_vec();
+        assert_eq!(first(&mut loader), first(&mut expected));
+    }
 }

@@ -447,6 +447,11 @@ fn broken_fields_of_arrays_and_plain_files_are_errors() {
             Unsupported,
             "shape [1, 2, 2]",
         ),
+        (
+            npy("<u2", "(4000000000, 0)", &[]),
+            Unsupported,
+            "rows are empty",
+        ),
         (npy("<u2", "(x,)", &data), Corrupt, "expected a length"),
         (npy("<u2", "(2,", &data), Corrupt, "expected"),
         (

@@ -24,15 +24,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nexus_data::{
-    ArrowTable, BoxError, Error, ErrorKind, Format, Node, Output, Progressed, RunOptions, TokenType,
+    ArrowTable, BoxError, Error, ErrorKind, Files, Format, Formatting, Node, Output, Progressed,
+    Quality, RunOptions, TokenType,
 };
 use nexus_remote::Objects;
 use pyo3::exceptions::{
     PyConnectionError, PyFileNotFoundError, PyOSError, PyPermissionError, PyRuntimeError,
-    PyTimeoutError, PyValueError,
+    PyTimeoutError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyBool, PyCapsule, PyDict};
+use pyo3::types::{IntoPyDict, PyBool, PyCapsule, PyDict, PyString};
 
 use columns::{Columns, with_text};
 pub(crate) use estimate::{Estimate, Estimated, StepEstimate};
@@ -43,7 +44,7 @@ pub(crate) use record_batch::RecordBatch;
 pub(crate) use report::{Report, StepReport};
 pub(crate) use settings::Size;
 use settings::step;
-pub(crate) use stream::Rows;
+pub(crate) use stream::{Rows, end_at_exit};
 pub(crate) use tokenizer::{Encoding, Tokenizer};
 
 use crate::interrupt::interruptible;
@@ -108,7 +109,6 @@ impl Pipeline {
     fn then_step(&self, op: &str, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let plan = step(op, settings)?;
         let inner = self.inner.clone().step(&plan);
-        // The one step of this plan has no line worth telling.
         inner
             .map(|inner| self.then(|_| inner))
             .map_err(settings::exception)
@@ -156,23 +156,55 @@ impl Function {
 const MAP_BATCHES: &str = "map_batches";
 
 /// A tokenizer, or the path of its file.
-#[derive(FromPyObject)]
 enum TokenizerOrPath {
     Tokenizer(Py<Tokenizer>),
     Path(PathBuf),
 }
 
+impl<'py> FromPyObject<'_, 'py> for TokenizerOrPath {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(tokenizer) = value.cast::<Tokenizer>() {
+            return Ok(Self::Tokenizer(tokenizer.to_owned().unbind()));
+        }
+        value.extract().map(Self::Path).map_err(|_| {
+            let kind = value.get_type();
+            let message =
+                format!("a tokenizer is a Tokenizer or the path of its file, not `{kind}`");
+            PyTypeError::new_err(message)
+        })
+    }
+}
+
 #[pymethods]
 impl Pipeline {
-    /// Reads a file, or all files below a folder.
+    /// Reads a file, or all files below a folder. `text` and `id` are the keys or columns of records.
     #[new]
-    #[pyo3(signature = (source, /))]
-    fn new(source: PathBuf) -> Self {
+    #[pyo3(signature = (source, /, *, text = "text", id = "id"))]
+    fn new(source: PathBuf, text: &str, id: &str) -> Self {
+        let files = Files::new(source).text(text).id(id);
         Self {
-            inner: nexus_data::Pipeline::read(source).storage(Objects::new()),
+            inner: nexus_data::Pipeline::read(files).storage(Objects::new()),
             functions: Vec::new(),
             stores: Vec::new(),
         }
+    }
+
+    /// How the module `pickle` makes it anew: by its plan.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        if !slf.get().stores.is_empty() {
+            return Err(PyTypeError::new_err(
+                "cannot pickle a pipeline with options of object stores, which may be secret: give \
+                 them to the environment",
+            ));
+        }
+        let plan = slf.get().inner.to_toml().map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason.trim_start_matches("cannot write the plan: ");
+            PyTypeError::new_err(format!("cannot pickle a pipeline: {reason}"))
+        })?;
+        Ok((slf.getattr("from_toml")?, (plan,)))
     }
 
     /// Reads a table of another library, without a copy where its text lies as ours does.
@@ -235,12 +267,14 @@ impl Pipeline {
     /// Gives each text another form.
     #[pyo3(signature = (formatter, /, **settings))]
     fn format(&self, formatter: &str, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        check_name("formatter", formatter, &Formatting::NAMES)?;
         self.then_step(formatter, settings)
     }
 
     /// Keeps the documents that a quality filter keeps.
     #[pyo3(signature = (filter, /, **settings))]
     fn quality(&self, filter: &str, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        check_name("filter", filter, &Quality::NAMES)?;
         self.then_step(filter, settings)
     }
 
@@ -329,8 +363,9 @@ impl Pipeline {
                 let columns = Columns::new(py, &batch)?;
                 let mut texts = Vec::with_capacity(batch.num_rows());
                 for row in 0..batch.num_rows() {
-                    let text = call.call1(py, (columns.row(py, row)?,))?;
-                    texts.push(text.extract::<String>(py)?);
+                    let row = columns.row(py, row)?;
+                    let text = call.call1(py, (&row,))?;
+                    texts.push(mapped(text.bind(py), &row)?);
                 }
                 with_text(&batch, &texts)
             })
@@ -436,8 +471,9 @@ impl Pipeline {
 
     /// What a run would do, a line for each part of it.
     fn explain(&self, py: Python<'_>) -> PyResult<String> {
-        self.inner
-            .explain(&self.options())
+        let options = self.options();
+        let lines = py.detach(|| self.inner.explain(&options));
+        lines
             .map(|lines| lines.join("\n"))
             .map_err(|error| exception(py, error))
     }
@@ -574,9 +610,37 @@ impl Pipeline {
     }
 }
 
+/// Refuses steps of other kinds.
+fn check_name(what: &str, name: &str, known: &[&str]) -> PyResult<()> {
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let known = known.join(", ");
+    let message = format!("there is no {what} `{name}`; known are {known}");
+    Err(PyValueError::new_err(message))
+}
+
+/// What a function of `map` gives.
+fn mapped(text: &Bound<'_, PyAny>, row: &Bound<'_, PyDict>) -> PyResult<String> {
+    let Ok(text) = text.cast::<PyString>() else {
+        let (kind, id) = (
+            text.get_type().name()?,
+            row.get_item(nexus_data::columns::ID)?,
+        );
+        let id = id.map(|id| id.to_string()).unwrap_or_default();
+        let message = format!("the function of `map` gave `{kind}` for the row `{id}`, not a str");
+        return Err(PyTypeError::new_err(message));
+    };
+    text.extract()
+}
+
 /// The exception for an error: that of the user's function, or a built-in one with the hint as note.
 fn exception(py: Python<'_>, error: Error) -> PyErr {
     let message = error.to_string();
+    exception_saying(py, error, message)
+}
+
+fn exception_saying(py: Python<'_>, error: Error, message: String) -> PyErr {
     let hint = error.hint().map(|hint| format!("hint: {hint}"));
     let exception = match error.kind() {
         ErrorKind::Function => match error

@@ -23,7 +23,7 @@ mod _native {
     use super::data::{Decider, Ending, Pieces, Removals, UnitPieces, Wanted, shared_records};
 
     #[pymodule_export]
-    use super::loader::{Batch, ImageBatch, ImageLoader, Loader};
+    use super::loader::{AnyLoader, Batch, ImageBatch, ImageLoader, Loader};
 
     #[pymodule_export]
     use super::raw::Tensor;
@@ -42,6 +42,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::data::end_at_exit(module.py())?;
         super::safetensors::init_error(module.py())
     }
 }

@@ -1,44 +1,72 @@
 //! The loaders of `nexus.data`.
 
+mod any;
 mod batch;
 mod images;
 mod options;
+mod shared;
 mod state;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use nexus_loader::{Corpus, Error, ErrorKind, Loader as Inner, LoaderOptions, Rows, Tokens};
-use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyValueError};
+use nexus_loader::{
+    Cancel, Corpus, Error, ErrorKind, Loader as Inner, LoaderOptions, Maker, Rows, Tokens,
+};
+use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::PyBytes;
 
+pub(crate) use any::AnyLoader;
 pub(crate) use batch::Batch;
 pub(crate) use images::{ImageBatch, ImageLoader};
 use options::{Kind, ShuffleArgument};
-use state::Shared;
+use shared::Shared;
 
 use crate::data::Size;
+use crate::interrupt::interruptible;
 
 /// One path or several.
-#[derive(FromPyObject)]
-enum Paths {
-    One(PathBuf),
-    Several(Vec<PathBuf>),
+struct Paths(Vec<PathBuf>);
+
+impl<'py> FromPyObject<'_, 'py> for Paths {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(path) = value.extract() {
+            return Ok(Self(vec![path]));
+        }
+        let refused = |what: &Bound<'_, PyAny>| {
+            let kind = what.get_type();
+            let message = format!("a source is a path, or several of them, not `{kind}`");
+            PyTypeError::new_err(message)
+        };
+        if value.is_instance_of::<PyBytes>() {
+            return Err(refused(&value));
+        }
+        let paths = value.try_iter().map_err(|_| refused(&value))?;
+        let path = |path: PyResult<Bound<'py, PyAny>>| {
+            let path = path?;
+            path.extract().map_err(|_| refused(&path))
+        };
+        paths.map(path).collect::<PyResult<_>>().map(Self)
+    }
 }
 
-impl Paths {
-    fn into_vec(self) -> Vec<PathBuf> {
-        match self {
-            Self::One(path) => vec![path],
-            Self::Several(paths) => paths,
-        }
-    }
+/// Opens files and makes a loader of them, until a signal ends it.
+fn opened<M: Maker>(
+    py: Python<'_>,
+    cancel: &Cancel,
+    open: impl FnOnce() -> Result<Inner<M>, Error> + Send,
+) -> PyResult<Arc<Shared<M>>> {
+    let loader = interruptible(py, |_| Ok(()), || cancel.cancel(), open)?;
+    let loader = loader.map_err(|error| exception(py, &error))?;
+    Ok(Arc::new(Shared::new(loader)))
 }
 
 /// Batches of shuffled rows of tokens, from shards of many formats.
 ///
-/// Threads of its own prepare batches ahead, without the interpreter. Iterating gives the rest of an
-/// epoch; iterating again gives the next one.
+/// Threads of its own prepare batches ahead, without the interpreter.
 ///
 /// >>> from pathlib import Path
 /// >>> _ = Path("tokens.bin").write_bytes(bytes(range(64)))
@@ -55,9 +83,9 @@ impl Paths {
 /// >>> loader.load_state_dict(state)
 /// >>> [batch.rows for batch in loader] == rest == [[2, 3], [4, 5], [6, 7]]
 /// True
-#[pyclass(frozen, module = "nexus.data")]
+#[pyclass(frozen, extends = AnyLoader, module = "nexus.data")]
 pub(crate) struct Loader {
-    inner: Shared<Tokens>,
+    inner: Arc<Shared<Tokens>>,
 }
 
 #[pymethods]
@@ -99,7 +127,7 @@ impl Loader {
         threads: usize,
         prefetch: usize,
         cache: Option<Size>,
-    ) -> PyResult<Self> {
+    ) -> PyResult<PyClassInitializer<Self>> {
         let kind = Kind::new(kind, stride.unwrap_or(row_len))?;
         let open = options::open(format, stored, field, access)?;
         let defaults = LoaderOptions::default();
@@ -115,8 +143,8 @@ impl Loader {
             ahead: prefetch,
             cache_size: cache.map_or(defaults.cache_size, |size| size.0),
         };
-        let paths = source.into_vec();
-        let opened = py.detach(|| {
+        let Paths(paths) = source;
+        let inner = opened(py, &open.cancel, || {
             let corpus = Corpus::open(&paths, &open)?;
             let rows = match kind {
                 Kind::Windows(stride) => Rows::windows(corpus, row_len, stride),
@@ -124,35 +152,9 @@ impl Loader {
                 Kind::Packed => Rows::packed(corpus, row_len),
             }?;
             Inner::new(rows, &given)
-        });
-        let inner = Shared::new(opened.map_err(|error| exception(py, &error))?);
-        Ok(Self { inner })
-    }
-
-    fn __iter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    /// The next batch. At the end of an epoch it raises `StopIteration`, once.
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        Ok(self.inner.next(py)?.map(Batch::new))
-    }
-
-    /// How many batches an epoch has.
-    fn __len__(&self, py: Python<'_>) -> usize {
-        self.inner.with(py, |loader| loader.batches() as usize)
-    }
-
-    /// How many batches are left of this epoch.
-    #[getter]
-    fn batches_left(&self, py: Python<'_>) -> u64 {
-        self.inner.with(py, |loader| loader.batches_left())
-    }
-
-    /// How many rows there are.
-    #[getter]
-    fn rows(&self, py: Python<'_>) -> u64 {
-        self.inner.with(py, |loader| loader.rows().count())
+        })?;
+        let base = AnyLoader::new(inner.clone());
+        Ok(PyClassInitializer::from(base).add_subclass(Self { inner }))
     }
 
     /// How many documents there are.
@@ -177,54 +179,6 @@ impl Loader {
         self.inner.with(py, |loader| loader.token().to_string())
     }
 
-    /// The epoch of the next batch.
-    #[getter]
-    fn epoch(&self, py: Python<'_>) -> u64 {
-        self.inner.with(py, |loader| loader.state().epoch)
-    }
-
-    /// Where the loader is, as plain numbers. Batches that are prepared and not given do not count.
-    fn state_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.inner.state(py)
-    }
-
-    /// The state after so many steps of an epoch, for those who count steps themselves.
-    #[pyo3(signature = (epoch, steps, /))]
-    fn state_at<'py>(
-        &self,
-        py: Python<'py>,
-        epoch: u64,
-        steps: u64,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        self.inner.state_at(py, epoch, steps)
-    }
-
-    /// Goes on where another loader stopped, whatever its batch size, ranks and workers were.
-    #[pyo3(signature = (state, /))]
-    fn load_state_dict(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.inner.load(py, state)
-    }
-
-    /// Goes to the start of an epoch; where the loader is in that epoch already, it stays.
-    #[pyo3(signature = (epoch, /))]
-    fn set_epoch(&self, py: Python<'_>, epoch: u64) {
-        self.inner.with(py, |loader| loader.set_epoch(epoch));
-    }
-
-    /// Ends the threads. The next batch starts them anew.
-    fn close(&self, py: Python<'_>) {
-        self.inner.with(py, nexus_loader::Loader::stop);
-    }
-
-    fn __enter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, pyo3::types::PyTuple>) {
-        self.close(py);
-    }
-
     fn __repr__(&self, py: Python<'_>) -> String {
         self.inner.with(py, |loader| {
             let (rows, state) = (loader.rows(), loader.state());
@@ -237,6 +191,12 @@ impl Loader {
                 state.cursor
             )
         })
+    }
+}
+
+impl any::Given for Tokens {
+    fn give(py: Python<'_>, batch: nexus_loader::Batch) -> PyResult<Py<PyAny>> {
+        Ok(Py::new(py, Batch::new(batch))?.into_any())
     }
 }
 

@@ -22,6 +22,7 @@ b.jsonl:1 'Good bye.' {'lang': 'en'}
 """
 
 from nexus._native import (
+    AnyLoader,
     Batch,
     Encoding,
     Estimate,
@@ -45,6 +46,7 @@ from nexus.data._row import JsonValue, OutputFormat, Row
 from nexus.data._texts import Texts
 
 __all__ = [
+    "AnyLoader",
     "ArrowArray",
     "ArrowStream",
     "Batch",

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::samples::{Pictures, Samples, fill};
-use crate::Error;
 use crate::limits::{CLASSES_MAX, DOCUMENTS_MAX, FOLDER_DEPTH_MAX};
 use crate::store::{Access, Store};
 use crate::unpack::Source;
+use crate::{Cancel, Error};
 
 const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
@@ -25,15 +25,15 @@ pub(super) fn classes(root: &Path) -> Result<Vec<String>, Error> {
 
 /// All images below a folder, sorted by class, folder and name. Without classes, those in the folder
 /// itself, without labels.
-pub(super) fn open(root: &Path, classes: &[String]) -> Result<Pictures, Error> {
+pub(super) fn open(root: &Path, classes: &[String], cancel: &Cancel) -> Result<Pictures, Error> {
     let mut files = Files::default();
     if classes.is_empty() {
-        files.walk(root, None, 0)?;
+        files.walk(root, None, 0, cancel)?;
     }
     for (label, class) in classes.iter().enumerate() {
         let folder = root.join(class);
         if folder.is_dir() {
-            files.walk(&folder, Some(label as i64), 0)?;
+            files.walk(&folder, Some(label as i64), 0, cancel)?;
         }
     }
     if files.paths.is_empty() {
@@ -81,7 +81,14 @@ struct Files {
 }
 
 impl Files {
-    fn walk(&mut self, folder: &Path, label: Option<i64>, depth: usize) -> Result<(), Error> {
+    fn walk(
+        &mut self,
+        folder: &Path,
+        label: Option<i64>,
+        depth: usize,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        cancel.check()?;
         if depth > FOLDER_DEPTH_MAX {
             let what = format!("cannot list `{}`, which lies too deep", folder.display());
             return Err(Error::limit(what, "FOLDER_DEPTH_MAX", FOLDER_DEPTH_MAX));
@@ -101,7 +108,7 @@ impl Files {
         }
         folders
             .iter()
-            .try_for_each(|folder| self.walk(folder, label, depth + 1))
+            .try_for_each(|folder| self.walk(folder, label, depth + 1, cancel))
     }
 }
 

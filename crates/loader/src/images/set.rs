@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::samples::{Fields, Pictures};
 use super::{folder, tar};
-use crate::Error;
 use crate::corpus::{self, Format};
 use crate::limits::{DOCUMENTS_MAX, SHARDS_MAX};
 use crate::shard;
 use crate::store::{Access, Store};
+use crate::{Cancel, Error};
 
 /// How images are opened.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,8 @@ pub struct ImageOptions {
     pub label: Option<String>,
     /// How files are reached.
     pub access: Access,
+    /// Ends the opening.
+    pub cancel: Cancel,
 }
 
 /// Open files of images. Images are numbered through all of them.
@@ -43,7 +45,7 @@ impl ImageSet {
     ///
     /// # Errors
     /// `NotFound`, `Io`, `Corrupt` and `Unsupported` for files, `InvalidInput` where only some have
-    /// labels, `LimitReached`.
+    /// labels, `LimitReached`, `Cancelled`.
     pub fn open<P: AsRef<Path>>(paths: &[P], options: &ImageOptions) -> Result<Self, Error> {
         let mut found = Vec::new();
         for path in paths {
@@ -57,6 +59,7 @@ impl ImageSet {
         let classes = classes(&found)?;
         let mut all = Vec::new();
         for (path, format) in found {
+            options.cancel.check()?;
             let opened = open_file(&path, format, &classes, options)?;
             all.extend(opened.into_iter().filter(|one| one.samples.count() > 0));
             if all.len() > SHARDS_MAX {
@@ -189,10 +192,13 @@ fn open_file(
     options: &ImageOptions,
 ) -> Result<Vec<Pictures>, Error> {
     if format == Format::Folder {
-        return Ok(vec![folder::open(path, classes)?]);
+        return Ok(vec![folder::open(path, classes, &options.cancel)?]);
     }
     let open = |path: &Path| Store::open(path, options.access);
-    let sibling = |name: &str| open(&path.with_file_name(name));
+    let sibling = |name: &str| {
+        options.cancel.check()?;
+        open(&path.with_file_name(name))
+    };
     open_store(format, open(path)?, options, &sibling)
 }
 
@@ -210,7 +216,7 @@ fn open_store(
         Format::Mds => shard::open_mds_images(&store, fields, sibling),
         Format::Litdata => shard::open_litdata_images(&store, fields, sibling),
         Format::Parquet => shard::open_parquet_images(store, fields),
-        Format::Tar => Ok(vec![tar::open(store, fields)?]),
+        Format::Tar => Ok(vec![tar::open(store, fields, &options.cancel)?]),
         _ => {
             let path = store.path().display();
             let message = format!("cannot load images of `{path}`, which is {format:?}");

@@ -2,16 +2,16 @@
 //! label in the member `.cls`.
 
 use super::samples::{Fields, Number, Pictures, Samples, fill};
-use crate::Error;
 use crate::shard::{Member, Members};
 use crate::store::Store;
 use crate::unpack::Source;
+use crate::{Cancel, Error};
 
 /// What images are called.
 const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
 /// Finds the members. Reads each header once, and the labels.
-pub(super) fn open(store: Store, fields: Fields<'_>) -> Result<Pictures, Error> {
+pub(super) fn open(store: Store, fields: Fields<'_>, cancel: &Cancel) -> Result<Pictures, Error> {
     let path = store.path().display().to_string();
     let failed = |error: Error| error.within(format!("cannot read the archive `{path}`"));
     let mut found = Found {
@@ -23,6 +23,7 @@ pub(super) fn open(store: Store, fields: Fields<'_>) -> Result<Pictures, Error> 
     };
     let mut members = Members::new(&store);
     while let Some(member) = members.next().map_err(failed)? {
+        cancel.check()?;
         found.add(&store, member).map_err(failed)?;
     }
     found.close().map_err(failed)?;
@@ -79,14 +80,18 @@ impl Found<'_> {
         };
         let label = self.label.take();
         let Archive { images, labels } = &mut self.archive;
-        labels.extend(label);
-        images.push(image);
+        let name = self.fields.label.unwrap_or("cls");
+        if label.is_some() && labels.len() < images.len() {
+            let message = format!("the samples before {key:?} have no label: no member .{name}");
+            return Err(Error::not_found(message));
+        }
         let wanted = self.fields.label.is_some() || !labels.is_empty();
-        if wanted && labels.len() < images.len() {
-            let name = self.fields.label.unwrap_or("cls");
+        if wanted && label.is_none() {
             let message = format!("the sample {key:?} has no label: no member .{name}");
             return Err(Error::not_found(message));
         }
+        labels.extend(label);
+        images.push(image);
         Ok(())
     }
 }

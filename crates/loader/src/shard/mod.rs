@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::limits::INDEX_SIZE_MAX;
 use crate::store::Store;
 use crate::unpack::Source;
-use crate::{Error, Stored};
+use crate::{Cancel, Error, Stored};
 
 pub(crate) use columns::{Column, Prefix};
 pub(crate) use litdata::{open as open_litdata, open_images as open_litdata_images};
@@ -92,21 +92,26 @@ impl Shard {
     }
 
     /// The runs of tokens that windows are cut from, checked.
-    pub(crate) fn runs(&self) -> Result<Vec<Span>, Error> {
+    pub(crate) fn runs(&self, cancel: &Cancel) -> Result<Vec<Span>, Error> {
+        cancel.check()?;
         let store = self.source.look()?;
         if let Some(runs) = self.documents.runs() {
             runs.iter().try_for_each(|&span| self.check(&store, span))?;
             return Ok(runs);
         }
-        (0..self.documents.count())
-            .map(|at| self.span(&store, at))
-            .collect()
+        let span = |at| {
+            cancel.check()?;
+            self.span(&store, at)
+        };
+        (0..self.documents.count()).map(span).collect()
     }
 
     /// How many tokens each document has.
-    pub(crate) fn document_lens(&self) -> Result<Vec<u32>, Error> {
+    pub(crate) fn document_lens(&self, cancel: &Cancel) -> Result<Vec<u32>, Error> {
+        cancel.check()?;
         let store = self.source.look()?;
         let len = |at| {
+            cancel.check()?;
             let len = self.span(&store, at)?.len;
             u32::try_from(len).map_err(|_| {
                 let what = format!("document {at} has {len} tokens");
@@ -173,6 +178,11 @@ fn documents_of(store: &Store, start: u64, shape: &[u64], stored: Stored) -> Res
                 .with_hint("tokens have one axis, or one row a document"));
         }
     };
+    if row_len == 0 && rows > 1 {
+        let path = store.path().display();
+        let message = format!("cannot read tokens of shape {shape:?} in `{path}`: rows are empty");
+        return Err(Error::unsupported(message).with_hint("leave the array out"));
+    }
     let size = rows
         .checked_mul(row_len)
         .and_then(|len| len.checked_mul(stored.size() as u64));

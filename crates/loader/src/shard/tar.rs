@@ -8,18 +8,15 @@ use super::npy;
 use super::{Listed, Shard, Span};
 use crate::limits::{TAR_HEADER_SIZE_MAX, TAR_HEADERS_MAX, TAR_MEMBERS_MAX};
 use crate::store::Store;
-use crate::{Error, Stored};
+use crate::{Error, OpenOptions, Stored};
 
 const BLOCK: u64 = 512;
 
 /// Finds the members. Reads each header once.
-pub(crate) fn open(
-    store: Store,
-    field: Option<&str>,
-    stored: Option<Stored>,
-) -> Result<Shard, Error> {
+pub(crate) fn open(store: Store, options: &OpenOptions) -> Result<Shard, Error> {
+    let stored = options.stored;
     let mut samples = Samples {
-        field: field.unwrap_or("npy"),
+        field: options.field.as_deref().unwrap_or("npy"),
         key: None,
         found: true,
         given: stored,
@@ -30,6 +27,7 @@ pub(crate) fn open(
     let failed = |error: Error| error.within(format!("cannot read the archive `{path}`"));
     let mut members = Members::new(&store);
     while let Some(member) = members.next().map_err(failed)? {
+        options.cancel.check()?;
         samples.add(&store, &member).map_err(failed)?;
     }
     samples.close().map_err(failed)?;

@@ -14,8 +14,8 @@ use pyo3::types::{PyCapsule, PyIterator, PyRange};
 
 use crate::raw::{Memory, Tensor, capsules};
 
-/// The ids of many texts in one array, and where those of each begin. Nothing is copied on the way to
-/// NumPy, torch or Arrow, and no Python object is made for an id.
+/// The ids of many texts in one array, and where those of each begin. Ids are not copied on the way to
+/// NumPy, torch or Arrow, and no Python object is made for one.
 #[pyclass(frozen, module = "nexus.data")]
 pub(crate) struct Ragged {
     dtype: DType,
@@ -62,10 +62,11 @@ impl Ragged {
         self.range(0, self.ids.len() / self.id_size())
     }
 
-    /// Where the ids of each text begin, and the end of the last, as `int64`: one more than texts.
+    /// Where the ids of each text begin, and the end of the last, as `int64`: one more than texts. A copy,
+    /// for those of this object must stay as they are.
     #[getter]
     fn offsets(&self) -> PyResult<Tensor> {
-        let memory = Memory::of_buffer(self.offsets.inner().clone());
+        let memory = Memory::of_buffer(Buffer::from_vec(self.offsets.to_vec()));
         Tensor::new(DType::I64, vec![self.offsets.len()], memory)
     }
 

@@ -17,9 +17,13 @@ pub(super) fn step(op: &str, settings: Option<&Bound<'_, PyDict>>) -> PyResult<S
     Ok(plan)
 }
 
-/// The error of a step that was given as keyword arguments.
+/// The error of a step that was given as keyword arguments: they stand in no plan and on no line.
 pub(super) fn exception(error: Error) -> PyErr {
-    Python::attach(|py| super::exception(py, error))
+    let message = error.to_string();
+    let place = message.strip_prefix("plan, line ");
+    let said = place.and_then(|rest| rest.split_once(": "));
+    let said = said.map_or(message.as_str(), |(_, said)| said);
+    Python::attach(|py| super::exception_saying(py, error, said.to_owned()))
 }
 
 /// A number of bytes, or a text such as `1GiB`.

@@ -4,10 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::ScopedJoinHandle;
 
 use arrow_buffer::Buffer;
 use nexus_tensor::DType;
+use nexus_tokenizer::limits::TEXT_SIZE_MAX;
 use nexus_tokenizer::{Batch, BatchOptions, Id, Special, Tokenizer as AnyTokenizer, WordPiece};
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -71,26 +73,27 @@ impl Tokenizer {
     #[pyo3(signature = (text, /, *, add_special_tokens = false))]
     fn encode(&self, py: Python<'_>, text: &str, add_special_tokens: bool) -> PyResult<Encoding> {
         let around = self.around(add_special_tokens)?;
+        check_size(text)?;
         Ok(py.detach(|| Encoding::new(&self.0, text, around)))
     }
 
-    /// Encodes texts on all cores, with the place of each token.
+    /// Encodes texts on all cores, with the place of each token. Ctrl-C ends the call.
     #[pyo3(signature = (texts, /, *, add_special_tokens = false))]
     fn encode_batch(
         &self,
         texts: &Bound<'_, PyAny>,
         add_special_tokens: bool,
     ) -> PyResult<Vec<Encoding>> {
-        let (py, texts) = (texts.py(), Texts::new(texts)?);
         let around = self.around(add_special_tokens)?;
-        py.detach(|| {
-            let texts = texts.views().map_err(PyValueError::new_err)?;
-            let share = texts.len().div_ceil(cores().get()).max(1);
+        over_texts(texts, (add_special_tokens, None), |texts, options| {
+            let share = texts.len().div_ceil(options.threads.get()).max(1);
             let encode = |texts: &[&str]| -> Vec<_> {
+                // What is done when a signal comes is thrown away.
+                let wanted = texts.iter().take_while(|_| !options.stop.load(Relaxed));
                 let encode = |text: &&str| Encoding::new(&self.0, text, around);
-                texts.iter().map(encode).collect()
+                wanted.map(encode).collect()
             };
-            let parts = std::thread::scope(|scope| {
+            Ok(std::thread::scope(|scope| {
                 let spawn = |texts| scope.spawn(move || encode(texts));
                 let workers: Vec<_> = texts.chunks(share).map(spawn).collect();
                 let join = |worker: ScopedJoinHandle<'_, Vec<Encoding>>| {
@@ -98,8 +101,7 @@ impl Tokenizer {
                     part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 };
                 workers.into_iter().flat_map(join).collect()
-            });
-            Ok(parts)
+            }))
         })
     }
 
@@ -147,6 +149,7 @@ impl Tokenizer {
     #[pyo3(signature = (text, /, *, add_special_tokens = false))]
     fn count(&self, py: Python<'_>, text: &str, add_special_tokens: bool) -> PyResult<usize> {
         let (before, after) = self.around(add_special_tokens)?;
+        check_size(text)?;
         Ok(py.detach(|| before.len() + self.0.count(text) + after.len()))
     }
 
@@ -226,6 +229,16 @@ impl Tokenizer {
         let around = self.0.around();
         around.map_err(|error| PyValueError::new_err(error.to_string()))
     }
+}
+
+/// Refuses a text whose places do not fit into 32 bits.
+fn check_size(text: &str) -> PyResult<()> {
+    let size = text.len();
+    if size > TEXT_SIZE_MAX {
+        let message = format!("cannot encode a text of {size} bytes: the limit is {TEXT_SIZE_MAX}");
+        return Err(PyValueError::new_err(message));
+    }
+    Ok(())
 }
 
 fn cores() -> NonZeroUsize {

@@ -9,30 +9,40 @@ use nexus_loader::{
     Broken, ImageOptions, ImageSet, Images, Loader as Inner, LoaderOptions, Pixels,
 };
 use nexus_tensor::DType;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
+use super::any::{AnyLoader, Given};
 use super::options::{self, ShuffleArgument, unknown};
-use super::state::Shared;
-use super::{Paths, exception};
+use super::shared::Shared;
+use super::{Paths, opened};
 use crate::data::Size;
 use crate::raw::{Memory, Tensor};
 
 /// Height and width, or one number for both.
-#[derive(Clone, Copy, FromPyObject)]
-enum Sides {
-    Square(usize),
-    Each((usize, usize)),
+#[derive(Clone, Copy)]
+struct Sides([usize; 2]);
+
+impl<'py> FromPyObject<'_, 'py> for Sides {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let square = value.extract().map(|side| [side; 2]);
+        square.or_else(|_| value.extract()).map(Self).map_err(|_| {
+            let shown = value.repr().map(|shown| shown.to_string());
+            let shown = shown.unwrap_or_default();
+            let message = format!("a size is a number of pixels, or height and width, not {shown}");
+            PyTypeError::new_err(message)
+        })
+    }
 }
 
 /// Batches of shuffled images and their labels, from archives, tables and folders.
 ///
-/// Threads of its own decode, resize, crop and normalise ahead, without the interpreter. Iterating
-/// gives the rest of an epoch; iterating again gives the next one.
-#[pyclass(frozen, module = "nexus.data")]
+/// Threads of its own decode, resize, crop and normalise ahead, without the interpreter.
+#[pyclass(frozen, extends = AnyLoader, module = "nexus.data")]
 pub(crate) struct ImageLoader {
-    inner: Shared<Images>,
+    inner: Arc<Shared<Images>>,
 }
 
 #[pymethods]
@@ -40,7 +50,7 @@ impl ImageLoader {
     /// Opens files: a file, a folder, or several.
     #[new]
     #[pyo3(signature = (
-        source, /, *, batch_size = 1, size = Sides::Square(224), crop = "center", resize = None,
+        source, /, *, batch_size = 1, size = Sides([224; 2]), crop = "center", resize = None,
         scale = (0.08, 1.0), ratio = (3.0 / 4.0, 4.0 / 3.0), flip = 0.0, interpolation = "bilinear",
         mean = IMAGENET_MEAN, std = IMAGENET_STD, dtype = "float32", layout = "NCHW",
         on_error = "raise", image_field = None, label_field = None, shuffle = ShuffleArgument::AUTO,
@@ -80,11 +90,8 @@ impl ImageLoader {
         threads: usize,
         prefetch: usize,
         cache: Option<Size>,
-    ) -> PyResult<Self> {
-        let (height, width) = match size {
-            Sides::Square(side) => (side, side),
-            Sides::Each(sides) => sides,
-        };
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let Sides([height, width]) = size;
         let shape = TransformOptions {
             frame: frame(crop, resize, (height, width), scale, ratio)?,
             filter: filter(interpolation)?,
@@ -121,43 +128,15 @@ impl ImageLoader {
             image: image_field,
             label: label_field,
             access: options::access(access)?,
+            ..ImageOptions::default()
         };
-        let paths = source.into_vec();
-        let opened = py.detach(|| {
+        let Paths(paths) = source;
+        let inner = opened(py, &open.cancel, || {
             let set = ImageSet::open(&paths, &open)?;
             Inner::images(set, transform, pixels, broken, &loader)
-        });
-        let inner = Shared::new(opened.map_err(|error| exception(py, &error))?);
-        Ok(Self { inner })
-    }
-
-    fn __iter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    /// The next batch. At the end of an epoch it raises `StopIteration`, once.
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<ImageBatch>> {
-        let batch = self.inner.next(py)?;
-        Ok(batch.map(|batch| ImageBatch {
-            inner: Arc::new(batch),
-        }))
-    }
-
-    /// How many batches an epoch has.
-    fn __len__(&self, py: Python<'_>) -> usize {
-        self.inner.with(py, |loader| loader.batches() as usize)
-    }
-
-    /// How many batches are left of this epoch.
-    #[getter]
-    fn batches_left(&self, py: Python<'_>) -> u64 {
-        self.inner.with(py, |loader| loader.batches_left())
-    }
-
-    /// How many images there are.
-    #[getter]
-    fn rows(&self, py: Python<'_>) -> u64 {
-        self.inner.with(py, |loader| loader.set().len())
+        })?;
+        let base = AnyLoader::new(inner.clone());
+        Ok(PyClassInitializer::from(base).add_subclass(Self { inner }))
     }
 
     /// The names of classes by their labels, where folders name them.
@@ -173,54 +152,6 @@ impl ImageLoader {
         self.inner.with(py, |loader| loader.left_out())
     }
 
-    /// The epoch of the next batch.
-    #[getter]
-    fn epoch(&self, py: Python<'_>) -> u64 {
-        self.inner.with(py, |loader| loader.state().epoch)
-    }
-
-    /// Where the loader is, as plain numbers. Batches that are prepared and not given do not count.
-    fn state_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.inner.state(py)
-    }
-
-    /// The state after so many steps of an epoch, for those who count steps themselves.
-    #[pyo3(signature = (epoch, steps, /))]
-    fn state_at<'py>(
-        &self,
-        py: Python<'py>,
-        epoch: u64,
-        steps: u64,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        self.inner.state_at(py, epoch, steps)
-    }
-
-    /// Goes on where another loader stopped, whatever its batch size, ranks and workers were.
-    #[pyo3(signature = (state, /))]
-    fn load_state_dict(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.inner.load(py, state)
-    }
-
-    /// Goes to the start of an epoch; where the loader is in that epoch already, it stays.
-    #[pyo3(signature = (epoch, /))]
-    fn set_epoch(&self, py: Python<'_>, epoch: u64) {
-        self.inner.with(py, |loader| loader.set_epoch(epoch));
-    }
-
-    /// Ends the threads. The next batch starts them anew.
-    fn close(&self, py: Python<'_>) {
-        self.inner.with(py, nexus_loader::Loader::stop);
-    }
-
-    fn __enter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, pyo3::types::PyTuple>) {
-        self.close(py);
-    }
-
     fn __repr__(&self, py: Python<'_>) -> String {
         self.inner.with(py, |loader| {
             let state = loader.state();
@@ -233,6 +164,13 @@ impl ImageLoader {
                 state.cursor
             )
         })
+    }
+}
+
+impl Given for Images {
+    fn give(py: Python<'_>, batch: nexus_loader::ImageBatch) -> PyResult<Py<PyAny>> {
+        let inner = Arc::new(batch);
+        Ok(Py::new(py, ImageBatch { inner })?.into_any())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Arguments of Python's as options.
 
 use nexus_loader::{Access, Format, OpenOptions, Shuffle, Split, Stored, Tail, Token};
-use pyo3::exceptions::PyValueError;
-use pyo3::{FromPyObject, PyErr};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
 
 /// What rows are made of.
 pub(super) enum Kind {
@@ -38,6 +38,7 @@ pub(super) fn open(
         stored,
         field,
         access: self::access(access)?,
+        ..OpenOptions::default()
     })
 }
 
@@ -79,10 +80,25 @@ pub(super) fn image_format(name: &str) -> Result<Format, PyErr> {
 }
 
 /// Whether rows are shuffled, or how.
-#[derive(FromPyObject)]
 pub(super) enum ShuffleArgument {
     Whether(bool),
     How(String),
+}
+
+impl<'py> FromPyObject<'_, 'py> for ShuffleArgument {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(how) = value.extract() {
+            return Ok(Self::How(how));
+        }
+        value.extract().map(Self::Whether).map_err(|_| {
+            let kind = value.get_type();
+            PyTypeError::new_err(format!(
+                "shuffle is a bool, \"full\" or \"units\", not `{kind}`"
+            ))
+        })
+    }
 }
 
 impl ShuffleArgument {

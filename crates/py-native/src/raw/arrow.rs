@@ -315,9 +315,13 @@ fn check_sizes(array: &FFI_ArrowArray, data_type: &DataType) -> Result<(), Arrow
             check_end::<i64>(array.buffer(1), end)?;
         }
         DataType::Utf8View | DataType::BinaryView => {
+            // Validity, views, texts, and the sizes of the texts.
             let buffers = array.num_buffers();
+            let Some(texts) = buffers.checked_sub(3) else {
+                return Err(broken("an array of views has too few buffers"));
+            };
             let sizes = array.buffer(buffers - 1);
-            for at in 0..buffers - 3 {
+            for at in 0..texts {
                 // SAFETY: the last buffer has a number for each but the first two and itself.
                 let size = (!sizes.is_null()).then(|| unsafe {
                     sizes

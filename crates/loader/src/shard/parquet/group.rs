@@ -1,7 +1,6 @@
 //! A row group, unpacked into a table of places, labels and bytes.
 
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::parquet::errors::{ParquetError, Result as Parsed};
@@ -13,10 +12,10 @@ use bytes::Bytes;
 
 use super::Kind;
 use super::levels::{self, Levels, Values};
-use crate::Error;
 use crate::limits::UNIT_SIZE_MAX;
 use crate::store::Store;
 use crate::unpack::Unpack;
+use crate::{Error, foreign};
 
 /// A row group of one column, and of one of labels.
 pub(super) struct Group {
@@ -119,15 +118,7 @@ pub(super) fn broken(error: &ParquetError) -> Error {
 
 /// Calls the library's reader.
 pub(super) fn fenced<T>(read: impl FnOnce() -> Parsed<T>) -> Result<T, Error> {
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(result) => result.map_err(|error| broken(&error)),
-        Err(panic) => {
-            let reason = panic.downcast_ref::<String>().map(String::as_str);
-            let reason = reason.or_else(|| panic.downcast_ref::<&str>().copied());
-            let reason = reason.unwrap_or("no reason");
-            Err(Error::corrupt(format!("the reader gave up: {reason}")))
-        }
-    }
+    foreign::call(read, broken)
 }
 
 impl Length for Store {
