@@ -44,13 +44,8 @@ fn kinds<T: Float>((m, n): (usize, usize)) -> Vec<Vec<T>> {
         make(&|i, j| 1.0 / (i + j + 1) as f64),
         make(&|i, j| ((i * 7 + j * 3) % 11) as f64 * 2.0_f64.powi(-(i as i32) / 4)),
         make(&|i, j| {
-            if i == j {
-                s.powi(i as i32)
-            } else if i < j {
-                -c * s.powi(i as i32)
-            } else {
-                0.0
-            }
+            let above = if i < j { -c } else { 0.0 };
+            s.powi(i as i32) * if i == j { 1.0 } else { above }
         }),
         make(&|i, j| {
             if i == j {

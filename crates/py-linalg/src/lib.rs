@@ -24,6 +24,7 @@ use nexus_linalg::Error;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyMemoryView;
+use std::fmt::Write;
 
 pyo3::create_exception!(
     nexus.linalg,
@@ -129,7 +130,7 @@ fn failed_at(name: &str, error: &Error, array: &Array, index: usize) -> PyErr {
             .collect();
         place.reverse();
         let shape = text::shape(&dims);
-        message.push_str(&format!(", matrix {place:?} of the stack {shape}"));
+        let _ = write!(message, ", matrix {place:?} of the stack {shape}");
     }
     message.push(')');
     LinAlgError::new_err(message)

@@ -248,7 +248,9 @@ impl Array {
     /// When `order` is no permutation.
     pub(crate) fn permuted(&self, order: &[usize]) -> Self {
         let mut seen = [false; RANK_MAX];
-        order.iter().for_each(|&axis| seen[axis] = true);
+        for &axis in order {
+            seen[axis] = true;
+        }
         let complete = seen[..self.rank()].iter().all(|&seen| seen);
         assert!(
             complete && order.len() == self.rank(),
@@ -496,24 +498,17 @@ impl<'a, T: Item> Stack<'a, T> {
 
     /// The matrices' rows and columns.
     pub(crate) fn shape(&self) -> (usize, usize) {
-        let (_, [m, n]) = self.axes(&self.array.shape);
+        let (_, [m, n]) = split(&self.array.shape);
         (m.cast_unsigned(), n.cast_unsigned())
     }
 
     /// The number of matrices.
     pub(crate) fn len(&self) -> usize {
-        self.axes(&self.array.shape)
+        split(&self.array.shape)
             .0
             .iter()
             .product::<isize>()
             .cast_unsigned()
-    }
-
-    fn axes(&self, dims: &'a Dims) -> (&'a [isize], [isize; 2]) {
-        let (batch, [.., m, n]) = dims.split_at(dims.len() - 2) else {
-            unreachable!("two axes")
-        };
-        (batch, [*m, *n])
     }
 
     /// The matrix at `index`, in row-major order of the stack.
@@ -522,8 +517,8 @@ impl<'a, T: Item> Stack<'a, T> {
     /// When there is none.
     pub(crate) fn get(&self, index: usize) -> MatRef<'a, T> {
         assert!(index < self.len(), "a matrix of the stack");
-        let (batch, _) = self.axes(&self.array.shape);
-        let (batch_strides, [row, column]) = self.axes(&self.array.strides);
+        let (batch, _) = split(&self.array.shape);
+        let (batch_strides, [row, column]) = split(&self.array.strides);
         let (mut rest, mut offset) = (index.cast_signed(), 0);
         for (&n, &stride) in batch.iter().zip(batch_strides).rev() {
             offset += rest % n * stride;
@@ -542,6 +537,14 @@ impl<'a, T: Item> Stack<'a, T> {
         };
         MatRef::with_strides(items, (m, n), strides).expect("as many items as the matrix reaches")
     }
+}
+
+/// The axes before the matrices, and the matrices' two.
+fn split(dims: &Dims) -> (&[isize], [isize; 2]) {
+    let (batch, [.., m, n]) = dims.split_at(dims.len() - 2) else {
+        unreachable!("two axes")
+    };
+    (batch, [*m, *n])
 }
 
 /// Memory as wide as a line of the cache.

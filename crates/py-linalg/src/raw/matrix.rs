@@ -342,8 +342,7 @@ impl Matrix {
         let matrix = slf.get();
         let array = &matrix.array;
         let (by_rows, by_columns) = (array.is_dense(), array.reversed().is_dense());
-        let fits = (by_rows || asked(ffi::PyBUF_STRIDES))
-            && (by_rows || !asked(ffi::PyBUF_C_CONTIGUOUS))
+        let fits = (by_rows || (asked(ffi::PyBUF_STRIDES) && !asked(ffi::PyBUF_C_CONTIGUOUS)))
             && (by_columns || !asked(ffi::PyBUF_F_CONTIGUOUS))
             && (by_rows || by_columns || !asked(ffi::PyBUF_ANY_CONTIGUOUS));
         if !fits {
