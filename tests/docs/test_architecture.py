@@ -23,6 +23,7 @@ OWNERS = {
     "arrow-array": {"nexus-data", "nexus-search", "nexus-py-native"},
     "parquet": {"nexus-data", "nexus-loader"},
     "clap": {"nexus-cli"},
+    "faer": {"nexus-linalg-faer"},
 }
 
 

@@ -1,6 +1,7 @@
 //! Strided matrix views: what GEMM takes.
 
 use core::fmt;
+use core::ops::Range;
 
 /// A view of a `rows` x `columns` matrix; item `(i, j)` is `data[i * row_stride + j * column_stride]`.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +131,33 @@ impl<'a, T> MatRef<'a, T> {
     }
 }
 
+impl<'a, T> MatRef<'a, T> {
+    /// The items of these rows and columns.
+    ///
+    /// # Panics
+    /// When they are no ranges of rows and columns of this view.
+    #[must_use]
+    pub fn block(self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        let at = block_start(self.shape(), self.strides(), (&rows, &columns));
+        Self {
+            data: &self.data[at.min(self.data.len())..],
+            rows: rows.len(),
+            columns: columns.len(),
+            ..self
+        }
+    }
+
+    /// Items `(i, 0)`, `(i, 1)`, ...
+    ///
+    /// # Panics
+    /// When there is no row `i`.
+    pub fn row(self, i: usize) -> impl ExactSizeIterator<Item = &'a T> + Clone {
+        let columns = self.columns;
+        let row = self.block(i..i + 1, 0..columns);
+        (0..columns).map(move |j| &row.data[j * row.column_stride])
+    }
+}
+
 impl<T: Copy> MatRef<'_, T> {
     /// Item `(i, j)`.
     ///
@@ -195,6 +223,70 @@ impl<'a, T> MatMut<'a, T> {
         self.data
     }
 
+    /// The same as [`data_mut`](Self::data_mut), for as long as the view itself may be used.
+    pub fn into_data(self) -> &'a mut [T] {
+        self.data
+    }
+
+    /// The view once more, for a shorter time.
+    pub fn reborrow(&mut self) -> MatMut<'_, T> {
+        MatMut {
+            data: self.data,
+            ..*self
+        }
+    }
+
+    /// The same items, to be read.
+    pub fn as_ref(&self) -> MatRef<'_, T> {
+        MatRef {
+            data: self.data,
+            rows: self.rows,
+            columns: self.columns,
+            row_stride: self.row_stride,
+            column_stride: self.column_stride,
+        }
+    }
+
+    /// The transposed view: no item moves.
+    #[must_use]
+    pub fn transpose(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// The items of these rows and columns.
+    ///
+    /// # Panics
+    /// When they are no ranges of rows and columns of this view.
+    #[must_use]
+    pub fn block(self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        let at = block_start(self.shape(), self.strides(), (&rows, &columns));
+        let at = at.min(self.data.len());
+        Self {
+            data: &mut self.data[at..],
+            rows: rows.len(),
+            columns: columns.len(),
+            ..self
+        }
+    }
+
+    /// Item `(i, j)`, to be written.
+    ///
+    /// # Panics
+    /// When the item lies outside the matrix.
+    pub fn item(&mut self, i: usize, j: usize) -> &mut T {
+        assert!(
+            i < self.rows && j < self.columns,
+            "({i}, {j}) is outside the matrix"
+        );
+        &mut self.data[i * self.row_stride + j * self.column_stride]
+    }
+
     /// Two views: the rows before `at`, and the rest.
     ///
     /// # Errors
@@ -219,6 +311,19 @@ impl<'a, T> MatMut<'a, T> {
         };
         Ok((view(top, at), view(rest, self.rows - at)))
     }
+}
+
+/// Where the items of these rows and columns begin.
+fn block_start(
+    (m, n): (usize, usize),
+    (row, column): (usize, usize),
+    (rows, columns): (&Range<usize>, &Range<usize>),
+) -> usize {
+    assert!(
+        rows.start <= rows.end && rows.end <= m && columns.start <= columns.end && columns.end <= n,
+        "rows {rows:?} and columns {columns:?} of a {m}x{n} matrix"
+    );
+    rows.start * row + columns.start * column
 }
 
 /// How many items from the start the view touches, or `None` on overflow.

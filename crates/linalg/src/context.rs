@@ -44,6 +44,20 @@ impl Context {
         if k != k_b || c.shape() != (m, n) {
             return Err(Error::shapes("multiply", (m, k), (k_b, n), c.shape()));
         }
+        self.gemm(T::ONE, a, b, T::default(), c);
+        Ok(())
+    }
+
+    /// `c = alpha * a * b + beta * c`, for shapes that fit.
+    pub(crate) fn gemm<T: Scalar>(
+        self,
+        alpha: T,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        beta: T,
+        c: MatMut<'_, T>,
+    ) {
+        let ((m, k), (_, n)) = (a.shape(), b.shape());
         let work = m.saturating_mul(k).saturating_mul(n);
         let threads = self.threads.get().min(work / WORK_PER_THREAD_MIN).max(1);
         let count = if threads == 1 {
@@ -51,7 +65,7 @@ impl Context {
         } else {
             threads * PARTS_PER_THREAD
         };
-        let parts = gemm_parts(Isa::detect(), T::ONE, (a, b), T::default(), c, count);
+        let parts = gemm_parts(Isa::detect(), alpha, (a, b), beta, c, count);
         if threads == 1 {
             parts.for_each(engine::run);
         } else {
@@ -59,7 +73,6 @@ impl Context {
             let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
             pool::share(threads, &|| std::iter::from_fn(next).for_each(engine::run));
         }
-        Ok(())
     }
 }
 

@@ -9,16 +9,47 @@ use std::fmt;
 pub enum ErrorKind {
     /// The arguments do not fit together: change them.
     InvalidInput,
+    /// A pivot is exactly zero: there is no inverse, and a system has no or many solutions.
+    Singular {
+        /// Where elimination ended: this row of the triangular factor, counted from 0, has a zero diagonal.
+        pivot: usize,
+    },
+    /// A symmetric matrix is not positive definite.
+    NotPositiveDefinite {
+        /// The order of the first leading minor that is not positive, counted from 1.
+        minor: usize,
+    },
+    /// The matrix holds an infinity, which has no decomposition.
+    Infinite {
+        /// Row and column.
+        at: (usize, usize),
+    },
+    /// The matrix holds NaN, and the result has no way to say so.
+    NotANumber {
+        /// Row and column.
+        at: (usize, usize),
+    },
+    /// An iteration did not end within its limit.
+    NoConvergence,
 }
 
 /// An operation that could not be done.
 #[derive(Debug)]
 pub struct Error {
+    kind: ErrorKind,
     message: String,
     source: Option<ViewError>,
 }
 
 impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: String) -> Self {
+        Self {
+            kind,
+            message,
+            source: None,
+        }
+    }
+
     pub(crate) fn shapes(
         operation: &str,
         a: (usize, usize),
@@ -32,21 +63,23 @@ impl Error {
             show(b),
             show(c)
         );
-        Self {
-            message,
-            source: None,
-        }
+        Self::new(ErrorKind::InvalidInput, message)
+    }
+
+    pub(crate) fn invalid(message: String) -> Self {
+        Self::new(ErrorKind::InvalidInput, message)
     }
 
     /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
-        ErrorKind::InvalidInput
+        self.kind
     }
 }
 
 impl From<ViewError> for Error {
     fn from(source: ViewError) -> Self {
         Self {
+            kind: ErrorKind::InvalidInput,
             message: source.to_string(),
             source: Some(source),
         }

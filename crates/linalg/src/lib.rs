@@ -1,9 +1,13 @@
 //! Linear algebra on strided views.
 //!
 //! Matrix multiplication stands behind the trait [`Gemm`]; the [`engine`] module puts the blocked product of
-//! `nexus-kernels` behind it. [`Context`] says how many threads a call may use. The kernels that are not linear
-//! algebra (softmax, layer norm, GELU, pooling) are in `nexus-kernels` and re-exported here as
-//! [`kernels`].
+//! `nexus-kernels` behind it. [`Context`] says how many threads a call may use. [`dense`] solves systems,
+//! inverts and factors by elimination and Cholesky; [`decompose`] has QR, singular values and eigenvalues by
+//! an engine that implements [`decompose::Decompose`] (`nexus-linalg-faer` is one); [`norm`] has norms. The
+//! kernels that are not linear algebra (softmax, layer norm, GELU, pooling) are in `nexus-kernels` and
+//! re-exported here as [`kernels`].
+//!
+//! Operations take `f32` and `f64`: what they need of a number is [`Float`].
 //!
 //! ```
 //! use nexus_linalg::{Context, MatMut, MatRef};
@@ -17,13 +21,18 @@
 //! ```
 
 mod context;
+pub mod decompose;
+pub mod dense;
 pub mod engine;
 mod error;
+mod float;
+pub mod norm;
 mod pool;
 
 pub use context::Context;
 pub use engine::Scalar;
 pub use error::{Error, ErrorKind};
+pub use float::Float;
 pub use nexus_kernels as kernels;
 pub use nexus_kernels::{Gemm, Isa, MatMut, MatRef, ViewError};
 

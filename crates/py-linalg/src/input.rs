@@ -1,21 +1,41 @@
-//! What a function takes: a `Matrix`, anything with a two-dimensional buffer, or rows of numbers.
+//! What a function takes: a `Matrix`, nested lists of numbers, or memory of another object.
 
-use crate::raw::{Data, Matrix};
-use pyo3::buffer::{Element, PyBuffer};
+use crate::limits::RANK_MAX;
+use crate::raw::{Array, Dims, Dtype, Matrix, from_buffer, from_dlpack, from_interface};
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-/// A matrix in row-major order, copied from the caller's object while the GIL is held, so that no
-/// other thread can change it under the computation.
+/// An operand. Items of float32 and float64 are shared with the object they come from, others are copied.
 pub(crate) struct Operand {
-    rows: usize,
-    columns: usize,
-    pub(crate) data: Data,
+    pub(crate) array: Array,
 }
 
 impl Operand {
-    pub(crate) fn shape(&self) -> (usize, usize) {
-        (self.rows, self.columns)
+    /// The other operand of an operator beside `left`: a number takes its type. `None` for what is no operand.
+    pub(crate) fn of_operator(other: &Bound<'_, PyAny>, left: &Array) -> PyResult<Option<Array>> {
+        if let Ok(matrix) = other.cast::<Matrix>() {
+            return Ok(Some(matrix.get().array().clone()));
+        }
+        if is_number(other) {
+            let value: f64 = other.extract()?;
+            let scalar = Dims::new([])?;
+            return Ok(Some(match left.dtype {
+                Dtype::F32 => Array::of(&[value as f32], scalar)?,
+                _ => Array::of(&[value], scalar)?,
+            }));
+        }
+        Self::of_matmul(other)
+    }
+
+    /// The same for operators that take no numbers.
+    pub(crate) fn of_matmul(other: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
+        match other.extract::<Self>() {
+            Ok(operand) => Ok(Some(operand.array)),
+            Err(error) if error.is_instance_of::<PyTypeError>(other.py()) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -23,73 +43,156 @@ impl<'py> FromPyObject<'_, 'py> for Operand {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(matrix) = object.cast::<Matrix>() {
-            let matrix = matrix.get();
-            let (rows, columns) = matrix.shape();
-            return Ok(Self {
-                rows,
-                columns,
-                data: matrix.data().clone(),
-            });
-        }
-        if let Ok(buffer) = PyBuffer::<f32>::get(&object) {
-            return from_buffer(object.py(), &buffer, Data::F32);
-        }
-        if let Ok(buffer) = PyBuffer::<f64>::get(&object) {
-            return from_buffer(object.py(), &buffer, Data::F64);
-        }
-        from_rows(&object)
+        let array = if let Ok(matrix) = object.cast::<Matrix>() {
+            matrix.get().array().clone()
+        } else if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+            from_nested(&object)?
+        } else {
+            from_memory(&object)?
+        };
+        Ok(Self { array })
     }
 }
 
-fn from_buffer<T: Element + Copy>(
-    py: Python<'_>,
-    buffer: &PyBuffer<T>,
-    wrap: impl FnOnce(Vec<T>) -> Data,
-) -> PyResult<Operand> {
-    let &[rows, columns] = buffer.shape() else {
-        let message = format!(
-            "expected a matrix, found {} dimensions",
-            buffer.dimensions()
-        );
-        return Err(PyValueError::new_err(message));
-    };
-    Ok(Operand {
-        rows,
-        columns,
-        data: wrap(buffer.to_vec(py)?),
-    })
+/// Doors of other objects, the cheapest first.
+fn from_memory(object: &Bound<'_, PyAny>) -> PyResult<Array> {
+    let py = object.py();
+    // An object without the door is asked for the next one.
+    if crate::raw::has_buffer(object) {
+        return from_buffer(object);
+    }
+    if object.hasattr(intern!(py, "__dlpack__"))? {
+        return from_dlpack(object);
+    }
+    if let Some(interface) = object.getattr_opt(intern!(py, "__array_interface__"))? {
+        return from_interface(object, &interface);
+    }
+    let sequence = object.hasattr(intern!(py, "__getitem__"))? && object.len().is_ok();
+    if sequence && !object.is_instance_of::<PyString>() {
+        let items = object.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+        return from_nested(PyList::new(py, items)?.as_any());
+    }
+    Err(PyTypeError::new_err(format!(
+        "expected a Matrix, a buffer, an array or nested lists of numbers, not {}",
+        object.get_type().name()?
+    )))
 }
 
-fn from_rows(object: &Bound<'_, PyAny>) -> PyResult<Operand> {
-    let kind = || {
+/// Lists and tuples of one depth and equal lengths; the innermost items are numbers or arrays.
+fn from_nested(object: &Bound<'_, PyAny>) -> PyResult<Array> {
+    let mut shape = Vec::new();
+    let mut first = object.clone();
+    loop {
+        let row = items(&first);
+        match row {
+            Some(row) if shape.len() < RANK_MAX => {
+                shape.push(row.len());
+                match row.into_iter().next() {
+                    Some(item) => first = item,
+                    None => break,
+                }
+            }
+            Some(_) => {
+                return Err(PyValueError::new_err(format!(
+                    "more than {RANK_MAX} lists within lists"
+                )));
+            }
+            None if is_number(&first) => break,
+            None => {
+                let inner = first
+                    .extract::<Operand>()
+                    .map_err(|_| not_a_number(&first, &vec![0; shape.len()]))?;
+                shape.extend(inner.array.shape().iter().map(|n| n.cast_unsigned()));
+                break;
+            }
+        }
+    }
+    let mut values = Vec::new();
+    fill(object, &shape, &mut Vec::new(), &mut values)?;
+    Array::of::<f64>(&values, Dims::shape(&shape)?)
+}
+
+/// Appends the numbers of `object`, which must have this shape; `path` says where it stands.
+fn fill(
+    object: &Bound<'_, PyAny>,
+    shape: &[usize],
+    path: &mut Vec<usize>,
+    values: &mut Vec<f64>,
+) -> PyResult<()> {
+    let Some((&len, inner)) = shape.split_first() else {
+        values.push(number(object).ok_or_else(|| not_a_number(object, path))?);
+        return Ok(());
+    };
+    let Some(row) = items(object) else {
+        let array = object
+            .extract::<Operand>()
+            .map_err(|_| not_a_number(object, path))?
+            .array;
+        if array
+            .shape()
+            .iter()
+            .map(|n| n.cast_unsigned())
+            .ne(shape.iter().copied())
+        {
+            return Err(uneven(
+                path,
+                &format!("shape {:?}", &*array.shape()),
+                &format!("shape {shape:?}"),
+            ));
+        }
+        values.extend_from_slice(&array.values::<f64>());
+        return Ok(());
+    };
+    if row.len() != len {
+        return Err(uneven(
+            path,
+            &format!("{} items", row.len()),
+            &len.to_string(),
+        ));
+    }
+    for (index, item) in row.iter().enumerate() {
+        path.push(index);
+        fill(item, inner, path, values)?;
+        path.pop();
+    }
+    Ok(())
+}
+
+/// The items of a list or a tuple.
+fn items<'py>(object: &Bound<'py, PyAny>) -> Option<Vec<Bound<'py, PyAny>>> {
+    if let Ok(list) = object.cast::<PyList>() {
+        Some(list.iter().collect())
+    } else {
         object
-            .get_type()
-            .name()
-            .map_or_else(|_| "?".into(), |name| name.to_string())
-    };
-    let rows: Vec<Bound<'_, PyAny>> =
-        object.try_iter().and_then(Iterator::collect).map_err(|_| {
-            PyTypeError::new_err(format!(
-                "expected a Matrix, a buffer of float32 or float64, or rows of numbers, not {}",
-                kind()
-            ))
-        })?;
-    let (mut values, mut columns) = (Vec::new(), None);
-    for (index, row) in rows.iter().enumerate() {
-        let row: Vec<f64> = row.extract().map_err(|_| {
-            PyTypeError::new_err(format!("row {index} is not a sequence of numbers"))
-        })?;
-        if *columns.get_or_insert(row.len()) != row.len() {
-            let (first, len) = (columns.unwrap_or(0), row.len());
-            let message = format!("row {index} has {len} numbers and the first row has {first}");
-            return Err(PyValueError::new_err(message));
-        }
-        values.extend(row);
+            .cast::<PyTuple>()
+            .ok()
+            .map(|tuple| tuple.iter().collect())
     }
-    Ok(Operand {
-        rows: rows.len(),
-        columns: columns.unwrap_or(0),
-        data: Data::F64(values),
-    })
+}
+
+fn is_number(object: &Bound<'_, PyAny>) -> bool {
+    (object.is_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>())
+        && !object.is_instance_of::<PyBool>()
+}
+
+/// A number, or an object that says what float it is.
+fn number(object: &Bound<'_, PyAny>) -> Option<f64> {
+    let refused = object.is_instance_of::<PyComplex>()
+        || object.is_instance_of::<PyString>()
+        || object.is_instance_of::<PyBool>();
+    if refused || items(object).is_some() {
+        return None;
+    }
+    object.extract().ok()
+}
+
+fn not_a_number(object: &Bound<'_, PyAny>, path: &[usize]) -> PyErr {
+    let name = object.get_type().name();
+    let name = name.map_or_else(|_| "?".into(), |name| name.to_string());
+    PyTypeError::new_err(format!("item {path:?} is {name}, not a number"))
+}
+
+fn uneven(path: &[usize], found: &str, expected: &str) -> PyErr {
+    let message = format!("item {path:?} has {found}, the first one of its kind has {expected}");
+    PyValueError::new_err(message)
 }

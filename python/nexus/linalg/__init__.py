@@ -1,48 +1,85 @@
-"""Linear algebra on nested lists, buffers and NumPy arrays; needs no third-party package.
+"""Linear algebra on nested lists, buffers, NumPy arrays and tensors; needs no third-party package.
+
+The functions have the names, signatures and named tuples of the array API standard's linear
+algebra extension, and take stacks of matrices. Results are of type `Matrix`; with ``like=`` they
+are what its argument is: a list, a NumPy array, a tensor.
 
 >>> from nexus import linalg
->>> linalg.matmul([[1, 2], [3, 4]], [[0, 1], [1, 0]])
-Matrix 2x2 float64
-  [2, 1]
-  [4, 3]
+>>> linalg.solve([[2, 1], [1, 3]], [3, 5])
+Matrix 2 float64
+  [0.8, 1.4]
+>>> linalg.matmul([[1, 2], [3, 4]], [[0, 1], [1, 0]], like=[])
+[[2.0, 1.0], [4.0, 3.0]]
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from nexus._linalg import (
+    EighResult,
+    LinAlgError,
+    LstsqResult,
+    Matrix,
+    QRResult,
+    SlogdetResult,
+    SVDResult,
+    cholesky,
+    cross,
+    det,
+    diagonal,
+    eigh,
+    eigvalsh,
+    inv,
+    lstsq,
+    matmul,
+    matrix_norm,
+    matrix_power,
+    matrix_rank,
+    matrix_transpose,
+    outer,
+    pinv,
+    qr,
+    slogdet,
+    softmax,
+    solve,
+    svd,
+    svdvals,
+    tensordot,
+    trace,
+    vecdot,
+    vector_norm,
+)
 
-from nexus import _linalg
-from nexus._linalg import Matrix
-
-if TYPE_CHECKING:
-    from nexus._linalg import _Operand as Operand
-
-__all__ = ["Matrix", "matmul", "softmax"]
-
-
-def matmul(a: Operand, b: Operand, /, *, threads: int = 1) -> Matrix:
-    """Return the matrix product of ``a`` (m x k) and ``b`` (k x n).
-
-    An operand is a `Matrix`, an object with a two-dimensional buffer of float32 or float64 (a NumPy
-    array, a memoryview), or rows of numbers. Two float32 operands give float32, anything else
-    float64. The number of threads does not change the result. The GIL is released meanwhile.
-
-    Raises:
-        ValueError: the inner sizes differ, or an operand is not two-dimensional.
-        TypeError: an operand is none of the above.
-    """
-    return _linalg.matmul(a, b, threads=threads)
-
-
-def softmax(a: Operand, /) -> Matrix:
-    """Return the softmax of each row of ``a``, in float32.
-
-    >>> softmax([[0.0, 0.0]])
-    Matrix 1x2 float32
-      [0.5, 0.5]
-
-    Raises:
-        ValueError: the operand is not two-dimensional.
-        TypeError: the operand is no matrix.
-    """
-    return _linalg.softmax(a)
+__all__ = [
+    "EighResult",
+    "LinAlgError",
+    "LstsqResult",
+    "Matrix",
+    "QRResult",
+    "SVDResult",
+    "SlogdetResult",
+    "cholesky",
+    "cross",
+    "det",
+    "diagonal",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "lstsq",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "matrix_transpose",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "softmax",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]

@@ -1,0 +1,83 @@
+//! Factorisations of our own: elimination and Cholesky, and what follows from them.
+//!
+//! Each is a recursion that halves the matrix until [`LEAF`] rows are left, so that nearly all work is
+//! products ([`Context`](crate::Context) says on how many threads). Results do not depend on threads, on
+//! strides, or on what else is computed. Matrices of at most [`LEAF`] rows use no heap.
+
+mod cholesky;
+mod lu;
+mod triangular;
+
+pub use cholesky::cholesky;
+pub use lu::{det, inv, slogdet, solve};
+pub use triangular::{Diagonal, Triangle, solve_triangular};
+
+use crate::{Error, Float, MatMut, MatRef};
+
+/// Rows up to which the plain loops run.
+pub const LEAF: usize = 16;
+
+/// A matrix in row-major order without gaps.
+struct Dense<'a, T> {
+    items: &'a mut [T],
+    columns: usize,
+}
+
+impl<T: Float> Dense<'_, T> {
+    fn view(&mut self) -> MatMut<'_, T> {
+        let rows = self.items.len().checked_div(self.columns).unwrap_or(0);
+        MatMut::new(self.items, rows, self.columns).expect("rows times columns items")
+    }
+}
+
+/// Calls `work` with a copy of `a` in row-major order.
+fn with_copy<T: Float, R>(a: MatRef<'_, T>, work: impl FnOnce(Dense<'_, T>) -> R) -> R {
+    with_space(a.shape(), |mut copy| {
+        copy_into(a, copy.view());
+        work(copy)
+    })
+}
+
+/// Calls `work` with a matrix of zeros: on the stack where it is small.
+fn with_space<T: Float, R>(
+    (rows, columns): (usize, usize),
+    work: impl FnOnce(Dense<'_, T>) -> R,
+) -> R {
+    let len = rows * columns;
+    let mut small = [T::default(); LEAF * LEAF];
+    let mut large = Vec::new();
+    let items = if len <= small.len() {
+        &mut small[..len]
+    } else {
+        large.resize(len, T::default());
+        &mut large[..]
+    };
+    work(Dense { items, columns })
+}
+
+/// Copies items between views of one shape.
+pub(crate) fn copy_into<T: Copy>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
+    let (rows, columns) = from.shape();
+    let ((from_row, from_column), (to_row, to_column)) = (from.strides(), to.strides());
+    let (source, target) = (from.data(), to.data_mut());
+    for i in 0..rows {
+        if from_column == 1 && to_column == 1 {
+            let (from, to) = (i * from_row, i * to_row);
+            target[to..to + columns].copy_from_slice(&source[from..from + columns]);
+        } else {
+            for j in 0..columns {
+                target[i * to_row + j * to_column] = source[i * from_row + j * from_column];
+            }
+        }
+    }
+}
+
+/// The order of a square matrix.
+fn order<T>(operation: &str, a: &MatRef<'_, T>) -> Result<usize, Error> {
+    match a.shape() {
+        (m, n) if m == n => Ok(n),
+        (m, n) => Err(Error::invalid(format!(
+            "cannot {operation} a {m}x{n} matrix: it is not square"
+        ))),
+    }
+}

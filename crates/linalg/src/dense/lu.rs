@@ -1,0 +1,249 @@
+//! Elimination with row exchanges, and what follows from it.
+//!
+//! The recursion over columns is S. Toledo, "Locality of reference in LU decomposition with partial pivoting"
+//! (1997).
+
+use super::triangular::{singular, solve_rows};
+use super::{Dense, Diagonal, LEAF, Triangle, copy_into, order, with_copy, with_space};
+use crate::{Context, Error, Float, MatMut, MatRef};
+use std::ops::Range;
+
+/// Solves `a x = b`, `b` becoming `x`: one or many right sides, a column each.
+///
+/// # Errors
+/// `InvalidInput` when the shapes are not `(n, n)` and `(n, columns)`; `Singular` when a pivot is exactly zero,
+/// with `b` as it was. NaN is no error: it spreads.
+pub fn solve<T: Float>(
+    context: Context,
+    a: MatRef<'_, T>,
+    mut b: MatMut<'_, T>,
+) -> Result<(), Error> {
+    let n = order("solve", &a)?;
+    let (m, columns) = b.shape();
+    if m != n {
+        let message = format!("cannot solve {n}x{n} for {m}x{columns}: the rows differ");
+        return Err(Error::invalid(message));
+    }
+    with_lu(context, a, |lu, rows| {
+        if let Some(pivot) = lu.zero_pivot() {
+            return Err(singular("solve with", n, pivot));
+        }
+        with_space((n, columns), |mut x| {
+            for (i, &row) in rows.iter().enumerate() {
+                copy_into(
+                    b.as_ref().block(row..row + 1, 0..columns),
+                    x.view().block(i..i + 1, 0..columns),
+                );
+            }
+            lu.solve(context, x.view());
+            copy_into(x.view().as_ref(), b.reborrow());
+        });
+        Ok(())
+    })
+}
+
+/// The inverse of `a`, into `result`. To solve a system, [`solve`] is faster and more exact.
+///
+/// # Errors
+/// As [`solve`].
+pub fn inv<T: Float>(
+    context: Context,
+    a: MatRef<'_, T>,
+    mut result: MatMut<'_, T>,
+) -> Result<(), Error> {
+    let n = order("invert", &a)?;
+    if result.shape() != (n, n) {
+        let (m, columns) = result.shape();
+        let message = format!("cannot invert {n}x{n} into {m}x{columns}");
+        return Err(Error::invalid(message));
+    }
+    with_lu(context, a, |lu, rows| {
+        if let Some(pivot) = lu.zero_pivot() {
+            return Err(singular("invert", n, pivot));
+        }
+        with_space((n, n), |mut x| {
+            for (i, &row) in rows.iter().enumerate() {
+                *x.view().item(i, row) = T::ONE;
+            }
+            lu.solve(context, x.view());
+            copy_into(x.view().as_ref(), result.reborrow());
+        });
+        Ok(())
+    })
+}
+
+/// The determinant: the product of the pivots, which may overflow to infinity or to zero ([`slogdet`] does not).
+///
+/// # Errors
+/// `InvalidInput` when the matrix is not square.
+pub fn det<T: Float>(context: Context, a: MatRef<'_, T>) -> Result<T, Error> {
+    order("take the determinant of", &a)?;
+    with_lu(context, a, |lu, _| {
+        Ok((0..lu.n()).fold(lu.sign, |product, i| product * lu.pivot(i)))
+    })
+}
+
+/// The sign of the determinant and the logarithm of its absolute value: `(0, -inf)` for a singular matrix.
+///
+/// # Errors
+/// `InvalidInput` when the matrix is not square.
+pub fn slogdet<T: Float>(context: Context, a: MatRef<'_, T>) -> Result<(T, T), Error> {
+    order("take the determinant of", &a)?;
+    with_lu(context, a, |lu, _| {
+        let (mut sign, mut log) = (lu.sign, 0.0);
+        for i in 0..lu.n() {
+            let pivot = lu.pivot(i);
+            sign = if pivot.is_nan() {
+                T::NAN
+            } else if pivot == T::default() {
+                T::default()
+            } else if pivot < T::default() {
+                -sign
+            } else {
+                sign
+            };
+            log += pivot.to_f64().abs().ln();
+        }
+        if sign == T::default() {
+            log = f64::NEG_INFINITY;
+        }
+        Ok((sign, T::from_f64(log)))
+    })
+}
+
+/// A factored matrix: `U` on and above the diagonal, `L` without its ones below.
+struct Lu<'a, T> {
+    factors: MatRef<'a, T>,
+    sign: T,
+}
+
+impl<T: Float> Lu<'_, T> {
+    fn n(&self) -> usize {
+        self.factors.shape().0
+    }
+
+    fn pivot(&self, i: usize) -> T {
+        self.factors.get(i, i)
+    }
+
+    fn zero_pivot(&self) -> Option<usize> {
+        (0..self.n()).find(|&i| self.pivot(i) == T::default())
+    }
+
+    /// `b`, whose rows are exchanged already, becomes the solution.
+    fn solve(&self, context: Context, mut b: MatMut<'_, T>) {
+        let lower = (Triangle::Lower, Diagonal::Ones);
+        solve_rows(context, self.factors, lower, b.reborrow());
+        let upper = (Triangle::Upper, Diagonal::Stored);
+        solve_rows(context, self.factors, upper, b);
+    }
+}
+
+/// Factors a copy of `a` and calls `work` with it, and with the row of `a` that became each row.
+fn with_lu<T: Float, R>(
+    context: Context,
+    a: MatRef<'_, T>,
+    work: impl FnOnce(&Lu<'_, T>, &[usize]) -> R,
+) -> R {
+    let n = a.shape().0;
+    with_copy(a, |mut copy| {
+        let mut small = [0; LEAF];
+        let mut large = Vec::new();
+        let rows = if n <= LEAF {
+            &mut small[..n]
+        } else {
+            large.resize(n, 0);
+            &mut large[..]
+        };
+        rows.iter_mut().enumerate().for_each(|(i, row)| *row = i);
+        let mut sign = T::ONE;
+        eliminate(context, &mut copy, 0..n, &mut |i, j| {
+            rows.swap(i, j);
+            sign = -sign;
+        });
+        let factors = copy.view();
+        let lu = Lu {
+            factors: factors.as_ref(),
+            sign,
+        };
+        work(&lu, rows)
+    })
+}
+
+/// Factors these columns, from the row of the first one on, and tells each exchange of whole rows.
+fn eliminate<T: Float>(
+    context: Context,
+    a: &mut Dense<'_, T>,
+    columns: Range<usize>,
+    exchanged: &mut impl FnMut(usize, usize),
+) {
+    if columns.len() <= LEAF {
+        for column in columns.clone() {
+            eliminate_column(a, column, columns.end, exchanged);
+        }
+        return;
+    }
+    let middle = columns.start + columns.len() / 2;
+    let (left, right) = (columns.start..middle, middle..columns.end);
+    eliminate(context, a, left.clone(), exchanged);
+    let n = a.columns;
+    let (top, bottom) = a.items.split_at_mut(middle * n);
+    let mut top = MatMut::new(top, middle, n).expect("whole rows");
+    let mut bottom = MatMut::new(bottom, n - middle, n).expect("whole rows");
+    let below = 0..n - middle;
+    let lower = (Triangle::Lower, Diagonal::Ones);
+    let half = left.len();
+    with_space((half, half), |mut factor| {
+        copy_into(
+            top.as_ref().block(left.clone(), left.clone()),
+            factor.view(),
+        );
+        let block = top.reborrow().block(left.clone(), right.clone());
+        solve_rows(context, factor.view().as_ref(), lower, block);
+    });
+    with_space((n - middle, half), |mut factor| {
+        copy_into(
+            bottom.as_ref().block(below.clone(), left.clone()),
+            factor.view(),
+        );
+        let (factor, known) = (factor.view(), top.as_ref().block(left, right.clone()));
+        let rest = bottom.reborrow().block(below, right.clone());
+        context.gemm(-T::ONE, factor.as_ref(), known, T::ONE, rest);
+    });
+    eliminate(context, a, right, exchanged);
+}
+
+/// One column: the largest item comes to the diagonal, and multiples of its row are taken from those below,
+/// up to column `end`.
+fn eliminate_column<T: Float>(
+    a: &mut Dense<'_, T>,
+    column: usize,
+    end: usize,
+    exchanged: &mut impl FnMut(usize, usize),
+) {
+    let n = a.columns;
+    let mut largest = column;
+    for i in column + 1..n {
+        if a.items[i * n + column].abs() > a.items[largest * n + column].abs() {
+            largest = i;
+        }
+    }
+    if largest != column {
+        let (top, bottom) = a.items.split_at_mut(largest * n);
+        top[column * n..(column + 1) * n].swap_with_slice(&mut bottom[..n]);
+        exchanged(column, largest);
+    }
+    let (top, bottom) = a.items.split_at_mut((column + 1) * n);
+    let row = &top[column * n..];
+    let pivot = row[column];
+    if pivot == T::default() {
+        return;
+    }
+    for below in bottom.chunks_exact_mut(n) {
+        let factor = below[column] / pivot;
+        below[column] = factor;
+        for (item, &above) in below[column + 1..end].iter_mut().zip(&row[column + 1..end]) {
+            *item = *item - factor * above;
+        }
+    }
+}

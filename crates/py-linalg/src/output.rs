@@ -1,0 +1,107 @@
+//! Results as Python objects: numbers, `Matrix`, or the kind that `like` names.
+
+use crate::raw::{Array, Dtype, Matrix};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyFloat, PyInt, PyList, PyTuple, PyType};
+
+/// A result. An array without axes is a number.
+pub(crate) struct Part(pub(crate) Array);
+
+impl Part {
+    /// A number, a `Matrix`, or what `like` is.
+    pub(crate) fn into_python(
+        self,
+        py: Python<'_>,
+        like: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let array = self.0;
+        if array.rank() == 0 {
+            return Ok(match array.dtype {
+                Dtype::I64 => PyInt::new(py, array.longs()[0]).into_any().unbind(),
+                _ => PyFloat::new(py, array.values::<f64>()[0])
+                    .into_any()
+                    .unbind(),
+            });
+        }
+        let Some(like) = like.filter(|like| !like.is_none() && !like.is_instance_of::<Matrix>())
+        else {
+            return Ok(Bound::new(py, Matrix::new(array))?.into_any().unbind());
+        };
+        if like.is_instance_of::<PyList>() {
+            return Ok(crate::text::nested(py, &array)?.unbind());
+        }
+        let lent = Bound::new(py, Matrix::lent(array))?;
+        Ok(importer(like)?.call1((lent,))?.unbind())
+    }
+}
+
+/// The function `from_dlpack` of the library whose array `like` is.
+fn importer<'py>(like: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let class = like.get_type();
+    let module: String = class.getattr("__module__")?.extract()?;
+    let root = module.split('.').next().unwrap_or_default();
+    let library = like.py().import("sys")?.getattr("modules")?.get_item(root);
+    let function = library.and_then(|library| library.getattr("from_dlpack"));
+    function.map_err(|_| {
+        PyTypeError::new_err(format!(
+            "like is a list, a Matrix or an array of a library with `from_dlpack`, not {module}.{}",
+            class
+                .name()
+                .map_or_else(|_| "?".to_owned(), |name| name.to_string())
+        ))
+    })
+}
+
+/// A named tuple of results.
+pub(crate) struct Named {
+    name: &'static str,
+    fields: &'static [&'static str],
+    class: PyOnceLock<Py<PyType>>,
+}
+
+pub(crate) static EIGH: Named = Named::new("EighResult", &["eigenvalues", "eigenvectors"]);
+pub(crate) static LSTSQ: Named = Named::new("LstsqResult", &["x", "rank", "singular_values"]);
+pub(crate) static QR: Named = Named::new("QRResult", &["Q", "R"]);
+pub(crate) static SLOGDET: Named = Named::new("SlogdetResult", &["sign", "logabsdet"]);
+pub(crate) static SVD: Named = Named::new("SVDResult", &["U", "S", "Vh"]);
+
+impl Named {
+    const fn new(name: &'static str, fields: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            fields,
+            class: PyOnceLock::new(),
+        }
+    }
+
+    /// Puts the class into the module.
+    pub(crate) fn add_to(&self, module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add(self.name, self.class(module.py())?)
+    }
+
+    fn class<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyType>> {
+        let class = self.class.get_or_try_init(py, || {
+            let make = py.import("collections")?.getattr("namedtuple")?;
+            let class = make.call1((self.name, self.fields))?;
+            class.setattr("__module__", "nexus.linalg")?;
+            Ok::<_, PyErr>(class.cast_into::<PyType>()?.unbind())
+        })?;
+        Ok(class.bind(py))
+    }
+
+    /// A tuple of this class.
+    pub(crate) fn of(
+        &self,
+        py: Python<'_>,
+        parts: impl IntoIterator<Item = Array>,
+        like: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let parts = parts
+            .into_iter()
+            .map(|part| Part(part).into_python(py, like))
+            .collect::<PyResult<Vec<_>>>()?;
+        Ok(self.class(py)?.call1(PyTuple::new(py, parts)?)?.unbind())
+    }
+}

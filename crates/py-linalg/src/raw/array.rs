@@ -1,0 +1,626 @@
+//! Strided arrays over shared memory.
+
+use crate::limits::RANK_MAX;
+use nexus_linalg::decompose::Decompose;
+use nexus_linalg::{Float, MatRef};
+use nexus_linalg_faer::Faer;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
+use pyo3::prelude::*;
+use std::any::Any;
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::slice;
+use std::sync::Arc;
+
+/// The type of the items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dtype {
+    F32,
+    F64,
+    /// Ranks of stacks; arithmetic takes them as float64.
+    I64,
+}
+
+impl Dtype {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+            Self::I64 => "int64",
+        }
+    }
+
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
+    }
+
+    /// The type of results: float32 only of float32.
+    pub(crate) fn promote(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::F32, Self::F32) => Self::F32,
+            _ => Self::F64,
+        }
+    }
+}
+
+/// Types that are computed with.
+pub(crate) trait Item: Float {
+    const DTYPE: Dtype;
+    /// The engine of decompositions.
+    fn engine() -> impl Decompose<Self>;
+}
+
+impl Item for f32 {
+    const DTYPE: Dtype = Dtype::F32;
+    fn engine() -> impl Decompose<Self> {
+        Faer
+    }
+}
+
+impl Item for f64 {
+    const DTYPE: Dtype = Dtype::F64;
+    fn engine() -> impl Decompose<Self> {
+        Faer
+    }
+}
+
+/// A shape or strides, without an allocation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dims {
+    items: [isize; RANK_MAX],
+    len: usize,
+}
+
+impl Dims {
+    /// # Errors
+    /// `ValueError` for more than [`RANK_MAX`] axes.
+    pub(crate) fn new(items: impl IntoIterator<Item = isize>) -> PyResult<Self> {
+        let mut dims = Self {
+            items: [0; RANK_MAX],
+            len: 0,
+        };
+        for item in items {
+            let Some(place) = dims.items.get_mut(dims.len) else {
+                let message = format!("an array has at most {RANK_MAX} axes");
+                return Err(PyValueError::new_err(message));
+            };
+            *place = item;
+            dims.len += 1;
+        }
+        Ok(dims)
+    }
+
+    pub(crate) fn shape(shape: &[usize]) -> PyResult<Self> {
+        Self::new(shape.iter().map(|&n| n.cast_signed()))
+    }
+
+    /// Strides of a dense row-major array.
+    pub(crate) fn dense(shape: &[isize]) -> Self {
+        let mut dims = Self {
+            items: [0; RANK_MAX],
+            len: shape.len(),
+        };
+        let mut stride = 1_isize;
+        for (place, &n) in dims.items[..shape.len()].iter_mut().zip(shape).rev() {
+            *place = stride;
+            stride = stride.wrapping_mul(n.max(1));
+        }
+        dims
+    }
+
+    /// The same with another number at `axis`.
+    pub(crate) fn with(mut self, axis: usize, value: isize) -> Self {
+        self[axis] = value;
+        self
+    }
+}
+
+impl Deref for Dims {
+    type Target = [isize];
+    fn deref(&self) -> &[isize] {
+        &self.items[..self.len]
+    }
+}
+
+impl std::ops::DerefMut for Dims {
+    fn deref_mut(&mut self) -> &mut [isize] {
+        &mut self.items[..self.len]
+    }
+}
+
+/// Words that a small array has in itself.
+const INLINE_WORDS: usize = 16;
+
+#[derive(Clone)]
+enum Memory {
+    Inline([u64; INLINE_WORDS]),
+    Shared {
+        /// Item `[0, 0, ...]`.
+        start: *const u8,
+        _owner: Arc<dyn Any + Send + Sync>,
+    },
+}
+
+// SAFETY: the owner keeps the memory in place until it is dropped, from any thread, and nothing here writes to it.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+/// An array whose memory is in itself, or shared and kept alive. Nothing here writes to it.
+///
+/// Invariant: every index inside the shape leads to an aligned item of `dtype` in live memory.
+#[derive(Clone)]
+pub(crate) struct Array {
+    pub(crate) dtype: Dtype,
+    shape: Dims,
+    /// Counted in items.
+    strides: Dims,
+    /// Of item `[0, 0, ...]` from the start of the memory, in items.
+    offset: isize,
+    memory: Memory,
+}
+
+impl Array {
+    /// An array in memory of others.
+    ///
+    /// # Safety
+    /// While `owner` lives, every index inside `shape` must lead from `start`, by `strides` in items, to an
+    /// aligned item of `dtype`.
+    pub(super) unsafe fn shared(
+        dtype: Dtype,
+        (shape, strides): (Dims, Dims),
+        start: *const u8,
+        owner: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
+        Self {
+            dtype,
+            shape,
+            strides,
+            offset: 0,
+            memory: Memory::Shared {
+                start,
+                _owner: owner,
+            },
+        }
+    }
+
+    /// The numbers in row-major order.
+    pub(crate) fn of<T: Item>(values: &[T], shape: Dims) -> PyResult<Self> {
+        let mut output = Output::new(shape)?;
+        output.items().copy_from_slice(values);
+        Ok(output.into_array())
+    }
+
+    /// Whole numbers.
+    pub(crate) fn of_longs(values: &[i64], shape: Dims) -> PyResult<Self> {
+        let mut output = Output::<f64>::new(shape)?;
+        for (place, &value) in output.items().iter_mut().zip(values) {
+            *place = f64::from_bits(value.cast_unsigned());
+        }
+        let mut array = output.into_array();
+        array.dtype = Dtype::I64;
+        Ok(array)
+    }
+
+    pub(crate) fn shape(&self) -> Dims {
+        self.shape
+    }
+
+    pub(crate) fn strides(&self) -> Dims {
+        self.strides
+    }
+
+    pub(crate) fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// The number of items.
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product::<isize>().cast_unsigned()
+    }
+
+    /// Item `[0, 0, ...]`.
+    pub(super) fn start(&self) -> *const u8 {
+        let start = match &self.memory {
+            Memory::Inline(words) => words.as_ptr().cast(),
+            Memory::Shared { start, .. } => *start,
+        };
+        start.wrapping_offset(self.offset * self.dtype.size().cast_signed())
+    }
+
+    /// The same memory under another shape, for a view that names only items this one names.
+    fn view(&self, shape: Dims, strides: Dims, offset: isize) -> Self {
+        Self {
+            shape,
+            strides,
+            offset: self.offset + offset,
+            ..self.clone()
+        }
+    }
+
+    /// The axes in another order.
+    ///
+    /// # Panics
+    /// When `order` is no permutation.
+    pub(crate) fn permuted(&self, order: &[usize]) -> Self {
+        let mut seen = [false; RANK_MAX];
+        for &axis in order {
+            seen[axis] = true;
+        }
+        let complete = seen[..self.rank()].iter().all(|&seen| seen);
+        assert!(
+            complete && order.len() == self.rank(),
+            "a permutation of the axes"
+        );
+        let (mut shape, mut strides) = (self.shape, self.strides);
+        for (to, &from) in order.iter().enumerate() {
+            shape[to] = self.shape[from];
+            strides[to] = self.strides[from];
+        }
+        self.view(shape, strides, 0)
+    }
+
+    /// The last two axes exchanged.
+    pub(crate) fn transposed(&self) -> Self {
+        let mut order: [usize; RANK_MAX] = std::array::from_fn(|axis| axis);
+        let order = &mut order[..self.rank()];
+        if let [.., a, b] = order {
+            std::mem::swap(a, b);
+        }
+        self.permuted(order)
+    }
+
+    /// All axes in reverse order.
+    pub(crate) fn reversed(&self) -> Self {
+        let order: Vec<usize> = (0..self.rank()).rev().collect();
+        self.permuted(&order)
+    }
+
+    /// The index `at` of an axis, which goes.
+    ///
+    /// # Panics
+    /// When there is no such index.
+    pub(crate) fn select(&self, axis: usize, at: isize) -> Self {
+        assert!((0..self.shape[axis]).contains(&at), "an index of the axis");
+        let without = |dims: Dims| {
+            let rest = dims.iter().enumerate().filter(|&(i, _)| i != axis);
+            Dims::new(rest.map(|(_, &dim)| dim)).expect("fewer axes than before")
+        };
+        let offset = at * self.strides[axis];
+        self.view(without(self.shape), without(self.strides), offset)
+    }
+
+    /// Every `step`th of an axis from `start`, `count` of them.
+    ///
+    /// # Panics
+    /// When they are not all in the axis.
+    pub(crate) fn slice(&self, axis: usize, start: isize, step: isize, count: isize) -> Self {
+        let n = self.shape[axis];
+        let inside = |at: isize| (0..n).contains(&at);
+        let last = step
+            .checked_mul(count - 1)
+            .and_then(|way| start.checked_add(way));
+        assert!(
+            count == 0 || (count > 0 && inside(start) && last.is_some_and(inside)),
+            "a slice inside of the axis"
+        );
+        let stride = self.strides[axis];
+        let offset = if count == 0 { 0 } else { start * stride };
+        self.view(
+            self.shape.with(axis, count),
+            self.strides.with(axis, stride.wrapping_mul(step)),
+            offset,
+        )
+    }
+
+    /// The items `(i, i + shift)` of the last two axes as the last axis.
+    pub(crate) fn diagonal(&self, shift: isize) -> Self {
+        let axis = self.rank() - 2;
+        let ((m, n), (row, column)) = (
+            (self.shape[axis], self.shape[axis + 1]),
+            (self.strides[axis], self.strides[axis + 1]),
+        );
+        let (above, below) = (shift.max(0), shift.saturating_neg().max(0));
+        let count = m.saturating_sub(below).min(n.saturating_sub(above)).max(0);
+        let offset = if count == 0 {
+            0
+        } else {
+            below * row + above * column
+        };
+        let cut = |dims: Dims, last: isize| {
+            let kept = dims[..axis].iter().copied().chain([last]);
+            Dims::new(kept).expect("fewer axes than before")
+        };
+        self.view(
+            cut(self.shape, count),
+            cut(self.strides, row + column),
+            offset,
+        )
+    }
+
+    /// A further axis of one index.
+    pub(crate) fn expanded(&self, axis: usize) -> PyResult<Self> {
+        let insert = |dims: Dims, value: isize| {
+            let (before, after) = dims.split_at(axis);
+            Dims::new(
+                before
+                    .iter()
+                    .copied()
+                    .chain([value])
+                    .chain(after.iter().copied()),
+            )
+        };
+        Ok(self.view(insert(self.shape, 1)?, insert(self.strides, 0)?, 0))
+    }
+
+    /// The same items seen under a greater shape, as NumPy's broadcasting has it; `None` where it does not fit.
+    pub(crate) fn broadcast(&self, shape: &[isize]) -> Option<Self> {
+        let more = shape.len().checked_sub(self.rank())?;
+        let mut strides = Dims::dense(shape);
+        for (axis, &n) in shape.iter().enumerate() {
+            let own = axis
+                .checked_sub(more)
+                .map(|axis| (self.shape[axis], self.strides[axis]));
+            strides[axis] = match own {
+                Some((m, stride)) if m == n => stride,
+                Some((1, _)) | None => 0,
+                Some(_) => return None,
+            };
+        }
+        Some(self.view(Dims::new(shape.iter().copied()).ok()?, strides, 0))
+    }
+
+    /// Whether the items lie in row-major order without gaps.
+    pub(crate) fn is_dense(&self) -> bool {
+        let dense = Dims::dense(&self.shape);
+        let axes = self.shape.iter().zip(self.strides.iter().zip(dense.iter()));
+        self.len() == 0 || axes.into_iter().all(|(&n, (a, b))| n == 1 || a == b)
+    }
+
+    /// The same items under another shape with as many; they are copied unless they lie densely.
+    pub(crate) fn reshaped(&self, shape: Dims) -> PyResult<Self> {
+        assert_eq!(
+            shape.iter().product::<isize>().cast_unsigned(),
+            self.len(),
+            "as many items"
+        );
+        let dense = if self.is_dense() {
+            self.clone()
+        } else {
+            self.copied()?
+        };
+        Ok(dense.view(shape, Dims::dense(&shape), 0))
+    }
+
+    /// A dense copy.
+    pub(crate) fn copied(&self) -> PyResult<Self> {
+        match self.dtype {
+            Dtype::F32 => Self::of::<f32>(&self.values(), self.shape),
+            Dtype::F64 => Self::of::<f64>(&self.values(), self.shape),
+            Dtype::I64 => Self::of_longs(&self.longs(), self.shape),
+        }
+    }
+
+    /// The items as `T` in row-major order; a copy unless they lie so.
+    pub(crate) fn values<T: Item>(&self) -> Cow<'_, [T]> {
+        if self.dtype == T::DTYPE && self.is_dense() {
+            // SAFETY: the invariant, for items that lie one after the other.
+            let values = unsafe { slice::from_raw_parts(self.items(), self.len()) };
+            return values.into();
+        }
+        Cow::Owned(match self.dtype {
+            Dtype::F32 => self.gather(|item: f32| T::from_f64(item.into())),
+            Dtype::F64 => self.gather(T::from_f64),
+            Dtype::I64 => self.gather(|item: i64| T::from_f64(item as f64)),
+        })
+    }
+
+    /// Whole numbers in row-major order.
+    pub(crate) fn longs(&self) -> Vec<i64> {
+        assert_eq!(self.dtype, Dtype::I64, "whole numbers");
+        self.gather(|item: i64| item)
+    }
+
+    /// The pointer to the first item; a dangling one where there are none.
+    fn items<T>(&self) -> *const T {
+        if self.len() == 0 {
+            std::ptr::NonNull::dangling().as_ptr()
+        } else {
+            self.start().cast()
+        }
+    }
+
+    /// The items, which are of type `S`, in row-major order.
+    fn gather<S: Copy, T>(&self, convert: impl Fn(S) -> T) -> Vec<T> {
+        assert_eq!(size_of::<S>(), self.dtype.size(), "the type of the items");
+        let mut values = Vec::with_capacity(self.len());
+        let start: *const S = self.items();
+        walk(&self.shape, &self.strides, 0, &mut |at| {
+            // SAFETY: the invariant; `walk` names indices inside the shape only.
+            values.push(convert(unsafe { start.offset(at).read() }));
+        });
+        values
+    }
+
+    /// The array as one whose last two axes are matrices of `T`: itself where they are.
+    pub(crate) fn prepared<T: Item>(&self) -> PyResult<Self> {
+        let forward = self.strides.iter().rev().take(2).all(|&stride| stride >= 0);
+        if self.dtype == T::DTYPE && forward {
+            return Ok(self.clone());
+        }
+        Self::of::<T>(&self.values(), self.shape)
+    }
+}
+
+/// Calls `visit` with the place of each item, in row-major order.
+pub(super) fn walk(shape: &[isize], strides: &[isize], at: isize, visit: &mut impl FnMut(isize)) {
+    match (shape, strides) {
+        ([n, shape @ ..], [stride, strides @ ..]) => {
+            for i in 0..*n {
+                walk(shape, strides, at + i * stride, visit);
+            }
+        }
+        _ => visit(at),
+    }
+}
+
+/// The matrices in the last two axes of an array.
+pub(crate) struct Stack<'a, T> {
+    array: &'a Array,
+    items: PhantomData<T>,
+}
+
+impl<'a, T: Item> Stack<'a, T> {
+    /// Of an array that [`prepared`](Array::prepared) has made.
+    ///
+    /// # Panics
+    /// When it has not, or has fewer than two axes.
+    pub(crate) fn new(array: &'a Array) -> Self {
+        let forward = array
+            .strides
+            .iter()
+            .rev()
+            .take(2)
+            .all(|&stride| stride >= 0);
+        assert!(
+            array.dtype == T::DTYPE && forward && array.rank() >= 2,
+            "a prepared array"
+        );
+        Self {
+            array,
+            items: PhantomData,
+        }
+    }
+
+    /// The matrices' rows and columns.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        let (_, [m, n]) = split(&self.array.shape);
+        (m.cast_unsigned(), n.cast_unsigned())
+    }
+
+    /// The number of matrices.
+    pub(crate) fn len(&self) -> usize {
+        split(&self.array.shape)
+            .0
+            .iter()
+            .product::<isize>()
+            .cast_unsigned()
+    }
+
+    /// The matrix at `index`, in row-major order of the stack.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub(crate) fn get(&self, index: usize) -> MatRef<'a, T> {
+        assert!(index < self.len(), "a matrix of the stack");
+        let (batch, _) = split(&self.array.shape);
+        let (batch_strides, [row, column]) = split(&self.array.strides);
+        let (mut rest, mut offset) = (index.cast_signed(), 0);
+        for (&n, &stride) in batch.iter().zip(batch_strides).rev() {
+            offset += rest % n * stride;
+            rest /= n;
+        }
+        let (m, n) = self.shape();
+        let strides = (row.cast_unsigned(), column.cast_unsigned());
+        let items = if m == 0 || n == 0 {
+            &[]
+        } else {
+            let reach = (m - 1) * strides.0 + (n - 1) * strides.1 + 1;
+            // SAFETY: the invariant: the last item of the matrix is in live memory, and all between the first
+            // and the last are in the same allocation. Nobody writes while a call reads, but for Python
+            // programs that let threads race on a buffer, whose results are arbitrary then.
+            unsafe { slice::from_raw_parts(self.array.items::<T>().offset(offset), reach) }
+        };
+        MatRef::with_strides(items, (m, n), strides).expect("as many items as the matrix reaches")
+    }
+}
+
+/// The axes before the matrices, and the matrices' two.
+fn split(dims: &Dims) -> (&[isize], [isize; 2]) {
+    let (batch, [.., m, n]) = dims.split_at(dims.len() - 2) else {
+        unreachable!("two axes")
+    };
+    (batch, [*m, *n])
+}
+
+/// Memory as wide as a line of the cache.
+#[repr(align(64))]
+#[derive(Clone, Copy)]
+struct Line {
+    _words: [u64; 8],
+}
+
+/// Items to be computed, zeros at first; few ones without an allocation.
+pub(crate) struct Output<T> {
+    small: [u64; INLINE_WORDS],
+    large: Vec<Line>,
+    shape: Dims,
+    len: usize,
+    items: PhantomData<T>,
+}
+
+impl<T: Item> Output<T> {
+    /// # Errors
+    /// `MemoryError` when there is no room for as many items as `shape` has.
+    pub(crate) fn new(shape: Dims) -> PyResult<Self> {
+        let no_memory = || {
+            let shape = crate::text::shape(&shape);
+            PyMemoryError::new_err(format!("no memory for a {shape} result"))
+        };
+        let count = |len: usize, &n: &isize| len.checked_mul(n.cast_unsigned());
+        let len = if shape.contains(&0) {
+            0
+        } else {
+            shape.iter().try_fold(1, count).ok_or_else(no_memory)?
+        };
+        let size = len.checked_mul(size_of::<T>()).ok_or_else(no_memory)?;
+        let mut large = Vec::new();
+        if size > INLINE_WORDS * 8 {
+            let lines = size.div_ceil(size_of::<Line>());
+            large.try_reserve_exact(lines).map_err(|_| no_memory())?;
+            large.resize(lines, Line { _words: [0; 8] });
+        }
+        Ok(Self {
+            small: [0; INLINE_WORDS],
+            large,
+            shape,
+            len,
+            items: PhantomData,
+        })
+    }
+
+    /// The items in row-major order.
+    pub(crate) fn items(&mut self) -> &mut [T] {
+        let start: *mut T = if self.large.is_empty() {
+            self.small.as_mut_ptr().cast()
+        } else {
+            self.large.as_mut_ptr().cast()
+        };
+        // SAFETY: `new` made room for `len` items in words, which are aligned for every `T` and initialised.
+        unsafe { slice::from_raw_parts_mut(start, self.len) }
+    }
+
+    /// The array of the items.
+    pub(crate) fn into_array(self) -> Array {
+        let memory = if self.large.is_empty() {
+            Memory::Inline(self.small)
+        } else {
+            let owner = Arc::new(self.large);
+            Memory::Shared {
+                start: owner.as_ptr().cast(),
+                _owner: owner,
+            }
+        };
+        Array {
+            dtype: T::DTYPE,
+            shape: self.shape,
+            strides: Dims::dense(&self.shape),
+            offset: 0,
+            memory,
+        }
+    }
+}
