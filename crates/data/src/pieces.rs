@@ -4,7 +4,7 @@
 //! them aside. Here the same is done by workers that know nothing of each other. The files are cut into
 //! [units](Pieces::units); a [`UnitReader`] makes [`Piece`]s of one, a batch each, and
 //! [`apply`](Pieces::apply) brings a piece through a later [phase](Pieces::phases). Where documents are
-//! compared, pieces carry [facts](facts::records) on them; a [`Decider`] finds from those of a few
+//! compared, pieces carry facts on them; a [`Decider`] finds from those of a few
 //! candidates what goes. An [`Ending`] takes the pieces in order and writes the output.
 //!
 //! What it is not: a scheduler. Who calls these functions, and where, is the caller's matter; the result

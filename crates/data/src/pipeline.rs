@@ -145,7 +145,7 @@ impl Pipeline {
     }
 
     /// Keeps the documents that a quality filter keeps, with the text that it leaves of them.
-    /// [`Report::dropped`] counts the others by reason.
+    /// [`Report::dropped`](crate::Report::dropped) counts the others by reason.
     pub fn quality(self, filter: impl Into<Quality>) -> Self {
         self.with(Step::Quality(filter.into()))
     }
@@ -218,7 +218,7 @@ impl Pipeline {
     }
 
     /// Reads the images of the source, and keeps the records whose image can be decoded and obeys the
-    /// rules. An image that cannot be decoded is [rejected](Report::rejected).
+    /// rules. An image that cannot be decoded is [rejected](crate::Report::rejected).
     ///
     /// Wherever the step stands, the source is read with its images: files `.jpg`, `.jpeg`, `.png` and
     /// `.webp`, such members of `.tar` samples, and a column of Parquet and Arrow files. Rows have
