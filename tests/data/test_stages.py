@@ -240,7 +240,7 @@ def test_settings_are_those_of_the_plan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (lambda p: p.quality("gopher"), "there is no step `gopher`"),
+        (lambda p: p.quality("gopher"), "there is no filter `gopher`"),
         (lambda p: p.quality("gopher_quality", min_words=3), "has no key `min_words`"),
         (lambda p: p.quality("gopher_quality", min_doc_words="3"), "`min_doc_words` is a whole"),
         (lambda p: p.dedup_near(keep="last"), '`keep` is "first" or "least_id"'),
