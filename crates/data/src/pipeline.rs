@@ -245,7 +245,8 @@ impl Pipeline {
     }
 
     /// Keeps the first of all images that look nearly the same, by perceptual hashes; comes after
-    /// [`images`](Self::images). Holds 24 bytes for each image that stays, and its id for an audit.
+    /// [`images`](Self::images). Holds 24 bytes for each image that stays, and its id for an audit. Runs that go
+    /// on or are shared put hashes aside, and decide when all images are known: that holds 32 bytes for each.
     pub fn dedup_images(self, settings: ImageCopies) -> Self {
         self.with(Step::DedupImages(settings))
     }

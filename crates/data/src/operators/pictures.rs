@@ -10,10 +10,11 @@ use crate::engine::StepMeter;
 use crate::images::{ImageCopies, ImageRules, ImageTensors};
 use crate::report::{Dropped, StepReport};
 use crate::source::call_foreign;
-use crate::turnstile::{Closed, Turn};
+use crate::stages::HASHES;
+use crate::turnstile::{Closed, Turn, Turnstile};
 use crate::{Error, ErrorKind, Reject};
-use arrow_array::{Array, Int64Array, RecordBatch};
-use copies::Copies;
+use arrow_array::{Array, Int64Array, RecordBatch, UInt64Array};
+use copies::{Copies, Seen};
 use nexus_image::{Decoder, Hasher, Image, Resizer};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,8 @@ use tensors::{Pixels, Tensors};
 /// Names of the steps.
 const NAME: &str = "images";
 const DEDUP: &str = "dedup_images";
+/// What is done of the latter before all images are known.
+const HASH: &str = "hash_images";
 const TENSORS: &str = "image_tensors";
 
 /// What is kept for the next image has at most so many bytes.
@@ -79,6 +82,14 @@ impl Pictures {
         Ok(())
     }
 
+    /// As [`dedup`](Self::dedup), where it is decided later which images are copies: their hashes go along
+    /// in a column.
+    pub(crate) fn hash(&mut self, settings: ImageCopies) -> Result<(), Error> {
+        self.copies = Some(Copies::late(settings)?);
+        self.meters.insert(HASH, StepMeter::default());
+        Ok(())
+    }
+
     pub(crate) fn transform(&mut self, settings: &ImageTensors) -> Result<(), Error> {
         self.tensors = Some(Tensors::new(settings)?);
         self.meters.insert(TENSORS, StepMeter::default());
@@ -91,6 +102,14 @@ impl Pictures {
             (Some(_), _) => NAME,
             (None, Some(_)) => DEDUP,
             (None, None) => TENSORS,
+        }
+    }
+
+    /// What it does first, as it is reported.
+    fn first_reported(&self) -> &'static str {
+        match (&self.rules, &self.copies) {
+            (None, Some(copies)) => copies.step(),
+            _ => self.first(),
         }
     }
 
@@ -120,7 +139,7 @@ impl Pictures {
                 None => true,
                 Some(bytes) => self.decode(bytes, batch, row, &mut scratch, turn)?,
             };
-            *found.times.entry(self.first()).or_default() += start.elapsed();
+            *found.times.entry(self.first_reported()).or_default() += start.elapsed();
             if stays && !self.use_image(image.is_some(), &mut scratch, &mut found, pixels) {
                 self.drop_row((batch, row), (TENSORS, "too_long"), turn);
                 found.too_long += 1;
@@ -210,7 +229,7 @@ impl Pictures {
             let start = Instant::now();
             let hash = has_image.then(|| copies.hash(hasher, image));
             found.hashes.push(hash);
-            *found.times.entry(DEDUP).or_default() += start.elapsed();
+            *found.times.entry(copies.step()).or_default() += start.elapsed();
         }
         found.has_image.push(has_image);
         true
@@ -235,6 +254,10 @@ impl Pictures {
             hasher: Hasher::new(),
             resizer: Resizer::new(),
         }
+    }
+
+    fn seen(&self) -> Option<&Turnstile<Seen>> {
+        self.copies.as_ref()?.seen.as_ref()
     }
 
     fn lock_scratch(&self) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
@@ -279,7 +302,12 @@ impl Operator for Pictures {
         };
         let count = stays.iter().filter(|stays| **stays).count();
         self.measure(DEDUP, rows, count, &found);
+        self.measure(HASH, rows, count, &found);
         self.measure(TENSORS, count + found.too_long, count, &found);
+        if self.meters.contains_key(HASH) {
+            let hashes = UInt64Array::from(std::mem::take(&mut found.hashes));
+            batch = with_columns(&batch, [(HASHES, Arc::new(hashes) as _)])?;
+        }
         if let Some(tensors) = &self.tensors {
             batch = tensors.attach(&batch, pixels, found.has_image)?;
         }
@@ -287,19 +315,17 @@ impl Operator for Pictures {
     }
 
     fn skip(&self, turn: &mut Turn) -> Result<(), Closed> {
-        self.copies
-            .as_ref()
-            .map_or(Ok(()), |copies| copies.seen.skip(turn))
+        self.seen().map_or(Ok(()), |seen| seen.skip(turn))
     }
 
     fn close(&self) {
-        if let Some(copies) = &self.copies {
-            copies.seen.close();
+        if let Some(seen) = self.seen() {
+            seen.close();
         }
     }
 
     fn reports(&self) -> Vec<StepReport> {
-        [NAME, DEDUP, TENSORS]
+        [NAME, DEDUP, HASH, TENSORS]
             .iter()
             .filter_map(|name| Some(self.meters.get(name)?.report(name)))
             .collect()

@@ -2,7 +2,7 @@
 
 use super::{Pipeline, RunOptions, Step};
 use crate::operators::Pictures;
-use crate::{Error, batch};
+use crate::{Error, ImageCopies, batch};
 use arrow_schema::SchemaRef;
 use std::iter::Peekable;
 use std::slice::Iter;
@@ -54,12 +54,6 @@ impl Pipeline {
                     }
                     read = true;
                 }
-                Step::DedupImages(_) if options.goes_on() => {
-                    let message = "step `dedup_images` cannot be resumed or shared yet";
-                    return Err(Error::invalid(message).with_hint(
-                        "run without resume and node, or drop near copies of images in a run of its own",
-                    ));
-                }
                 Step::DedupImages(_) | Step::ImageTensors(_) if !read => {
                     let name = match step {
                         Step::DedupImages(_) => "dedup_images",
@@ -77,13 +71,23 @@ impl Pipeline {
 }
 
 impl Step {
-    /// This step and those of `next` that decode the same images, as one operator.
-    pub(super) fn pictures(&self, next: &mut Peekable<Iter<'_, Step>>) -> Result<Pictures, Error> {
-        let mut pictures = Pictures::default();
+    /// This step and those of `next` that decode the same images, as one operator, and how copies are
+    /// found behind it where they are decided late. Then tensors are made of copies too: so each image is
+    /// decoded once, and one that is too long for a tensor has no copies, as in one pass.
+    pub(super) fn pictures(
+        &self,
+        next: &mut Peekable<Iter<'_, Step>>,
+        is_late: bool,
+    ) -> Result<(Pictures, Option<ImageCopies>), Error> {
+        let (mut pictures, mut late) = (Pictures::default(), None);
         let mut step = self;
         loop {
             match step {
                 Self::Images(rules) => pictures.check(rules)?,
+                Self::DedupImages(settings) if is_late => {
+                    pictures.hash(*settings)?;
+                    late = Some(*settings);
+                }
                 Self::DedupImages(settings) => pictures.dedup(*settings)?,
                 Self::ImageTensors(settings) => pictures.transform(settings)?,
                 other => unreachable!("{other:?} is not about images"),
@@ -94,7 +98,7 @@ impl Step {
             };
             match next.next_if(follows) {
                 Some(next) => step = next,
-                None => return Ok(pictures),
+                None => return Ok((pictures, late)),
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{Pipeline, RunOptions, Source, Step};
 use crate::batch::{columns, strings};
 use crate::operators::{CutOut, Judge, Stop};
-use crate::stages::{Decision, Stage};
+use crate::stages::{Decision, Stage, take_hashes};
 use crate::turnstile::{Closed, Turn};
 use crate::{Error, ExactCopies, Keep};
 use arrow_array::RecordBatch;
@@ -27,9 +27,16 @@ impl Pipeline {
                     continue;
                 }
                 Step::Images(_) | Step::DedupImages(_) | Step::ImageTensors(_) => {
-                    let operator = step.pictures(&mut steps)?;
+                    // As with `dedup_exact`.
+                    let (operator, images) = step.pictures(&mut steps, options.goes_on())?;
                     stage.operators.push(Box::new(operator));
-                    continue;
+                    if images.is_none() {
+                        continue;
+                    }
+                    Decision {
+                        images,
+                        ..Decision::default()
+                    }
                 }
                 Step::DedupExact(exact) if exact.is_decided_late(options) => {
                     let near = steps.peek().and_then(|step| match step {
@@ -98,9 +105,12 @@ impl Pipeline {
                     }
                 };
             }
-            let step = stage.decision.as_ref().and_then(Decision::step);
-            if let (Some(batch), Some(step)) = (&trial, step) {
-                strings(batch, columns::TEXT, step)?;
+            if let (Some(batch), Some(decision)) = (&trial, &stage.decision) {
+                if decision.images.is_some() {
+                    trial = Some(take_hashes(batch)?.0);
+                } else if let Some(step) = decision.step() {
+                    strings(batch, columns::TEXT, step)?;
+                }
             }
         }
         Ok(trial)

@@ -72,7 +72,7 @@ impl Step {
                 unreachable!("a decision is no operator")
             }
             Self::Images(_) | Self::DedupImages(_) | Self::ImageTensors(_) => {
-                Box::new(self.pictures(&mut [].iter().peekable())?)
+                Box::new(self.pictures(&mut [].iter().peekable(), false)?.0)
             }
             Self::Tokenize(tokenizer) => Box::new(Tokenize::new(tokenizer.clone())),
             Self::TokenizeFile(settings) => Box::new(Tokenize::from_file(settings)?),

@@ -2,8 +2,9 @@
 
 use super::index::{self, Stored, Wanted};
 use super::repeats::Repeats;
-use crate::Error;
 use crate::duplicates::{ExactCopies, NearCopies};
+use crate::settings::Settings;
+use crate::{Error, ImageCopies};
 
 /// Steps that decide when all rows are known, as they follow each other in a plan. None of them: rows
 /// are put aside so that the work on them is not lost.
@@ -13,6 +14,8 @@ pub(crate) struct Decision {
     pub(crate) near: Option<NearCopies>,
     /// Alone, where there is one.
     pub(crate) repeats: Option<Repeats>,
+    /// Alone, where there is one.
+    pub(crate) images: Option<ImageCopies>,
     /// What `exact` is compared with.
     pub(crate) exact_indexes: Vec<Stored>,
     /// What `near` is compared with.
@@ -22,6 +25,9 @@ pub(crate) struct Decision {
 impl Decision {
     /// The name of its step, the last if there are two.
     pub(crate) fn step(&self) -> Option<&'static str> {
+        if self.images.is_some() {
+            return Some(ImageCopies::OP);
+        }
         match (&self.near, &self.repeats) {
             (_, Some(repeats)) => Some(repeats.step()),
             (Some(_), None) => Some("dedup_near"),
@@ -71,6 +77,8 @@ impl Decision {
                 format!("all documents: {}, {settings:?}", repeats.step())
             }
         });
-        exact.into_iter().chain(near).chain(repeats)
+        let images = self.images.as_ref();
+        let images = images.map(|images| format!("all documents: {}, {images:?}", ImageCopies::OP));
+        exact.into_iter().chain(near).chain(repeats).chain(images)
     }
 }

@@ -5,6 +5,7 @@ use super::decision::Decision;
 use super::gatherer::{Gathered, Gatherer};
 use super::index::{self, Inner, NamesWriter};
 use super::parts::{self, Part, PartWriter};
+use super::pictures::{self, HashesWriter};
 use super::removed::Removed;
 use super::repeats::{Store, StorePart};
 use crate::limits::PART_SIZE;
@@ -36,6 +37,7 @@ struct Open {
     near: Option<Shard>,
     repeats: Option<StorePart>,
     names: Option<NamesWriter>,
+    images: Option<HashesWriter>,
 }
 
 impl Gather {
@@ -144,6 +146,9 @@ impl Gather {
         if let (Some(repeats), Some(known)) = (&mut part.repeats, gathered.known) {
             repeats.write(known)?;
         }
+        if let Some(images) = &mut part.images {
+            images.write(&gathered.images)?;
+        }
         if let Some(names) = &mut part.names {
             names.write(&gathered.names)?;
         }
@@ -227,6 +232,9 @@ impl Gather {
             repeats.decide(&removed.parts)?;
             removed.have_cuts();
         }
+        if let Some(images) = decision.images {
+            pictures::decide(&self.folder, images, &mut removed)?;
+        }
         let indexes = decision.exact_indexes.iter().chain(&decision.near_indexes);
         removed.name_originals(indexes)?;
         Ok(removed)
@@ -257,6 +265,9 @@ impl Gather {
                 .writes_index()
                 .then(|| NamesWriter::create(&self.folder, number))
                 .transpose()?,
+            images: (self.gatherer.decision.images)
+                .map(|_| HashesWriter::create(&self.folder, number))
+                .transpose()?,
             repeats: self
                 .repeats
                 .as_ref()
@@ -275,6 +286,7 @@ impl Gather {
             near.commit().map_err(|error| failed("dedup_near", error))?;
         }
         part.repeats.map_or(Ok(()), StorePart::commit)?;
+        part.images.map_or(Ok(()), HashesWriter::commit)?;
         part.names.map_or(Ok(()), NamesWriter::commit)?;
         part.frames.commit()?;
         self.rows.push(part.rows);

@@ -4,6 +4,7 @@ use super::decision::Decision;
 use super::gather::failed;
 use super::index;
 use super::parts;
+use super::pictures::take_hashes;
 use super::repeats::{Finder, Known};
 use crate::batch::{columns, strings};
 use crate::operators::Stop;
@@ -26,6 +27,8 @@ pub(crate) struct Gathered {
     /// None for a copy of an earlier row.
     pub(super) signatures: Vec<Option<(Signature, Option<ShingleSet>)>>,
     pub(super) known: Option<Known>,
+    /// The hashes of images.
+    pub(super) images: Vec<u8>,
     /// The ids, where an index is written.
     pub(super) names: Vec<u8>,
 }
@@ -39,8 +42,8 @@ impl Gathered {
         };
         let signatures = self.signatures.iter().flatten().map(signature);
         let known = self.known.as_ref().map_or(0, Known::size);
-        let names = self.names.len();
-        self.frame.len() + HASH_SIZE * self.hashes.len() + signatures.sum::<usize>() + known + names
+        let others = known + self.names.len() + self.images.len();
+        self.frame.len() + HASH_SIZE * self.hashes.len() + signatures.sum::<usize>() + others
     }
 
     /// Takes the rows back, as the next stage does.
@@ -60,6 +63,7 @@ impl Gathered {
             hashes,
             signatures,
             known: None,
+            images: Vec::new(),
             names: Vec::new(),
         })
     }
@@ -100,15 +104,13 @@ impl Gatherer {
     pub(crate) fn apply(&self, batch: &RecordBatch, turn: &mut Turn) -> Result<Gathered, Stop> {
         let Decision { exact, near, .. } = &self.decision;
         let Some(step) = self.decision.step() else {
-            return Ok(Gathered {
-                frame: parts::encode(batch)?,
-                rows: batch.num_rows(),
-                hashes: Vec::new(),
-                signatures: Vec::new(),
-                known: None,
-                names: Vec::new(),
-            });
+            return Ok(Gathered::new(batch, Vec::new(), Vec::new())?);
         };
+        if self.decision.images.is_some() {
+            let (batch, images) = take_hashes(batch)?;
+            let gathered = Gathered::new(&batch, Vec::new(), Vec::new())?;
+            return Ok(Gathered { images, ..gathered });
+        }
         let texts = strings(batch, columns::TEXT, step)?;
         let hashes = exact
             .as_ref()
@@ -153,16 +155,13 @@ impl Gatherer {
         Ok(Gathered {
             known: known.transpose()?,
             names,
-            frame: parts::encode(batch)?,
-            rows: batch.num_rows(),
-            hashes,
-            signatures,
+            ..Gathered::new(batch, hashes, signatures)?
         })
     }
 
     pub(crate) fn skip(&self, turn: &mut Turn) -> Result<(), Closed> {
-        // Where nothing is decided, no batch has passed here.
-        if self.decision.step().is_none() {
+        // Where nothing is decided, or on images, no batch has passed here.
+        if self.decision.step().is_none() || self.decision.images.is_some() {
             return Ok(());
         }
         self.seen.skip(turn)

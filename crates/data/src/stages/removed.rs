@@ -60,6 +60,11 @@ impl Removed {
         }
     }
 
+    /// What is removed from now on counts as this step's.
+    pub(super) fn begin(&mut self, step: &'static str) {
+        self.counts.push((step.into(), 0));
+    }
+
     /// Takes what a step has found.
     pub(super) fn add(
         &mut self,
@@ -67,7 +72,7 @@ impl Removed {
         found: &Removals,
         keep: Keep,
     ) -> Result<(), Error> {
-        self.counts.push((step.into(), 0));
+        self.begin(step);
         match keep {
             Keep::First => found
                 .for_each(|removal| {
@@ -263,7 +268,12 @@ impl Removed {
         self.bits[&shard][row as usize / 64] >> (row % 64) & 1 == 1
     }
 
-    fn remove(&mut self, document: DocumentId, duplicate_of: DocumentId, similarity: Option<f64>) {
+    pub(super) fn remove(
+        &mut self,
+        document: DocumentId,
+        duplicate_of: DocumentId,
+        similarity: Option<f64>,
+    ) {
         let DocumentId { shard, row } = document;
         let bits = self.bits.get_mut(&shard).expect("it is a part of these");
         let word = &mut bits[row as usize / 64];

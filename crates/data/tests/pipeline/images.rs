@@ -9,7 +9,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field};
 use nexus_data::{
-    ErrorKind, Format, ImageCopies, ImageHash, ImageRules, ImageTensors, Node, Output, Pipeline,
+    ErrorKind, Format, ImageCopies, ImageHash, ImageRules, ImageTensors, Output, Pipeline,
     PixelType, Report, RunOptions, columns,
 };
 use nexus_image::{Frame, Layout, Limits, SampleKey, Scratch, Transform, TransformOptions};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An image of the crate that decodes them.
-fn image(name: &str) -> Vec<u8> {
+pub(crate) fn image(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../image/tests/files");
     std::fs::read(path.join(name)).unwrap()
 }
@@ -93,7 +93,7 @@ fn dropped(report: &Report) -> Vec<(&str, &str, u64)> {
         .collect()
 }
 
-fn any() -> ImageRules {
+pub(crate) fn any() -> ImageRules {
     ImageRules::default()
 }
 
@@ -786,7 +786,7 @@ fn plans_say_what_is_wrong_with_steps_about_images() {
 }
 
 #[test]
-fn images_go_on_in_groups_but_their_copies_do_not() {
+fn images_go_on_in_groups() {
     let source = folder(&[
         ("a.png", &image("rgb.png")),
         ("b.png", &image("rgb.png")[..99]),
@@ -794,28 +794,12 @@ fn images_go_on_in_groups_but_their_copies_do_not() {
         ("c/e.png", b"no image"),
     ]);
     let work = tempfile::tempdir().unwrap();
-    let node = |index| RunOptions {
-        node: Some(Node::new(index, 2).unwrap()),
-        work: Some(work.path().join("nodes")),
-        ..options(1, 10)
-    };
     let resume = RunOptions {
         resume: true,
         work: Some(work.path().join("resume")),
         group_size_bytes: Some(1),
         ..options(2, 1)
     };
-    let copies = Pipeline::read(source.path())
-        .images(any())
-        .dedup_images(ImageCopies::default());
-    for options in [&resume, &node(0)] {
-        let found = copies.run(options).unwrap_err();
-        assert!(
-            found.to_string().contains("cannot be resumed or shared"),
-            "{found}"
-        );
-        assert!(found.hint().unwrap().contains("without resume and node"));
-    }
     let whole = tempfile::tempdir().unwrap();
     let run = |name: &str, options: &RunOptions| {
         let images = Pipeline::read(source.path()).images(any());

@@ -7,6 +7,7 @@ mod groups;
 mod groups_repeats;
 mod harness;
 mod images;
+mod images_late;
 mod index;
 mod keys;
 mod passages;

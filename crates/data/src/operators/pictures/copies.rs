@@ -1,6 +1,6 @@
 //! Images that look nearly the same, found in the order of documents.
 
-use super::{DEDUP, Stop};
+use super::{DEDUP, HASH, Stop};
 use crate::Error;
 use crate::audit::{Lines, Original};
 use crate::batch::{Row, columns};
@@ -11,7 +11,8 @@ use nexus_image::{Hasher, Image, NearIndex};
 
 pub(super) struct Copies {
     hash: ImageHash,
-    pub(super) seen: Turnstile<Seen>,
+    /// None where it is decided when all images are known.
+    pub(super) seen: Option<Turnstile<Seen>>,
 }
 
 /// The images that stay, and their ids where somebody wants to know.
@@ -28,8 +29,25 @@ impl Copies {
         };
         Ok(Self {
             hash: settings.hash,
-            seen: Turnstile::new(seen),
+            seen: Some(Turnstile::new(seen)),
         })
+    }
+
+    /// Hashes alone.
+    pub(super) fn late(settings: ImageCopies) -> Result<Self, Error> {
+        settings.index().map(drop)?;
+        Ok(Self {
+            hash: settings.hash,
+            seen: None,
+        })
+    }
+
+    /// What it does, as it is reported.
+    pub(super) fn step(&self) -> &'static str {
+        match self.seen {
+            Some(_) => DEDUP,
+            None => HASH,
+        }
     }
 
     pub(super) fn hash(&self, hasher: &mut Hasher, image: &Image) -> u64 {
@@ -39,16 +57,19 @@ impl Copies {
         }
     }
 
-    /// Which rows are no copies, in the order of documents.
+    /// Which rows are known to be no copies, in the order of documents: all where it is decided later.
     pub(super) fn pass(
         &self,
         batch: &RecordBatch,
         hashes: &[Option<u64>],
         turn: &mut Turn,
     ) -> Result<Vec<bool>, Stop> {
+        let Some(seen) = &self.seen else {
+            return Ok(vec![true; hashes.len()]);
+        };
         let is_audited = turn.audit.is_some();
         let mut lines = Vec::new();
-        let found = self.seen.pass(turn, |Seen { index, ids }| {
+        let found = seen.pass(turn, |Seen { index, ids }| {
             let mut stays = Vec::with_capacity(hashes.len());
             for (row, hash) in hashes.iter().enumerate() {
                 let near = hash.map_or(Ok(None), |hash| index.insert(hash))?;
