@@ -203,15 +203,6 @@ def on_ray(name: str, source: str) -> Contestant:
     return Contestant(name, command)
 
 
-def later(what: str) -> Contestant:
-    """Ours where there is nothing to measure yet."""
-
-    def command(_: Bench) -> list[str]:
-        raise toolchain.Missing(f"{what} is not there yet")
-
-    return Contestant("nexus", command)
-
-
 def tool(name: str, build: Callable[[Path], list[str]]) -> Contestant:
     def command(bench: Bench) -> list[str]:
         arguments = ["-in", bench.source, "-out", bench.target]
