@@ -1,6 +1,6 @@
 //! Sums, differences, products and quotients item by item, with NumPy's broadcasting.
 
-use crate::LinAlgError;
+use crate::raw::LinAlgError;
 use crate::raw::{Array, Dims, Dtype, Item, Output};
 use crate::run::run;
 use crate::text::shape;

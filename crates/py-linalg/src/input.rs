@@ -1,9 +1,8 @@
 //! What a function takes: a `Matrix`, nested lists of numbers, or memory of another object.
 
 use crate::limits::RANK_MAX;
-use crate::raw::{Array, Dims, Dtype, Matrix, from_buffer, from_dlpack, from_interface};
+use crate::raw::{Array, Dims, Dtype, Matrix, from_buffer, from_dlpack, from_interface, from_struct};
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -15,8 +14,8 @@ pub(crate) struct Operand {
 impl Operand {
     /// The other operand of an operator beside `left`: a number takes its type. `None` for what is no operand.
     pub(crate) fn of_operator(other: &Bound<'_, PyAny>, left: &Array) -> PyResult<Option<Array>> {
-        if let Ok(matrix) = other.cast::<Matrix>() {
-            return Ok(Some(matrix.get().array().clone()));
+        if let Some(matrix) = Matrix::of(other) {
+            return Ok(Some(matrix.array.clone()));
         }
         if is_number(other) {
             let value: f64 = other.extract()?;
@@ -43,8 +42,8 @@ impl<'py> FromPyObject<'_, 'py> for Operand {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let array = if let Ok(matrix) = object.cast::<Matrix>() {
-            matrix.get().array().clone()
+        let array = if let Some(matrix) = Matrix::of(&object) {
+            matrix.array.clone()
         } else if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
             from_nested(&object)?
         } else {
@@ -57,17 +56,20 @@ impl<'py> FromPyObject<'_, 'py> for Operand {
 /// Doors of other objects, the cheapest first.
 fn from_memory(object: &Bound<'_, PyAny>) -> PyResult<Array> {
     let py = object.py();
-    // An object without the door is asked for the next one.
-    if crate::raw::has_buffer(object) {
+    // An object without the door is asked for the next one; NumPy's structure is cheaper than its buffer.
+    if crate::raw::has_buffer(object) && !crate::raw::is_ndarray(object) {
         return from_buffer(object);
     }
-    if object.hasattr(intern!(py, "__dlpack__"))? {
+    if let Some(capsule) = object.getattr_opt("__array_struct__")? {
+        return from_struct(object, &capsule);
+    }
+    if object.hasattr("__dlpack__")? {
         return from_dlpack(object);
     }
-    if let Some(interface) = object.getattr_opt(intern!(py, "__array_interface__"))? {
+    if let Some(interface) = object.getattr_opt("__array_interface__")? {
         return from_interface(object, &interface);
     }
-    let sequence = object.hasattr(intern!(py, "__getitem__"))? && object.len().is_ok();
+    let sequence = object.hasattr("__getitem__")? && object.len().is_ok();
     if sequence && !object.is_instance_of::<PyString>() {
         let items = object.try_iter()?.collect::<PyResult<Vec<_>>>()?;
         return from_nested(PyList::new(py, items)?.as_any());

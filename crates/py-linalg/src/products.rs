@@ -1,6 +1,6 @@
 //! Products of matrices and vectors.
 
-use crate::LinAlgError;
+use crate::raw::LinAlgError;
 use crate::elementwise::{self, Operation, broadcast_shape};
 use crate::input::Operand;
 use crate::output::Part;

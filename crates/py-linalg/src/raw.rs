@@ -1,9 +1,16 @@
-//! The one place with `unsafe`: memory that Python, other libraries and arrays share.
+//! The one place with `unsafe`: what Python, other libraries and arrays share.
 
 mod array;
 mod door;
+mod interface;
+mod lent;
 mod matrix;
+mod module;
+mod state;
 
 pub(crate) use array::{Array, Dims, Dtype, Item, Output, Stack};
-pub(crate) use door::{from_buffer, from_dlpack, from_interface, has_buffer};
-pub(crate) use matrix::Matrix;
+pub(crate) use door::{export, from_buffer, from_dlpack, has_buffer, is_ndarray};
+pub(crate) use interface::{from_interface, from_struct};
+pub(crate) use lent::detached;
+pub(crate) use matrix::{Matrix, This};
+pub(crate) use state::{LinAlgError, State};

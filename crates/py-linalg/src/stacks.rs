@@ -1,6 +1,6 @@
 //! What functions of square matrices and their stacks have in common.
 
-use crate::LinAlgError;
+use crate::raw::LinAlgError;
 use crate::products::matrix_axes;
 use crate::raw::Array;
 use crate::text::shape;

@@ -8,6 +8,7 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use std::any::Any;
 use std::borrow::Cow;
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::slice;
@@ -35,6 +36,24 @@ impl Dtype {
         match self {
             Self::F32 => 4,
             Self::F64 | Self::I64 => 8,
+        }
+    }
+
+    /// The format of the module `struct`.
+    pub(super) fn format(self) -> &'static CStr {
+        match self {
+            Self::F32 => c"f",
+            Self::F64 => c"d",
+            Self::I64 => c"q",
+        }
+    }
+
+    /// The type of NumPy's array interface.
+    pub(crate) fn typestr(self) -> &'static str {
+        match self {
+            Self::F32 => "<f4",
+            Self::F64 => "<f8",
+            Self::I64 => "<i8",
         }
     }
 
@@ -214,6 +233,16 @@ impl Array {
         self.strides
     }
 
+    /// The strides in bytes.
+    pub(crate) fn strides_bytes(&self) -> Dims {
+        let mut strides = self.strides;
+        let size = self.dtype.size().cast_signed();
+        strides
+            .iter_mut()
+            .for_each(|stride| *stride = stride.wrapping_mul(size));
+        strides
+    }
+
     pub(crate) fn rank(&self) -> usize {
         self.shape.len()
     }
@@ -230,6 +259,11 @@ impl Array {
             Memory::Shared { start, .. } => *start,
         };
         start.wrapping_offset(self.offset * self.dtype.size().cast_signed())
+    }
+
+    /// The address of item `[0, 0, ...]`, for others to read there.
+    pub(crate) fn address(&self) -> usize {
+        self.start().expose_provenance()
     }
 
     /// The same memory under another shape, for a view that names only items this one names.

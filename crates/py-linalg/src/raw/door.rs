@@ -1,11 +1,11 @@
-//! Memory of other objects as arrays: the buffer protocol, `DLPack`, NumPy's array interface.
+//! Memory of other objects as arrays: the buffer protocol and `DLPack`.
 
-use super::{Array, Dims, Dtype, Matrix};
+use super::lent::{Keeper, detached};
+use super::{Array, Dims, Dtype};
 use half::{bf16, f16};
 use nexus_tensor::dlpack::{self, Access, Managed};
 use nexus_tensor::{DType, Layout};
-use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
@@ -23,28 +23,49 @@ pub(crate) fn has_buffer(object: &Bound<'_, PyAny>) -> bool {
     unsafe { ffi::PyObject_CheckBuffer(object.as_ptr()) == 1 }
 }
 
+/// Whether an object is NumPy's array, as far as the name of its type says.
+pub(crate) fn is_ndarray(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object is alive; the name of a type ends with zero.
+    unsafe { CStr::from_ptr((*ffi::Py_TYPE(object.as_ptr())).tp_name) == c"numpy.ndarray" }
+}
+
 /// The items of an object with the buffer protocol, shared where they are float32 or float64.
 ///
 /// # Errors
 /// `TypeError` for items that are no real numbers.
 pub(crate) fn from_buffer(object: &Bound<'_, PyAny>) -> PyResult<Array> {
-    let buffer = PyUntypedBuffer::get(object)?;
-    let format = buffer.format().to_string_lossy();
-    let dtype = of_format(&format, buffer.item_size()).ok_or_else(|| {
-        PyTypeError::new_err(format!(
-            "cannot compute with a buffer of format `{format}`: its items are no real numbers"
-        ))
-    })?;
-    let shape = Dims::new(buffer.shape().iter().map(|&n| n.cast_signed()))?;
-    let strides = Dims::new(buffer.strides().iter().copied())?;
-    if buffer.suboffsets().is_some() {
-        return Err(PyTypeError::new_err(
-            "cannot compute with a buffer of pointers to rows",
-        ));
+    let py = object.py();
+    let mut view = Box::new(ffi::Py_buffer::new());
+    // SAFETY: the object is alive; a view that was filled is the keeper's. Shape and strides, which were asked
+    // for, have an item for each axis; the buffer describes its items, and keeps them until it is released.
+    unsafe {
+        if ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, ffi::PyBUF_FULL_RO) != 0 {
+            return Err(PyErr::fetch(py));
+        }
+        let (rank, size) = (view.ndim.unsigned_abs() as usize, view.itemsize);
+        let (start, is_indirect) = (view.buf.cast::<u8>().cast_const(), !view.suboffsets.is_null());
+        let format = match view.format.is_null() {
+            true => c"B",
+            false => CStr::from_ptr(view.format),
+        };
+        let format = format.to_string_lossy().into_owned();
+        let dims = |items: *const isize| match rank {
+            0 => Dims::new([]),
+            _ => Dims::new(std::slice::from_raw_parts(items, rank).iter().copied()),
+        };
+        let (shape, strides) = (dims(view.shape), dims(view.strides));
+        let keeper = Arc::new(Keeper::buffer(py, view));
+        let dtype = of_format(&format, size.cast_unsigned()).ok_or_else(|| {
+            PyTypeError::new_err(format!(
+                "cannot compute with a buffer of format `{format}`: its items are no real numbers"
+            ))
+        })?;
+        if is_indirect {
+            let message = "cannot compute with a buffer of pointers to rows";
+            return Err(PyTypeError::new_err(message));
+        }
+        adopt(dtype, (shape?, strides?), start, keeper)
     }
-    let start = buffer.buf_ptr().cast::<u8>().cast_const();
-    // SAFETY: the buffer describes its items, and keeps them until it is released.
-    unsafe { adopt(dtype, (shape, strides), start, Arc::new(buffer)) }
 }
 
 /// The type of a format of the module `struct`, in the machine's order of bytes.
@@ -68,50 +89,6 @@ fn of_format(format: &str, size: usize) -> Option<DType> {
         (b'L' | b'Q' | b'N', 8) => DType::U64,
         _ => return None,
     })
-}
-
-/// The items that an `__array_interface__` names, shared where they are float32 or float64.
-///
-/// # Errors
-/// `TypeError` for items that are no real numbers, `ValueError` for a description that is none.
-pub(crate) fn from_interface(
-    object: &Bound<'_, PyAny>,
-    interface: &Bound<'_, PyAny>,
-) -> PyResult<Array> {
-    let interface = interface.cast::<PyDict>()?;
-    let item = |name: &str| {
-        interface.get_item(name)?.ok_or_else(|| {
-            PyValueError::new_err(format!(
-                "the array interface of the operand has no `{name}`"
-            ))
-        })
-    };
-    let typestr: String = item("typestr")?.extract()?;
-    let dtype = DType::from_typestr(&typestr).map_err(|_| refused(&typestr))?;
-    let shape = Dims::new(item("shape")?.extract::<Vec<isize>>()?)?;
-    let size = dtype
-        .size_bytes()
-        .ok_or_else(|| refused(&typestr))?
-        .cast_signed();
-    let strides = match interface.get_item("strides")? {
-        Some(strides) if !strides.is_none() => Dims::new(strides.extract::<Vec<isize>>()?)?,
-        _ => {
-            let mut strides = Dims::dense(&shape);
-            strides
-                .iter_mut()
-                .for_each(|stride| *stride = stride.wrapping_mul(size));
-            strides
-        }
-    };
-    let (address, _): (usize, bool) = item("data")?.extract()?;
-    if shape.len() != strides.len() || shape.iter().any(|&n| n < 0) {
-        let message = "the array interface of the operand has a shape and strides that do not fit";
-        return Err(PyValueError::new_err(message));
-    }
-    let start = std::ptr::with_exposed_provenance(address);
-    let owner = Arc::new(object.clone().unbind());
-    // SAFETY: the interface says that the items are there for as long as the object is.
-    unsafe { adopt(dtype, (shape, strides), start, owner) }
 }
 
 /// The items of an object that speaks `DLPack`, shared where they are float32 or float64.
@@ -172,7 +149,7 @@ fn take(capsule: &Bound<'_, PyCapsule>) -> PyResult<Managed> {
     }
 }
 
-fn refused(dtype: &str) -> PyErr {
+pub(super) fn refused(dtype: &str) -> PyErr {
     PyTypeError::new_err(format!(
         "cannot compute with items of type {dtype}: they are no real numbers"
     ))
@@ -183,7 +160,7 @@ fn refused(dtype: &str) -> PyErr {
 ///
 /// # Safety
 /// While `owner` lives, every index inside the shape must lead from `start`, by strides in bytes, to an item.
-unsafe fn adopt(
+pub(super) unsafe fn adopt(
     dtype: DType,
     (shape, strides): (Dims, Dims),
     start: *const u8,
@@ -247,16 +224,27 @@ unsafe fn copied<S: Copy, T: super::Item>(
     Array::of(&values, shape)
 }
 
-/// The items of a matrix as a `DLPack` capsule, shared.
+/// An array that a library has, and drops on any thread.
+struct Exported(Option<Array>);
+
+impl Drop for Exported {
+    fn drop(&mut self) {
+        detached(|| drop(self.0.take()));
+    }
+}
+
+/// The items of an array as a `DLPack` capsule, shared.
 ///
 /// # Errors
 /// `BufferError` when `DLPack` cannot say what they are.
-pub(super) fn export<'py>(
-    matrix: &Bound<'py, Matrix>,
+pub(crate) fn export<'py>(
+    py: Python<'py>,
+    array: Array,
     versioned: bool,
     access: Access,
-) -> PyResult<Bound<'py, PyCapsule>> {
-    let array = matrix.get().array();
+) -> PyResult<Bound<'py, PyAny>> {
+    let owner = Box::new(Exported(Some(array)));
+    let array = owner.0.as_ref().expect("it has just been put there");
     let failed = |error: nexus_tensor::Error| PyBufferError::new_err(error.to_string());
     let dtype = match array.dtype {
         Dtype::F32 => DType::F32,
@@ -275,8 +263,7 @@ pub(super) fn export<'py>(
         Layout::strided(lengths, strides.to_vec(), lead.cast_unsigned()).map_err(failed)?;
     let start = array.start().cast_mut();
     let start = start.wrapping_offset(-lead * array.dtype.size().cast_signed());
-    let owner = Box::new(matrix.clone().unbind());
-    // SAFETY: the matrix keeps its items in place; `Access::Writable` is asked for by those who alone have it.
+    // SAFETY: the array keeps its items in place; `Access::Writable` is asked for by those who alone have it.
     let exported = unsafe { dlpack::export_raw(start, dtype, &layout, owner, access) };
     let exported = exported.map_err(failed)?;
     let (pointer, name): (*mut c_void, _) = if versioned {
@@ -287,7 +274,9 @@ pub(super) fn export<'py>(
     let pointer = NonNull::new(pointer).expect("an export is not null");
     // SAFETY: the pointer is an export that nobody else has; `free` deletes it unless a consumer has taken it
     // and renamed the capsule.
-    unsafe { PyCapsule::new_with_pointer_and_destructor(matrix.py(), pointer, name, Some(free)) }
+    let capsule =
+        unsafe { PyCapsule::new_with_pointer_and_destructor(py, pointer, name, Some(free)) };
+    Ok(capsule?.into_any())
 }
 
 /// Deletes an export that nobody has taken.
