@@ -13,6 +13,7 @@ mod matrix;
 mod norms;
 mod output;
 mod products;
+mod quick;
 mod raw;
 mod run;
 mod solving;

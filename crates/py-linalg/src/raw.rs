@@ -6,6 +6,7 @@ mod interface;
 mod lent;
 mod matrix;
 mod module;
+mod quick;
 mod state;
 
 pub(crate) use array::{Array, Dims, Dtype, Item, Output, Stack};

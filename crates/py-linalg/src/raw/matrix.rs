@@ -4,7 +4,7 @@
 //! raised. They are not part of pyo3's public surface, so its version is pinned.
 
 use super::state::State;
-use super::{Array, Dims, interface};
+use super::{Array, Dims, interface, quick};
 use crate::matrix as methods;
 use pyo3::exceptions::{PyBufferError, PyMemoryError};
 use pyo3::impl_::trampoline::{self, MethodDef};
@@ -55,7 +55,7 @@ impl Matrix {
     /// # Safety
     /// The object is alive during `'a`.
     #[inline]
-    unsafe fn of_pointer<'a>(object: *mut ffi::PyObject) -> Option<&'a Self> {
+    pub(super) unsafe fn of_pointer<'a>(object: *mut ffi::PyObject) -> Option<&'a Self> {
         // SAFETY: a type that frees by `dealloc` is one of ours, of whatever interpreter, and has no subclasses.
         unsafe {
             let own: ffi::destructor = dealloc;
@@ -252,6 +252,15 @@ unsafe fn parts<'py>(
     }
 }
 
+/// The slot of `@`: the quick way first.
+unsafe extern "C" fn multiply(
+    left: *mut ffi::PyObject,
+    right: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this attached, with operands that are alive.
+    unsafe { quick::multiply(left, right).unwrap_or_else(|| operator!(methods::matmul)(left, right)) }
+}
+
 /// Tables of the type, which live as long as the process.
 struct Tables {
     methods: [ffi::PyMethodDef; 8],
@@ -379,7 +388,7 @@ pub(super) fn new_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         slot(ffi::Py_tp_iter, of_one!(unaryfunc, methods::iterate) as *mut c_void),
         slot(ffi::Py_mp_length, length as *mut c_void),
         slot(ffi::Py_mp_subscript, of_two!(methods::item) as *mut c_void),
-        slot(ffi::Py_nb_matrix_multiply, operator!(methods::matmul) as *mut c_void),
+        slot(ffi::Py_nb_matrix_multiply, multiply as *mut c_void),
         slot(ffi::Py_nb_add, operator!(methods::add) as *mut c_void),
         slot(ffi::Py_nb_subtract, operator!(methods::subtract) as *mut c_void),
         slot(ffi::Py_nb_multiply, operator!(methods::multiply) as *mut c_void),

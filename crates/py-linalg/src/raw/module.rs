@@ -1,5 +1,6 @@
 //! The module's entry: a state for each interpreter, and the functions.
 
+use super::quick;
 use super::state::{LinAlgError, State};
 use pyo3::ffi;
 use pyo3::impl_::trampoline;
@@ -73,5 +74,6 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let matrix = unsafe { Bound::from_borrowed_ptr(py, state.matrix().cast()) };
     module.add("Matrix", matrix)?;
     module.add("LinAlgError", py.get_type::<LinAlgError>())?;
-    crate::fill(module)
+    crate::fill(module)?;
+    quick::front(module)
 }

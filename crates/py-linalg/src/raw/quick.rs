@@ -1,0 +1,150 @@
+//! Functions of the module that try the quick way first.
+//!
+//! A function of pyo3's is put behind a C function of the same name and documentation, which calls it with the
+//! same arguments when the quick way has no result.
+
+use super::{Array, Matrix};
+use crate::quick;
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyCFunction;
+use std::sync::OnceLock;
+
+/// The general function behind a quick one.
+struct General(OnceLock<ffi::PyCFunctionFastWithKeywords>);
+
+impl General {
+    const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// # Safety
+    /// As CPython calls functions; after [`front`].
+    #[cold]
+    unsafe fn call(
+        &self,
+        module: *mut ffi::PyObject,
+        arguments: *const *mut ffi::PyObject,
+        count: ffi::Py_ssize_t,
+        names: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        let general = self.0.get().expect("the module is loaded");
+        // SAFETY: the caller's.
+        unsafe { general(module, arguments, count, names) }
+    }
+}
+
+/// A result as an object.
+trait Answer {
+    fn into_pointer(self, py: Python<'_>) -> *mut ffi::PyObject;
+}
+
+impl Answer for f64 {
+    #[inline]
+    fn into_pointer(self, _: Python<'_>) -> *mut ffi::PyObject {
+        // SAFETY: the thread is attached.
+        unsafe { ffi::PyFloat_FromDouble(self) }
+    }
+}
+
+impl Answer for Array {
+    #[inline]
+    fn into_pointer(self, py: Python<'_>) -> *mut ffi::PyObject {
+        match Matrix::new(self).into_object(py) {
+            Ok(object) => object.into_ptr(),
+            Err(error) => {
+                error.restore(py);
+                std::ptr::null_mut()
+            }
+        }
+    }
+}
+
+/// A function of matrices with a quick way.
+macro_rules! quick {
+    ($name:ident, $general:ident, $count:literal, |$operands:ident| $work:expr) => {
+        static $general: General = General::new();
+
+        unsafe extern "C" fn $name(
+            module: *mut ffi::PyObject,
+            arguments: *const *mut ffi::PyObject,
+            count: ffi::Py_ssize_t,
+            names: *mut ffi::PyObject,
+        ) -> *mut ffi::PyObject {
+            // SAFETY: CPython calls this attached, with `count` arguments that are alive during the call.
+            unsafe {
+                if count == $count && names.is_null() {
+                    let given = std::slice::from_raw_parts(arguments, $count);
+                    let mut $operands = [None; $count];
+                    for (place, &object) in $operands.iter_mut().zip(given) {
+                        *place = Matrix::of_pointer(object).map(|matrix| &matrix.array);
+                    }
+                    let quick = || Some($work?);
+                    if let Some(answer) = quick() {
+                        return answer.into_pointer(Python::assume_attached());
+                    }
+                }
+                $general.call(module, arguments, count, names)
+            }
+        }
+    };
+}
+
+quick!(det, DET, 1, |operands| quick::det(operands[0]?));
+quick!(inv, INV, 1, |operands| quick::inv(operands[0]?));
+quick!(matmul, MATMUL, 2, |operands| quick::matmul(operands[0]?, operands[1]?));
+quick!(solve, SOLVE, 2, |operands| quick::solve(operands[0]?, operands[1]?));
+
+/// Puts a quick function before the one of the same name in a module.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn front(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let all: [(&str, &General, ffi::PyCFunctionFastWithKeywords); 4] = [
+        ("det", &DET, det),
+        ("inv", &INV, inv),
+        ("matmul", &MATMUL, matmul),
+        ("solve", &SOLVE, solve),
+    ];
+    let py = module.py();
+    for (name, general, quick) in all {
+        let function = module.getattr(name)?.cast_into::<PyCFunction>()?;
+        // SAFETY: the object is a built-in function, whose definition is static. The new one is never freed,
+        // because functions made of it point to it.
+        unsafe {
+            let definition = *(*function.as_ptr().cast::<ffi::PyCFunctionObject>()).m_ml;
+            if definition.ml_flags != ffi::METH_FASTCALL | ffi::METH_KEYWORDS {
+                return Err(PyTypeError::new_err("a function of another calling convention"));
+            }
+            general.0.get_or_init(|| definition.ml_meth.PyCFunctionFastWithKeywords);
+            let definition = Box::leak(Box::new(ffi::PyMethodDef {
+                ml_meth: ffi::PyMethodDefPointer {
+                    PyCFunctionFastWithKeywords: quick,
+                },
+                ..definition
+            }));
+            let home = module.name()?;
+            let front = ffi::PyCFunction_NewEx(definition, module.as_ptr(), home.as_ptr());
+            module.setattr(name, Bound::from_owned_ptr_or_err(py, front)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The quick way of `a @ b`, or `None` for the general one.
+///
+/// # Safety
+/// Both operands are alive, and the thread is attached.
+#[inline]
+pub(super) unsafe fn multiply(
+    left: *mut ffi::PyObject,
+    right: *mut ffi::PyObject,
+) -> Option<*mut ffi::PyObject> {
+    // SAFETY: the caller's.
+    unsafe {
+        let (a, b) = (Matrix::of_pointer(left)?, Matrix::of_pointer(right)?);
+        let answer = quick::matmul(&a.array, &b.array)?;
+        Some(answer.into_pointer(Python::assume_attached()))
+    }
+}
