@@ -1,7 +1,9 @@
 //! What a function takes: a `Matrix`, nested lists of numbers, or memory of another object.
 
 use crate::limits::RANK_MAX;
-use crate::raw::{Array, Dims, Dtype, Matrix, from_buffer, from_dlpack, from_interface, from_struct};
+use crate::raw::{
+    Array, Dims, Dtype, Matrix, from_buffer, from_dlpack, from_interface, from_struct,
+};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};

@@ -16,7 +16,10 @@ type Keywords<'a, 'py> = Option<&'a Bound<'py, PyDict>>;
 
 /// `Matrix(data, dtype=None)`: the numbers of a nested list, a buffer, or an object with an array interface or
 /// `DLPack`.
-pub(crate) fn new<'py>(arguments: &Bound<'py, PyTuple>, keywords: Keywords<'_, 'py>) -> Object<'py> {
+pub(crate) fn new<'py>(
+    arguments: &Bound<'py, PyTuple>,
+    keywords: Keywords<'_, 'py>,
+) -> Object<'py> {
     let [dtype] = options("Matrix", keywords, ["dtype"])?;
     let data = match arguments.len() {
         1 => arguments.get_item(0)?,
@@ -309,10 +312,10 @@ pub(crate) fn array_namespace<'py>(
     if let Some(version) = version {
         let version: String = version.extract()?;
         if !API_VERSIONS.contains(&&*version) {
-            let message = format!("nexus.linalg follows the array API up to 2025.12, not {version}");
+            let message =
+                format!("nexus.linalg follows the array API up to 2025.12, not {version}");
             return Err(PyValueError::new_err(message));
         }
     }
     Ok(this.object.py().import("nexus.linalg")?.into_any())
 }
-

@@ -1,14 +1,14 @@
 //! Norms, traces, diagonals, condition numbers, softmax.
 
+use crate::failed_at;
 use crate::input::Operand;
 use crate::output::Part;
 use crate::products::{axis_of, matrix_axes};
+use crate::raw::LinAlgError;
 use crate::raw::{Array, Dims, Dtype, Item, Output, Stack};
 use crate::run::run;
 use crate::stacks::each;
 use crate::text::shape;
-use crate::raw::LinAlgError;
-use crate::failed_at;
 use nexus_linalg::kernels::{Isa, softmax as softmax_row};
 use nexus_linalg::norm::{self, MatrixNorm};
 use pyo3::exceptions::{PyTypeError, PyValueError};

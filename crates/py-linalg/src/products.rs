@@ -1,9 +1,9 @@
 //! Products of matrices and vectors.
 
-use crate::raw::LinAlgError;
 use crate::elementwise::{self, Operation, broadcast_shape};
 use crate::input::Operand;
 use crate::output::Part;
+use crate::raw::LinAlgError;
 use crate::raw::{Array, Dims, Dtype, Item, Output, Stack};
 use crate::run::run;
 use crate::text::shape;

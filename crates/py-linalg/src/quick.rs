@@ -1,94 +1,90 @@
-//! Calls on one small matrix, without the detours of stacks, types and threads.
+//! Calls on matrices of few items, without the detours of stacks, types and threads.
 //!
 //! Each computes what the general way computes, by the same code of `nexus-linalg`. `None` leaves the call to
 //! the general way: for operands of other kinds, and for errors.
 
-use crate::raw::{Array, Dims, Dtype, Item, Output, Stack};
-use nexus_linalg::{Context, MatMut, MatRef, dense};
+use crate::raw::{Array, Dims, Dtype, INLINE_WORDS, Item, Matrix};
+use nexus_linalg::{Context, MatMut, dense};
+use pyo3::prelude::*;
+use pyo3::types::PyFloat;
 
-/// Rows and columns up to which it pays.
-const SIZE_MAX: isize = 16;
+type Object<'py> = Option<Bound<'py, PyAny>>;
 
-/// The matrix that an array is, where it is small and of this type.
-#[inline]
-fn small<T: Item>(array: &Array) -> Option<MatRef<'_, T>> {
-    let dims = array.shape();
-    let [m, n] = *dims else { return None };
-    let fits = (1..=SIZE_MAX).contains(&m) && (1..=SIZE_MAX).contains(&n);
-    let forward = array.strides().iter().all(|&stride| stride >= 0);
-    (fits && forward && array.dtype == T::DTYPE).then(|| Stack::new(array).get(0))
+/// Calls a generic function with the type of an array.
+macro_rules! typed {
+    ($array:expr, $function:ident($($argument:expr),*)) => {
+        match $array.dtype {
+            Dtype::F64 => $function::<f64>($($argument),*),
+            Dtype::F32 => $function::<f32>($($argument),*),
+            Dtype::I64 => None,
+        }
+    };
 }
 
-/// A matrix to be computed, and what fills it.
+/// A matrix of `m` by `n` items, which `work` computes, where they are few.
 #[inline]
-fn made<T: Item>(
+fn made<'py, T: Item>(
+    py: Python<'py>,
     (m, n): (usize, usize),
     work: impl FnOnce(MatMut<'_, T>) -> Option<()>,
-) -> Option<Array> {
-    let mut output = Output::<T>::new(Dims::shape(&[m, n]).ok()?).ok()?;
-    work(MatMut::new(output.items(), m, n).ok()?)?;
-    Some(output.into_array())
+) -> Object<'py> {
+    let fits = m * n * size_of::<T>() <= INLINE_WORDS * 8;
+    let shape = Dims::matrix(m.cast_signed(), n.cast_signed());
+    fits.then(|| Matrix::of_few(py, shape, |items| work(MatMut::new(items, m, n).ok()?)))?
 }
 
 /// `a @ b`.
-pub(crate) fn matmul(a: &Array, b: &Array) -> Option<Array> {
-    fn go<T: Item>(a: &Array, b: &Array) -> Option<Array> {
-        let (a, b) = (small::<T>(a)?, small::<T>(b)?);
-        let (m, n) = (a.shape().0, b.shape().1);
-        made((m, n), |c| Context::default().matmul(a, b, c).ok())
+#[inline]
+pub(crate) fn matmul<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
+    fn go<'py, T: Item>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
+        let (a, b) = (a.matrix::<T>()?, b.matrix::<T>()?);
+        let size = (a.shape().0, b.shape().1);
+        // A long sum is left to those who let other threads run.
+        let short = a.shape().1 * size_of::<T>() <= INLINE_WORDS * 8;
+        short.then(|| made(py, size, |c| Context::default().matmul(a, b, c).ok()))?
     }
-    match a.dtype {
-        Dtype::F64 => go::<f64>(a, b),
-        Dtype::F32 => go::<f32>(a, b),
-        Dtype::I64 => None,
-    }
+    typed!(a, go(py, a, b))
 }
 
 /// The determinant.
-pub(crate) fn det(a: &Array) -> Option<f64> {
-    match a.dtype {
-        Dtype::F64 => dense::det(Context::default(), small::<f64>(a)?).ok(),
-        Dtype::F32 => dense::det(Context::default(), small::<f32>(a)?)
-            .ok()
-            .map(f64::from),
-        Dtype::I64 => None,
+pub(crate) fn det<'py>(py: Python<'py>, a: &Array) -> Object<'py> {
+    fn go<T: Item>(a: &Array) -> Option<f64> {
+        let a = a.matrix::<T>()?;
+        let few = a.shape().0 * a.shape().1 <= INLINE_WORDS;
+        let det = few.then(|| dense::det(Context::default(), a).ok())?;
+        det.map(T::to_f64)
     }
+    typed!(a, go(a)).map(|det| PyFloat::new(py, det).into_any())
 }
 
 /// The inverse.
-pub(crate) fn inv(a: &Array) -> Option<Array> {
-    fn go<T: Item>(a: &Array) -> Option<Array> {
-        let a = small::<T>(a)?;
-        made(a.shape(), |x| dense::inv(Context::default(), a, x).ok())
+pub(crate) fn inv<'py>(py: Python<'py>, a: &Array) -> Object<'py> {
+    fn go<'py, T: Item>(py: Python<'py>, a: &Array) -> Object<'py> {
+        let a = a.matrix::<T>()?;
+        made(py, a.shape(), |x| dense::inv(Context::default(), a, x).ok())
     }
-    match a.dtype {
-        Dtype::F64 => go::<f64>(a),
-        Dtype::F32 => go::<f32>(a),
-        Dtype::I64 => None,
-    }
+    typed!(a, go(py, a))
 }
 
 /// The solution of `a x = b` for a vector or the columns of a matrix.
-pub(crate) fn solve(a: &Array, b: &Array) -> Option<Array> {
-    fn go<T: Item>(a: &Array, b: &Array) -> Option<Array> {
-        let left = small::<T>(a)?;
-        let vector = b.rank() == 1;
+pub(crate) fn solve<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
+    fn go<'py, T: Item>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
+        let left = a.matrix::<T>()?;
         let dims = b.shape();
-        let n = *dims.first()?;
-        let width = if vector { 1 } else { *dims.get(1)? };
-        let fits = b.dtype == T::DTYPE && dims.len() <= 2 && n.cast_unsigned() == left.shape().0;
-        if !fits || !(1..=SIZE_MAX).contains(&width) || !b.is_dense() {
+        let (n, width) = match *dims {
+            [n] => (n.cast_unsigned(), 1),
+            [n, width] => (n.cast_unsigned(), width.cast_unsigned()),
+            _ => return None,
+        };
+        let fits = b.dtype == T::DTYPE && b.is_dense() && left.shape() == (n, n);
+        if !fits || n * n.max(width) * size_of::<T>() > INLINE_WORDS * 8 {
             return None;
         }
-        let mut output = Output::<T>::new(dims).ok()?;
-        output.items().copy_from_slice(&b.values::<T>());
-        let x = MatMut::new(output.items(), n.cast_unsigned(), width.cast_unsigned()).ok()?;
-        dense::solve(Context::default(), left, x).ok()?;
-        Some(output.into_array())
+        Matrix::of_few(py, dims, |items| {
+            items.copy_from_slice(&b.values::<T>());
+            let x = MatMut::new(items, n, width).ok()?;
+            dense::solve(Context::default(), left, x).ok()
+        })
     }
-    match a.dtype {
-        Dtype::F64 => go::<f64>(a, b),
-        Dtype::F32 => go::<f32>(a, b),
-        Dtype::I64 => None,
-    }
+    typed!(a, go(py, a, b))
 }

@@ -9,7 +9,7 @@ mod module;
 mod quick;
 mod state;
 
-pub(crate) use array::{Array, Dims, Dtype, Item, Output, Stack};
+pub(crate) use array::{Array, Dims, Dtype, INLINE_WORDS, Item, Output, Stack};
 pub(crate) use door::{export, from_buffer, from_dlpack, has_buffer, is_ndarray};
 pub(crate) use interface::{from_interface, from_struct};
 pub(crate) use lent::detached;

@@ -1,15 +1,15 @@
 //! Systems, inverses, determinants, Cholesky factors, powers.
 
 use crate::elementwise::broadcast_shape;
+use crate::failed_at;
 use crate::input::Operand;
 use crate::output::{Part, SLOGDET};
 use crate::products::product;
+use crate::raw::LinAlgError;
 use crate::raw::{Array, Dims, Dtype, Item, Output, Stack};
 use crate::run::run;
 use crate::stacks::{Square, each, square};
 use crate::text::shape;
-use crate::raw::LinAlgError;
-use crate::failed_at;
 use nexus_linalg::dense::{self, Triangle};
 use nexus_linalg::{Context, MatMut};
 use pyo3::prelude::*;

@@ -3,11 +3,11 @@
 use crate::input::Operand;
 use crate::output::{EIGH, LSTSQ, Part, QR, SVD};
 use crate::products::matrix_axes;
+use crate::raw::LinAlgError;
 use crate::raw::{Array, Dims, Dtype, Item, Output, Stack};
 use crate::run::run;
 use crate::stacks::{each, square};
 use crate::text::shape;
-use crate::raw::LinAlgError;
 use crate::{failed, failed_at};
 use nexus_linalg::{Context, Error, MatMut, decompose};
 use pyo3::exceptions::PyValueError;

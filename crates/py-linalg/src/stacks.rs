@@ -1,8 +1,8 @@
 //! What functions of square matrices and their stacks have in common.
 
-use crate::raw::LinAlgError;
 use crate::products::matrix_axes;
 use crate::raw::Array;
+use crate::raw::LinAlgError;
 use crate::text::shape;
 use pyo3::prelude::*;
 

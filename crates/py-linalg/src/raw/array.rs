@@ -10,7 +10,9 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::ffi::CStr;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
+use std::ptr::null;
 use std::slice;
 use std::sync::Arc;
 
@@ -117,7 +119,17 @@ impl Dims {
         Self::new(shape.iter().map(|&n| n.cast_signed()))
     }
 
+    /// The shape of a matrix.
+    #[inline]
+    pub(crate) const fn matrix(rows: isize, columns: isize) -> Self {
+        let mut items = [0; RANK_MAX];
+        items[0] = rows;
+        items[1] = columns;
+        Self { items, len: 2 }
+    }
+
     /// Strides of a dense row-major array.
+    #[inline]
     pub(crate) fn dense(shape: &[isize]) -> Self {
         let mut dims = Self {
             items: [0; RANK_MAX],
@@ -152,27 +164,11 @@ impl std::ops::DerefMut for Dims {
 }
 
 /// Words that a small array has in itself.
-const INLINE_WORDS: usize = 16;
-
-#[derive(Clone)]
-enum Memory {
-    Inline([u64; INLINE_WORDS]),
-    Shared {
-        /// Item `[0, 0, ...]`.
-        start: *const u8,
-        _owner: Arc<dyn Any + Send + Sync>,
-    },
-}
-
-// SAFETY: the owner keeps the memory in place until it is dropped, from any thread, and nothing here writes to it.
-unsafe impl Send for Memory {}
-// SAFETY: as above.
-unsafe impl Sync for Memory {}
+pub(crate) const INLINE_WORDS: usize = 16;
 
 /// An array whose memory is in itself, or shared and kept alive. Nothing here writes to it.
 ///
 /// Invariant: every index inside the shape leads to an aligned item of `dtype` in live memory.
-#[derive(Clone)]
 pub(crate) struct Array {
     pub(crate) dtype: Dtype,
     shape: Dims,
@@ -180,7 +176,22 @@ pub(crate) struct Array {
     strides: Dims,
     /// Of item `[0, 0, ...]` from the start of the memory, in items.
     offset: isize,
-    memory: Memory,
+    /// Item `[0, 0, ...]` in the memory of `owner`; without one, `inline` has the items.
+    start: *const u8,
+    owner: Option<Arc<dyn Any + Send + Sync>>,
+    inline: MaybeUninit<[u64; INLINE_WORDS]>,
+}
+
+// SAFETY: the owner keeps the memory in place until it is dropped, from any thread, and nothing here writes to it.
+unsafe impl Send for Array {}
+// SAFETY: as above.
+unsafe impl Sync for Array {}
+
+impl Clone for Array {
+    #[inline]
+    fn clone(&self) -> Self {
+        self.view(self.shape, self.strides, 0)
+    }
 }
 
 impl Array {
@@ -200,11 +211,41 @@ impl Array {
             shape,
             strides,
             offset: 0,
-            memory: Memory::Shared {
-                start,
-                _owner: owner,
-            },
+            start,
+            owner: Some(owner),
+            inline: MaybeUninit::uninit(),
         }
+    }
+
+    /// Writes an array of few items to `place`, where `work` computes them; they are zeros at first. Where it
+    /// does not, there is no array.
+    ///
+    /// # Safety
+    /// `place` may be written to.
+    ///
+    /// # Panics
+    /// When the items are too many.
+    #[inline]
+    pub(super) unsafe fn write<T: Item>(
+        place: *mut Self,
+        shape: Dims,
+        work: impl FnOnce(&mut [T]) -> Option<()>,
+    ) -> Option<()> {
+        let len = shape.iter().product::<isize>().cast_unsigned();
+        assert!(len * size_of::<T>() <= INLINE_WORDS * 8, "few items");
+        // SAFETY: the caller's; the words have room for the items and are aligned for every `T`.
+        unsafe {
+            (&raw mut (*place).inline).write(MaybeUninit::zeroed());
+            let items: *mut T = (&raw mut (*place).inline).cast();
+            work(slice::from_raw_parts_mut(items, len))?;
+            (&raw mut (*place).dtype).write(T::DTYPE);
+            (&raw mut (*place).shape).write(shape);
+            (&raw mut (*place).strides).write(Dims::dense(&shape));
+            (&raw mut (*place).offset).write(0);
+            (&raw mut (*place).start).write(null());
+            (&raw mut (*place).owner).write(None);
+        }
+        Some(())
     }
 
     /// The numbers in row-major order.
@@ -254,9 +295,9 @@ impl Array {
 
     /// Item `[0, 0, ...]`.
     pub(super) fn start(&self) -> *const u8 {
-        let start = match &self.memory {
-            Memory::Inline(words) => words.as_ptr().cast(),
-            Memory::Shared { start, .. } => *start,
+        let start = match self.owner {
+            None => self.inline.as_ptr().cast(),
+            Some(_) => self.start,
         };
         start.wrapping_offset(self.offset * self.dtype.size().cast_signed())
     }
@@ -269,10 +310,13 @@ impl Array {
     /// The same memory under another shape, for a view that names only items this one names.
     fn view(&self, shape: Dims, strides: Dims, offset: isize) -> Self {
         Self {
+            dtype: self.dtype,
             shape,
             strides,
             offset: self.offset + offset,
-            ..self.clone()
+            start: self.start,
+            owner: self.owner.clone(),
+            inline: self.inline,
         }
     }
 
@@ -480,6 +524,22 @@ impl Array {
         values
     }
 
+    /// The matrix that an array of two axes is, where its items are of type `T` and in forward strides.
+    #[inline]
+    pub(crate) fn matrix<T: Item>(&self) -> Option<MatRef<'_, T>> {
+        let (&[m, n], &[row, column]) = (&*self.shape, &*self.strides) else {
+            return None;
+        };
+        if self.dtype != T::DTYPE || m < 1 || n < 1 || row < 0 || column < 0 {
+            return None;
+        }
+        let [m, n, row, column] = [m, n, row, column].map(isize::cast_unsigned);
+        let reach = (m - 1) * row + (n - 1) * column + 1;
+        // SAFETY: as of `Stack::get`.
+        let items = unsafe { slice::from_raw_parts(self.start().cast(), reach) };
+        MatRef::with_strides(items, (m, n), (row, column)).ok()
+    }
+
     /// The array as one whose last two axes are matrices of `T`: itself where they are.
     pub(crate) fn prepared<T: Item>(&self) -> PyResult<Self> {
         let forward = self.strides.iter().rev().take(2).all(|&stride| stride >= 0);
@@ -640,21 +700,15 @@ impl<T: Item> Output<T> {
 
     /// The array of the items.
     pub(crate) fn into_array(self) -> Array {
-        let memory = if self.large.is_empty() {
-            Memory::Inline(self.small)
-        } else {
-            let owner = Arc::new(self.large);
-            Memory::Shared {
-                start: owner.as_ptr().cast(),
-                _owner: owner,
-            }
-        };
+        let owner = (!self.large.is_empty()).then(|| Arc::new(self.large));
         Array {
             dtype: T::DTYPE,
             shape: self.shape,
             strides: Dims::dense(&self.shape),
             offset: 0,
-            memory,
+            start: owner.as_ref().map_or(null(), |lines| lines.as_ptr().cast()),
+            owner: owner.map(|lines| lines as Arc<dyn Any + Send + Sync>),
+            inline: MaybeUninit::new(self.small),
         }
     }
 }

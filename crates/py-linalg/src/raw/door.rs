@@ -43,7 +43,10 @@ pub(crate) fn from_buffer(object: &Bound<'_, PyAny>) -> PyResult<Array> {
             return Err(PyErr::fetch(py));
         }
         let (rank, size) = (view.ndim.unsigned_abs() as usize, view.itemsize);
-        let (start, is_indirect) = (view.buf.cast::<u8>().cast_const(), !view.suboffsets.is_null());
+        let (start, is_indirect) = (
+            view.buf.cast::<u8>().cast_const(),
+            !view.suboffsets.is_null(),
+        );
         let format = match view.format.is_null() {
             true => c"B",
             false => CStr::from_ptr(view.format),

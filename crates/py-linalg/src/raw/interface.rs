@@ -7,9 +7,9 @@ use super::lent::Keeper;
 use super::{Array, Dims, Matrix};
 use nexus_tensor::DType;
 use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
-use pyo3::ffi;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
@@ -109,7 +109,8 @@ pub(super) fn array_struct<'py>(py: Python<'py>, matrix: &Matrix) -> PyResult<Bo
     unsafe {
         let pointer = Box::into_raw(described).cast();
         let capsule = ffi::PyCapsule_New(pointer, null(), Some(forget));
-        Bound::from_owned_ptr_or_err(py, capsule).inspect_err(|_| drop(Box::from_raw(pointer.cast::<Described>())))
+        Bound::from_owned_ptr_or_err(py, capsule)
+            .inspect_err(|_| drop(Box::from_raw(pointer.cast::<Described>())))
     }
 }
 
@@ -126,7 +127,10 @@ unsafe extern "C" fn forget(capsule: *mut ffi::PyObject) {
 ///
 /// # Errors
 /// `TypeError` for items that are no real numbers, `ValueError` for a capsule that is none.
-pub(crate) fn from_struct(object: &Bound<'_, PyAny>, capsule: &Bound<'_, PyAny>) -> PyResult<Array> {
+pub(crate) fn from_struct(
+    object: &Bound<'_, PyAny>,
+    capsule: &Bound<'_, PyAny>,
+) -> PyResult<Array> {
     let misfit = || PyValueError::new_err("the `__array_struct__` of the operand is none");
     // SAFETY: a valid unnamed capsule under this name holds the structure, whose arrays have `nd` items. It says
     // that the items are there for as long as the object is.
@@ -140,7 +144,11 @@ pub(crate) fn from_struct(object: &Bound<'_, PyAny>, capsule: &Bound<'_, PyAny>)
         if interface.two != 2 {
             return Err(misfit());
         }
-        let order = if interface.flags & NOT_SWAPPED == 0 { '>' } else { '<' };
+        let order = if interface.flags & NOT_SWAPPED == 0 {
+            '>'
+        } else {
+            '<'
+        };
         let kind = char::from(interface.typekind.cast_unsigned());
         let typestr = format!("{order}{kind}{}", interface.itemsize);
         let dtype = DType::from_typestr(&typestr).map_err(|_| refused(&typestr))?;

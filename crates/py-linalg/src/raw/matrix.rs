@@ -4,7 +4,7 @@
 //! raised. They are not part of pyo3's public surface, so its version is pinned.
 
 use super::state::State;
-use super::{Array, Dims, interface, quick};
+use super::{Array, Dims, Item, interface, quick};
 use crate::matrix as methods;
 use pyo3::exceptions::{PyBufferError, PyMemoryError};
 use pyo3::impl_::trampoline::{self, MethodDef};
@@ -70,20 +70,57 @@ impl Matrix {
     ///
     /// # Errors
     /// `MemoryError`.
-    #[inline]
     pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        let state = State::current(py);
-        let Some(place) = NonNull::new(state.allocate(py).cast::<Object>()) else {
-            return Err(PyMemoryError::new_err("no memory for a Matrix"));
+        // SAFETY: the place gets the matrix.
+        let made = unsafe {
+            Self::place(py, |place| {
+                place.write(self);
+                Some(())
+            })
         };
+        made.ok_or_else(|| PyMemoryError::new_err("no memory for a Matrix"))
+    }
+
+    /// An object of few items, which `work` computes where they are to be; they are zeros at first. `None` where
+    /// it does not, or where there is no memory.
+    #[inline]
+    pub(crate) fn of_few<T: Item>(
+        py: Python<'_>,
+        shape: Dims,
+        work: impl FnOnce(&mut [T]) -> Option<()>,
+    ) -> Option<Bound<'_, PyAny>> {
+        // SAFETY: the place gets an array and what is beside it.
+        unsafe {
+            Self::place(py, |place| {
+                Array::write(&raw mut (*place).array, shape, work)?;
+                (&raw mut (*place).lent).write(false);
+                Some(())
+            })
+        }
+    }
+
+    /// An object whose matrix `fill` writes; `None` where it does not, or where there is no memory.
+    ///
+    /// # Safety
+    /// The matrix is complete where `fill` succeeds, and nothing is in its place where it does not.
+    #[inline]
+    unsafe fn place<'py>(
+        py: Python<'py>,
+        fill: impl FnOnce(*mut Self) -> Option<()>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let state = State::current(py);
+        let memory = NonNull::new(state.allocate(py))?;
         // SAFETY: the memory is an object's, which is complete when it gets its reference.
         unsafe {
-            let place = place.as_ptr();
+            let place = memory.cast::<Object>().as_ptr();
+            if fill(&raw mut (*place).matrix).is_none() {
+                state.release(py, memory);
+                return None;
+            }
             (&raw mut (*place).weak_references).write(null_mut());
             (&raw mut (*place).state).write(state);
-            (&raw mut (*place).matrix).write(self);
             let object = ffi::PyObject_Init(place.cast(), state.matrix());
-            Ok(Bound::from_owned_ptr(py, object))
+            Some(Bound::from_owned_ptr(py, object))
         }
     }
 }
@@ -258,7 +295,9 @@ unsafe extern "C" fn multiply(
     right: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls this attached, with operands that are alive.
-    unsafe { quick::multiply(left, right).unwrap_or_else(|| operator!(methods::matmul)(left, right)) }
+    unsafe {
+        quick::multiply(left, right).unwrap_or_else(|| operator!(methods::matmul)(left, right))
+    }
 }
 
 /// Tables of the type, which live as long as the process.
@@ -273,7 +312,11 @@ unsafe impl Sync for Tables {}
 
 static TABLES: Tables = Tables {
     methods: [
-        method!(c"tolist", methods::tolist, c"tolist($self, /)\n--\n\nThe items as nested lists."),
+        method!(
+            c"tolist",
+            methods::tolist,
+            c"tolist($self, /)\n--\n\nThe items as nested lists."
+        ),
         method!(
             c"tobytes",
             methods::tobytes,
@@ -310,10 +353,22 @@ static TABLES: Tables = Tables {
         getter!(c"shape", methods::shape, c"The length of each axis."),
         getter!(c"ndim", methods::ndim, c"The number of axes."),
         getter!(c"size", methods::size, c"The number of items."),
-        getter!(c"dtype", methods::dtype, c"The type of the items: `\"float64\"` or another name."),
-        getter!(c"device", methods::device, c"Where the items are: `\"cpu\"`."),
+        getter!(
+            c"dtype",
+            methods::dtype,
+            c"The type of the items: `\"float64\"` or another name."
+        ),
+        getter!(
+            c"device",
+            methods::device,
+            c"Where the items are: `\"cpu\"`."
+        ),
         getter!(c"T", methods::t, c"The transposed matrix: a view."),
-        getter!(c"mT", methods::mt, c"The matrices of a stack, each transposed: a view."),
+        getter!(
+            c"mT",
+            methods::mt,
+            c"The matrices of a stack, each transposed: a view."
+        ),
         getter!(
             c"__array_interface__",
             methods::array_interface,
@@ -381,20 +436,50 @@ pub(super) fn new_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         slot(ffi::Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
         slot(ffi::Py_tp_new, new as *mut c_void),
         slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(ffi::Py_tp_methods, (&raw const TABLES.methods).cast_mut().cast()),
-        slot(ffi::Py_tp_getset, (&raw const TABLES.getters).cast_mut().cast()),
-        slot(ffi::Py_tp_members, (&raw const TABLES.members).cast_mut().cast()),
-        slot(ffi::Py_tp_repr, of_one!(unaryfunc, methods::repr) as *mut c_void),
-        slot(ffi::Py_tp_iter, of_one!(unaryfunc, methods::iterate) as *mut c_void),
+        slot(
+            ffi::Py_tp_methods,
+            (&raw const TABLES.methods).cast_mut().cast(),
+        ),
+        slot(
+            ffi::Py_tp_getset,
+            (&raw const TABLES.getters).cast_mut().cast(),
+        ),
+        slot(
+            ffi::Py_tp_members,
+            (&raw const TABLES.members).cast_mut().cast(),
+        ),
+        slot(
+            ffi::Py_tp_repr,
+            of_one!(unaryfunc, methods::repr) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_tp_iter,
+            of_one!(unaryfunc, methods::iterate) as *mut c_void,
+        ),
         slot(ffi::Py_mp_length, length as *mut c_void),
         slot(ffi::Py_mp_subscript, of_two!(methods::item) as *mut c_void),
         slot(ffi::Py_nb_matrix_multiply, multiply as *mut c_void),
         slot(ffi::Py_nb_add, operator!(methods::add) as *mut c_void),
-        slot(ffi::Py_nb_subtract, operator!(methods::subtract) as *mut c_void),
-        slot(ffi::Py_nb_multiply, operator!(methods::multiply) as *mut c_void),
-        slot(ffi::Py_nb_true_divide, operator!(methods::divide) as *mut c_void),
-        slot(ffi::Py_nb_negative, of_one!(unaryfunc, methods::negative) as *mut c_void),
-        slot(ffi::Py_nb_positive, of_one!(unaryfunc, methods::positive) as *mut c_void),
+        slot(
+            ffi::Py_nb_subtract,
+            operator!(methods::subtract) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_nb_multiply,
+            operator!(methods::multiply) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_nb_true_divide,
+            operator!(methods::divide) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_nb_negative,
+            of_one!(unaryfunc, methods::negative) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_nb_positive,
+            of_one!(unaryfunc, methods::positive) as *mut c_void,
+        ),
         slot(ffi::Py_bf_getbuffer, get_buffer as *mut c_void),
         slot(ffi::Py_bf_releasebuffer, empty as *mut c_void),
         slot(0, null_mut()),

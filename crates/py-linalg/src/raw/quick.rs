@@ -3,7 +3,7 @@
 //! A function of pyo3's is put behind a C function of the same name and documentation, which calls it with the
 //! same arguments when the quick way has no result.
 
-use super::{Array, Matrix};
+use super::Matrix;
 use crate::quick;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
@@ -35,35 +35,9 @@ impl General {
     }
 }
 
-/// A result as an object.
-trait Answer {
-    fn into_pointer(self, py: Python<'_>) -> *mut ffi::PyObject;
-}
-
-impl Answer for f64 {
-    #[inline]
-    fn into_pointer(self, _: Python<'_>) -> *mut ffi::PyObject {
-        // SAFETY: the thread is attached.
-        unsafe { ffi::PyFloat_FromDouble(self) }
-    }
-}
-
-impl Answer for Array {
-    #[inline]
-    fn into_pointer(self, py: Python<'_>) -> *mut ffi::PyObject {
-        match Matrix::new(self).into_object(py) {
-            Ok(object) => object.into_ptr(),
-            Err(error) => {
-                error.restore(py);
-                std::ptr::null_mut()
-            }
-        }
-    }
-}
-
 /// A function of matrices with a quick way.
 macro_rules! quick {
-    ($name:ident, $general:ident, $count:literal, |$operands:ident| $work:expr) => {
+    ($name:ident, $general:ident, $count:literal, |$py:ident, $operands:ident| $work:expr) => {
         static $general: General = General::new();
 
         unsafe extern "C" fn $name(
@@ -75,14 +49,15 @@ macro_rules! quick {
             // SAFETY: CPython calls this attached, with `count` arguments that are alive during the call.
             unsafe {
                 if count == $count && names.is_null() {
+                    let $py = Python::assume_attached();
                     let given = std::slice::from_raw_parts(arguments, $count);
                     let mut $operands = [None; $count];
                     for (place, &object) in $operands.iter_mut().zip(given) {
                         *place = Matrix::of_pointer(object).map(|matrix| &matrix.array);
                     }
-                    let quick = || Some($work?);
-                    if let Some(answer) = quick() {
-                        return answer.into_pointer(Python::assume_attached());
+                    let answer = || $work;
+                    if let Some(answer) = answer() {
+                        return answer.into_ptr();
                     }
                 }
                 $general.call(module, arguments, count, names)
@@ -91,10 +66,18 @@ macro_rules! quick {
     };
 }
 
-quick!(det, DET, 1, |operands| quick::det(operands[0]?));
-quick!(inv, INV, 1, |operands| quick::inv(operands[0]?));
-quick!(matmul, MATMUL, 2, |operands| quick::matmul(operands[0]?, operands[1]?));
-quick!(solve, SOLVE, 2, |operands| quick::solve(operands[0]?, operands[1]?));
+quick!(det, DET, 1, |py, operands| quick::det(py, operands[0]?));
+quick!(inv, INV, 1, |py, operands| quick::inv(py, operands[0]?));
+quick!(matmul, MATMUL, 2, |py, operands| quick::matmul(
+    py,
+    operands[0]?,
+    operands[1]?
+));
+quick!(solve, SOLVE, 2, |py, operands| quick::solve(
+    py,
+    operands[0]?,
+    operands[1]?
+));
 
 /// Puts a quick function before the one of the same name in a module.
 ///
@@ -115,9 +98,13 @@ pub(super) fn front(module: &Bound<'_, PyModule>) -> PyResult<()> {
         unsafe {
             let definition = *(*function.as_ptr().cast::<ffi::PyCFunctionObject>()).m_ml;
             if definition.ml_flags != ffi::METH_FASTCALL | ffi::METH_KEYWORDS {
-                return Err(PyTypeError::new_err("a function of another calling convention"));
+                return Err(PyTypeError::new_err(
+                    "a function of another calling convention",
+                ));
             }
-            general.0.get_or_init(|| definition.ml_meth.PyCFunctionFastWithKeywords);
+            general
+                .0
+                .get_or_init(|| definition.ml_meth.PyCFunctionFastWithKeywords);
             let definition = Box::leak(Box::new(ffi::PyMethodDef {
                 ml_meth: ffi::PyMethodDefPointer {
                     PyCFunctionFastWithKeywords: quick,
@@ -144,7 +131,7 @@ pub(super) unsafe fn multiply(
     // SAFETY: the caller's.
     unsafe {
         let (a, b) = (Matrix::of_pointer(left)?, Matrix::of_pointer(right)?);
-        let answer = quick::matmul(&a.array, &b.array)?;
-        Some(answer.into_pointer(Python::assume_attached()))
+        let product = quick::matmul(Python::assume_attached(), &a.array, &b.array)?;
+        Some(product.into_ptr())
     }
 }

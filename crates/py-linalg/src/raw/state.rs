@@ -115,14 +115,19 @@ impl State {
             let capsule = ffi::PyCapsule_New(pointer, KEY.as_ptr(), Some(close));
             let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
             if dict.is_null() {
-                let message = "cannot load nexus.linalg: the interpreter has no dictionary of its own";
+                let message =
+                    "cannot load nexus.linalg: the interpreter has no dictionary of its own";
                 return Err(PyRuntimeError::new_err(message));
             }
             if ffi::PyDict_SetItemString(dict, KEY.as_ptr(), capsule.as_ptr()) != 0 {
                 return Err(PyErr::fetch(py));
             }
-            state.error.store(error.into_ptr().cast(), Ordering::Release);
-            state.matrix.store(matrix.into_ptr().cast(), Ordering::Release);
+            state
+                .error
+                .store(error.into_ptr().cast(), Ordering::Release);
+            state
+                .matrix
+                .store(matrix.into_ptr().cast(), Ordering::Release);
         }
         Ok(state)
     }
@@ -149,7 +154,8 @@ impl State {
             let made = make()?;
             let kept = made.clone().into_ptr();
             // Making a class may let another thread in.
-            let swap = place.compare_exchange(null_mut(), kept, Ordering::AcqRel, Ordering::Acquire);
+            let swap =
+                place.compare_exchange(null_mut(), kept, Ordering::AcqRel, Ordering::Acquire);
             if swap.is_ok() {
                 return Ok(made);
             }
@@ -226,11 +232,14 @@ unsafe extern "C" fn close(capsule: *mut ffi::PyObject) {
             return;
         };
         state.give_back(py);
-        let types = [&state.matrix, &state.error].map(|place| place.swap(null_mut(), Ordering::AcqRel));
+        let types =
+            [&state.matrix, &state.error].map(|place| place.swap(null_mut(), Ordering::AcqRel));
         for memory in std::mem::take(&mut *state.free.get()) {
             ffi::PyObject_Free(memory.as_ptr());
         }
-        types.into_iter().for_each(|class| ffi::Py_XDECREF(class.cast()));
+        types
+            .into_iter()
+            .for_each(|class| ffi::Py_XDECREF(class.cast()));
         for place in &state.named {
             ffi::Py_XDECREF(place.swap(null_mut(), Ordering::AcqRel));
         }
