@@ -1,5 +1,10 @@
 //! What the methods and operators of `Matrix` do.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "a table of methods has one kind of function"
+)]
+
 use crate::elementwise::{self, Operation};
 use crate::input::Operand;
 use crate::output::Part;
@@ -130,7 +135,6 @@ pub(crate) fn negative<'py>(this: This<'_, 'py>) -> Object<'py> {
     Matrix::new(elementwise::negative(&this.array)?).into_object(this.object.py())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "a slot")]
 pub(crate) fn positive<'py>(this: This<'_, 'py>) -> Object<'py> {
     Ok(this.object.to_owned())
 }

@@ -23,11 +23,11 @@ macro_rules! typed {
 
 /// A matrix of `m` by `n` items, which `work` computes, where they are few.
 #[inline]
-fn made<'py, T: Item>(
-    py: Python<'py>,
+fn made<T: Item>(
+    py: Python<'_>,
     (m, n): (usize, usize),
     work: impl FnOnce(MatMut<'_, T>) -> Option<()>,
-) -> Object<'py> {
+) -> Object<'_> {
     let fits = m * n * size_of::<T>() <= INLINE_WORDS * 8;
     let shape = Dims::matrix(m.cast_signed(), n.cast_signed());
     fits.then(|| Matrix::of_few(py, shape, |items| work(MatMut::new(items, m, n).ok()?)))?

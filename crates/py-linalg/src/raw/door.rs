@@ -47,9 +47,10 @@ pub(crate) fn from_buffer(object: &Bound<'_, PyAny>) -> PyResult<Array> {
             view.buf.cast::<u8>().cast_const(),
             !view.suboffsets.is_null(),
         );
-        let format = match view.format.is_null() {
-            true => c"B",
-            false => CStr::from_ptr(view.format),
+        let format = if view.format.is_null() {
+            c"B"
+        } else {
+            CStr::from_ptr(view.format)
         };
         let format = format.to_string_lossy().into_owned();
         let dims = |items: *const isize| match rank {
@@ -240,12 +241,12 @@ impl Drop for Exported {
 ///
 /// # Errors
 /// `BufferError` when `DLPack` cannot say what they are.
-pub(crate) fn export<'py>(
-    py: Python<'py>,
+pub(crate) fn export(
+    py: Python<'_>,
     array: Array,
     versioned: bool,
     access: Access,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
     let owner = Box::new(Exported(Some(array)));
     let array = owner.0.as_ref().expect("it has just been put there");
     let failed = |error: nexus_tensor::Error| PyBufferError::new_err(error.to_string());

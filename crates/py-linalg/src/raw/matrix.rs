@@ -104,10 +104,10 @@ impl Matrix {
     /// # Safety
     /// The matrix is complete where `fill` succeeds, and nothing is in its place where it does not.
     #[inline]
-    unsafe fn place<'py>(
-        py: Python<'py>,
+    unsafe fn place(
+        py: Python<'_>,
         fill: impl FnOnce(*mut Self) -> Option<()>,
-    ) -> Option<Bound<'py, PyAny>> {
+    ) -> Option<Bound<'_, PyAny>> {
         let state = State::current(py);
         let memory = NonNull::new(state.allocate(py))?;
         // SAFETY: the memory is an object's, which is complete when it gets its reference.
@@ -132,7 +132,7 @@ pub(crate) struct This<'a, 'py> {
     matrix: &'a Matrix,
 }
 
-impl<'a, 'py> This<'a, 'py> {
+impl<'py> This<'_, 'py> {
     /// # Safety
     /// The object is a `Matrix` that is alive during `'a`.
     unsafe fn new(py: Python<'py>, object: *mut ffi::PyObject) -> Self {
@@ -275,11 +275,11 @@ macro_rules! method {
 ///
 /// # Safety
 /// CPython's: a tuple, and a dictionary or nothing.
-unsafe fn parts<'py>(
-    py: Python<'py>,
+unsafe fn parts(
+    py: Python<'_>,
     arguments: *mut ffi::PyObject,
     keywords: *mut ffi::PyObject,
-) -> PyResult<(Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>)> {
+) -> PyResult<(Bound<'_, PyTuple>, Option<Bound<'_, PyDict>>)> {
     // SAFETY: the caller's.
     unsafe {
         let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into()?;

@@ -218,7 +218,9 @@ impl State {
             self.has_dropped.store(false, Ordering::Release);
             std::mem::take(&mut *dropped)
         };
-        all.into_iter().for_each(|lent| lent.release(py));
+        for lent in all {
+            lent.release(py);
+        }
     }
 }
 
@@ -237,9 +239,9 @@ unsafe extern "C" fn close(capsule: *mut ffi::PyObject) {
         for memory in std::mem::take(&mut *state.free.get()) {
             ffi::PyObject_Free(memory.as_ptr());
         }
-        types
-            .into_iter()
-            .for_each(|class| ffi::Py_XDECREF(class.cast()));
+        for class in types {
+            ffi::Py_XDECREF(class.cast());
+        }
         for place in &state.named {
             ffi::Py_XDECREF(place.swap(null_mut(), Ordering::AcqRel));
         }
