@@ -48,6 +48,46 @@ impl Context {
         Ok(())
     }
 
+    /// The context of each of `count` pieces of work: one thread where there are enough pieces for all threads.
+    pub(crate) fn within(self, count: usize) -> Self {
+        if count >= self.threads.get() {
+            Self::default()
+        } else {
+            self
+        }
+    }
+
+    /// Calls `work` with each of `items`, which cost about as many multiplications each, on the context's threads;
+    /// on the caller's alone where they are fewer than the threads or cost little.
+    pub(crate) fn for_each<P>(
+        self,
+        cost: f64,
+        items: impl ExactSizeIterator<Item = P> + Send,
+        work: impl Fn(P) + Sync,
+    ) {
+        let (count, threads) = (items.len(), self.threads.get());
+        if threads == 1
+            || count < threads
+            || cost * (count as f64) < 2.0 * WORK_PER_THREAD_MIN as f64
+        {
+            return items.for_each(work);
+        }
+        let at_once = ((WORK_AT_ONCE / cost.max(1.0)) as usize).clamp(1, count.div_ceil(threads));
+        let items = Mutex::new(items);
+        pool::share(threads, &|| {
+            let mut some = Vec::with_capacity(at_once);
+            loop {
+                let mut items = items.lock().unwrap_or_else(PoisonError::into_inner);
+                some.extend(items.by_ref().take(at_once));
+                drop(items);
+                if some.is_empty() {
+                    return;
+                }
+                some.drain(..).for_each(&work);
+            }
+        });
+    }
+
     /// `c = alpha * a * b + beta * c`, for shapes that fit.
     pub(crate) fn gemm<T: Field>(
         self,
@@ -90,6 +130,9 @@ impl Context {
 
 /// Below this many multiplications a thread costs more to wake than it saves.
 const WORK_PER_THREAD_MIN: usize = 1_000_000;
+
+/// Multiplications that a thread takes at once, which cost much more than taking them.
+const WORK_AT_ONCE: f64 = 100_000.0;
 
 /// Parts for each thread: one that is held up leaves some of its own to the others.
 const PARTS_PER_THREAD: usize = 2;

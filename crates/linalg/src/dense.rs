@@ -6,6 +6,7 @@
 
 mod cholesky;
 mod lu;
+pub(crate) mod tiny;
 mod triangular;
 
 pub use cholesky::cholesky;

@@ -1,5 +1,6 @@
 //! The arithmetic that operations need of their items, real or complex.
 
+use crate::dense::tiny::Tiny;
 use crate::{Complex, Context, Float, MatMut, MatRef};
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Mul, Neg, Sub};
@@ -28,6 +29,7 @@ pub trait Field:
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Neg<Output = Self>
+    + Tiny
     + 'static
 {
     /// The type of parts and absolute values.

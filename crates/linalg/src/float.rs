@@ -7,6 +7,8 @@ use std::ops::Div;
 pub trait Float: Field<Real = Self> + PartialOrd + Div<Output = Self> {
     /// The distance between one and the next larger number.
     const EPSILON: Self;
+    /// Infinity.
+    const INFINITY: Self;
     /// The greatest finite number.
     const MAX: Self;
     /// The smallest positive number with all its bits.
@@ -25,6 +27,7 @@ macro_rules! float {
     ($type:ident) => {
         impl Float for $type {
             const EPSILON: Self = $type::EPSILON;
+            const INFINITY: Self = $type::INFINITY;
             const MAX: Self = $type::MAX;
             const MIN_POSITIVE: Self = $type::MIN_POSITIVE;
 

@@ -31,6 +31,7 @@ mod field;
 mod float;
 pub mod norm;
 mod pool;
+pub mod stack;
 
 pub use context::Context;
 pub use engine::Scalar;

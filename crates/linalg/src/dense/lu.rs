@@ -3,6 +3,7 @@
 //! The recursion over columns is S. Toledo, "Locality of reference in LU decomposition with partial pivoting"
 //! (1997).
 
+use super::tiny::Tiny;
 use super::triangular::{singular, solve_rows};
 use super::{Dense, Diagonal, LEAF, Triangle, copy_into, order, with_copy, with_space};
 use crate::{Context, Error, Float, MatMut, MatRef};
@@ -23,6 +24,9 @@ pub fn solve<T: Float>(
     if m != n {
         let message = format!("cannot solve {n}x{n} for {m}x{columns}: the rows differ");
         return Err(Error::invalid(message));
+    }
+    if let Some(done) = Tiny::solve(a, &mut b) {
+        return done.map_err(|pivot| singular("solve with", n, pivot));
     }
     with_lu(context, a, |lu, rows| {
         if let Some(pivot) = lu.zero_pivot() {
@@ -57,6 +61,9 @@ pub fn inv<T: Float>(
         let message = format!("cannot invert {n}x{n} into {m}x{columns}");
         return Err(Error::invalid(message));
     }
+    if let Some(done) = Tiny::inv(a, &mut result) {
+        return done.map_err(|pivot| singular("invert", n, pivot));
+    }
     with_lu(context, a, |lu, rows| {
         if let Some(pivot) = lu.zero_pivot() {
             return Err(singular("invert", n, pivot));
@@ -78,6 +85,9 @@ pub fn inv<T: Float>(
 /// `InvalidInput` when the matrix is not square.
 pub fn det<T: Float>(context: Context, a: MatRef<'_, T>) -> Result<T, Error> {
     order("take the determinant of", &a)?;
+    if let Some(det) = Tiny::det(a) {
+        return Ok(det);
+    }
     with_lu(context, a, |lu, _| {
         Ok((0..lu.n()).fold(lu.sign, |product, i| product * lu.pivot(i)))
     })
