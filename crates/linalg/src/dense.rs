@@ -13,7 +13,7 @@ pub use cholesky::cholesky;
 pub use lu::{det, inv, slogdet, solve};
 pub use triangular::{Diagonal, Triangle, solve_triangular};
 
-use crate::{Error, Float, MatMut, MatRef};
+use crate::{Error, Field, MatMut, MatRef};
 
 /// Rows up to which the plain loops run.
 pub const LEAF: usize = 16;
@@ -24,7 +24,7 @@ struct Dense<'a, T> {
     columns: usize,
 }
 
-impl<T: Float> Dense<'_, T> {
+impl<T: Field> Dense<'_, T> {
     fn view(&mut self) -> MatMut<'_, T> {
         let rows = self.items.len().checked_div(self.columns).unwrap_or(0);
         MatMut::new(self.items, rows, self.columns).expect("rows times columns items")
@@ -32,7 +32,7 @@ impl<T: Float> Dense<'_, T> {
 }
 
 /// Calls `work` with a copy of `a` in row-major order.
-fn with_copy<T: Float, R>(a: MatRef<'_, T>, work: impl FnOnce(Dense<'_, T>) -> R) -> R {
+fn with_copy<T: Field, R>(a: MatRef<'_, T>, work: impl FnOnce(Dense<'_, T>) -> R) -> R {
     with_space(a.shape(), |mut copy| {
         copy_into(a, copy.view());
         work(copy)
@@ -40,7 +40,7 @@ fn with_copy<T: Float, R>(a: MatRef<'_, T>, work: impl FnOnce(Dense<'_, T>) -> R
 }
 
 /// Calls `work` with a matrix of zeros: on the stack where it is small.
-fn with_space<T: Float, R>(
+fn with_space<T: Field, R>(
     (rows, columns): (usize, usize),
     work: impl FnOnce(Dense<'_, T>) -> R,
 ) -> R {
