@@ -30,7 +30,9 @@ mod simd;
 mod softmax;
 
 pub use activation::{add_bias, bias_gelu, gelu};
-pub use gemm::{Gemm, GemmPart, GemmParts, NaiveGemm, Real, gemm_parts};
+pub use gemm::{
+    Cell, Gemm, GemmPart, GemmParts, NaiveGemm, Narrow, Pair, Real, Small, gemm_parts, narrow_parts,
+};
 pub use isa::Isa;
 pub use matrix::{MatMut, MatRef, ViewError};
 pub use norm::{add_bias_layer_norm, l2_normalize, layer_norm};
