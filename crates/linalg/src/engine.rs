@@ -1,12 +1,18 @@
 //! The engine behind [`Gemm`]: the blocked product of `nexus-kernels`, with a workspace for each thread.
 
 use crate::{Gemm, Isa, MatMut, MatRef};
-use nexus_kernels::{GemmPart, Real, gemm_parts};
+use nexus_kernels::{Cell, GemmPart, Pair, Real, Small, gemm_parts};
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
+use std::num::Wrapping;
 
 /// The item types that have an engine.
-pub trait Scalar: Real {
+pub trait Scalar: Real + Workspace {}
+
+impl<T: Real + Workspace> Scalar for T {}
+
+/// What tiles multiply, with room for each thread's copies of it.
+pub trait Workspace: Cell {
     /// Calls `f` with the workspace of this thread.
     #[doc(hidden)]
     fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R;
@@ -23,8 +29,8 @@ impl<T: Scalar> Gemm<T> for Engine {
 }
 
 /// Computes a part with the workspace of this thread.
-pub(crate) fn run<T: Scalar>(part: GemmPart<'_, T>) {
-    T::with_workspace(|workspace| {
+pub(crate) fn run<P: Workspace>(part: GemmPart<'_, P>) {
+    P::with_workspace(|workspace| {
         let len = part.workspace_len();
         if workspace.len() < len {
             workspace.resize(len, MaybeUninit::uninit());
@@ -33,9 +39,9 @@ pub(crate) fn run<T: Scalar>(part: GemmPart<'_, T>) {
     });
 }
 
-macro_rules! scalar {
-    ($type:ident) => {
-        impl Scalar for $type {
+macro_rules! workspace {
+    ($type:ty) => {
+        impl Workspace for $type {
             fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R {
                 thread_local! {
                     static WORKSPACE: RefCell<Vec<MaybeUninit<$type>>> = const { RefCell::new(Vec::new()) };
@@ -46,8 +52,14 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32);
-scalar!(f64);
+workspace!(f32);
+workspace!(f64);
+workspace!(Wrapping<i16>);
+workspace!(Wrapping<i32>);
+workspace!(Wrapping<i64>);
+workspace!(Pair);
+workspace!(Small);
+
 #[cfg(test)]
 mod tests {
     use super::*;

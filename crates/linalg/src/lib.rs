@@ -26,15 +26,19 @@ pub mod dense;
 pub mod engine;
 mod error;
 mod float;
+mod narrow;
 pub mod norm;
 mod pool;
+mod quantized;
 
 pub use context::Context;
 pub use engine::Scalar;
 pub use error::{Error, ErrorKind};
 pub use float::Float;
+pub use narrow::{Integer, Widen};
 pub use nexus_kernels as kernels;
 pub use nexus_kernels::{Gemm, Isa, MatMut, MatRef, ViewError};
+pub use quantized::QMatrix;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/linalg.md")]

@@ -298,29 +298,29 @@ unsafe fn some_dots<S: Convert<Cell = V::Cell>, V: Factor, const ROWS: usize>(
 ) {
     let a = it.a.cast::<S>().wrapping_add(first * it.a_row);
     let lanes = V::Sum::COUNT;
-    let numbers = V::Cell::NUMBERS;
+    let numbers = lanes * V::Cell::NUMBERS;
     let mut sums = [[V::Sum::zero(); 2]; ROWS];
-    let mut cells = [[V::Cell::default(); BLOCK]; ROWS];
-    for l in (0..it.k).step_by(BLOCK * numbers) {
-        let count = (BLOCK * numbers).min(it.k - l);
-        let used = count.div_ceil(numbers);
-        let end = used.next_multiple_of(2 * lanes);
-        for (row, cells) in cells.iter_mut().enumerate() {
-            // SAFETY: the items are there, and the buffer holds their cells.
-            unsafe { S::along(a.add(row * it.a_row + l), count, cells.as_mut_ptr()) };
-            cells[used..end].fill(V::Cell::default());
-        }
-        for i in (0..end).step_by(2 * lanes) {
-            for half in 0..2 {
-                let at = i + half * lanes;
-                // SAFETY: `end` is at most the length of the buffer and of what is there of `x`, padded.
-                unsafe {
-                    let right = V::load(it.x.add(l / numbers + at));
-                    for (sums, cells) in sums.iter_mut().zip(&cells) {
-                        let left = V::load(cells.as_ptr().add(at));
-                        sums[half] = V::add_to(sums[half], left, right);
-                    }
+    let whole = it.k / (2 * numbers) * 2;
+    for i in (0..whole).step_by(2) {
+        for half in 0..2 {
+            // SAFETY: these items are there of each row, and their cells of `x`.
+            unsafe {
+                let right = V::load(it.x.add((i + half) * lanes));
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let left = widen::<S, V>(a.add(row * it.a_row + (i + half) * numbers), numbers);
+                    sums[half] = V::add_to(sums[half], left, right);
                 }
+            }
+        }
+    }
+    for i in whole..it.k.div_ceil(numbers) {
+        let count = numbers.min(it.k - i * numbers);
+        // SAFETY: as above; `x` is padded.
+        unsafe {
+            let right = V::load(it.x.add(i * lanes));
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let left = widen::<S, V>(a.add(row * it.a_row + i * numbers), count);
+                sums[i - whole] = V::add_to(sums[i - whole], left, right);
             }
         }
     }
@@ -338,6 +338,20 @@ unsafe fn some_dots<S: Convert<Cell = V::Cell>, V: Factor, const ROWS: usize>(
             }
             *it.y.add((first + row) * it.y_step) = lanes[0];
         }
+    }
+}
+
+/// The cells of `count` items that lie side by side, and zeros after them.
+///
+/// # Safety
+/// The items are readable.
+#[inline(always)]
+unsafe fn widen<S: Convert<Cell = V::Cell>, V: Factor>(from: *const S, count: usize) -> V {
+    let mut cells = [V::Cell::default(); LANES_MAX];
+    // SAFETY: the caller says so; the buffer holds any register.
+    unsafe {
+        S::along(from, count, cells.as_mut_ptr());
+        V::load(cells.as_ptr())
     }
 }
 
