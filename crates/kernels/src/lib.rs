@@ -18,6 +18,7 @@
 )]
 
 mod activation;
+mod blocks;
 mod exp;
 mod gemm;
 mod isa;
@@ -30,7 +31,12 @@ mod simd;
 mod softmax;
 
 pub use activation::{add_bias, bias_gelu, gelu};
-pub use gemm::{Gemm, GemmPart, GemmParts, NaiveGemm, Real, gemm_parts};
+pub use blocks::{
+    BLOCK_LEN, BlockFormat, VectorBlock, block_dots, dequantize_block, quantize_block,
+};
+pub use gemm::{
+    Cell, Gemm, GemmPart, GemmParts, NaiveGemm, Narrow, Pair, Real, Small, gemm_parts, narrow_parts,
+};
 pub use isa::Isa;
 pub use matrix::{MatMut, MatRef, ViewError};
 pub use norm::{add_bias_layer_norm, l2_normalize, layer_norm};

@@ -1,8 +1,8 @@
 //! How a call may run: its threads.
 
-use crate::engine::{self, Scalar};
+use crate::engine::{self, Workspace};
 use crate::{Conj, Error, Field, Isa, MatMut, MatRef, pool};
-use nexus_kernels::gemm_parts;
+use nexus_kernels::{GemmParts, Real, gemm_parts};
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 
@@ -101,7 +101,7 @@ impl Context {
     }
 
     /// [`gemm`](Self::gemm) of real items.
-    pub(crate) fn real_gemm<T: Scalar>(
+    pub(crate) fn real_gemm<T: Real + Workspace>(
         self,
         alpha: T,
         a: MatRef<'_, T>,
@@ -110,14 +110,25 @@ impl Context {
         c: MatMut<'_, T>,
     ) {
         let ((m, k), (_, n)) = (a.shape(), b.shape());
-        let work = m.saturating_mul(k).saturating_mul(n);
-        let threads = self.threads.get().min(work / WORK_PER_THREAD_MIN).max(1);
+        self.share((m, k, n), |count| {
+            gemm_parts(Isa::detect(), alpha, (a, b), beta, c, count)
+        });
+    }
+
+    /// Computes a product of `m x k` by `k x n` items, of which `parts` makes about so many parts, on as many
+    /// threads as pay.
+    pub(crate) fn share<'a, P: Workspace>(
+        self,
+        (m, k, n): (usize, usize, usize),
+        parts: impl FnOnce(usize) -> GemmParts<'a, P>,
+    ) {
+        let threads = self.threads_for(m.saturating_mul(k).saturating_mul(n));
         let count = if threads == 1 {
             1
         } else {
             threads * PARTS_PER_THREAD
         };
-        let parts = gemm_parts(Isa::detect(), alpha, (a, b), beta, c, count);
+        let parts = parts(count);
         if threads == 1 {
             parts.for_each(engine::run);
         } else {
@@ -125,6 +136,11 @@ impl Context {
             let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
             pool::share(threads, &|| std::iter::from_fn(next).for_each(engine::run));
         }
+    }
+
+    /// The threads that pay for so many multiplications.
+    pub(crate) fn threads_for(self, work: usize) -> usize {
+        self.threads.get().min(work / WORK_PER_THREAD_MIN).max(1)
     }
 }
 

@@ -1,19 +1,23 @@
 //! The engine behind [`Gemm`]: the blocked product of `nexus-kernels`, with a workspace for each thread.
 
 use crate::{Context, Field, Gemm, MatMut, MatRef};
-use nexus_kernels::{GemmPart, Real};
-use std::cell::{Cell, RefCell};
+use nexus_kernels::{Cell, GemmPart, Pair, Real, Small};
+use std::cell::{self, RefCell};
 use std::mem::MaybeUninit;
+use std::num::Wrapping;
 
 /// The real item types that the kernels multiply.
-pub trait Scalar: Real {
-    /// Calls `f` with the workspace of this thread.
-    #[doc(hidden)]
-    fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R;
-
+pub trait Scalar: Real + Workspace {
     /// Calls `f` with that many items of any value, which this thread keeps where they are not many.
     #[doc(hidden)]
     fn with_spare<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
+}
+
+/// What tiles multiply, with room for each thread's copies of it.
+pub trait Workspace: Cell {
+    /// Calls `f` with the workspace of this thread.
+    #[doc(hidden)]
+    fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R;
 }
 
 /// Spare items that need no heap.
@@ -34,8 +38,8 @@ impl<T: Field> Gemm<T> for Engine {
 }
 
 /// Computes a part with the workspace of this thread.
-pub(crate) fn run<T: Scalar>(part: GemmPart<'_, T>) {
-    T::with_workspace(|workspace| {
+pub(crate) fn run<P: Workspace>(part: GemmPart<'_, P>) {
+    P::with_workspace(|workspace| {
         let len = part.workspace_len();
         if workspace.len() < len {
             workspace.resize(len, MaybeUninit::uninit());
@@ -44,19 +48,25 @@ pub(crate) fn run<T: Scalar>(part: GemmPart<'_, T>) {
     });
 }
 
-macro_rules! scalar {
-    ($type:ident) => {
-        impl Scalar for $type {
+macro_rules! workspace {
+    ($type:ty) => {
+        impl Workspace for $type {
             fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R {
                 thread_local! {
                     static WORKSPACE: RefCell<Vec<MaybeUninit<$type>>> = const { RefCell::new(Vec::new()) };
                 }
                 WORKSPACE.with_borrow_mut(f)
             }
+        }
+    };
+}
 
+macro_rules! scalar {
+    ($type:ident) => {
+        impl Scalar for $type {
             fn with_spare<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
                 thread_local! {
-                    static SPARE: Cell<Vec<$type>> = const { Cell::new(Vec::new()) };
+                    static SPARE: cell::Cell<Vec<$type>> = const { cell::Cell::new(Vec::new()) };
                 }
                 if len <= SPARE_SMALL {
                     return f(&mut [0.0; SPARE_SMALL][..len]);
@@ -76,8 +86,16 @@ macro_rules! scalar {
     };
 }
 
+workspace!(f32);
+workspace!(f64);
+workspace!(Wrapping<i16>);
+workspace!(Wrapping<i32>);
+workspace!(Wrapping<i64>);
+workspace!(Pair);
+workspace!(Small);
 scalar!(f32);
 scalar!(f64);
+
 #[cfg(test)]
 mod tests {
     use super::*;

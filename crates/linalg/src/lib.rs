@@ -29,8 +29,10 @@ pub mod engine;
 mod error;
 mod field;
 mod float;
+mod narrow;
 pub mod norm;
 mod pool;
+mod quantized;
 pub mod stack;
 
 pub use context::Context;
@@ -38,9 +40,11 @@ pub use engine::Scalar;
 pub use error::{Error, ErrorKind};
 pub use field::{Conj, Field};
 pub use float::Float;
+pub use narrow::{Integer, Widen};
 pub use nexus_kernels as kernels;
 pub use nexus_kernels::{Gemm, Isa, MatMut, MatRef, ViewError};
 pub use num_complex::{self, Complex};
+pub use quantized::QMatrix;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/linalg.md")]

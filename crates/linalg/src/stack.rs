@@ -16,7 +16,7 @@
 //! ```
 
 use crate::dense::tiny::{LANES, Tiny, Wrong};
-use crate::{Context, Error, Field, Float, MatMut, MatRef, dense};
+use crate::{Context, Error, Field, MatMut, MatRef, dense};
 use std::sync::{Mutex, PoisonError};
 
 /// Matrices of one shape, by number.
@@ -177,7 +177,7 @@ fn check<T>(
 ///
 /// # Errors
 /// `InvalidInput` when the matrices are not square or `result` has another length than the stack.
-pub fn det<T: Float>(
+pub fn det<T: Field>(
     context: Context,
     a: &impl Stack<T>,
     result: &mut [T],
@@ -203,7 +203,7 @@ pub fn det<T: Float>(
 ///
 /// # Errors
 /// `InvalidInput` when the matrices are not square or `b` has another length than they need.
-pub fn solve<T: Float>(
+pub fn solve<T: Field>(
     context: Context,
     a: &impl Stack<T>,
     b: &mut [T],
@@ -223,7 +223,7 @@ pub fn solve<T: Float>(
 ///
 /// # Errors
 /// `InvalidInput` when the matrices are not square or `result` has not as many items.
-pub fn inv<T: Float>(
+pub fn inv<T: Field>(
     context: Context,
     a: &impl Stack<T>,
     result: &mut [T],
@@ -244,7 +244,7 @@ pub fn inv<T: Float>(
 ///
 /// # Errors
 /// `InvalidInput` when the matrices are not square or `result` has not as many items.
-pub fn cholesky<T: Float>(
+pub fn cholesky<T: Field>(
     context: Context,
     a: &impl Stack<T>,
     result: &mut [T],
