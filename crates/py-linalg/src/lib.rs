@@ -5,6 +5,8 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "pyo3 hands operands over")]
 
+mod call;
+mod dtype;
 mod elementwise;
 mod index;
 mod input;
@@ -21,10 +23,9 @@ mod spectral;
 mod stacks;
 mod text;
 
-use crate::raw::{Array, LinAlgError};
+use crate::raw::LinAlgError;
 use nexus_linalg::Error;
 use pyo3::prelude::*;
-use std::fmt::Write;
 
 /// Puts the functions into a new module.
 fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -38,9 +39,10 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         norms: diagonal, matrix_norm, softmax, trace, vector_norm;
         products: cross, matmul, matrix_transpose, outer, tensordot, vecdot;
         solving: cholesky, det, inv, matrix_power, slogdet, solve;
-        spectral: eigh, eigvalsh, lstsq, matrix_rank, pinv, qr, svd, svdvals;
+        spectral: eig, eigh, eigvals, eigvalsh, lstsq, matrix_rank, pinv, qr, svd, svdvals;
     }
     for named in [
+        &output::EIG,
         &output::EIGH,
         &output::LSTSQ,
         &output::QR,
@@ -55,28 +57,4 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// An error of the library, as Python's.
 fn failed(error: &Error) -> PyErr {
     LinAlgError::new_err(error.to_string())
-}
-
-/// An error about one matrix of a stack, with the name of the function, the type, and which matrix it is.
-fn failed_at(name: &str, error: &Error, array: &Array, index: usize) -> PyErr {
-    let dims = array.shape();
-    let batch = &dims[..dims.len().saturating_sub(2)];
-    let mut message = format!("{name}: {error} ({}", array.dtype.name());
-    if !batch.is_empty() {
-        let mut rest = index.cast_signed();
-        let mut place: Vec<isize> = batch
-            .iter()
-            .rev()
-            .map(|&n| {
-                let at = rest % n;
-                rest /= n;
-                at
-            })
-            .collect();
-        place.reverse();
-        let shape = text::shape(&dims);
-        let _ = write!(message, ", matrix {place:?} of the stack {shape}");
-    }
-    message.push(')');
-    LinAlgError::new_err(message)
 }

@@ -5,11 +5,15 @@
     reason = "a table of methods has one kind of function"
 )]
 
+use crate::dtype::Kind;
 use crate::elementwise::{self, Operation};
 use crate::input::Operand;
 use crate::output::Part;
-use crate::raw::{Array, Dims, LinAlgError, Matrix, This, export, from_buffer};
+use crate::products::dtype_named;
+use crate::raw::{Array, Dims, Dtype, LinAlgError, Matrix, This, export, from_bytes};
+use crate::stacks::Shape;
 use crate::{index, products, text};
+use nexus_linalg::Context;
 use nexus_tensor::dlpack::{self, Access, DEVICE_CPU};
 use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi;
@@ -35,16 +39,24 @@ pub(crate) fn new<'py>(
     };
     let array = data.extract::<Operand>()?.array;
     let dtype: Option<String> = dtype.map(|dtype| dtype.extract()).transpose()?;
-    let array = match dtype.as_deref() {
+    let array = match dtype {
         None => array,
-        Some("float32") => Array::of::<f32>(&array.values(), array.shape())?,
-        Some("float64") => Array::of::<f64>(&array.values(), array.shape())?,
-        Some(other) => {
-            let message = format!("dtype is \"float32\" or \"float64\", not \"{other}\"");
-            return Err(PyTypeError::new_err(message));
-        }
+        Some(name) => cast("Matrix", &array, dtype_named("Matrix", &name)?)?,
     };
     Matrix::new(array).into_object(arguments.py())
+}
+
+/// The items as ones of another type.
+///
+/// # Errors
+/// `TypeError` where imaginary parts would be lost.
+fn cast(function: &str, array: &Array, dtype: Dtype) -> PyResult<Array> {
+    if array.dtype.kind() == Kind::Complex && dtype.kind() != Kind::Complex {
+        let (from, to) = (array.dtype.name(), dtype.name());
+        let message = format!("{function}: cannot make {to} of {from}: take the real part");
+        return Err(PyTypeError::new_err(message));
+    }
+    array.of_type(dtype)
 }
 
 /// The values of keywords, in the order of their names; `None` counts as absent.
@@ -95,8 +107,15 @@ pub(crate) fn t<'py>(this: This<'_, 'py>) -> Object<'py> {
 }
 
 pub(crate) fn mt<'py>(this: This<'_, 'py>) -> Object<'py> {
-    products::matrix_axes("mT", &this.array)?;
+    Shape::of("mT", &this.array)?;
     Matrix::new(this.array.transposed()).into_object(this.object.py())
+}
+
+/// The items of a matrix as ones of another type.
+pub(crate) fn astype<'py>(this: This<'_, 'py>, dtype: &Bound<'py, PyAny>) -> Object<'py> {
+    let name: String = dtype.extract()?;
+    let dtype = dtype_named("astype", &name)?;
+    Matrix::new(cast("astype", &this.array, dtype)?).into_object(this.object.py())
 }
 
 pub(crate) fn tolist<'py>(this: This<'_, 'py>) -> Object<'py> {
@@ -144,8 +163,8 @@ pub(crate) fn matmul<'py>(left: &Bound<'py, PyAny>, right: &Bound<'py, PyAny>) -
     let (Some(a), Some(b)) = (Operand::of_matmul(left)?, Operand::of_matmul(right)?) else {
         return Ok(py.NotImplemented().into_bound(py));
     };
-    let product = products::product(py, &a, &b, 1)?.into_python(py, None)?;
-    Ok(product.into_bound(py))
+    let product = products::product(py, &a, &b, Context::default())?;
+    Ok(Part(product).into_python(py, None)?.into_bound(py))
 }
 
 pub(crate) fn add<'py>(left: &Bound<'py, PyAny>, right: &Bound<'py, PyAny>) -> Object<'py> {
@@ -213,28 +232,19 @@ pub(crate) fn rebuild<'py>(
         let message = format!("cannot unpickle a Matrix {shape:?} of {dtype}: other items");
         PyValueError::new_err(message)
     };
-    let code = match dtype {
-        "float32" => "f",
-        "float64" => "d",
-        "int64" => "q",
-        _ => return Err(misfit()),
+    let Some(dtype) = Dtype::named(dtype) else {
+        return Err(misfit());
     };
     let count = shape.iter().try_fold(1_usize, |count, &n| {
         count.checked_mul(usize::try_from(n).ok()?)
     });
     let dims = Dims::new(shape.iter().copied())?;
     let bytes = PyMemoryView::from(items)?.call_method1("cast", ("B",))?;
-    let flat = bytes.call_method1("cast", (code,)).map_err(|_| misfit())?;
-    if Some(flat.len()?) != count {
+    let flat = from_bytes(&bytes, dtype)?.ok_or_else(misfit)?;
+    if Some(flat.len()) != count {
         return Err(misfit());
     }
-    let array = if dtype == "int64" {
-        let longs: Vec<i64> = flat.call_method0("tolist")?.extract()?;
-        Array::of_longs(&longs, dims)?
-    } else {
-        from_buffer(&flat)?.reshaped(dims)?
-    };
-    Matrix::new(array).into_object(items.py())
+    Matrix::new(flat.reshaped(dims)?).into_object(items.py())
 }
 
 /// The items as a memoryview (PEP 688).

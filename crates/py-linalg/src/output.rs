@@ -1,9 +1,9 @@
 //! Results as Python objects: numbers, `Matrix`, or the kind that `like` names.
 
-use crate::raw::{Array, Dtype, Matrix, State};
+use crate::raw::{Array, Matrix, State};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyFloat, PyInt, PyList, PyTuple, PyType};
+use pyo3::types::{PyList, PyTuple, PyType};
 
 /// A result. An array without axes is a number.
 pub(crate) struct Part(pub(crate) Array);
@@ -17,12 +17,7 @@ impl Part {
     ) -> PyResult<Py<PyAny>> {
         let array = self.0;
         if array.rank() == 0 {
-            return Ok(match array.dtype {
-                Dtype::I64 => PyInt::new(py, array.longs()[0]).into_any().unbind(),
-                _ => PyFloat::new(py, array.values::<f64>()[0])
-                    .into_any()
-                    .unbind(),
-            });
+            return Ok(crate::text::nested(py, &array)?.unbind());
         }
         let Some(like) = like.filter(|like| !like.is_none() && Matrix::of(like).is_none()) else {
             return Ok(Matrix::new(array).into_object(py)?.unbind());
@@ -61,6 +56,7 @@ pub(crate) struct Named {
 }
 
 pub(crate) static EIGH: Named = Named::new(0, "EighResult", &["eigenvalues", "eigenvectors"]);
+pub(crate) static EIG: Named = Named::new(5, "EigResult", &["eigenvalues", "eigenvectors"]);
 pub(crate) static LSTSQ: Named = Named::new(1, "LstsqResult", &["x", "rank", "singular_values"]);
 pub(crate) static QR: Named = Named::new(2, "QRResult", &["Q", "R"]);
 pub(crate) static SLOGDET: Named = Named::new(3, "SlogdetResult", &["sign", "logabsdet"]);
@@ -90,16 +86,7 @@ impl Named {
     }
 
     /// A tuple of this class.
-    pub(crate) fn of(
-        &self,
-        py: Python<'_>,
-        parts: impl IntoIterator<Item = Array>,
-        like: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let parts = parts
-            .into_iter()
-            .map(|part| Part(part).into_python(py, like))
-            .collect::<PyResult<Vec<_>>>()?;
+    pub(crate) fn of(&self, py: Python<'_>, parts: Vec<Py<PyAny>>) -> PyResult<Py<PyAny>> {
         Ok(self.class(py)?.call1(PyTuple::new(py, parts)?)?.unbind())
     }
 }

@@ -3,8 +3,9 @@
 //! Each computes what the general way computes, by the same code of `nexus-linalg`. `None` leaves the call to
 //! the general way: for operands of other kinds, and for errors.
 
-use crate::raw::{Array, Dims, Dtype, INLINE_WORDS, Item, Matrix};
-use nexus_linalg::{Context, MatMut, dense};
+use crate::dtype::Element;
+use crate::raw::{Array, Dims, Dtype, INLINE_WORDS, Matrix};
+use nexus_linalg::{Context, Float, MatMut, dense};
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
@@ -16,14 +17,14 @@ macro_rules! typed {
         match $array.dtype {
             Dtype::F64 => $function::<f64>($($argument),*),
             Dtype::F32 => $function::<f32>($($argument),*),
-            Dtype::I64 => None,
+            _ => None,
         }
     };
 }
 
 /// A matrix of `m` by `n` items, which `work` computes, where they are few.
 #[inline]
-fn made<T: Item>(
+fn made<T: Element>(
     py: Python<'_>,
     (m, n): (usize, usize),
     work: impl FnOnce(MatMut<'_, T>) -> Option<()>,
@@ -36,7 +37,7 @@ fn made<T: Item>(
 /// `a @ b`.
 #[inline]
 pub(crate) fn matmul<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
-    fn go<'py, T: Item>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
+    fn go<'py, T: Element>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
         let (a, b) = (a.matrix::<T>()?, b.matrix::<T>()?);
         let size = (a.shape().0, b.shape().1);
         // A long sum is left to those who let other threads run.
@@ -48,7 +49,7 @@ pub(crate) fn matmul<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> 
 
 /// The determinant.
 pub(crate) fn det<'py>(py: Python<'py>, a: &Array) -> Object<'py> {
-    fn go<T: Item>(a: &Array) -> Option<f64> {
+    fn go<T: Element + Float>(a: &Array) -> Option<f64> {
         let a = a.matrix::<T>()?;
         let few = a.shape().0 * a.shape().1 <= INLINE_WORDS;
         let det = few.then(|| dense::det(Context::default(), a).ok())?;
@@ -59,7 +60,7 @@ pub(crate) fn det<'py>(py: Python<'py>, a: &Array) -> Object<'py> {
 
 /// The inverse.
 pub(crate) fn inv<'py>(py: Python<'py>, a: &Array) -> Object<'py> {
-    fn go<'py, T: Item>(py: Python<'py>, a: &Array) -> Object<'py> {
+    fn go<'py, T: Element>(py: Python<'py>, a: &Array) -> Object<'py> {
         let a = a.matrix::<T>()?;
         made(py, a.shape(), |x| dense::inv(Context::default(), a, x).ok())
     }
@@ -68,7 +69,7 @@ pub(crate) fn inv<'py>(py: Python<'py>, a: &Array) -> Object<'py> {
 
 /// The solution of `a x = b` for a vector or the columns of a matrix.
 pub(crate) fn solve<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
-    fn go<'py, T: Item>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
+    fn go<'py, T: Element>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
         let left = a.matrix::<T>()?;
         let dims = b.shape();
         let (n, width) = match *dims {

@@ -9,8 +9,10 @@ mod module;
 mod quick;
 mod state;
 
-pub(crate) use array::{Array, Dims, Dtype, INLINE_WORDS, Item, Output, Stack};
-pub(crate) use door::{export, from_buffer, from_dlpack, has_buffer, is_ndarray};
+pub(crate) use array::{Array, Dims, Dtype, INLINE_WORDS, Output, Stack};
+pub(crate) use door::{
+    export, from_buffer, from_bytes, from_dlpack, has_buffer, is_ndarray, write_into,
+};
 pub(crate) use interface::{from_interface, from_struct};
 pub(crate) use lent::detached;
 pub(crate) use matrix::{Matrix, This};

@@ -1,14 +1,12 @@
 //! Strided arrays over shared memory.
 
+use crate::dtype::{Item, with_item};
 use crate::limits::RANK_MAX;
-use nexus_linalg::decompose::Decompose;
-use nexus_linalg::{Float, MatRef};
-use nexus_linalg_faer::Faer;
+use nexus_linalg::MatRef;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use std::any::Any;
 use std::borrow::Cow;
-use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
@@ -16,77 +14,20 @@ use std::ptr::null;
 use std::slice;
 use std::sync::Arc;
 
-/// The type of the items.
+/// The type of the items; the file `dtype` has what is known of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dtype {
+    F16,
+    BF16,
     F32,
     F64,
-    /// Ranks of stacks; arithmetic takes them as float64.
+    C64,
+    C128,
+    I8,
+    I16,
+    I32,
     I64,
-}
-
-impl Dtype {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::F64 => "float64",
-            Self::I64 => "int64",
-        }
-    }
-
-    pub(crate) fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F64 | Self::I64 => 8,
-        }
-    }
-
-    /// The format of the module `struct`.
-    pub(super) fn format(self) -> &'static CStr {
-        match self {
-            Self::F32 => c"f",
-            Self::F64 => c"d",
-            Self::I64 => c"q",
-        }
-    }
-
-    /// The type of NumPy's array interface.
-    pub(crate) fn typestr(self) -> &'static str {
-        match self {
-            Self::F32 => "<f4",
-            Self::F64 => "<f8",
-            Self::I64 => "<i8",
-        }
-    }
-
-    /// The type of results: float32 only of float32.
-    pub(crate) fn promote(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::F32, Self::F32) => Self::F32,
-            _ => Self::F64,
-        }
-    }
-}
-
-/// Types that are computed with.
-pub(crate) trait Item: Float {
-    const DTYPE: Dtype;
-    /// The engine of decompositions.
-    fn engine() -> impl Decompose<Self>;
-}
-
-impl Item for f32 {
-    const DTYPE: Dtype = Dtype::F32;
-    fn engine() -> impl Decompose<Self> {
-        Faer
-    }
-}
-
-impl Item for f64 {
-    const DTYPE: Dtype = Dtype::F64;
-    fn engine() -> impl Decompose<Self> {
-        Faer
-    }
+    U8,
 }
 
 /// A shape or strides, without an allocation.
@@ -253,17 +194,6 @@ impl Array {
         let mut output = Output::new(shape)?;
         output.items().copy_from_slice(values);
         Ok(output.into_array())
-    }
-
-    /// Whole numbers.
-    pub(crate) fn of_longs(values: &[i64], shape: Dims) -> PyResult<Self> {
-        let mut output = Output::<f64>::new(shape)?;
-        for (place, &value) in output.items().iter_mut().zip(values) {
-            *place = f64::from_bits(value.cast_unsigned());
-        }
-        let mut array = output.into_array();
-        array.dtype = Dtype::I64;
-        Ok(array)
     }
 
     pub(crate) fn shape(&self) -> Dims {
@@ -476,11 +406,15 @@ impl Array {
 
     /// A dense copy.
     pub(crate) fn copied(&self) -> PyResult<Self> {
-        match self.dtype {
-            Dtype::F32 => Self::of::<f32>(&self.values(), self.shape),
-            Dtype::F64 => Self::of::<f64>(&self.values(), self.shape),
-            Dtype::I64 => Self::of_longs(&self.longs(), self.shape),
+        with_item!(self.dtype, T => Self::of::<T>(&self.values(), self.shape))
+    }
+
+    /// The items as ones of another type: itself where they are.
+    pub(crate) fn of_type(&self, dtype: Dtype) -> PyResult<Self> {
+        if self.dtype == dtype {
+            return Ok(self.clone());
         }
+        with_item!(dtype, T => Self::of::<T>(&self.values(), self.shape))
     }
 
     /// The items as `T` in row-major order; a copy unless they lie so.
@@ -490,17 +424,7 @@ impl Array {
             let values = unsafe { slice::from_raw_parts(self.items(), self.len()) };
             return values.into();
         }
-        Cow::Owned(match self.dtype {
-            Dtype::F32 => self.gather(|item: f32| T::from_f64(item.into())),
-            Dtype::F64 => self.gather(T::from_f64),
-            Dtype::I64 => self.gather(|item: i64| T::from_f64(item as f64)),
-        })
-    }
-
-    /// Whole numbers in row-major order.
-    pub(crate) fn longs(&self) -> Vec<i64> {
-        assert_eq!(self.dtype, Dtype::I64, "whole numbers");
-        self.gather(|item: i64| item)
+        Cow::Owned(with_item!(self.dtype, S => self.gather(|item: S| item.convert())))
     }
 
     /// The pointer to the first item; a dangling one where there are none.
@@ -538,6 +462,33 @@ impl Array {
         // SAFETY: as of `Stack::get`.
         let items = unsafe { slice::from_raw_parts(self.start().cast(), reach) };
         MatRef::with_strides(items, (m, n), (row, column)).ok()
+    }
+
+    /// Whether the memory is another object's.
+    pub(super) fn is_shared(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    /// Writes numbers over the items, in row-major order.
+    ///
+    /// # Safety
+    /// The memory may be written.
+    ///
+    /// # Panics
+    /// When the items are of another type, or not as many.
+    pub(super) unsafe fn overwrite<T: Item>(&self, values: &[T]) {
+        assert!(
+            self.is_shared() && self.dtype == T::DTYPE && self.len() == values.len(),
+            "an array of the same kind"
+        );
+        let start = self.items::<T>().cast_mut();
+        let mut values = values.iter();
+        walk(&self.shape, &self.strides, 0, &mut |at| {
+            if let Some(&value) = values.next() {
+                // SAFETY: the invariant and the caller's; `walk` names indices inside the shape only.
+                unsafe { start.offset(at).write(value) };
+            }
+        });
     }
 
     /// The array as one whose last two axes are matrices of `T`: itself where they are.
@@ -589,15 +540,15 @@ impl<'a, T: Item> Stack<'a, T> {
             items: PhantomData,
         }
     }
+}
 
-    /// The matrices' rows and columns.
-    pub(crate) fn shape(&self) -> (usize, usize) {
+impl<T: Item> nexus_linalg::stack::Stack<T> for Stack<'_, T> {
+    fn shape(&self) -> (usize, usize) {
         let (_, [m, n]) = split(&self.array.shape);
         (m.cast_unsigned(), n.cast_unsigned())
     }
 
-    /// The number of matrices.
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         split(&self.array.shape)
             .0
             .iter()
@@ -606,10 +557,7 @@ impl<'a, T: Item> Stack<'a, T> {
     }
 
     /// The matrix at `index`, in row-major order of the stack.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub(crate) fn get(&self, index: usize) -> MatRef<'a, T> {
+    fn get(&self, index: usize) -> MatRef<'_, T> {
         assert!(index < self.len(), "a matrix of the stack");
         let (batch, _) = split(&self.array.shape);
         let (batch_strides, [row, column]) = split(&self.array.strides);

@@ -5,7 +5,7 @@
 use super::door::{adopt, refused};
 use super::lent::Keeper;
 use super::{Array, Dims, Matrix};
-use nexus_tensor::DType;
+use crate::dtype::Source;
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -31,12 +31,9 @@ pub(crate) fn from_interface(
         })
     };
     let typestr: String = item("typestr")?.extract()?;
-    let dtype = DType::from_typestr(&typestr).map_err(|_| refused(&typestr))?;
+    let dtype = Source::of_typestr(&typestr).ok_or_else(|| refused(&typestr))?;
     let shape = Dims::new(item("shape")?.extract::<Vec<isize>>()?)?;
-    let size = dtype
-        .size_bytes()
-        .ok_or_else(|| refused(&typestr))?
-        .cast_signed();
+    let size = dtype.size().cast_signed();
     let strides = match interface.get_item("strides")? {
         Some(strides) if !strides.is_none() => Dims::new(strides.extract::<Vec<isize>>()?)?,
         _ => {
@@ -151,7 +148,7 @@ pub(crate) fn from_struct(
         };
         let kind = char::from(interface.typekind.cast_unsigned());
         let typestr = format!("{order}{kind}{}", interface.itemsize);
-        let dtype = DType::from_typestr(&typestr).map_err(|_| refused(&typestr))?;
+        let dtype = Source::of_typestr(&typestr).ok_or_else(|| refused(&typestr))?;
         let dims = |items: *const isize| match rank {
             0 => Dims::new([]),
             _ => Dims::new(std::slice::from_raw_parts(items, rank).iter().copied()),

@@ -4,7 +4,8 @@
 //! raised. They are not part of pyo3's public surface, so its version is pinned.
 
 use super::state::State;
-use super::{Array, Dims, Item, interface, quick};
+use super::{Array, Dims, interface, quick};
+use crate::dtype::Item;
 use crate::matrix as methods;
 use pyo3::exceptions::{PyBufferError, PyMemoryError};
 use pyo3::impl_::trampoline::{self, MethodDef};
@@ -302,7 +303,7 @@ unsafe extern "C" fn multiply(
 
 /// Tables of the type, which live as long as the process.
 struct Tables {
-    methods: [ffi::PyMethodDef; 8],
+    methods: [ffi::PyMethodDef; 9],
     getters: [ffi::PyGetSetDef; 10],
     members: [ffi::PyMemberDef; 2],
 }
@@ -321,6 +322,11 @@ static TABLES: Tables = Tables {
             c"tobytes",
             methods::tobytes,
             c"tobytes($self, /)\n--\n\nA copy of the items' bytes, in row-major order."
+        ),
+        method!(one
+            c"astype",
+            methods::astype,
+            c"astype($self, dtype, /)\n--\n\nThe items as ones of another type."
         ),
         method!(one
             c"__reduce_ex__",
@@ -515,8 +521,11 @@ unsafe fn fill(this: This<'_, '_>, view: *mut ffi::Py_buffer, flags: c_int) -> P
     let fits = (by_rows || (asked(ffi::PyBUF_STRIDES) && !asked(ffi::PyBUF_C_CONTIGUOUS)))
         && (by_columns || !asked(ffi::PyBUF_F_CONTIGUOUS))
         && (by_rows || by_columns || !asked(ffi::PyBUF_ANY_CONTIGUOUS));
+    let format = array.dtype.format().filter(|_| asked(ffi::PyBUF_FORMAT));
     let refused = if asked(ffi::PyBUF_WRITABLE) {
         Some("a Matrix is read-only")
+    } else if asked(ffi::PyBUF_FORMAT) && format.is_none() {
+        Some("buffers have no format for bfloat16: use DLPack, or astype(\"float32\")")
     } else if fits {
         None
     } else {
@@ -545,11 +554,8 @@ unsafe fn fill(this: This<'_, '_>, view: *mut ffi::Py_buffer, flags: c_int) -> P
         (*view).len = (array.len() * array.dtype.size()).cast_signed();
         (*view).readonly = 1;
         (*view).itemsize = array.dtype.size().cast_signed();
-        (*view).format = if asked(ffi::PyBUF_FORMAT) {
-            array.dtype.format().as_ptr().cast_mut()
-        } else {
-            null_mut::<c_char>()
-        };
+        (*view).format =
+            format.map_or_else(null_mut::<c_char>, |format| format.as_ptr().cast_mut());
         (*view).ndim = array.rank() as c_int;
         (*view).shape = or_null(ffi::PyBUF_ND, &sizes.shape);
         (*view).strides = or_null(ffi::PyBUF_STRIDES, &sizes.strides);
