@@ -53,7 +53,7 @@ impl<'a, T> Dense<'a, T> {
     /// `InvalidInput` when the items are not those of whole matrices.
     pub fn new(items: &'a [T], rows: usize, columns: usize) -> Result<Self, Error> {
         let size = rows.checked_mul(columns);
-        if size.is_none_or(|size| size == 0 || items.len() % size != 0) {
+        if size.is_none_or(|size| size == 0 || !items.len().is_multiple_of(size)) {
             let message = format!(
                 "cannot take {} items as {rows}x{columns} matrices",
                 items.len()

@@ -9,6 +9,10 @@
     clippy::inline_always,
     reason = "the loops must be compiled inside the shell that enables their instructions"
 )]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "loops of a constant length, over several rows at once"
+)]
 
 mod simd;
 
@@ -371,7 +375,7 @@ fn write<T: Float, const N: usize, const M: usize>(
     to: &mut MatMut<'_, T>,
 ) {
     let (row, column) = to.strides();
-    let items = &mut to.data_mut()[..(N - 1) * row + (M - 1) * column + 1];
+    let items = &mut to.data_mut()[..=(N - 1) * row + (M - 1) * column];
     for (i, line) in block.iter().enumerate() {
         for (j, value) in line.iter().enumerate() {
             items[i * row + j * column] = value.0;

@@ -321,15 +321,19 @@ pub(crate) fn export(
     // SAFETY: the array keeps its items in place; `Access::Writable` is asked for by those who alone have it.
     let exported = unsafe { dlpack::export_raw(start, known, &layout, owner, access) };
     let exported = exported.map_err(failed)?;
+    let name = |tensor: &mut DLTensor| {
+        tensor.dtype = dtype.to_dlpack();
+        tensor.byte_offset = lead.unsigned_abs() as u64 * dtype.size() as u64;
+    };
     // SAFETY: nobody else has the export yet.
     let (pointer, name): (*mut c_void, _) = unsafe {
         if versioned {
             let exported = exported.into_raw();
-            (*exported).dl_tensor.dtype = dtype.to_dlpack();
+            name(&mut (*exported).dl_tensor);
             (exported.cast(), VERSIONED)
         } else {
             let exported = exported.into_legacy_raw();
-            (*exported).dl_tensor.dtype = dtype.to_dlpack();
+            name(&mut (*exported).dl_tensor);
             (exported.cast(), LEGACY)
         }
     };
