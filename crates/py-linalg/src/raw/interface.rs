@@ -4,8 +4,8 @@
 
 use super::door::{adopt, refused};
 use super::lent::Keeper;
-use super::{Array, Dims, Matrix};
-use crate::dtype::Source;
+use super::{Array, Dims, INLINE_WORDS, Matrix};
+use crate::dtype::{Item, Source};
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -118,6 +118,51 @@ unsafe extern "C" fn forget(capsule: *mut ffi::PyObject) {
         let pointer = ffi::PyCapsule_GetPointer(capsule, null());
         drop(Box::from_raw(pointer.cast::<Described>()));
     }
+}
+
+/// The float32 or float64 items of an `__array_struct__`, copied where they are few.
+///
+/// # Safety
+/// The capsule is from NumPy's array, which is alive.
+#[inline]
+pub(super) unsafe fn few_items(capsule: &Bound<'_, PyAny>) -> Option<Array> {
+    // SAFETY: the caller's: the structure's arrays have `nd` items, and lead to items of the array.
+    unsafe {
+        let pointer = ffi::PyCapsule_GetPointer(capsule.as_ptr(), null()).cast::<ArrayInterface>();
+        let interface = pointer.as_ref()?;
+        let usual = ALIGNED | NOT_SWAPPED;
+        let rank = usize::try_from(interface.nd).ok()?;
+        let is_float = interface.typekind.cast_unsigned() == b'f';
+        if !is_float || interface.flags & usual != usual || !(1..=2).contains(&rank) {
+            return None;
+        }
+        let dims = |items: *const isize| std::slice::from_raw_parts(items, rank).iter().copied();
+        let shape = Dims::new(dims(interface.shape)).ok()?;
+        let strides = Dims::new(dims(interface.strides)).ok()?;
+        match interface.itemsize {
+            8 => copied_few::<f64>(shape, strides, interface.data.cast()),
+            4 => copied_few::<f32>(shape, strides, interface.data.cast()),
+            _ => None,
+        }
+    }
+}
+
+/// # Safety
+/// Every index inside the shape leads from `start`, by strides in bytes, to an item.
+unsafe fn copied_few<T: Item>(shape: Dims, strides: Dims, start: *const u8) -> Option<Array> {
+    let len = shape.iter().product::<isize>();
+    if !(1..=INLINE_WORDS.cast_signed()).contains(&len) {
+        return None;
+    }
+    let mut items = [T::default(); INLINE_WORDS];
+    let mut places = items.iter_mut();
+    super::array::walk(&shape, &strides, 0, &mut |at| {
+        if let Some(place) = places.next() {
+            // SAFETY: the caller's; `walk` names indices inside the shape only.
+            *place = unsafe { start.offset(at).cast::<T>().read_unaligned() };
+        }
+    });
+    Array::of(&items[..len.cast_unsigned()], shape).ok()
 }
 
 /// The items that an `__array_struct__` names, shared where they are float32 or float64.

@@ -3,12 +3,12 @@
 //! A function of pyo3's is put behind a C function of the same name and documentation, which calls it with the
 //! same arguments when the quick way has no result.
 
-use super::Matrix;
+use super::{Array, Dims, INLINE_WORDS, Matrix, State};
 use crate::quick;
 use pyo3::exceptions::PyTypeError;
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
+use pyo3::{Borrowed, ffi};
 use std::sync::OnceLock;
 
 /// The general function behind a quick one.
@@ -35,6 +35,103 @@ impl General {
     }
 }
 
+/// An operand of few items.
+enum Few<'a> {
+    /// The array of a `Matrix`, of any size.
+    Matrix(&'a Array),
+    /// The items of a list or a NumPy array.
+    Copy(Array),
+}
+
+impl<'a> Few<'a> {
+    /// # Safety
+    /// The object is alive during `'a`, and the thread attached.
+    #[inline]
+    unsafe fn of(py: Python<'a>, object: *mut ffi::PyObject) -> Option<Self> {
+        // SAFETY: the caller's.
+        unsafe {
+            if let Some(matrix) = Matrix::of_pointer(object) {
+                return Some(Self::Matrix(&matrix.array));
+            }
+            if ffi::PyList_CheckExact(object) != 0 {
+                return nested(object).map(Self::Copy);
+            }
+            let object = Borrowed::from_ptr(py, object);
+            if super::is_ndarray(&object) {
+                let capsule = State::current(py).array_struct(&object)?;
+                return super::interface::few_items(&capsule).map(Self::Copy);
+            }
+            None
+        }
+    }
+
+    #[inline]
+    fn array(&self) -> &Array {
+        match self {
+            Self::Matrix(array) => array,
+            Self::Copy(array) => array,
+        }
+    }
+}
+
+/// A list of few floats, or of lists of as many each.
+///
+/// # Safety
+/// The object is a list, and the thread attached.
+unsafe fn nested(list: *mut ffi::PyObject) -> Option<Array> {
+    let mut items = [0.0; INLINE_WORDS];
+    // SAFETY: the caller's; a list has as many items as its size says, and nothing here runs Python code.
+    unsafe {
+        let count = ffi::PyList_GET_SIZE(list);
+        let rows = usize::try_from(count)
+            .ok()
+            .filter(|&n| (1..=INLINE_WORDS).contains(&n))?;
+        if ffi::PyList_CheckExact(ffi::PyList_GET_ITEM(list, 0)) == 0 {
+            numbers(list, &mut items[..rows])?;
+            return Array::of(&items[..rows], Dims::new([count]).ok()?).ok();
+        }
+        let columns = ffi::PyList_GET_SIZE(ffi::PyList_GET_ITEM(list, 0));
+        let width = usize::try_from(columns).ok()?;
+        let len = rows
+            .checked_mul(width)
+            .filter(|&n| (1..=INLINE_WORDS).contains(&n))?;
+        for (index, row) in items[..len].chunks_exact_mut(width).enumerate() {
+            let found = ffi::PyList_GET_ITEM(list, index.cast_signed());
+            if ffi::PyList_CheckExact(found) == 0 || ffi::PyList_GET_SIZE(found) != columns {
+                return None;
+            }
+            numbers(found, row)?;
+        }
+        Array::of(&items[..len], Dims::matrix(count, columns)).ok()
+    }
+}
+
+/// The floats and small whole numbers of a list.
+///
+/// # Safety
+/// The object is a list of as many items, and the thread attached.
+unsafe fn numbers(list: *mut ffi::PyObject, places: &mut [f64]) -> Option<()> {
+    for (index, place) in places.iter_mut().enumerate() {
+        // SAFETY: the caller's.
+        unsafe {
+            let item = ffi::PyList_GET_ITEM(list, index.cast_signed());
+            if ffi::PyFloat_CheckExact(item) != 0 {
+                *place = ffi::PyFloat_AS_DOUBLE(item);
+            } else if ffi::PyLong_CheckExact(item) != 0 {
+                let mut overflow = 0;
+                let whole = ffi::PyLong_AsLongLongAndOverflow(item, &raw mut overflow);
+                if overflow != 0 {
+                    return None;
+                }
+                *place = whole as f64;
+            } else {
+                return None;
+            }
+        }
+    }
+    Some(())
+}
+
 /// A function of matrices with a quick way.
 macro_rules! quick {
     ($name:ident, $general:ident, $count:literal, |$py:ident, $operands:ident| $work:expr) => {
@@ -51,10 +148,10 @@ macro_rules! quick {
                 if count == $count && names.is_null() {
                     let $py = Python::assume_attached();
                     let given = std::slice::from_raw_parts(arguments, $count);
-                    let mut $operands = [None; $count];
-                    for (place, &object) in $operands.iter_mut().zip(given) {
-                        *place = Matrix::of_pointer(object).map(|matrix| &matrix.array);
-                    }
+                    let few: [Option<Few<'_>>; $count] =
+                        std::array::from_fn(|index| Few::of($py, given[index]));
+                    let $operands: [Option<&Array>; $count] =
+                        std::array::from_fn(|index| few[index].as_ref().map(Few::array));
                     let answer = || $work;
                     if let Some(answer) = answer() {
                         return answer.into_ptr();

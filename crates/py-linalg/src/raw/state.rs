@@ -34,6 +34,8 @@ pub(crate) struct State {
     named: [AtomicPtr<ffi::PyObject>; NAMED_MAX],
     /// Memory of objects that are gone; only the thread that holds the interpreter's lock touches it.
     free: UnsafeCell<Vec<NonNull<c_void>>>,
+    /// `"__array_struct__"`, made when it is first wanted.
+    array_struct: AtomicPtr<ffi::PyObject>,
     /// What threads without the lock have let go.
     dropped: Mutex<Vec<Lent>>,
     has_dropped: AtomicBool,
@@ -96,6 +98,7 @@ impl State {
             error: AtomicPtr::default(),
             named: Default::default(),
             free: UnsafeCell::default(),
+            array_struct: AtomicPtr::default(),
             dropped: Mutex::default(),
             has_dropped: AtomicBool::new(false),
         }));
@@ -165,6 +168,25 @@ impl State {
         // SAFETY: the state has a reference to the class.
         let class = unsafe { Bound::from_borrowed_ptr(py, place.load(Ordering::Acquire)) };
         Ok(class.cast_into()?)
+    }
+
+    /// The `__array_struct__` of NumPy's array.
+    #[inline]
+    pub(super) fn array_struct<'py>(&self, array: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+        let py = array.py();
+        // SAFETY: the thread is attached; the state keeps the name.
+        unsafe {
+            let mut name = self.array_struct.load(Ordering::Relaxed);
+            if name.is_null() {
+                name = ffi::PyUnicode_InternFromString(c"__array_struct__".as_ptr());
+                self.array_struct.store(name, Ordering::Relaxed);
+            }
+            let found = ffi::PyObject_GetAttr(array.as_ptr(), name);
+            Bound::from_owned_ptr_or_opt(py, found).or_else(|| {
+                ffi::PyErr_Clear();
+                None
+            })
+        }
     }
 
     /// Memory for an object of [`matrix::SIZE`] bytes.
@@ -242,7 +264,7 @@ unsafe extern "C" fn close(capsule: *mut ffi::PyObject) {
         for class in types {
             ffi::Py_XDECREF(class.cast());
         }
-        for place in &state.named {
+        for place in state.named.iter().chain([&state.array_struct]) {
             ffi::Py_XDECREF(place.swap(null_mut(), Ordering::AcqRel));
         }
     }
