@@ -9,7 +9,7 @@ use faer::linalg::evd::{
     self_adjoint_evd_scratch,
 };
 use faer::traits::{ComplexField, RealField};
-use faer::{Mat, Par};
+use faer::{Mat, Par, Spec};
 use nexus_linalg::decompose::NoConvergence;
 use nexus_linalg::{Complex, Field, MatMut, MatRef};
 
@@ -19,14 +19,14 @@ pub(crate) fn eigh<T: ComplexField + Copy>(
     vectors: Option<MatMut<'_, T>>,
 ) -> Result<(), NoConvergence> {
     let compute = compute(vectors.is_some());
-    let needed = self_adjoint_evd_scratch::<T>(values.len(), compute, Par::Seq, Default::default());
+    let needed = self_adjoint_evd_scratch::<T>(values.len(), compute, Par::Seq, Spec::default());
     self_adjoint_evd(
         view(a),
         DiagMut::from_slice_mut(values),
         vectors.map(view_mut),
         Par::Seq,
         MemStack::new(&mut memory(needed)),
-        Default::default(),
+        Spec::default(),
     )
     .map_err(|_| NoConvergence)
 }
@@ -38,7 +38,7 @@ pub(crate) fn eig_real<R: RealField + Field<Real = R>>(
 ) -> Result<(), NoConvergence> {
     let n = values.len();
     let (right, left) = (compute(vectors.is_some()), ComputeEigenvectors::No);
-    let needed = evd_scratch::<R>(n, left, right, Par::Seq, Default::default());
+    let needed = evd_scratch::<R>(n, left, right, Par::Seq, Spec::default());
     let (mut re, mut im) = (vec![R::default(); n], vec![R::default(); n]);
     let mut parts = vectors.as_ref().map(|_| Mat::<R>::zeros(n, n));
     evd_real(
@@ -46,10 +46,10 @@ pub(crate) fn eig_real<R: RealField + Field<Real = R>>(
         DiagMut::from_slice_mut(&mut re),
         DiagMut::from_slice_mut(&mut im),
         None,
-        parts.as_mut().map(|parts| parts.as_mut()),
+        parts.as_mut().map(Mat::as_mut),
         Par::Seq,
         MemStack::new(&mut memory(needed)),
-        Default::default(),
+        Spec::default(),
     )
     .map_err(|_| NoConvergence)?;
     for (value, (&re, &im)) in values.iter_mut().zip(re.iter().zip(&im)) {
@@ -91,7 +91,7 @@ pub(crate) fn eig_complex<R: RealField + Copy>(
     vectors: Option<MatMut<'_, Complex<R>>>,
 ) -> Result<(), NoConvergence> {
     let (right, left) = (compute(vectors.is_some()), ComputeEigenvectors::No);
-    let needed = evd_scratch::<Complex<R>>(values.len(), left, right, Par::Seq, Default::default());
+    let needed = evd_scratch::<Complex<R>>(values.len(), left, right, Par::Seq, Spec::default());
     evd_cplx(
         view(a),
         DiagMut::from_slice_mut(values),
@@ -99,7 +99,7 @@ pub(crate) fn eig_complex<R: RealField + Copy>(
         vectors.map(view_mut),
         Par::Seq,
         MemStack::new(&mut memory(needed)),
-        Default::default(),
+        Spec::default(),
     )
     .map_err(|_| NoConvergence)
 }

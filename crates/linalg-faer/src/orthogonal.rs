@@ -8,7 +8,7 @@ use faer::linalg::householder;
 use faer::linalg::qr::no_pivoting::factor as qr_factor;
 use faer::linalg::svd::{self as faer_svd, ComputeSvdVectors, svd_scratch};
 use faer::traits::ComplexField;
-use faer::{Conj, Mat, Par};
+use faer::{Conj, Mat, Par, Spec};
 use nexus_linalg::decompose::NoConvergence;
 use nexus_linalg::{Field, MatMut, MatRef};
 
@@ -17,7 +17,7 @@ pub(crate) fn qr<T: ComplexField + Field>(a: MatRef<'_, T>, q: MatMut<'_, T>, r:
     let mut factors = view(a).to_owned();
     let block = qr_factor::recommended_block_size::<T>(m, n);
     let mut coefficients = Mat::<T>::zeros(block, m.min(n));
-    let factor = qr_factor::qr_in_place_scratch::<T>(m, n, block, Par::Seq, Default::default());
+    let factor = qr_factor::qr_in_place_scratch::<T>(m, n, block, Par::Seq, Spec::default());
     let apply = householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<T>(
         m, block, k,
     );
@@ -28,7 +28,7 @@ pub(crate) fn qr<T: ComplexField + Field>(a: MatRef<'_, T>, q: MatMut<'_, T>, r:
         coefficients.as_mut(),
         Par::Seq,
         stack,
-        Default::default(),
+        Spec::default(),
     );
     let mut r = view_mut(r);
     for j in 0..n {
@@ -71,7 +71,7 @@ pub(crate) fn svd<T: ComplexField + Field>(
         vectors.fill(T::default());
         vectors
     };
-    let needed = svd_scratch::<T>(m, n, compute, compute, Par::Seq, Default::default());
+    let needed = svd_scratch::<T>(m, n, compute, compute, Par::Seq, Spec::default());
     faer_svd::svd(
         view(a),
         DiagMut::from_slice_mut(values),
@@ -79,7 +79,7 @@ pub(crate) fn svd<T: ComplexField + Field>(
         v.map(zeros),
         Par::Seq,
         MemStack::new(&mut memory(needed)),
-        Default::default(),
+        Spec::default(),
     )
     .map_err(|_| NoConvergence)
 }

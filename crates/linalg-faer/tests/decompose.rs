@@ -1,6 +1,6 @@
 //! Decompositions: backward errors and orthogonality within ten roundings for each row, and the rules.
 
-use nexus_linalg::decompose::{self, eig, eigh, lstsq, pinv, qr, rank, svd};
+use nexus_linalg::decompose::{self, eig, eigh, lstsq, pinv, qr, rank, schur, svd};
 use nexus_linalg::norm::{self, MatrixNorm};
 use nexus_linalg::{
     Complex, Context, ErrorKind, Field, Float, Gemm, MatMut, MatRef, engine::Engine,
@@ -273,7 +273,8 @@ where
             let what = format!("{n}, kind {kind}");
             let (mut w, mut v) = (vec![T::Complex::NAN; n], vec![T::Complex::NAN; n * n]);
             let view = MatMut::with_strides(&mut v, (n, n), (1, n)).unwrap();
-            eig(&Faer, of(a, (n, n)), &mut w, Some(view)).unwrap();
+            eig(&Faer, of(a, (n, n)), &mut w, Some(view))
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
             let v = MatRef::with_strides(&v, (n, n), (1, n)).unwrap();
             assert_signs(v, &what);
             let complex: Vec<T::Complex> = a.iter().map(|item| item.to_complex()).collect();
@@ -281,9 +282,10 @@ where
             let bound = bound((n, n), a).max(f64::MIN_POSITIVE);
             for j in 0..n {
                 let column: Vec<_> = (0..n).map(|i| v.get(i, j)).collect();
+                let length = size(&column);
                 assert!(
-                    (size(&column) - 1.0).abs() <= 10.0 * epsilon::<T>(),
-                    "{what}"
+                    (length - 1.0).abs() <= n.max(10) as f64 * epsilon::<T>(),
+                    "{what}, {j}: length {length}"
                 );
                 let found: Vec<_> = (0..n).map(|i| av[i * n + j]).collect();
                 let expected: Vec<_> = column.iter().map(|&item| item * w[j]).collect();
@@ -310,6 +312,41 @@ fn eigenvalues_of_any_square_matrix_belong_to_their_vectors() {
     check_eig::<f32>();
     check_eig::<Complex<f64>>();
     check_eig::<Complex<f32>>();
+}
+
+fn check_schur<T: Field>() {
+    for n in [0, 1, 2, 3, 16, 33, 100] {
+        for (kind, a) in kinds::<T>((n, n)).iter().enumerate() {
+            let what = format!("{n}, kind {kind}");
+            let (mut t, mut z) = (vec![T::Complex::NAN; n * n], vec![T::Complex::NAN; n * n]);
+            let views = (
+                MatMut::new(&mut t, n, n).unwrap(),
+                MatMut::new(&mut z, n, n).unwrap(),
+            );
+            schur(of(a, (n, n)), views.0, views.1)
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            let below = (0..n * n).filter(|at| at / n > at % n);
+            assert!(
+                below.into_iter().all(|at| t[at] == T::Complex::default()),
+                "{what}"
+            );
+            let z = of(&z, (n, n));
+            assert_orthonormal(z, &what);
+            let zt = product(z, of(&t, (n, n)));
+            let back = product(of(&zt, (n, n)), of(&adjoint(z), (n, n)));
+            let complex: Vec<T::Complex> = a.iter().map(|item| item.to_complex()).collect();
+            let error = distance(&back, &complex);
+            assert!(error <= bound((n, n), a), "{what}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_schur_form_is_a_triangle_that_gives_the_matrix_back() {
+    check_schur::<f64>();
+    check_schur::<f32>();
+    check_schur::<Complex<f64>>();
+    check_schur::<Complex<f32>>();
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn add_up<R: Float + Scalar>(
         let parts = &mut parts[..2 * m * chunk.len()];
         split(a.block(0..m, chunk.clone()), each, parts);
         let parts = MatRef::new(parts, 2 * m, chunk.len()).expect("two parts an item");
-        let right = real(b.block(chunk, 0..n));
+        let right = real(&b.block(chunk, 0..n));
         let beta = if start == 0 { R::default() } else { one };
         let height = if m <= ROWS_SWEPT { 1 } else { 2 * m };
         for (at, sums) in sums.chunks_exact_mut(2 * n * height).enumerate() {
@@ -129,7 +129,7 @@ fn matvec<R: Float + Scalar>(
         for (vector, sums) in [(for_re, &mut *re), (for_im, &mut *im)] {
             let vector = MatRef::new(vector, 2 * k, 1).expect("two parts an item");
             let sums = MatMut::new(sums, m, 1).expect("a sum for each row");
-            context.real_gemm(<R as Field>::ONE, real(a), vector, R::default(), sums);
+            context.real_gemm(<R as Field>::ONE, real(&a), vector, R::default(), sums);
         }
         for (i, (&re, &im)) in re.iter().zip(&*im).enumerate() {
             let place = c.item(i, 0);
@@ -255,7 +255,7 @@ fn split<R: Float>(
 }
 
 /// Rows of complex items without gaps as rows of twice as many real ones.
-fn real<R>(a: MatRef<'_, Complex<R>>) -> MatRef<'_, R> {
+fn real<'a, R>(a: &MatRef<'a, Complex<R>>) -> MatRef<'a, R> {
     let ((m, n), (row, _)) = (a.shape(), a.strides());
     let row = if m > 1 { 2 * row } else { 2 * n };
     MatRef::with_strides(raw::parts(a.data()), (m, 2 * n), (row, 1)).expect("the same items")

@@ -14,10 +14,12 @@
 
 mod contents;
 mod least_squares;
+mod schur;
 mod vectors;
 
 pub(crate) use contents::Contents;
 pub use least_squares::{lstsq, pinv, rank};
+pub use schur::schur;
 
 use crate::dense::{Triangle, copy_into};
 use crate::field::unit;
@@ -239,7 +241,9 @@ pub fn eigh<T: Field>(
 /// matrix alone.
 ///
 /// Values have no order but that of the engine, save that of a conjugate pair of a real matrix the one with the
-/// positive imaginary part stands first, and the other one next to it.
+/// positive imaginary part stands first, and the other one next to it. Where the engine's vectors overflow, as
+/// they may for a matrix that nearly lacks some, values and vectors come from the complex [`schur`] form, and
+/// pairs are conjugate but for their last bits, in any order.
 ///
 /// # Errors
 /// `InvalidInput` when the shapes do not fit, `Infinite`, `NoConvergence`.
@@ -263,7 +267,12 @@ pub fn eig<T: Field>(
     let scale = Scale::of(size);
     scale
         .apply(a, |a| {
-            engine.eig(a, values, vectors.as_mut().map(MatMut::reborrow))
+            engine.eig(a, values, vectors.as_mut().map(MatMut::reborrow))?;
+            match &mut vectors {
+                // Vectors of a matrix that nearly lacks some may overflow in the engine.
+                Some(v) if !is_finite(v.as_ref()) => schur::eig(a, values, v.reborrow()),
+                _ => Ok(()),
+            }
         })
         .map_err(|_| no_convergence("the eigenvalues", (n, n)))?;
     if !T::IS_COMPLEX {
@@ -285,6 +294,10 @@ fn order_pairs<C: Field>(values: &mut [C], mut vectors: Option<&mut MatMut<'_, C
     let mut j = 0;
     while j + 1 < values.len() {
         if values[j].im() == zero {
+            j += 1;
+            continue;
+        }
+        if values[j + 1] != values[j].conj() {
             j += 1;
             continue;
         }
@@ -330,6 +343,11 @@ fn turn<T: Field>(a: &mut MatMut<'_, T>, column: usize) -> Option<T> {
         *a.item(row, column) = T::from_real(item.abs());
         factor
     })
+}
+
+fn is_finite<T: Field>(a: MatRef<'_, T>) -> bool {
+    let (m, n) = a.shape();
+    (0..m).all(|i| (0..n).all(|j| a.get(i, j).is_finite()))
 }
 
 fn check_eigen<T: Field, V>(

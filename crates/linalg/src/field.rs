@@ -98,42 +98,55 @@ macro_rules! real {
             const ONE: Self = 1.0;
             const NAN: Self = $type::NAN;
 
+            #[inline]
             fn from_real(value: Self) -> Self {
                 value
             }
+            #[inline]
             fn from_parts(re: Self, _: Self) -> Self {
                 re
             }
+            #[inline]
             fn to_complex(self) -> Complex<Self> {
                 Complex::new(self, 0.0)
             }
+            #[inline]
             fn re(self) -> Self {
                 self
             }
+            #[inline]
             fn im(self) -> Self {
                 0.0
             }
+            #[inline]
             fn conj(self) -> Self {
                 self
             }
+            #[inline]
             fn abs(self) -> Self {
                 self.abs()
             }
+            #[inline]
             fn abs1(self) -> Self {
                 self.abs()
             }
+            #[inline]
             fn scale(self, factor: Self) -> Self {
                 self * factor
             }
+            #[inline]
             fn shrink(self, divisor: Self) -> Self {
                 self / divisor
             }
+            #[inline]
             fn divide(self, divisor: Self) -> Self {
                 self / divisor
             }
+            #[inline]
             fn is_finite(self) -> bool {
                 self.is_finite()
             }
+            #[inline]
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
@@ -164,36 +177,47 @@ macro_rules! complex {
             const ONE: Self = Self::new(1.0, 0.0);
             const NAN: Self = Self::new($type::NAN, $type::NAN);
 
+            #[inline]
             fn from_real(value: $type) -> Self {
                 Self::new(value, 0.0)
             }
+            #[inline]
             fn from_parts(re: $type, im: $type) -> Self {
                 Self::new(re, im)
             }
+            #[inline]
             fn to_complex(self) -> Self {
                 self
             }
+            #[inline]
             fn re(self) -> $type {
                 self.re
             }
+            #[inline]
             fn im(self) -> $type {
                 self.im
             }
+            #[inline]
             fn conj(self) -> Self {
                 Self::new(self.re, -self.im)
             }
+            #[inline]
             fn abs(self) -> $type {
                 self.re.hypot(self.im)
             }
+            #[inline]
             fn abs1(self) -> $type {
                 self.re.abs() + self.im.abs()
             }
+            #[inline]
             fn scale(self, factor: $type) -> Self {
                 Self::new(self.re * factor, self.im * factor)
             }
+            #[inline]
             fn shrink(self, divisor: $type) -> Self {
                 Self::new(self.re / divisor, self.im / divisor)
             }
+            #[inline]
             fn divide(self, divisor: Self) -> Self {
                 if divisor.im == 0.0 {
                     return Self::new(self.re / divisor.re, self.im / divisor.re);
@@ -214,9 +238,11 @@ macro_rules! complex {
                     )
                 }
             }
+            #[inline]
             fn is_finite(self) -> bool {
                 self.re.is_finite() && self.im.is_finite()
             }
+            #[inline]
             fn is_nan(self) -> bool {
                 self.re.is_nan() || self.im.is_nan()
             }
@@ -238,6 +264,7 @@ complex!(f32);
 complex!(f64);
 
 /// A number that is not zero divided by its absolute value: its sign.
+#[inline]
 pub(crate) fn unit<T: Field>(value: T) -> T {
     if T::IS_COMPLEX {
         // Of a number whose largest part is one, so that nothing overflows or vanishes.
@@ -251,6 +278,7 @@ pub(crate) fn unit<T: Field>(value: T) -> T {
 }
 
 /// The larger of the absolute values of the parts.
+#[inline]
 pub(crate) fn largest_part<T: Field>(value: T) -> T::Real {
     let (re, im) = (value.re().abs(), value.im().abs());
     if im > re { im } else { re }

@@ -31,12 +31,15 @@ macro_rules! float {
             const MAX: Self = $type::MAX;
             const MIN_POSITIVE: Self = $type::MIN_POSITIVE;
 
+            #[inline]
             fn from_f64(value: f64) -> Self {
                 value as Self
             }
+            #[inline]
             fn to_f64(self) -> f64 {
                 self.into()
             }
+            #[inline]
             fn sqrt(self) -> Self {
                 self.sqrt()
             }

@@ -1,5 +1,6 @@
 //! Columns of vectors: their order, length and signs.
 
+use crate::field::largest_part;
 use crate::{Field, Float, MatMut, MatRef, norm};
 
 pub(super) fn fill<T: Field>(a: &mut MatMut<'_, T>, value: T) {
@@ -50,15 +51,20 @@ pub(super) fn multiply<T: Field>(mut a: MatMut<'_, T>, column: usize, factor: T)
     }
 }
 
-/// Gives a column the length 1.
+/// Gives a column the length 1: first its largest item, so that a long one does not overflow.
 pub(super) fn normalize<T: Field>(a: &mut MatMut<'_, T>, column: usize) {
-    let n = a.shape().0;
+    let size = largest_part(lead(a.as_ref(), column).1);
+    shrink(a, column, size);
     let view = a.as_ref();
-    let length = norm::vector((0..n).map(|i| view.get(i, column)), 2.0);
-    if length > T::Real::default() {
-        for i in 0..n {
+    let items = (0..view.shape().0).map(|i| view.get(i, column));
+    shrink(a, column, norm::vector(items, 2.0));
+}
+
+fn shrink<T: Field>(a: &mut MatMut<'_, T>, column: usize, divisor: T::Real) {
+    if divisor > T::Real::default() {
+        for i in 0..a.shape().0 {
             let item = a.item(i, column);
-            *item = item.shrink(length);
+            *item = item.shrink(divisor);
         }
     }
 }
