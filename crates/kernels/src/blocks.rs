@@ -133,8 +133,8 @@ impl VectorGroup {
             let largest = items
                 .iter()
                 .fold(0.0_f32, |most, item| most.max(item.abs()));
-            // The difference is zero, or NaN.
-            let doubt = items.iter().fold(0.0_f32, |sum, item| sum + (item - item));
+            // Zero, or NaN.
+            let doubt = items.iter().fold(0.0_f32, |sum, item| sum + item * 0.0);
             group.scales[i] = largest / 127.0 + doubt;
             let factor = if largest > 0.0 { 127.0 / largest } else { 0.0 };
             for (number, item) in group.numbers[i].iter_mut().zip(items) {

@@ -26,10 +26,10 @@ pub fn scale_sums(isa: Isa, sums: &[i32], scale: f32, scales: &[f32], out: &mut 
         (sums.len(), scales.len()),
         "lengths of out, sums and scales"
     );
-    let kernel = Scale {
+    let kernel = ScaleSums {
         sums,
-        scale,
-        scales,
+        row: scale,
+        columns: scales,
         out,
     };
     dispatch(isa, kernel);
@@ -57,7 +57,7 @@ impl Kernel for Quantize<'_> {
                 let size = item.abs();
                 *largest = if size > *largest { size } else { *largest };
                 // Zero, or NaN.
-                *doubt += item - item;
+                *doubt += item * 0.0;
             }
         }
         let largest = largest.into_iter().fold(0.0_f32, f32::max);
@@ -74,20 +74,20 @@ impl Kernel for Quantize<'_> {
     }
 }
 
-struct Scale<'a> {
+struct ScaleSums<'a> {
     sums: &'a [i32],
-    scale: f32,
-    scales: &'a [f32],
+    row: f32,
+    columns: &'a [f32],
     out: &'a mut [f32],
 }
 
-impl Kernel for Scale<'_> {
+impl Kernel for ScaleSums<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for ((out, &sum), scale) in self.out.iter_mut().zip(self.sums).zip(self.scales) {
-            *out = sum as f32 * (self.scale * scale);
+        for ((out, &sum), column) in self.out.iter_mut().zip(self.sums).zip(self.columns) {
+            *out = sum as f32 * (self.row * column);
         }
     }
 }

@@ -138,13 +138,22 @@ fn int8_vectors_are_near_those_of_f32_and_the_same_in_any_company() {
     let folder = folder();
     let model = MiniLm::open(folder.path()).unwrap();
     let rounded = MiniLm::open_with(folder.path(), Precision::Int8).unwrap();
-    assert_eq!((model.precision(), rounded.precision()), (Precision::F32, Precision::Int8));
+    assert_eq!(
+        (model.precision(), rounded.precision()),
+        (Precision::F32, Precision::Int8)
+    );
     let long = "tea bread river gold clock ".repeat(60);
-    let texts: Vec<&str> = ["tea", "bread river", "", &long].into_iter().cycle().take(70).collect();
+    let texts: Vec<&str> = ["tea", "bread river", "", &long]
+        .into_iter()
+        .cycle()
+        .take(70)
+        .collect();
     let exact = model.embed(&texts, threads(1));
     let together = rounded.embed(&texts, threads(1));
     assert_eq!(together, rounded.embed(&texts, threads(3)));
-    let vectors = together.chunks_exact(HIDDEN).zip(exact.chunks_exact(HIDDEN));
+    let vectors = together
+        .chunks_exact(HIDDEN)
+        .zip(exact.chunks_exact(HIDDEN));
     for (text, (vector, exact)) in texts.iter().zip(vectors) {
         let cosine: f32 = vector.iter().zip(exact).map(|(a, b)| a * b).sum();
         assert!(cosine > 0.99, "{cosine} of {text:?}");
@@ -162,7 +171,10 @@ fn a_precision_has_a_name_and_another_name_is_refused() {
         assert_eq!(precision.name().parse::<Precision>().unwrap(), precision);
     }
     let error = "int4".parse::<Precision>().unwrap_err();
-    assert_eq!(error.to_string(), "no precision is called `int4`: there are `f32` and `int8`");
+    assert_eq!(
+        error.to_string(),
+        "no precision is called `int4`: there are `f32` and `int8`"
+    );
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
