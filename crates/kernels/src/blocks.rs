@@ -84,73 +84,88 @@ pub fn quantize_block(format: BlockFormat, items: &[f32], block: &mut [u8]) -> b
 pub fn dequantize_block(format: BlockFormat, block: &[u8]) -> [f32; BLOCK_LEN] {
     assert_eq!(block.len(), format.block_size(), "bytes of a block");
     let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
+    let mut items = [0.0; BLOCK_LEN];
     let numbers = &block[2..];
-    core::array::from_fn(|i| {
-        let number = match format {
-            BlockFormat::Q8_0 => numbers[i] as i8,
-            BlockFormat::Q4_0 if i < BLOCK_LEN / 2 => (numbers[i] & 15) as i8 - 8,
-            BlockFormat::Q4_0 => (numbers[i - BLOCK_LEN / 2] >> 4) as i8 - 8,
-        };
-        f32::from(number) * scale
-    })
+    match format {
+        BlockFormat::Q8_0 => {
+            for (item, &number) in items.iter_mut().zip(numbers) {
+                *item = f32::from(number as i8) * scale;
+            }
+        }
+        BlockFormat::Q4_0 => {
+            let (low, high) = items.split_at_mut(BLOCK_LEN / 2);
+            for ((low, high), &byte) in low.iter_mut().zip(high).zip(numbers) {
+                *low = f32::from((byte & 15) as i8 - 8) * scale;
+                *high = f32::from((byte >> 4) as i8 - 8) * scale;
+            }
+        }
+    }
+    items
 }
 
-/// A block of a vector, as [`block_dots`] takes it.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct VectorBlock {
-    scale: f32,
-    /// The sum of the numbers.
-    sum: i32,
-    numbers: [i8; BLOCK_LEN],
+/// Blocks of a [`VectorGroup`].
+const GROUP: usize = 4;
+
+/// Four blocks of a vector, as [`block_dots`] takes it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VectorGroup {
+    scales: [f32; GROUP],
+    /// The sums of each block's numbers.
+    sums: [i32; GROUP],
+    numbers: [[i8; BLOCK_LEN]; GROUP],
 }
 
-impl VectorBlock {
-    /// The block of up to [`BLOCK_LEN`] items; missing ones are zeros.
+impl VectorGroup {
+    /// The most items of a group.
+    pub const LEN: usize = GROUP * BLOCK_LEN;
+
+    /// The group of up to [`LEN`](Self::LEN) items; missing ones are zeros.
     ///
-    /// No finite item is further from what is kept than half of the scale, a 127th of the largest item. NaN and
-    /// infinities make the scale NaN.
+    /// No item is further from what is kept than half of its block's scale, a 127th of the block's largest item,
+    /// as far as `f32` has such small numbers. NaN and infinities make the scale NaN.
     ///
     /// # Panics
     /// When there are more items.
     pub fn new(items: &[f32]) -> Self {
-        assert!(items.len() <= BLOCK_LEN, "items of a block");
-        let largest = items
-            .iter()
-            .fold(0.0_f32, |most, item| most.max(item.abs()));
-        // The difference is zero, or NaN.
-        let doubt = items.iter().fold(0.0_f32, |sum, item| sum + (item - item));
-        let scale = largest / 127.0 + doubt;
-        let factor = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-        let mut numbers = [0; BLOCK_LEN];
-        for (number, item) in numbers.iter_mut().zip(items) {
-            // Adding 1.5 * 2^23 leaves no bits for a fraction. A factor may be infinite: numbers saturate.
-            let rounded = (item * factor + 12_582_912.0) - 12_582_912.0;
-            *number = (rounded as i32).clamp(-127, 127) as i8;
+        assert!(items.len() <= Self::LEN, "items of a group");
+        let mut group = Self::default();
+        for (i, items) in items.chunks(BLOCK_LEN).enumerate() {
+            let largest = items
+                .iter()
+                .fold(0.0_f32, |most, item| most.max(item.abs()));
+            // Zero, or NaN.
+            let doubt = items.iter().fold(0.0_f32, |sum, item| sum + item * 0.0);
+            group.scales[i] = largest / 127.0 + doubt;
+            let factor = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+            for (number, item) in group.numbers[i].iter_mut().zip(items) {
+                // Adding 1.5 * 2^23 leaves no bits for a fraction. The factor may be infinite: numbers saturate.
+                let rounded = (item * factor + 12_582_912.0) - 12_582_912.0;
+                *number = (rounded as i32).clamp(-127, 127) as i8;
+            }
+            group.sums[i] = group.numbers[i]
+                .iter()
+                .map(|&number| i32::from(number))
+                .sum();
         }
-        let sum = numbers.iter().map(|&number| i32::from(number)).sum();
-        Self {
-            scale,
-            sum,
-            numbers,
-        }
+        group
     }
 }
 
-/// Writes the dot products of rows of blocks with `vector`: each block's in whole numbers, exactly, and their sum
-/// in `f32`, in an order that depends on the number of blocks alone.
+/// Writes the dot products of rows of `count` blocks with `vector`: each block's in whole numbers, exactly, and
+/// their sum in `f32`, in an order that depends on the number of blocks alone.
 ///
 /// # Panics
-/// When `rows` does not hold as many blocks for each item of `out` as `vector` has.
+/// When `rows` does not hold as many blocks for each item of `out`, or `vector` has not as many.
 pub fn block_dots(
     isa: Isa,
     format: BlockFormat,
-    rows: &[u8],
-    vector: &[VectorBlock],
+    (rows, count): (&[u8], usize),
+    vector: &[VectorGroup],
     out: &mut [f32],
 ) {
-    let row = vector.len() * format.block_size();
+    let row = count * format.block_size();
     assert_eq!(rows.len(), row * out.len(), "bytes of the rows");
+    assert_eq!(vector.len(), count.div_ceil(GROUP), "groups of the vector");
     if row == 0 {
         return out.fill(0.0);
     }
@@ -185,35 +200,31 @@ mod tests {
                 row[3] = 0x80;
                 let x: Vec<f32> = (0..i32::from(count) * 32)
                     .map(|i| {
-                        if i < 2 {
+                        if i < 2 || i % 32 == 31 {
                             -127.0
                         } else {
                             ((i * 29) % 255 - 127) as f32
                         }
                     })
                     .collect();
-                let vector: Vec<_> = x
-                    .chunks(32)
-                    .map(|x| {
-                        // The scale is one.
-                        let mut items = x.to_vec();
-                        items[31] = 127.0;
-                        VectorBlock::new(&items)
-                    })
-                    .collect();
+                let vector: Vec<_> = x.chunks(128).map(VectorGroup::new).collect();
                 let exact: f32 = row
                     .chunks(format.block_size())
                     .zip(x.chunks(32))
                     .map(|(block, x)| {
-                        let mut x = x.to_vec();
-                        x[31] = 127.0;
                         let items = dequantize_block(format, block);
                         items.iter().zip(x).map(|(w, x)| w * x).sum::<f32>()
                     })
                     .sum();
                 for isa in [Isa::portable(), Isa::detect()] {
                     let mut out = [f32::NAN; 2];
-                    block_dots(isa, format, &row.repeat(2), &vector, &mut out);
+                    block_dots(
+                        isa,
+                        format,
+                        (&row.repeat(2), count.into()),
+                        &vector,
+                        &mut out,
+                    );
                     assert_eq!(
                         out,
                         [exact; 2],
@@ -238,13 +249,13 @@ mod tests {
     #[test]
     fn nan_and_infinity_in_the_vector_make_its_product_nan() {
         for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let vector = [VectorBlock::new(&[1.0, x, 2.0])];
+            let vector = [VectorGroup::new(&[1.0, x, 2.0])];
             for isa in [Isa::portable(), Isa::detect()] {
                 let mut out = [0.0];
                 block_dots(
                     isa,
                     BlockFormat::Q8_0,
-                    &block(BlockFormat::Q8_0, 1),
+                    (&block(BlockFormat::Q8_0, 1), 1),
                     &vector,
                     &mut out,
                 );
@@ -269,10 +280,10 @@ mod tests {
                     prop_assert!(moved <= scale * 0.500_001, "{old} became {new} with scale {scale}");
                 }
             }
-            let vector = VectorBlock::new(&items);
-            for (old, new) in items.iter().zip(vector.numbers) {
-                let moved = (f64::from(*old) - f64::from(new) * f64::from(vector.scale)).abs();
-                prop_assert!(moved <= f64::from(vector.scale) * 0.500_01);
+            let vector = VectorGroup::new(&items);
+            for (old, new) in items.iter().zip(vector.numbers[0]) {
+                let moved = (f64::from(*old) - f64::from(new) * f64::from(vector.scales[0])).abs();
+                prop_assert!(moved <= f64::from(vector.scales[0]) * 0.500_01);
             }
         }
     }

@@ -9,6 +9,7 @@ pub struct Isa(pub(crate) Level);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Portable,
+    /// With FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// Has all of `Avx2` too.

@@ -26,13 +26,14 @@ mod lanes;
 mod matrix;
 mod norm;
 mod pool;
+mod quantize;
 mod reduce;
 mod simd;
 mod softmax;
 
 pub use activation::{add_bias, bias_gelu, gelu};
 pub use blocks::{
-    BLOCK_LEN, BlockFormat, VectorBlock, block_dots, dequantize_block, quantize_block,
+    BLOCK_LEN, BlockFormat, VectorGroup, block_dots, dequantize_block, quantize_block,
 };
 pub use gemm::{
     Cell, Gemm, GemmPart, GemmParts, NaiveGemm, Narrow, Pair, Real, Small, gemm_parts, narrow_parts,
@@ -41,5 +42,6 @@ pub use isa::Isa;
 pub use matrix::{MatMut, MatRef, ViewError};
 pub use norm::{add_bias_layer_norm, l2_normalize, layer_norm};
 pub use pool::mean_pool;
+pub use quantize::{quantize_row, scale_sums};
 pub use reduce::{dot, sum};
 pub use softmax::softmax;

@@ -233,16 +233,14 @@ fn fits_i32(view: MatRef<'_, i64>) -> bool {
         view
     };
     let fits = |&x: &i64| i64::from(x as i32) == x;
-    (0..view.shape().0).all(|i| match row_items(view, i) {
-        Some(row) => row.iter().fold(true, |all, x| all & fits(x)),
-        None => view.row(i).all(fits),
+    let ((m, n), (row, column)) = (view.shape(), view.strides());
+    (0..m).all(|i| {
+        if column == 1 {
+            let items = &view.data()[i * row..][..n];
+            return items.iter().fold(true, |all, x| all & fits(x));
+        }
+        view.row(i).all(fits)
     })
-}
-
-/// The items of a row that lie side by side.
-fn row_items<T>(view: MatRef<'_, T>, i: usize) -> Option<&[T]> {
-    let ((_, n), (row, column)) = (view.shape(), view.strides());
-    (column == 1).then(|| &view.data()[i * row..][..n])
 }
 
 fn wrapping<T, I>(context: Context, (a, b): (MatRef<'_, T>, MatRef<'_, T>), c: MatMut<'_, T>)

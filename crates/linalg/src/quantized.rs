@@ -2,7 +2,7 @@
 
 use crate::{Context, Error, ErrorKind, Isa, MatMut, MatRef, pool};
 use nexus_kernels::{
-    BLOCK_LEN, BlockFormat, VectorBlock, block_dots, dequantize_block, quantize_block,
+    BLOCK_LEN, BlockFormat, VectorGroup, block_dots, dequantize_block, quantize_block,
 };
 use std::borrow::Cow;
 use std::fmt;
@@ -156,11 +156,13 @@ impl<'a> QMatrix<'a> {
         if (y.len(), x.len()) != self.shape() {
             return Err(self.mismatch("multiply", (x.len(), 1), (y.len(), 1)));
         }
-        let vector: Vec<VectorBlock> = x.chunks(BLOCK_LEN).map(VectorBlock::new).collect();
+        let groups = x.chunks(VectorGroup::LEN).map(VectorGroup::new);
+        let vector: Vec<VectorGroup> = groups.collect();
         let (isa, row) = (Isa::detect(), row_size(self.format, self.columns));
+        let count = self.columns.div_ceil(BLOCK_LEN);
         let dots = |(first, y): (usize, &mut [f32])| {
             let rows = &self.blocks[first * row..][..y.len() * row];
-            block_dots(isa, self.format, rows, &vector, y);
+            block_dots(isa, self.format, (rows, count), &vector, y);
         };
         let parts = y.chunks_mut(ROWS).enumerate().map(|(i, y)| (i * ROWS, y));
         let threads = context.threads_for(self.rows.saturating_mul(self.columns));
@@ -212,6 +214,11 @@ impl<'a> QMatrix<'a> {
             let blocks = self.blocks[(first + i) * row..][..row].chunks_exact(size);
             for (start, block) in (0..columns).step_by(BLOCK_LEN).zip(blocks) {
                 let items = dequantize_block(self.format, block);
+                let len = BLOCK_LEN.min(columns - start);
+                if to_column == 1 {
+                    to[i * to_row + start..][..len].copy_from_slice(&items[..len]);
+                    continue;
+                }
                 for (j, item) in (start..columns).zip(items) {
                     to[i * to_row + j * to_column] = item;
                 }

@@ -291,6 +291,10 @@ fn blocks_and_vectors_of_other_sizes_are_refused() {
 /// Blocks and items that the Python package `gguf` 0.19.0 makes of
 /// `sin(0.7 * arange(64)) * linspace(0.1, 3, 64)`; the scales of its `Q4_0` may be negative.
 #[test]
+#[expect(
+    clippy::unreadable_literal,
+    reason = "numbers as the package prints them"
+)]
 fn blocks_of_gguf_files_are_read_as_gguf_reads_them() {
     let q8_0 = "be210008111208f6e3dbe60121353214e8c2b7cf033a5a501ed9a193ba06547f6e279f25e4beb6d20539544718dbaca4c8084767561bd19b93bf0c567a641ec78981b610";
     let q4_0 = "b3b1d8b7874727396aaaeaf8c68535071a6c9335d6a45325184c9ddcfae6a34204093c9e";
