@@ -1,7 +1,7 @@
 //! How a call may run: its threads.
 
 use crate::engine::{self, Scalar};
-use crate::{Error, Isa, MatMut, MatRef, pool};
+use crate::{Conj, Error, Field, Isa, MatMut, MatRef, pool};
 use nexus_kernels::gemm_parts;
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
@@ -34,7 +34,7 @@ impl Context {
     ///
     /// # Errors
     /// When the shapes are not `(m, k)`, `(k, n)` and `(m, n)`.
-    pub fn matmul<T: Scalar>(
+    pub fn matmul<T: Field>(
         &self,
         a: MatRef<'_, T>,
         b: MatRef<'_, T>,
@@ -49,7 +49,19 @@ impl Context {
     }
 
     /// `c = alpha * a * b + beta * c`, for shapes that fit.
-    pub(crate) fn gemm<T: Scalar>(
+    pub(crate) fn gemm<T: Field>(
+        self,
+        alpha: T,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        beta: T,
+        c: MatMut<'_, T>,
+    ) {
+        T::gemm(self, alpha, (a, Conj::No), (b, Conj::No), beta, c);
+    }
+
+    /// [`gemm`](Self::gemm) of real items.
+    pub(crate) fn real_gemm<T: Scalar>(
         self,
         alpha: T,
         a: MatRef<'_, T>,

@@ -1,11 +1,11 @@
 //! The engine behind [`Gemm`]: the blocked product of `nexus-kernels`, with a workspace for each thread.
 
-use crate::{Gemm, Isa, MatMut, MatRef};
-use nexus_kernels::{GemmPart, Real, gemm_parts};
+use crate::{Context, Field, Gemm, MatMut, MatRef};
+use nexus_kernels::{GemmPart, Real};
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
-/// The item types that have an engine.
+/// The real item types that the kernels multiply.
 pub trait Scalar: Real {
     /// Calls `f` with the workspace of this thread.
     #[doc(hidden)]
@@ -16,9 +16,11 @@ pub trait Scalar: Real {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Engine;
 
-impl<T: Scalar> Gemm<T> for Engine {
+impl<T: Field> Gemm<T> for Engine {
     fn gemm(&self, alpha: T, a: MatRef<'_, T>, b: MatRef<'_, T>, beta: T, c: MatMut<'_, T>) {
-        gemm_parts(Isa::detect(), alpha, (a, b), beta, c, 1).for_each(run);
+        let ((m, k), (k_b, n)) = (a.shape(), b.shape());
+        assert_eq!((k, (m, n)), (k_b, c.shape()), "shapes of a, b and c");
+        Context::default().gemm(alpha, a, b, beta, c);
     }
 }
 

@@ -7,7 +7,8 @@
 //! kernels that are not linear algebra (softmax, layer norm, GELU, pooling) are in `nexus-kernels` and
 //! re-exported here as [`kernels`].
 //!
-//! Operations take `f32` and `f64`: what they need of a number is [`Float`].
+//! Operations take real and complex items: what they need of a number is [`Field`], or [`Float`] where only
+//! `f32` and `f64` make sense.
 //!
 //! ```
 //! use nexus_linalg::{Context, MatMut, MatRef};
@@ -20,11 +21,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod complex;
 mod context;
 pub mod decompose;
 pub mod dense;
 pub mod engine;
 mod error;
+mod field;
 mod float;
 pub mod norm;
 mod pool;
@@ -33,9 +36,11 @@ pub mod tensor;
 pub use context::Context;
 pub use engine::Scalar;
 pub use error::{Error, ErrorKind};
+pub use field::{Conj, Field};
 pub use float::Float;
 pub use nexus_kernels as kernels;
 pub use nexus_kernels::{Gemm, Isa, MatMut, MatRef, ViewError};
+pub use num_complex::{self, Complex};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/linalg.md")]
