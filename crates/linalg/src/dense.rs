@@ -5,10 +5,14 @@
 //! strides, or on what else is computed. Matrices of at most [`LEAF`] rows use no heap.
 
 mod cholesky;
+mod factors;
+mod ldl;
 mod lu;
 mod triangular;
 
-pub use cholesky::cholesky;
+pub use cholesky::{cholesky, cholesky_solve};
+pub use factors::{Lu, LuRef, Orientation};
+pub use ldl::Ldl;
 pub use lu::{det, inv, slogdet, solve};
 pub use triangular::{Diagonal, Triangle, solve_triangular};
 
@@ -24,8 +28,12 @@ struct Dense<'a, T> {
 }
 
 impl<T: Float> Dense<'_, T> {
+    fn rows(&self) -> usize {
+        self.items.len().checked_div(self.columns).unwrap_or(0)
+    }
+
     fn view(&mut self) -> MatMut<'_, T> {
-        let rows = self.items.len().checked_div(self.columns).unwrap_or(0);
+        let rows = self.rows();
         MatMut::new(self.items, rows, self.columns).expect("rows times columns items")
     }
 }

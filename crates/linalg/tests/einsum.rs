@@ -447,7 +447,7 @@ fn few_operands_cost_what_opt_einsum_finds_and_many_at_most_a_twentieth_more() {
     for (subscripts, shapes, cost) in greedy {
         let plan = Einsum::new(subscripts, shapes).unwrap();
         assert!(
-            plan.cost() <= *cost,
+            plan.cost() <= 1.05 * cost,
             "{subscripts}: {} > {cost}",
             plan.cost()
         );

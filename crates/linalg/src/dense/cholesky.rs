@@ -1,6 +1,6 @@
 //! Cholesky's factorisation.
 
-use super::triangular::solve_rows;
+use super::triangular::{solve_rows, solve_triangular};
 use super::{Dense, Diagonal, LEAF, Triangle, copy_into, order, with_copy, with_space};
 use crate::decompose::Contents;
 use crate::{Context, Error, ErrorKind, Float, MatMut, MatRef};
@@ -40,6 +40,25 @@ pub fn cholesky<T: Float>(
         copy_into(upper.view().as_ref().transpose(), result.reborrow());
         Ok(())
     })
+}
+
+/// Solves `a x = b` by the factor of [`cholesky`]: a lower triangular `l` with `a = l l^T`, or an upper triangular
+/// `u` with `a = u^T u`. `b` becomes `x`. Costs `2 n^2` multiplications for each column of `b`.
+///
+/// # Errors
+/// As [`solve_triangular`].
+pub fn cholesky_solve<T: Float>(
+    context: Context,
+    (factor, triangle): (MatRef<'_, T>, Triangle),
+    mut b: MatMut<'_, T>,
+) -> Result<(), Error> {
+    let (lower, upper) = match triangle {
+        Triangle::Lower => (factor, factor.transpose()),
+        Triangle::Upper => (factor.transpose(), factor),
+    };
+    let kind = |triangle| (triangle, Diagonal::Stored);
+    solve_triangular(context, lower, kind(Triangle::Lower), b.reborrow())?;
+    solve_triangular(context, upper, kind(Triangle::Upper), b)
 }
 
 /// Factors a block on the diagonal into `u^T u`, or says which minor is not positive.

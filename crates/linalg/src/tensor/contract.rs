@@ -3,8 +3,7 @@
 use super::order::Labels;
 use super::subscripts::bit;
 use super::view::{ArrayRef, row_major};
-use crate::engine::Scalar;
-use crate::{Context, Error, MatMut, MatRef};
+use crate::{Context, Error, Field, MatMut, MatRef};
 use std::borrow::Cow;
 
 /// Where the items of an array with labelled axes lie.
@@ -48,7 +47,7 @@ pub(super) struct Term<'a, T: Clone> {
     strides: Vec<usize>,
 }
 
-impl<'a, T: Scalar> Term<'a, T> {
+impl<'a, T: Field> Term<'a, T> {
     /// The view of an operand: equal labels become a diagonal, and axes that broadcast vanish.
     pub(super) fn of(operand: &ArrayRef<'a, T>, labels: &[u8], sizes: &[usize]) -> Self {
         let (mut axes, mut strides) = (Vec::new(), Vec::<usize>::new());
@@ -137,7 +136,7 @@ impl<'a, T: Scalar> Term<'a, T> {
 }
 
 /// Zeros for an array of this shape, where there is memory for them.
-pub(super) fn zeros<T: Scalar>(shape: &[usize]) -> Result<Vec<T>, Error> {
+pub(super) fn zeros<T: Field>(shape: &[usize]) -> Result<Vec<T>, Error> {
     let count = if shape.contains(&0) {
         Some(0)
     } else {
@@ -159,7 +158,7 @@ pub(super) fn zeros<T: Scalar>(shape: &[usize]) -> Result<Vec<T>, Error> {
 }
 
 /// Copies a term to where another layout of the same axes has its items.
-pub(super) fn copy<T: Scalar>(
+pub(super) fn copy<T: Field>(
     from: &Term<'_, T>,
     to: Layout<'_>,
     target: &mut [T],
@@ -182,7 +181,7 @@ pub(super) fn copy<T: Scalar>(
 }
 
 /// Contracts two terms. The result goes to the target when its layout is that of a product, else to a new term.
-pub(super) fn contract<'a, T: Scalar>(
+pub(super) fn contract<'a, T: Field>(
     context: Context,
     a: Term<'_, T>,
     b: Term<'_, T>,
@@ -242,7 +241,7 @@ struct Groups {
 }
 
 impl Groups {
-    fn of<T: Scalar>(a: &Term<'_, T>, b: &Term<'_, T>, keep: Labels, sizes: &[usize]) -> Self {
+    fn of<T: Field>(a: &Term<'_, T>, b: &Term<'_, T>, keep: Labels, sizes: &[usize]) -> Self {
         let both = a.labels() & b.labels();
         let select = |term: &Term<'_, T>, wanted: &dyn Fn(Labels) -> bool| -> Vec<u8> {
             let axes = term.axes.iter().copied();
@@ -272,7 +271,7 @@ impl Groups {
     }
 
     /// The operand, copied where its axes do not make a matrix.
-    fn fit<'a, T: Scalar>(
+    fn fit<'a, T: Field>(
         &self,
         term: Term<'a, T>,
         own: &[u8],
@@ -291,7 +290,7 @@ impl Groups {
     }
 
     /// A product of matrices for each index of the batch.
-    fn multiply<T: Scalar>(
+    fn multiply<T: Field>(
         &self,
         context: Context,
         a: &Term<'_, T>,
@@ -347,7 +346,7 @@ struct Product {
 const LOOPS_MAX: usize = 64;
 
 impl Product {
-    fn run<T: Scalar>(&self, context: Context, a: &[T], b: &[T], c: &mut [T]) {
+    fn run<T: Field>(&self, context: Context, a: &[T], b: &[T], c: &mut [T]) {
         let (m, k, n) = self.shape;
         let work = m.saturating_mul(k).saturating_mul(n);
         if work > 0 && work <= LOOPS_MAX {
@@ -370,7 +369,7 @@ impl Product {
         }
     }
 
-    fn run_loops<T: Scalar>(&self, a: &[T], b: &[T], c: &mut [T]) {
+    fn run_loops<T: Field>(&self, a: &[T], b: &[T], c: &mut [T]) {
         let (m, k, n) = self.shape;
         for i in 0..m {
             for j in 0..n {
@@ -386,7 +385,7 @@ impl Product {
 }
 
 /// The items of one row, side by side.
-fn dense<T: Scalar>(row: MatRef<'_, T>) -> Cow<'_, [T]> {
+fn dense<T: Field>(row: MatRef<'_, T>) -> Cow<'_, [T]> {
     match row.strides() {
         (_, 1) => Cow::Borrowed(row.data()),
         _ => Cow::Owned(row.row(0).copied().collect()),

@@ -4,8 +4,7 @@ use super::contract::{Layout, Term, contract, copy};
 use super::order::{Labels, Order, order};
 use super::subscripts::{LABELS, Subscripts, bit, invalid, name};
 use super::view::{ArrayMut, ArrayRef, row_major};
-use crate::engine::Scalar;
-use crate::{Context, Error};
+use crate::{Context, Error, Field};
 
 /// An array in row-major order without gaps.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,7 +117,7 @@ impl Einsum {
     /// # Errors
     /// `InvalidInput` when operands or result have other shapes than those that the expression was made for, or
     /// when there is no memory for what lies between.
-    pub fn run<T: Scalar>(
+    pub fn run<T: Field>(
         &self,
         context: Context,
         operands: &[ArrayRef<'_, T>],
@@ -191,7 +190,7 @@ impl Einsum {
 ///
 /// # Errors
 /// As [`Einsum::new`].
-pub fn einsum<T: Scalar>(
+pub fn einsum<T: Field>(
     context: Context,
     subscripts: &str,
     operands: &[ArrayRef<'_, T>],
