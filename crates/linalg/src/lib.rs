@@ -29,8 +29,10 @@ pub mod engine;
 mod error;
 mod field;
 mod float;
+pub mod functions;
 pub mod norm;
 mod pool;
+pub mod products;
 pub mod tensor;
 
 pub use context::Context;

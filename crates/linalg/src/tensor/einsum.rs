@@ -14,6 +14,11 @@ pub struct Array<T> {
 }
 
 impl<T> Array<T> {
+    /// As many items as the shape says.
+    pub(crate) fn new(items: Vec<T>, shape: Vec<usize>) -> Self {
+        Self { items, shape }
+    }
+
     /// The items, the last axis fastest.
     pub fn items(&self) -> &[T] {
         &self.items
