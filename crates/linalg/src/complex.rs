@@ -1,17 +1,13 @@
 //! Products of complex matrices, as products of real ones.
 //!
-//! A row of a complex matrix lies in memory as a real row of twice the length: real part, imaginary part. Its
-//! product with `b` is the product of that row with a real matrix of twice the rows and columns, in which
-//! `x + yi` is the block
+//! A row of a complex matrix lies in memory as a real row of twice the length: real part, imaginary part. So one
+//! real product, of the real parts of `a` above its imaginary parts with `b` as it lies, has the four sums of
+//! every item of the result, and a pass over them puts these together. Each sum is taken in an order that
+//! depends on the number of its products alone, so the bits are those of the real kernels: they depend on the
+//! row of `a` and the column of `b`, not on threads, strides or the rest. In the product of a matrix with its
+//! adjoint the imaginary parts of the diagonal are exactly zero.
 //!
-//! ```text
-//!  x  y
-//! -y  x
-//! ```
-//!
-//! and the result lies in memory as a complex row. So only `b` is rewritten, with the factor and the
-//! conjugations in it, and the real kernels do the rest, with their bits: those of an item of the result depend
-//! on its row of `a` and its column of `b` alone. `a` and `c` are copied where their rows have gaps.
+//! A matrix times a vector is two real products with the rows of the matrix as they lie.
 
 mod raw;
 
@@ -19,12 +15,12 @@ use crate::dense::copy_into;
 use crate::engine::Scalar;
 use crate::{Complex, Conj, Context, Field, Float, MatMut, MatRef};
 
-/// Parts of the rewritten operand at a time: they stay in a third-level cache.
-const BLOCK: usize = 1 << 20;
-/// Columns of the rewritten operand at a time, whatever the length of a column.
-const COLUMNS_MIN: usize = 64;
-/// Parts that need no heap.
-const SMALL: usize = 1024;
+/// Rows of the result, and products of each item, at a time.
+const BLOCK: usize = 512;
+/// Columns at a time: the four sums of each item stay in a cache until they are put together.
+const COLUMNS: usize = 256;
+/// Rows up to which each is two products of its own, which read `b` in the order of memory.
+const ROWS_SWEPT: usize = 2;
 
 /// `c = alpha * a * b + beta * c`, for shapes that fit.
 pub(crate) fn gemm<R: Float + Scalar>(
@@ -38,102 +34,222 @@ pub(crate) fn gemm<R: Float + Scalar>(
     Complex<R>: Field<Real = R>,
 {
     let ((m, k), n) = (a.shape(), b.shape().1);
-    if a.strides().1 != 1 && k > 1 {
-        let mut copy = vec![Complex::default(); m * k];
-        let mut view = MatMut::new(&mut copy, m, k).expect("m times k items");
-        copy_into(a, view.reborrow());
-        return gemm(
-            context,
-            alpha,
-            (view.as_ref(), conj_a),
-            (b, conj_b),
-            beta,
-            c,
-        );
+    if n == 1 {
+        let x = |l| times(alpha, conjugate(b.get(l, 0), conj_b));
+        return with_rows(a, |a| matvec(context, (a, conj_a), x, beta, c));
     }
-    if c.strides().1 != 1 && n > 1 {
-        let mut copy = vec![Complex::default(); m * n];
-        let mut view = MatMut::new(&mut copy, m, n).expect("m times n items");
-        if beta != Complex::default() {
-            copy_into(c.as_ref(), view.reborrow());
-        }
-        gemm(
-            context,
-            alpha,
-            (a, conj_a),
-            (b, conj_b),
-            beta,
-            view.reborrow(),
-        );
-        return copy_into(view.as_ref(), c);
-    }
-    let beta = if beta.im == R::default() {
-        beta.re
-    } else {
-        for i in 0..m {
-            for j in 0..n {
-                let item = c.item(i, j);
-                *item = *item * beta;
+    // Instead of the right operand, the left one and the result are conjugated.
+    let each = |item| conjugate(times(alpha, conjugate(item, conj_a)), conj_b);
+    let factors = (alpha.im == R::default())
+        .then(|| each(Complex::new(<R as Field>::ONE, <R as Field>::ONE)));
+    with_rows(b, |b| {
+        let space = 2 * BLOCK.min(m) * (depth(k) + 2 * COLUMNS.min(n));
+        R::with_spare(space, |space| {
+            for top in (0..m).step_by(BLOCK) {
+                let rows = top..(top + BLOCK).min(m);
+                for left in (0..n).step_by(COLUMNS) {
+                    let columns = left..(left + COLUMNS).min(n);
+                    let (sums, parts) = space.split_at_mut(4 * rows.len() * columns.len());
+                    let a = a.block(rows.clone(), 0..k);
+                    let b = b.block(0..k, columns.clone());
+                    match factors {
+                        Some(by) => {
+                            let each =
+                                |item: Complex<R>| Complex::new(item.re * by.re, item.im * by.im);
+                            add_up(context, (a, b), each, parts, sums);
+                        }
+                        None => add_up(context, (a, b), each, parts, sums),
+                    }
+                    let c = c.reborrow().block(rows.clone(), columns);
+                    put(sums, conj_b, beta, c);
+                }
             }
-        }
-        <R as Field>::ONE
-    };
-    let width = (BLOCK / (4 * k.max(1))).max(COLUMNS_MIN).min(n);
-    let len = 4 * k * width;
-    let mut small = [R::default(); SMALL];
-    let mut large = Vec::new();
-    let space = if len <= SMALL {
-        &mut small[..len]
-    } else {
-        large.resize(len, R::default());
-        &mut large[..]
-    };
-    let left = real(a);
-    for start in (0..n).step_by(width.max(1)) {
-        let columns = start..(start + width).min(n);
-        let block = &mut space[..4 * k * columns.len()];
-        let conj = (conj_a, conj_b);
-        rewrite(alpha, b.block(0..k, columns.clone()), conj, block);
-        let right = MatRef::new(block, 2 * k, 2 * columns.len()).expect("four parts an item");
-        let result = real_mut(c.reborrow().block(0..m, columns));
-        context.real_gemm(<R as Field>::ONE, left, right, beta, result);
-    }
+        });
+    });
 }
 
-/// Writes `alpha * b` as blocks of two rows and columns.
-fn rewrite<R: Float>(
-    alpha: Complex<R>,
-    b: MatRef<'_, Complex<R>>,
-    (conj_a, conj_b): (Conj, Conj),
-    to: &mut [R],
+/// Products of each item at a time; it depends on `k` alone, for it is seen in the last bits.
+fn depth(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(BLOCK).max(1))
+}
+
+/// The sums with the real parts of `each` item of `a`, and below them those with its imaginary parts.
+fn add_up<R: Float + Scalar>(
+    context: Context,
+    (a, b): (MatRef<'_, Complex<R>>, MatRef<'_, Complex<R>>),
+    each: impl Fn(Complex<R>) -> Complex<R> + Copy,
+    parts: &mut [R],
+    sums: &mut [R],
 ) where
     Complex<R>: Field<Real = R>,
 {
-    let (k, n) = b.shape();
-    let (row, column) = b.strides();
-    for l in 0..k {
-        let (upper, lower) = to[4 * n * l..4 * n * (l + 1)].split_at_mut(2 * n);
-        for (j, (upper, lower)) in upper
-            .chunks_exact_mut(2)
-            .zip(lower.chunks_exact_mut(2))
-            .enumerate()
-        {
-            let item = b.data()[l * row + j * column];
-            let item = if conj_b == Conj::Yes {
-                item.conj()
-            } else {
-                item
+    let ((m, k), n) = (a.shape(), b.shape().1);
+    let one = <R as Field>::ONE;
+    // Without products the sums are zero.
+    for start in (0..k.max(1)).step_by(depth(k).max(1)) {
+        let chunk = start..(start + depth(k)).min(k);
+        let parts = &mut parts[..2 * m * chunk.len()];
+        split(a.block(0..m, chunk.clone()), each, parts);
+        let parts = MatRef::new(parts, 2 * m, chunk.len()).expect("two parts an item");
+        let right = real(b.block(chunk, 0..n));
+        let beta = if start == 0 { R::default() } else { one };
+        let height = if m <= ROWS_SWEPT { 1 } else { 2 * m };
+        for (at, sums) in sums.chunks_exact_mut(2 * n * height).enumerate() {
+            let left = parts.row_range(at * height, (at + 1) * height);
+            let sums = MatMut::new(sums, height, 2 * n).expect("four sums an item");
+            context.real_gemm(one, left, right, beta, sums);
+        }
+    }
+}
+
+/// One column: the rows of `a` as they lie times the vectors that give the real and the imaginary parts.
+fn matvec<R: Float + Scalar>(
+    context: Context,
+    (a, conj_a): (MatRef<'_, Complex<R>>, Conj),
+    x: impl Fn(usize) -> Complex<R>,
+    beta: Complex<R>,
+    mut c: MatMut<'_, Complex<R>>,
+) where
+    Complex<R>: Field<Real = R>,
+{
+    let (m, k) = a.shape();
+    R::with_spare(4 * k + 2 * m, |space| {
+        let (vectors, sums) = space.split_at_mut(4 * k);
+        let (for_re, for_im) = vectors.split_at_mut(2 * k);
+        for l in 0..k {
+            let item = x(l);
+            let (re, im) = match conj_a {
+                Conj::No => (item.re, -item.im),
+                Conj::Yes => (-item.re, item.im),
             };
-            let Complex { re, im } = if alpha.im == R::default() {
-                item.scale(alpha.re)
+            for_re[2 * l..2 * l + 2].copy_from_slice(&[item.re, im]);
+            for_im[2 * l..2 * l + 2].copy_from_slice(&[item.im, re]);
+        }
+        let (re, im) = sums.split_at_mut(m);
+        for (vector, sums) in [(for_re, &mut *re), (for_im, &mut *im)] {
+            let vector = MatRef::new(vector, 2 * k, 1).expect("two parts an item");
+            let sums = MatMut::new(sums, m, 1).expect("a sum for each row");
+            context.real_gemm(<R as Field>::ONE, real(a), vector, R::default(), sums);
+        }
+        for (i, (&re, &im)) in re.iter().zip(&*im).enumerate() {
+            let place = c.item(i, 0);
+            let sum = Complex::new(re, im);
+            *place = if beta == Complex::default() {
+                sum
             } else {
-                alpha * item
+                sum + times(beta, *place)
             };
-            upper.copy_from_slice(&[re, im]);
-            lower.copy_from_slice(&match conj_a {
-                Conj::No => [-im, re],
-                Conj::Yes => [im, -re],
-            });
+        }
+    });
+}
+
+/// Puts sums together and adds them to `beta * c`, which is not read where `beta` is zero.
+fn put<R: Float>(sums: &[R], conj: Conj, beta: Complex<R>, mut c: MatMut<'_, Complex<R>>)
+where
+    Complex<R>: Field<Real = R>,
+{
+    if c.shape().1 == 0 {
+        return;
+    }
+    if beta == Complex::default() {
+        put_rows(sums, conj, &mut c, |sum, _| sum);
+    } else if beta == <Complex<R> as Field>::ONE {
+        put_rows(sums, conj, &mut c, |sum, old| sum + old);
+    } else {
+        put_rows(sums, conj, &mut c, |sum, old| sum + times(beta, old));
+    }
+}
+
+fn put_rows<R: Float>(
+    sums: &[R],
+    conj: Conj,
+    c: &mut MatMut<'_, Complex<R>>,
+    new: impl Fn(Complex<R>, Complex<R>) -> Complex<R>,
+) {
+    let ((m, n), (row, column)) = (c.shape(), c.strides());
+    let sign = if conj == Conj::Yes {
+        -<R as Field>::ONE
+    } else {
+        <R as Field>::ONE
+    };
+    let (of_re, of_im) = sums.split_at(2 * m * n);
+    let items = c.data_mut();
+    let rows = of_re.chunks_exact(2 * n).zip(of_im.chunks_exact(2 * n));
+    for (i, (of_re, of_im)) in rows.enumerate() {
+        let sum = |(re, im): (&[R], &[R])| Complex::new(re[0] - im[1], sign * (re[1] + im[0]));
+        let sums = of_re.chunks_exact(2).zip(of_im.chunks_exact(2)).map(sum);
+        if column == 1 {
+            for (place, sum) in items[i * row..i * row + n].iter_mut().zip(sums) {
+                *place = new(sum, *place);
+            }
+        } else {
+            for (j, sum) in sums.enumerate() {
+                let place = &mut items[i * row + j * column];
+                *place = new(sum, *place);
+            }
+        }
+    }
+}
+
+/// The product with a factor, of which a part that is zero does not count: it makes no NaN of an infinity.
+#[inline]
+fn times<R: Float>(factor: Complex<R>, item: Complex<R>) -> Complex<R>
+where
+    Complex<R>: Field<Real = R>,
+{
+    if factor.im == R::default() {
+        item.scale(factor.re)
+    } else {
+        factor * item
+    }
+}
+
+#[inline]
+fn conjugate<T: Field>(item: T, conj: Conj) -> T {
+    match conj {
+        Conj::No => item,
+        Conj::Yes => item.conj(),
+    }
+}
+
+/// Calls `work` with the matrix, or with a copy, whose rows have no gaps.
+fn with_rows<R: Float>(a: MatRef<'_, Complex<R>>, work: impl FnOnce(MatRef<'_, Complex<R>>))
+where
+    Complex<R>: Field<Real = R>,
+{
+    let (m, n) = a.shape();
+    if n <= 1 || a.strides().1 == 1 {
+        return work(a);
+    }
+    let mut copy = vec![Complex::default(); m * n];
+    let mut view = MatMut::new(&mut copy, m, n).expect("m times n items");
+    copy_into(a, view.reborrow());
+    work(view.as_ref());
+}
+
+/// The real parts of `each` item by rows, and then the imaginary ones.
+fn split<R: Float>(
+    a: MatRef<'_, Complex<R>>,
+    each: impl Fn(Complex<R>) -> Complex<R>,
+    to: &mut [R],
+) {
+    let ((m, k), (row, column)) = (a.shape(), a.strides());
+    if k == 0 {
+        return;
+    }
+    let (re, im) = to.split_at_mut(m * k);
+    let rows = re.chunks_exact_mut(k).zip(im.chunks_exact_mut(k));
+    for (i, (re, im)) in rows.enumerate() {
+        let items = &a.data()[i * row..];
+        let places = re.iter_mut().zip(im);
+        if column == 1 {
+            for ((re, im), &item) in places.zip(items) {
+                Complex { re: *re, im: *im } = each(item);
+            }
+        } else {
+            for (l, (re, im)) in places.enumerate() {
+                Complex { re: *re, im: *im } = each(items[l * column]);
+            }
         }
     }
 }
@@ -143,14 +259,6 @@ fn real<R>(a: MatRef<'_, Complex<R>>) -> MatRef<'_, R> {
     let ((m, n), (row, _)) = (a.shape(), a.strides());
     let row = if m > 1 { 2 * row } else { 2 * n };
     MatRef::with_strides(raw::parts(a.data()), (m, 2 * n), (row, 1)).expect("the same items")
-}
-
-/// The same, to be written.
-fn real_mut<R>(a: MatMut<'_, Complex<R>>) -> MatMut<'_, R> {
-    let ((m, n), (row, _)) = (a.shape(), a.strides());
-    let row = if m > 1 { 2 * row } else { 2 * n };
-    MatMut::with_strides(raw::parts_mut(a.into_data()), (m, 2 * n), (row, 1))
-        .expect("the same items")
 }
 
 #[cfg(test)]

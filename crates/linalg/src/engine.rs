@@ -2,7 +2,7 @@
 
 use crate::{Context, Field, Gemm, MatMut, MatRef};
 use nexus_kernels::{GemmPart, Real};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
 
 /// The real item types that the kernels multiply.
@@ -10,7 +10,16 @@ pub trait Scalar: Real {
     /// Calls `f` with the workspace of this thread.
     #[doc(hidden)]
     fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R;
+
+    /// Calls `f` with that many items of any value, which this thread keeps where they are not many.
+    #[doc(hidden)]
+    fn with_spare<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
 }
+
+/// Spare items that need no heap.
+const SPARE_SMALL: usize = 512;
+/// Spare items that a thread keeps at most.
+const SPARE_MAX: usize = 1 << 20;
 
 /// The default engine: one thread, the widest instructions of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +52,25 @@ macro_rules! scalar {
                     static WORKSPACE: RefCell<Vec<MaybeUninit<$type>>> = const { RefCell::new(Vec::new()) };
                 }
                 WORKSPACE.with_borrow_mut(f)
+            }
+
+            fn with_spare<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+                thread_local! {
+                    static SPARE: Cell<Vec<$type>> = const { Cell::new(Vec::new()) };
+                }
+                if len <= SPARE_SMALL {
+                    return f(&mut [0.0; SPARE_SMALL][..len]);
+                }
+                // A call within the call finds nothing, and gets its own.
+                let mut spare = SPARE.take();
+                if spare.len() < len {
+                    spare = vec![0.0; len];
+                }
+                let result = f(&mut spare[..len]);
+                if spare.len() <= SPARE_MAX {
+                    SPARE.set(spare);
+                }
+                result
             }
         }
     };

@@ -44,6 +44,8 @@ pub trait Field:
 
     /// A number without an imaginary part.
     fn from_real(value: Self::Real) -> Self;
+    /// The number with these parts; a real type drops the second one.
+    fn from_parts(re: Self::Real, im: Self::Real) -> Self;
     /// The same number.
     fn to_complex(self) -> Self::Complex;
     /// The real part.
@@ -60,6 +62,9 @@ pub trait Field:
     /// The product with a real number.
     #[must_use]
     fn scale(self, factor: Self::Real) -> Self;
+    /// The quotient by a real number.
+    #[must_use]
+    fn shrink(self, divisor: Self::Real) -> Self;
     /// The quotient, by R. L. Smith, "Algorithm 116: complex division" (1962), whose steps overflow only where
     /// the quotient nearly does.
     #[must_use]
@@ -94,6 +99,9 @@ macro_rules! real {
             fn from_real(value: Self) -> Self {
                 value
             }
+            fn from_parts(re: Self, _: Self) -> Self {
+                re
+            }
             fn to_complex(self) -> Complex<Self> {
                 Complex::new(self, 0.0)
             }
@@ -114,6 +122,9 @@ macro_rules! real {
             }
             fn scale(self, factor: Self) -> Self {
                 self * factor
+            }
+            fn shrink(self, divisor: Self) -> Self {
+                self / divisor
             }
             fn divide(self, divisor: Self) -> Self {
                 self / divisor
@@ -154,6 +165,9 @@ macro_rules! complex {
             fn from_real(value: $type) -> Self {
                 Self::new(value, 0.0)
             }
+            fn from_parts(re: $type, im: $type) -> Self {
+                Self::new(re, im)
+            }
             fn to_complex(self) -> Self {
                 self
             }
@@ -174,6 +188,9 @@ macro_rules! complex {
             }
             fn scale(self, factor: $type) -> Self {
                 Self::new(self.re * factor, self.im * factor)
+            }
+            fn shrink(self, divisor: $type) -> Self {
+                Self::new(self.re / divisor, self.im / divisor)
             }
             fn divide(self, divisor: Self) -> Self {
                 if divisor.im == 0.0 {
@@ -217,3 +234,22 @@ macro_rules! complex {
 
 complex!(f32);
 complex!(f64);
+
+/// A number that is not zero divided by its absolute value: its sign.
+pub(crate) fn unit<T: Field>(value: T) -> T {
+    if T::IS_COMPLEX {
+        // Of a number whose largest part is one, so that nothing overflows or vanishes.
+        let value = value.shrink(largest_part(value));
+        value.shrink(value.abs())
+    } else if value.re() < T::Real::default() {
+        -T::ONE
+    } else {
+        T::ONE
+    }
+}
+
+/// The larger of the absolute values of the parts.
+pub(crate) fn largest_part<T: Field>(value: T) -> T::Real {
+    let (re, im) = (value.re().abs(), value.im().abs());
+    if im > re { im } else { re }
+}

@@ -8,6 +8,7 @@
 //! [`decompose`](crate::decompose).
 
 mod condition;
+mod elementary;
 mod expm;
 mod francis;
 mod hessenberg;

@@ -8,9 +8,3 @@ pub(super) fn parts<R>(items: &[Complex<R>]) -> &[R] {
     // many parts.
     unsafe { std::slice::from_raw_parts(items.as_ptr().cast(), items.len() * 2) }
 }
-
-/// The same, to be written.
-pub(super) fn parts_mut<R>(items: &mut [Complex<R>]) -> &mut [R] {
-    // SAFETY: as above; the items stay borrowed mutably.
-    unsafe { std::slice::from_raw_parts_mut(items.as_mut_ptr().cast(), items.len() * 2) }
-}

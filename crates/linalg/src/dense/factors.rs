@@ -2,7 +2,7 @@
 
 use super::lu::eliminate;
 use super::triangular::{singular, solve_rows};
-use super::{Dense, Diagonal, Triangle, copy_into, with_space};
+use super::{Dense, Diagonal, Triangle, conjugated, copy_into, with_space};
 use crate::norm::estimate::estimate_one;
 use crate::{Context, Error, Field, Float, MatMut, MatRef};
 
@@ -13,6 +13,8 @@ pub enum Orientation {
     AsIs,
     /// `a^T x = b`.
     Transposed,
+    /// `a^H x = b`.
+    Adjoint,
 }
 
 /// The factors `l` and `u` of a matrix whose rows are exchanged, so that no item of `l` is greater than one:
@@ -47,7 +49,7 @@ pub struct LuRef<'a, T> {
     exchanges: &'a [usize],
 }
 
-impl<T: Float> Lu<T> {
+impl<T: Field> Lu<T> {
     /// Factors `a`, `m x n`, by the elimination that [`solve`](super::solve) runs. Costs about `m n k - k^3 / 3`
     /// multiplications where `k` is the lesser of `m` and `n`, and one copy. NaN and infinities spread.
     pub fn factor(context: Context, a: MatRef<'_, T>) -> Self {
@@ -121,7 +123,7 @@ impl<T: Float> Lu<T> {
             for j in 0..k {
                 *l.item(i, j) = match i.cmp(&j) {
                     std::cmp::Ordering::Less => T::default(),
-                    std::cmp::Ordering::Equal => <T as Field>::ONE,
+                    std::cmp::Ordering::Equal => T::ONE,
                     std::cmp::Ordering::Greater => packed.get(i, j),
                 };
             }
@@ -158,17 +160,17 @@ impl<T: Float> Lu<T> {
     ///
     /// # Errors
     /// `InvalidInput` when the matrix is not square.
-    pub fn rcond(&self, context: Context) -> Result<T, Error> {
+    pub fn rcond(&self, context: Context) -> Result<T::Real, Error> {
         let n = self.shape.0;
         let lu = LuRef::new(self.packed(), &self.exchanges)?;
         if n == 0 {
-            return Ok(<T as Field>::ONE);
+            return Ok(T::Real::ONE);
         }
         if self.norm_one.is_nan() {
-            return Ok(<T as Field>::NAN);
+            return Ok(T::Real::NAN);
         }
         if lu.zero_pivot().is_some() || self.norm_one.is_infinite() {
-            return Ok(T::default());
+            return Ok(T::Real::default());
         }
         let apply = |orientation: Orientation, x: &mut [T]| {
             let x = MatMut::new(x, n, 1).expect("n items");
@@ -178,14 +180,14 @@ impl<T: Float> Lu<T> {
         let inverse = estimate_one(
             n,
             |x| apply(Orientation::AsIs, x),
-            |x| apply(Orientation::Transposed, x),
+            |x| apply(Orientation::Adjoint, x),
         );
         let rcond = 1.0 / inverse / self.norm_one;
-        Ok(T::from_f64(rcond))
+        Ok(T::Real::from_f64(rcond))
     }
 }
 
-impl<'a, T: Float> LuRef<'a, T> {
+impl<'a, T: Field> LuRef<'a, T> {
     /// Borrows factors that an elimination left.
     ///
     /// # Errors
@@ -204,7 +206,7 @@ impl<'a, T: Float> LuRef<'a, T> {
         Ok(Self { factors, exchanges })
     }
 
-    /// Solves `a x = b` or `a^T x = b`, `b` becoming `x`: one or many right sides, a column each. Costs `n^2`
+    /// Solves `a x = b`, `a^T x = b` or `a^H x = b`, `b` becoming `x`: one or many right sides, a column each. Costs `n^2`
     /// multiplications for each column.
     ///
     /// # Errors
@@ -224,6 +226,9 @@ impl<'a, T: Float> LuRef<'a, T> {
         if let Some(pivot) = self.zero_pivot() {
             return Err(singular("solve with", n, pivot));
         }
+        if orientation == Orientation::Adjoint {
+            return conjugated(b, |b| self.solve(context, Orientation::Transposed, b));
+        }
         let kind = (Triangle::Lower, Diagonal::Ones);
         let stored = (Triangle::Upper, Diagonal::Stored);
         with_space((n, columns), |mut copy| {
@@ -236,7 +241,7 @@ impl<'a, T: Float> LuRef<'a, T> {
                     solve_rows(context, self.factors, kind, x.reborrow());
                     solve_rows(context, self.factors, stored, x.reborrow());
                 }
-                Orientation::Transposed => {
+                Orientation::Transposed | Orientation::Adjoint => {
                     let turned = self.factors.transpose();
                     let (first, last) = (
                         (Triangle::Lower, Diagonal::Stored),
@@ -258,7 +263,7 @@ impl<'a, T: Float> LuRef<'a, T> {
 }
 
 /// Exchanges two rows that lie without gaps.
-pub(super) fn exchange_rows<T: Float>(a: &mut MatMut<'_, T>, i: usize, j: usize) {
+pub(super) fn exchange_rows<T: Field>(a: &mut MatMut<'_, T>, i: usize, j: usize) {
     let columns = a.shape().1;
     let items = a.data_mut();
     if i < j {
@@ -268,7 +273,7 @@ pub(super) fn exchange_rows<T: Float>(a: &mut MatMut<'_, T>, i: usize, j: usize)
 }
 
 /// The largest sum of absolute values of a column; NaN where one is.
-fn norm_one<T: Float>(a: MatRef<'_, T>) -> f64 {
+fn norm_one<T: Field>(a: MatRef<'_, T>) -> f64 {
     let (m, n) = a.shape();
     let mut sums = vec![0.0; n];
     for i in 0..m {

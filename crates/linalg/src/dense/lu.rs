@@ -5,7 +5,8 @@
 
 use super::triangular::{singular, solve_rows};
 use super::{Dense, Diagonal, LEAF, Triangle, copy_into, order, with_copy, with_space};
-use crate::{Context, Error, Float, MatMut, MatRef};
+use crate::field::unit;
+use crate::{Context, Error, Field, Float, MatMut, MatRef};
 use std::ops::Range;
 
 /// Solves `a x = b`, `b` becoming `x`: one or many right sides, a column each.
@@ -13,7 +14,7 @@ use std::ops::Range;
 /// # Errors
 /// `InvalidInput` when the shapes are not `(n, n)` and `(n, columns)`; `Singular` when a pivot is exactly zero,
 /// with `b` as it was. NaN is no error: it spreads.
-pub fn solve<T: Float>(
+pub fn solve<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     mut b: MatMut<'_, T>,
@@ -46,7 +47,7 @@ pub fn solve<T: Float>(
 ///
 /// # Errors
 /// As [`solve`].
-pub fn inv<T: Float>(
+pub fn inv<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     mut result: MatMut<'_, T>,
@@ -76,38 +77,41 @@ pub fn inv<T: Float>(
 ///
 /// # Errors
 /// `InvalidInput` when the matrix is not square.
-pub fn det<T: Float>(context: Context, a: MatRef<'_, T>) -> Result<T, Error> {
+pub fn det<T: Field>(context: Context, a: MatRef<'_, T>) -> Result<T, Error> {
     order("take the determinant of", &a)?;
     with_lu(context, a, |lu, _| {
         Ok((0..lu.n()).fold(lu.sign, |product, i| product * lu.pivot(i)))
     })
 }
 
-/// The sign of the determinant and the logarithm of its absolute value: `(0, -inf)` for a singular matrix.
+/// The sign of the determinant, for complex items a number of absolute value 1, and the logarithm of its
+/// absolute value: `(0, -inf)` for a singular matrix.
 ///
 /// # Errors
 /// `InvalidInput` when the matrix is not square.
-pub fn slogdet<T: Float>(context: Context, a: MatRef<'_, T>) -> Result<(T, T), Error> {
+pub fn slogdet<T: Field>(context: Context, a: MatRef<'_, T>) -> Result<(T, T::Real), Error> {
     order("take the determinant of", &a)?;
     with_lu(context, a, |lu, _| {
         let (mut sign, mut log) = (lu.sign, 0.0);
         for i in 0..lu.n() {
             let pivot = lu.pivot(i);
+            let size = pivot.abs();
             sign = if pivot.is_nan() {
                 T::NAN
             } else if pivot == T::default() {
                 T::default()
-            } else if pivot < T::default() {
-                -sign
             } else {
-                sign
+                sign * unit(pivot)
             };
-            log += pivot.to_f64().abs().ln();
+            log += size.to_f64().ln();
         }
         if sign == T::default() {
             log = f64::NEG_INFINITY;
         }
-        Ok((sign, T::from_f64(log)))
+        if T::IS_COMPLEX && sign != T::default() {
+            sign = unit(sign);
+        }
+        Ok((sign, T::Real::from_f64(log)))
     })
 }
 
@@ -117,7 +121,7 @@ struct Lu<'a, T> {
     sign: T,
 }
 
-impl<T: Float> Lu<'_, T> {
+impl<T: Field> Lu<'_, T> {
     fn n(&self) -> usize {
         self.factors.shape().0
     }
@@ -140,7 +144,7 @@ impl<T: Float> Lu<'_, T> {
 }
 
 /// Factors a copy of `a` and calls `work` with it, and with the row of `a` that became each row.
-fn with_lu<T: Float, R>(
+fn with_lu<T: Field, R>(
     context: Context,
     a: MatRef<'_, T>,
     work: impl FnOnce(&Lu<'_, T>, &[usize]) -> R,
@@ -172,7 +176,7 @@ fn with_lu<T: Float, R>(
 
 /// Factors these columns, from the row of the first one on, and tells each exchange of whole rows. There are at
 /// least as many rows as columns to factor.
-pub(super) fn eliminate<T: Float>(
+pub(super) fn eliminate<T: Field>(
     context: Context,
     a: &mut Dense<'_, T>,
     columns: Range<usize>,
@@ -216,7 +220,7 @@ pub(super) fn eliminate<T: Float>(
 
 /// One column: the largest item comes to the diagonal, and multiples of its row are taken from those below,
 /// up to column `end`.
-fn eliminate_column<T: Float>(
+fn eliminate_column<T: Field>(
     a: &mut Dense<'_, T>,
     column: usize,
     end: usize,
@@ -225,7 +229,7 @@ fn eliminate_column<T: Float>(
     let (m, n) = (a.rows(), a.columns);
     let mut largest = column;
     for i in column + 1..m {
-        if a.items[i * n + column].abs() > a.items[largest * n + column].abs() {
+        if a.items[i * n + column].abs1() > a.items[largest * n + column].abs1() {
             largest = i;
         }
     }
@@ -241,7 +245,7 @@ fn eliminate_column<T: Float>(
         return;
     }
     for below in bottom.chunks_exact_mut(n) {
-        let factor = below[column] / pivot;
+        let factor = below[column].divide(pivot);
         below[column] = factor;
         for (item, &above) in below[column + 1..end].iter_mut().zip(&row[column + 1..end]) {
             *item = *item - factor * above;

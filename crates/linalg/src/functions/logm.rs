@@ -1,5 +1,6 @@
 //! The logarithm.
 
+use super::elementary::{self, argument, exponential, logarithm, power, sinh};
 use super::root::{back, is_off_the_negative_axis, square_root};
 use super::schur::Form;
 use super::triangular::solve_upper;
@@ -77,7 +78,7 @@ fn triangular_logarithm(context: Context, t: &Square<C>) -> Option<Square<C>> {
         roots -= step;
     }
     for i in 0..n {
-        *log.item(i, i) = t.at(i, i).ln();
+        *log.item(i, i) = logarithm(t.at(i, i));
     }
     for i in 1..n {
         *log.item(i - 1, i) = t.at(i - 1, i) * logarithm_difference(t.at(i - 1, i - 1), t.at(i, i));
@@ -95,7 +96,9 @@ fn near_identity(context: Context, t: &Square<C>) -> Option<(Square<C>, u32, usi
         .iter()
         .any(|value| Field::abs(value - 1.0) > LIMITS[6])
     {
-        values.iter_mut().for_each(|value| *value = value.sqrt());
+        values
+            .iter_mut()
+            .for_each(|value| *value = elementary::square_root(*value));
         square_root(context, root.view_mut()).ok()?;
         roots += 1;
         if roots > ROOTS_MAX {
@@ -163,13 +166,13 @@ fn root_less_one(mut x: C, mut roots: u32) -> C {
     if roots == 0 {
         return x - 1.0;
     }
-    if x.arg().abs() >= FRAC_PI_2 {
-        x = x.sqrt();
+    if argument(x).abs() >= FRAC_PI_2 {
+        x = elementary::square_root(x);
         roots -= 1;
     }
     let mut rest = x - 1.0;
     for _ in 0..roots {
-        x = x.sqrt();
+        x = elementary::square_root(x);
         rest /= x + 1.0;
     }
     rest
@@ -180,7 +183,7 @@ fn logarithm_difference(x: C, y: C) -> C {
     if x == y {
         x.inv()
     } else if are_apart(x, y) {
-        (y.ln() - x.ln()) / (y - x)
+        (logarithm(y) - logarithm(x)) / (y - x)
     } else {
         half_difference(x, y) * 2.0 / (y - x)
     }
@@ -189,12 +192,12 @@ fn logarithm_difference(x: C, y: C) -> C {
 /// `(y^p - x^p) / (y - x)`.
 fn power_difference(x: C, y: C, p: f64) -> C {
     if x == y {
-        x.powf(p - 1.0) * p
+        power(x, p - 1.0) * p
     } else if are_apart(x, y) {
-        (y.powf(p) - x.powf(p)) / (y - x)
+        (power(y, p) - power(x, p)) / (y - x)
     } else {
-        let middle = ((x.ln() + y.ln()) * (p / 2.0)).exp();
-        middle * (half_difference(x, y) * p).sinh() * 2.0 / (y - x)
+        let middle = exponential((logarithm(x) + logarithm(y)) * (p / 2.0));
+        middle * sinh(half_difference(x, y) * p) * 2.0 / (y - x)
     }
 }
 
@@ -211,7 +214,7 @@ fn half_difference(x: C, y: C) -> C {
         (2.0 * w.re + w.norm_sqr()).ln_1p() / 2.0,
         w.im.atan2(1.0 + w.re),
     );
-    let turns = (((y.ln() - x.ln()).im - PI) / (2.0 * PI)).ceil();
+    let turns = (((logarithm(y) - logarithm(x)).im - PI) / (2.0 * PI)).ceil();
     log / 2.0 + C::new(0.0, PI * turns)
 }
 

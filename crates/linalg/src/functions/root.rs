@@ -1,5 +1,6 @@
 //! The square root.
 
+use super::elementary;
 use super::schur::Form;
 use super::triangular::{ZeroSum, owned, solve_sylvester};
 use super::{RealOrComplex, Square, product};
@@ -56,7 +57,7 @@ pub(super) fn square_root(context: Context, mut t: MatMut<'_, Complex<f64>>) -> 
     let n = t.shape().0;
     if n <= 1 {
         if n == 1 {
-            *t.item(0, 0) = t.as_ref().get(0, 0).sqrt();
+            *t.item(0, 0) = elementary::square_root(t.as_ref().get(0, 0));
         }
         return Ok(());
     }

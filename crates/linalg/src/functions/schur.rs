@@ -1,5 +1,6 @@
 //! Schur forms.
 
+use super::elementary::square_root;
 use super::{Square, check_result, fill, francis, hessenberg};
 use crate::decompose::{Contents, NoConvergence};
 use crate::{Complex, Error, ErrorKind, Field, Float, MatMut, MatRef};
@@ -100,7 +101,7 @@ impl Form {
                 self.t.at(m, m),
             );
             let half = (a - d) / 2.0;
-            let root = Complex::new(half * half + b * below, 0.0).sqrt();
+            let root = square_root(Complex::new(half * half + b * below, 0.0));
             // An eigenvalue, less the last item of the block.
             let shift = Complex::new(half, 0.0) + root;
             let length = Field::abs(shift).hypot(below);

@@ -2,7 +2,7 @@
 
 use crate::decompose::{self, Decompose};
 use crate::tensor::Array;
-use crate::{Error, ErrorKind, Float, MatMut, MatRef};
+use crate::{Error, ErrorKind, Field, MatMut, MatRef};
 
 /// An orthonormal basis of the range of an `m x n` matrix, as the columns of an `m x rank` matrix: left singular
 /// vectors whose values are greater than `tolerance` times the largest one, the larger dimension times epsilon
@@ -10,10 +10,10 @@ use crate::{Error, ErrorKind, Float, MatMut, MatRef};
 ///
 /// # Errors
 /// `Infinite`, `NotANumber`, `NoConvergence`.
-pub fn orth<T: Float>(
+pub fn orth<T: Field>(
     engine: &impl Decompose<T>,
     a: MatRef<'_, T>,
-    tolerance: Option<T>,
+    tolerance: Option<T::Real>,
 ) -> Result<Array<T>, Error> {
     let (m, n) = a.shape();
     let vectors = Vectors::of(engine, a, (m.min(n), m.min(n)), tolerance)?;
@@ -27,10 +27,10 @@ pub fn orth<T: Float>(
 ///
 /// # Errors
 /// As [`orth`].
-pub fn null_space<T: Float>(
+pub fn null_space<T: Field>(
     engine: &impl Decompose<T>,
     a: MatRef<'_, T>,
-    tolerance: Option<T>,
+    tolerance: Option<T::Real>,
 ) -> Result<Array<T>, Error> {
     let (m, n) = a.shape();
     // All of the right vectors. A tall matrix has no more of them than columns.
@@ -47,16 +47,20 @@ struct Vectors<T> {
     rank: usize,
 }
 
-impl<T: Float> Vectors<T> {
+impl<T: Field> Vectors<T> {
     fn of(
         engine: &impl Decompose<T>,
         a: MatRef<'_, T>,
         (u_width, v_width): (usize, usize),
-        tolerance: Option<T>,
+        tolerance: Option<T::Real>,
     ) -> Result<Self, Error> {
         let (m, n) = a.shape();
         let zeros = |len| vec![T::default(); len];
-        let (mut values, mut u, mut v) = (zeros(m.min(n)), zeros(m * u_width), zeros(n * v_width));
+        let (mut values, mut u, mut v) = (
+            vec![T::Real::default(); m.min(n)],
+            zeros(m * u_width),
+            zeros(n * v_width),
+        );
         let vectors = (
             MatMut::new(&mut u, m, u_width)?,
             MatMut::new(&mut v, n, v_width)?,
@@ -73,7 +77,7 @@ impl<T: Float> Vectors<T> {
     }
 }
 
-fn columns<T: Float>(a: MatRef<'_, T>) -> Array<T> {
+fn columns<T: Field>(a: MatRef<'_, T>) -> Array<T> {
     let (m, n) = a.shape();
     let items = (0..m).flat_map(|i| a.row(i).copied()).collect();
     Array::new(items, vec![m, n])
