@@ -96,6 +96,11 @@ fn conjugated<T: Field, R>(mut b: MatMut<'_, T>, work: impl FnOnce(MatMut<'_, T>
     result
 }
 
+/// All rows of a matrix that is kept.
+fn kept<T>(items: &[T], (m, n): (usize, usize)) -> MatRef<'_, T> {
+    MatRef::new(items, m, n).expect("m times n items")
+}
+
 /// The order of a square matrix.
 fn order<T>(operation: &str, a: &MatRef<'_, T>) -> Result<usize, Error> {
     match a.shape() {

@@ -8,6 +8,7 @@
 mod contract;
 mod einsum;
 mod order;
+mod product;
 mod subscripts;
 mod view;
 

@@ -2,7 +2,7 @@
 
 use super::lu::eliminate;
 use super::triangular::{singular, solve_rows};
-use super::{Dense, Diagonal, Triangle, conjugated, copy_into, with_space};
+use super::{Dense, Diagonal, Triangle, conjugated, copy_into, kept, with_space};
 use crate::norm::estimate::estimate_one;
 use crate::{Context, Error, Field, Float, MatMut, MatRef};
 
@@ -94,8 +94,7 @@ impl<T: Field> Lu<T> {
 
     /// Both factors in one matrix, `m x n`: `u` on and above the diagonal, `l` without its ones below.
     pub fn packed(&self) -> MatRef<'_, T> {
-        let (m, n) = self.shape;
-        MatRef::new(&self.items, m, n).expect("m times n items")
+        kept(&self.items, self.shape)
     }
 
     /// For each row of the factors, the row of the matrix that it was.
@@ -172,15 +171,10 @@ impl<T: Field> Lu<T> {
         if lu.zero_pivot().is_some() || self.norm_one.is_infinite() {
             return Ok(T::Real::default());
         }
-        let apply = |orientation: Orientation, x: &mut [T]| {
-            let x = MatMut::new(x, n, 1).expect("n items");
-            lu.solve(context, orientation, x)
-                .expect("it has no zero pivot");
-        };
         let inverse = estimate_one(
             n,
-            |x| apply(Orientation::AsIs, x),
-            |x| apply(Orientation::Adjoint, x),
+            |x| lu.replace(context, Orientation::AsIs, x),
+            |x| lu.replace(context, Orientation::Adjoint, x),
         );
         let rcond = 1.0 / inverse / self.norm_one;
         Ok(T::Real::from_f64(rcond))
@@ -255,6 +249,13 @@ impl<'a, T: Field> LuRef<'a, T> {
             copy_into(x.as_ref(), b.reborrow());
         });
         Ok(())
+    }
+
+    /// The solution for one right side, where no pivot is zero.
+    fn replace(&self, context: Context, orientation: Orientation, x: &mut [T]) {
+        let b = MatMut::new(x, self.exchanges.len(), 1).expect("n items");
+        let solved = self.solve(context, orientation, b);
+        solved.expect("it has no zero pivot");
     }
 
     fn zero_pivot(&self) -> Option<usize> {

@@ -1,7 +1,7 @@
 //! Symmetric elimination for matrices that need not be definite.
 
 use super::triangular::{singular, solve_rows};
-use super::{Dense, Diagonal, Triangle, copy_into, order, with_space};
+use super::{Dense, Diagonal, Triangle, copy_into, kept, order, with_space};
 use crate::{Context, Error, Field, Float, MatMut, MatRef};
 
 /// The factors of a symmetric matrix whose rows and columns are exchanged: `a[p][:, p] = l d l^T` with ones on the
@@ -175,7 +175,7 @@ impl<T: Float> Ldl<T> {
             Triangle::Lower => self.permutation[i],
             Triangle::Upper => n - 1 - self.permutation[i],
         };
-        let factor = MatRef::new(&self.items, n, n).expect("n times n items");
+        let factor = kept(&self.items, (n, n));
         with_space((n, columns), |mut x| {
             for i in 0..n {
                 let row = b.as_ref().block(place(i)..place(i) + 1, 0..columns);

@@ -11,19 +11,19 @@ use crate::{Context, Error, ErrorKind, Field, Float, MatMut, MatRef, dense};
 /// # Errors
 /// `InvalidInput` for a matrix without items, and for one that is not square in other norms than `Two` and
 /// `MinusTwo`; `Infinite` and `NoConvergence` for the spectral norms.
-pub fn cond<T: Float>(
+pub fn cond<T: Field>(
     engine: &impl Decompose<T>,
     context: Context,
     a: MatRef<'_, T>,
     norm: MatrixNorm,
-) -> Result<T, Error> {
+) -> Result<T::Real, Error> {
     let (m, n) = a.shape();
     if m == 0 || n == 0 {
         let message =
             format!("cannot take the condition number of a {m}x{n} matrix: it has no items");
         return Err(Error::invalid(message));
     }
-    let both = |a| -> Result<(T, T), Error> {
+    let both = |a| -> Result<(T::Real, T::Real), Error> {
         let values = |kind| norm::matrix(engine, a, kind);
         Ok((values(MatrixNorm::Two)?, values(MatrixNorm::MinusTwo)?))
     };
@@ -41,18 +41,18 @@ pub fn cond<T: Float>(
     let nan = (0..m).any(|i| a.row(i).any(|item| item.is_nan()));
     // A zero matrix is as singular as can be.
     Ok(if value.is_nan() && !nan {
-        T::from_f64(f64::INFINITY)
+        T::Real::from_f64(f64::INFINITY)
     } else {
         value
     })
 }
 
-fn by_inverse<T: Float>(
+fn by_inverse<T: Field>(
     engine: &impl Decompose<T>,
     context: Context,
     a: MatRef<'_, T>,
     kind: MatrixNorm,
-) -> Result<T, Error> {
+) -> Result<T::Real, Error> {
     let (m, n) = a.shape();
     if m != n {
         let message =
@@ -63,12 +63,12 @@ fn by_inverse<T: Float>(
     let mut inverse = vec![T::default(); n * n];
     match dense::inv(context, a, MatMut::new(&mut inverse, n, n)?) {
         Err(error) if matches!(error.kind(), ErrorKind::Singular { .. }) => Ok(if size.is_nan() {
-            <T as Field>::NAN
+            T::Real::NAN
         } else {
-            T::from_f64(f64::INFINITY)
+            T::Real::from_f64(f64::INFINITY)
         }),
         Err(error) => Err(error),
-        Ok(()) if inverse.iter().any(|item| !item.is_finite()) => Ok(<T as Field>::NAN),
+        Ok(()) if inverse.iter().any(|item| !item.is_finite()) => Ok(T::Real::NAN),
         Ok(()) => Ok(size * norm::matrix(engine, MatRef::new(&inverse, n, n)?, kind)?),
     }
 }

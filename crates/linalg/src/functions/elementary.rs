@@ -33,7 +33,7 @@ pub(super) fn square_root(z: C) -> C {
     if z == C::default() {
         return z;
     }
-    let large = ((z.re.abs() + Field::abs(z)) / 2.0).sqrt();
+    let large = f64::midpoint(z.re.abs(), Field::abs(z)).sqrt();
     let small = z.im.abs() / (2.0 * large);
     if z.re >= 0.0 {
         C::new(large, small.copysign(z.im))

@@ -150,7 +150,7 @@ impl Powers {
             .collect();
         let sizes = MatRef::new(&sizes, n, n).expect("n times n items");
         let mut sums = vec![1.0; n];
-        for _ in 0..2 * degree + 1 {
+        for _ in 0..=2 * degree {
             let mut next = vec![0.0; n];
             let row = MatRef::new(&sums, 1, n).expect("n items");
             let to = MatMut::new(&mut next, 1, n).expect("n items");

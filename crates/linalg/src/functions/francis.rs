@@ -55,7 +55,7 @@ fn shifts(h: &Square<f64>, start: usize, end: usize, sweeps: usize) -> (f64, f64
     let (i, j) = (end - 2, end - 1);
     if sweeps.is_multiple_of(SWEEPS_OF_A_KIND) {
         // In turn from the last rows and from the first ones.
-        let (at, size) = if sweeps % (2 * SWEEPS_OF_A_KIND) == 0 {
+        let (at, size) = if sweeps.is_multiple_of(2 * SWEEPS_OF_A_KIND) {
             (
                 start,
                 h.at(start + 1, start).abs() + h.at(start + 2, start + 1).abs(),
@@ -184,7 +184,7 @@ fn finish_pair(h: &mut Square<f64>, q: &mut Square<f64>, k: usize) {
         if length == 0.0 {
             return;
         }
-        let cosine = ((1.0 + sum.abs() / length) / 2.0).sqrt();
+        let cosine = f64::midpoint(1.0, sum.abs() / length).sqrt();
         (cosine, -(half / (length * cosine)).copysign(half * sum))
     };
     let length = x.hypot(y);

@@ -36,7 +36,9 @@ fn reflector(x: &[f64]) -> Option<(Vec<f64>, f64)> {
     v[0] -= lead;
     // Of `|v|^2 = 2 length (length + |x[0]|)`, the part that makes it 2.
     let unit = (length * v[0].abs()).sqrt();
-    v.iter_mut().for_each(|item| *item /= unit);
+    for item in &mut v {
+        *item /= unit;
+    }
     Some((v, lead * scale))
 }
 

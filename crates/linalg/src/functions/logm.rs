@@ -96,9 +96,9 @@ fn near_identity(context: Context, t: &Square<C>) -> Option<(Square<C>, u32, usi
         .iter()
         .any(|value| Field::abs(value - 1.0) > LIMITS[6])
     {
-        values
-            .iter_mut()
-            .for_each(|value| *value = elementary::square_root(*value));
+        for value in &mut values {
+            *value = elementary::square_root(*value);
+        }
         square_root(context, root.view_mut()).ok()?;
         roots += 1;
         if roots > ROOTS_MAX {

@@ -47,7 +47,7 @@ pub(super) fn back(
     t: &Square<Complex<f64>>,
     q: &Square<Complex<f64>>,
 ) -> Square<Complex<f64>> {
-    let adjoint: Vec<_> = q.items.iter().map(|item| item.conj()).collect();
+    let adjoint: Vec<_> = q.items.iter().map(Complex::conj).collect();
     let adjoint = MatRef::new(&adjoint, q.n, q.n).expect("n times n items");
     product(context, q.times(context, t).view(), adjoint.transpose())
 }

@@ -48,7 +48,7 @@ pub fn sylvester<T: Float>(
         .collect();
     let adjoint = |q: &Square<C>| {
         let turned = owned(q.view().transpose());
-        turned.iter().map(|item| item.conj()).collect::<Vec<_>>()
+        turned.iter().map(Complex::conj).collect::<Vec<_>>()
     };
     let (u_adjoint, v_adjoint) = (adjoint(&u), adjoint(&v));
     let right = MatRef::new(&right, m, n)?;

@@ -104,7 +104,7 @@ impl Problem<'_> {
         // What a step makes is compared with what it takes, in four ways.
         let ranks: [&dyn Fn(Labels, Labels, Labels) -> f64; 4] = [
             &|a, b, kept| size(kept) - size(a) - size(b),
-            &|a, b, kept| size(kept) - (size(a) + size(b)) / 2.0,
+            &|a, b, kept| size(kept) - f64::midpoint(size(a), size(b)),
             &|a, b, kept| size(kept) / (size(a) + size(b)),
             &|a, b, kept| size(kept) / size(a).max(size(b)),
         ];
