@@ -7,7 +7,7 @@ use super::contents::{Contents, Scale};
 use super::vectors::{fill, identity};
 use super::{check_eigen, no_convergence, other_shapes};
 use crate::dense::copy_into;
-use crate::field::unit;
+use crate::field::{largest_part, unit};
 use crate::{Context, Error, Field, Float, MatMut, MatRef, norm};
 
 /// Steps for each eigenvalue before the iteration is given up.
@@ -117,6 +117,7 @@ impl<C: Field> Form<C> {
         if v[1..].iter().all(|&item| item == C::default()) {
             return;
         }
+        shrink(&mut v);
         let length = norm::vector(v.iter().copied(), 2.0);
         let sign = if v[0] == C::default() {
             C::ONE
@@ -285,6 +286,18 @@ impl<C: Field> Form<C> {
 /// The part of the range that items of an eigenvector grow into before it is scaled.
 const GROWTH_MAX: f64 = 0.25;
 
+/// Divides numbers by their largest part, so that tiny ones have all their bits from here on.
+fn shrink<C: Field>(items: &mut [C]) {
+    let mut size = C::Real::default();
+    for &item in &*items {
+        let part = largest_part(item);
+        size = if part > size { part } else { size };
+    }
+    for item in items {
+        *item = item.shrink(size);
+    }
+}
+
 /// `row + factor * other`.
 fn add_multiple<C: Field>(row: &mut [C], factor: C, other: &[C]) {
     for (item, &other) in row.iter_mut().zip(other) {
@@ -297,10 +310,13 @@ fn rotation<C: Field>(x: C, y: C) -> Option<(C::Real, C)> {
     if y == C::default() {
         return None;
     }
+    let mut both = [x, y];
+    shrink(&mut both);
+    let [x, y] = both;
     if x == C::default() {
         return Some((C::Real::default(), unit(y).conj()));
     }
-    let length = norm::vector([x, y].into_iter(), 2.0);
+    let length = norm::vector(both.into_iter(), 2.0);
     let c = x.abs() / length;
     Some((c, (unit(x) * y.conj()).shrink(length)))
 }
