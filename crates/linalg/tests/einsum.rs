@@ -146,10 +146,16 @@ fn sums_of_products_are_those_of_a_loop_over_all_indices() {
     }
 }
 
-/// Results of `numpy.einsum` (NumPy 2.4.6) of operands that count from 0.
+/// Results of `numpy.einsum` (`NumPy` 2.4.6) of operands that count from 0.
 #[test]
 fn ellipses_spaces_and_implied_results_are_those_of_numpy() {
-    let cases: &[(&str, &[&[usize]], &[usize], &[f64])] = &[
+    type Case = (
+        &'static str,
+        &'static [&'static [usize]],
+        &'static [usize],
+        &'static [f64],
+    );
+    let cases: &[Case] = &[
         ("i...->...", &[&[2, 3]], &[3], &[3.0, 5.0, 7.0]),
         (
             "...,...",
@@ -275,7 +281,7 @@ fn subscripts_that_do_not_fit_are_errors_that_say_why() {
     assert!(error.starts_with("cannot contract arrays of shapes [[1099511627776]] into []"));
 }
 
-/// Costs that opt_einsum 3.4.0 finds: `optimize="optimal"` of few operands, `"greedy"` of many.
+/// Costs that `opt_einsum` 3.4.0 finds: `optimize="optimal"` of few operands, `"greedy"` of many.
 #[test]
 fn few_operands_cost_what_opt_einsum_finds_and_many_at_most_a_twentieth_more() {
     let exact: &[(&str, &[&[usize]], f64)] = &[
@@ -289,7 +295,7 @@ fn few_operands_cost_what_opt_einsum_finds_and_many_at_most_a_twentieth_more() {
                 &[10, 10],
                 &[10, 10],
             ],
-            800000.0,
+            800_000.0,
         ),
         (
             "ab,bc,cd,de,ef->af",
@@ -358,7 +364,7 @@ fn few_operands_cost_what_opt_einsum_finds_and_many_at_most_a_twentieth_more() {
                 &[8, 6, 7],
                 &[3],
             ],
-            194976.0,
+            194_976.0,
         ),
         (
             "abe,ach,bd,cfijkl,dg,ehi,fg->jkl",
@@ -390,7 +396,7 @@ fn few_operands_cost_what_opt_einsum_finds_and_many_at_most_a_twentieth_more() {
                 &[7, 7],
                 &[3, 9, 9],
             ],
-            2057472.0,
+            2_057_472.0,
         ),
         (
             "abdm,afqr,bc,cikrs,den,ehlqs,fgj,gnptu,h,iot,j,ko,lpv,mw->uvw",
@@ -410,7 +416,7 @@ fn few_operands_cost_what_opt_einsum_finds_and_many_at_most_a_twentieth_more() {
                 &[9, 7, 7],
                 &[2, 3],
             ],
-            14469870.0,
+            14_469_870.0,
         ),
         (
             "adio,abcw,bhn,cepCE,dyB,efgAB,fr,gF,hs,ijlt,jkmuD,kw,l,mqv,nA,oC,ptxyz,qv,rux,sz->DEF",
@@ -436,7 +442,7 @@ fn few_operands_cost_what_opt_einsum_finds_and_many_at_most_a_twentieth_more() {
                 &[5, 5, 9],
                 &[2, 4],
             ],
-            1109312.0,
+            1_109_312.0,
         ),
     ];
     for (subscripts, shapes, cost) in exact {

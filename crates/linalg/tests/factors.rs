@@ -1,4 +1,4 @@
-//! Factors that are kept: small residuals on awkward matrices, pivots as SciPy's, errors that say where.
+//! Factors that are kept: small residuals on awkward matrices, pivots as `SciPy`'s, errors that say where.
 
 use nexus_linalg::dense::{
     Ldl, Lu, LuRef, Orientation, Triangle, cholesky, cholesky_solve, inv, solve,
@@ -97,7 +97,7 @@ fn the_factors_of_any_shape_give_the_matrix_back() {
     }
 }
 
-/// Made by SciPy 1.17.1: `lu` and `lu_factor`.
+/// Made by `SciPy` 1.17.1: `lu` and `lu_factor`.
 #[test]
 fn permutations_and_exchanges_are_those_of_scipy() {
     let context = Context::default();
@@ -216,10 +216,10 @@ fn symmetric_factors_give_the_matrix_back_and_solve() {
                     Triangle::Lower => j > i,
                     Triangle::Upper => j < i,
                 };
-                for at in 0..n * n {
+                for (at, &item) in l.iter().enumerate() {
                     let (i, j) = (at / n, at % n);
-                    assert!(!outside(i, j) || l[at] == 0.0, "{what}");
-                    assert!(i != j || l[at] == 1.0, "{what}");
+                    assert!(!outside(i, j) || item == 0.0, "{what}");
+                    assert!(i != j || item == 1.0, "{what}");
                 }
                 let p = ldl.permutation();
                 let exchanged = make(n, |i, j| a[p[i] * n + p[j]]);
@@ -241,7 +241,7 @@ fn symmetric_factors_give_the_matrix_back_and_solve() {
                         assert!(residual <= bound, "{what}: {residual} > {bound}");
                     }
                     Err(error) => {
-                        assert!(matches!(error.kind(), ErrorKind::Singular { .. }), "{what}")
+                        assert!(matches!(error.kind(), ErrorKind::Singular { .. }), "{what}");
                     }
                 }
             }
@@ -249,10 +249,19 @@ fn symmetric_factors_give_the_matrix_back_and_solve() {
     }
 }
 
-/// Permutation, rows where a block of two begins, diagonal of `d`: by `scipy.linalg.ldl` (SciPy 1.17.1).
+/// Permutation, rows where a block of two begins, diagonal of `d`: by `scipy.linalg.ldl` (`SciPy` 1.17.1).
 #[test]
 fn symmetric_pivots_are_those_of_scipy() {
-    let cases: &[(usize, usize, Triangle, &[usize], &[usize], f64, f64)] = &[
+    type Case = (
+        usize,
+        usize,
+        Triangle,
+        &'static [usize],
+        &'static [usize],
+        f64,
+        f64,
+    );
+    let cases: &[Case] = &[
         (
             5,
             1,
@@ -329,7 +338,8 @@ fn symmetric_pivots_are_those_of_scipy() {
 
 #[test]
 fn inertia_counts_the_signs_of_eigenvalues() {
-    let cases: &[(&[f64], (usize, usize, usize))] = &[
+    type Case = (&'static [f64], (usize, usize, usize));
+    let cases: &[Case] = &[
         (&[2.0, 0.0, 0.0, 3.0], (2, 0, 0)),
         (&[0.0, 1.0, 1.0, 0.0], (1, 1, 0)),
         (&[1.0, 1.0, 1.0, 1.0], (1, 0, 1)),

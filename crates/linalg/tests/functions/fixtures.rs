@@ -1,4 +1,11 @@
 //! Functions of hard matrices to sixty digits and more, by mpmath 1.4.1, rounded to f64.
+#![expect(
+    clippy::approx_constant,
+    clippy::unreadable_literal,
+    reason = "as they were printed"
+)]
+
+use nexus_linalg::Complex;
 
 /// A matrix, its exponential, its square root and its logarithm; the latter where they are real.
 pub(crate) struct Case {
@@ -313,4 +320,20 @@ pub(crate) const CASES: &[Case] = &[
             ],
         )),
     },
+];
+
+/// The square root of `[[1, 2], [3, 4]]`, by `SciPy` 1.17.1.
+pub(crate) const ROOT: [Complex<f64>; 4] = [
+    Complex::new(0.5536885671459113, 0.4643941628390708),
+    Complex::new(0.8069607270132165, -0.21242647876640208),
+    Complex::new(1.2104410905198248, -0.31863971814960307),
+    Complex::new(1.7641296576657364, 0.1457544446894677),
+];
+
+/// Its logarithm.
+pub(crate) const LOG: [Complex<f64>; 4] = [
+    Complex::new(-0.3504398139985552, 2.391117954451726),
+    Complex::new(0.9293512057047021, -1.0937621702091045),
+    Complex::new(1.3940268085570533, -1.6406432553136567),
+    Complex::new(1.0435869945584983, 0.7504746991380694),
 ];
