@@ -399,7 +399,7 @@ fn nan_spreads_and_ends() {
             .unwrap();
             assert!(x.iter().any(|item| item.is_nan()));
             let mut x = random(n, 1, 2);
-            a.iter_mut().for_each(|item| *item = f64::NAN);
+            a.fill(f64::NAN);
             let ldl = Ldl::factor(of(&a, n, n), Triangle::Lower).unwrap();
             ldl.solve(context, MatMut::new(&mut x, n, 1).unwrap())
                 .unwrap();
