@@ -18,6 +18,7 @@ mod schur;
 mod vectors;
 
 pub(crate) use contents::Contents;
+pub(crate) use least_squares::count_above;
 pub use least_squares::{lstsq, pinv, rank};
 pub use schur::schur;
 

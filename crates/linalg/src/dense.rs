@@ -5,11 +5,15 @@
 //! strides, or on what else is computed. Matrices of at most [`LEAF`] rows use no heap.
 
 mod cholesky;
+mod factors;
+mod ldl;
 mod lu;
 pub(crate) mod tiny;
 mod triangular;
 
-pub use cholesky::cholesky;
+pub use cholesky::{cholesky, cholesky_solve};
+pub use factors::{Lu, LuRef, Orientation};
+pub use ldl::Ldl;
 pub use lu::{det, inv, slogdet, solve};
 pub use triangular::{Diagonal, Triangle, solve_triangular};
 
@@ -25,8 +29,12 @@ struct Dense<'a, T> {
 }
 
 impl<T: Field> Dense<'_, T> {
+    fn rows(&self) -> usize {
+        self.items.len().checked_div(self.columns).unwrap_or(0)
+    }
+
     fn view(&mut self) -> MatMut<'_, T> {
-        let rows = self.items.len().checked_div(self.columns).unwrap_or(0);
+        let rows = self.rows();
         MatMut::new(self.items, rows, self.columns).expect("rows times columns items")
     }
 }
@@ -71,6 +79,27 @@ pub(crate) fn copy_into<T: Copy>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
             }
         }
     }
+}
+
+/// Runs `work`, which has the transposed of a matrix, on the conjugate of `b`: so it is that of the adjoint.
+fn conjugated<T: Field, R>(mut b: MatMut<'_, T>, work: impl FnOnce(MatMut<'_, T>) -> R) -> R {
+    let flip = |b: &mut MatMut<'_, T>| {
+        if T::IS_COMPLEX {
+            let (m, n) = b.shape();
+            for i in 0..m {
+                (0..n).for_each(|j| *b.item(i, j) = b.item(i, j).conj());
+            }
+        }
+    };
+    flip(&mut b);
+    let result = work(b.reborrow());
+    flip(&mut b);
+    result
+}
+
+/// All rows of a matrix that is kept.
+fn kept<T>(items: &[T], (m, n): (usize, usize)) -> MatRef<'_, T> {
+    MatRef::new(items, m, n).expect("m times n items")
 }
 
 /// The order of a square matrix.

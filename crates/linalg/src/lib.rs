@@ -29,11 +29,14 @@ pub mod engine;
 mod error;
 mod field;
 mod float;
+pub mod functions;
 mod narrow;
 pub mod norm;
 mod pool;
+pub mod products;
 mod quantized;
 pub mod stack;
+pub mod tensor;
 
 pub use context::Context;
 pub use engine::Scalar;

@@ -1,5 +1,7 @@
 //! Norms of vectors and matrices that overflow only where the norm itself does.
 
+pub(crate) mod estimate;
+
 use crate::decompose::{self, Decompose};
 use crate::{Error, Field, Float, MatRef};
 

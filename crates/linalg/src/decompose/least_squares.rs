@@ -145,7 +145,11 @@ impl<T: Field> Thin<T> {
     }
 }
 
-fn count_above<T: Float>(values: &[T], (m, n): (usize, usize), tolerance: Option<T>) -> usize {
+pub(crate) fn count_above<T: Float>(
+    values: &[T],
+    (m, n): (usize, usize),
+    tolerance: Option<T>,
+) -> usize {
     let default = T::from_f64(m.max(n) as f64) * T::EPSILON;
     let limit = values.first().map_or(T::default(), |&largest| {
         largest * tolerance.unwrap_or(default)

@@ -1,7 +1,7 @@
 //! Cholesky's factorisation.
 
-use super::triangular::solve_rows;
-use super::{Dense, Diagonal, LEAF, Triangle, copy_into, order, with_copy, with_space};
+use super::triangular::{solve_rows, solve_triangular};
+use super::{Dense, Diagonal, LEAF, Triangle, conjugated, copy_into, order, with_copy, with_space};
 use crate::decompose::Contents;
 use crate::{Conj, Context, Error, ErrorKind, Field, Float, MatMut, MatRef};
 use std::ops::Range;
@@ -41,6 +41,35 @@ pub fn cholesky<T: Field>(
         copy_into(upper.view().as_ref().transpose(), result.reborrow());
         Ok(())
     })
+}
+
+/// Solves `a x = b` by the factor of [`cholesky`]: a lower triangular `l` with `a = l l^H`, or an upper triangular
+/// `u` with `a = u^H u`. `b` becomes `x`. Costs `2 n^2` multiplications for each column of `b`.
+///
+/// # Errors
+/// As [`solve_triangular`].
+pub fn cholesky_solve<T: Field>(
+    context: Context,
+    (factor, triangle): (MatRef<'_, T>, Triangle),
+    mut b: MatMut<'_, T>,
+) -> Result<(), Error> {
+    let turned = factor.transpose();
+    let (lower, upper) = (
+        (Triangle::Lower, Diagonal::Stored),
+        (Triangle::Upper, Diagonal::Stored),
+    );
+    match triangle {
+        Triangle::Lower => {
+            solve_triangular(context, factor, lower, b.reborrow())?;
+            conjugated(b, |b| solve_triangular(context, turned, upper, b))
+        }
+        Triangle::Upper => {
+            conjugated(b.reborrow(), |b| {
+                solve_triangular(context, turned, lower, b)
+            })?;
+            solve_triangular(context, factor, upper, b)
+        }
+    }
 }
 
 /// Factors a block on the diagonal into `u^H u`, or says which minor is not positive.

@@ -184,8 +184,9 @@ fn with_lu<T: Field, R>(
     })
 }
 
-/// Factors these columns, from the row of the first one on, and tells each exchange of whole rows.
-fn eliminate<T: Field>(
+/// Factors these columns, from the row of the first one on, and tells each exchange of whole rows. There are at
+/// least as many rows as columns to factor.
+pub(super) fn eliminate<T: Field>(
     context: Context,
     a: &mut Dense<'_, T>,
     columns: Range<usize>,
@@ -200,11 +201,11 @@ fn eliminate<T: Field>(
     let middle = columns.start + columns.len() / 2;
     let (left, right) = (columns.start..middle, middle..columns.end);
     eliminate(context, a, left.clone(), exchanged);
-    let n = a.columns;
+    let (m, n) = (a.rows(), a.columns);
     let (top, bottom) = a.items.split_at_mut(middle * n);
     let mut top = MatMut::new(top, middle, n).expect("whole rows");
-    let mut bottom = MatMut::new(bottom, n - middle, n).expect("whole rows");
-    let below = 0..n - middle;
+    let mut bottom = MatMut::new(bottom, m - middle, n).expect("whole rows");
+    let below = 0..m - middle;
     let lower = (Triangle::Lower, Diagonal::Ones);
     let half = left.len();
     with_space((half, half), |mut factor| {
@@ -215,7 +216,7 @@ fn eliminate<T: Field>(
         let block = top.reborrow().block(left.clone(), right.clone());
         solve_rows(context, factor.view().as_ref(), lower, block);
     });
-    with_space((n - middle, half), |mut factor| {
+    with_space((m - middle, half), |mut factor| {
         copy_into(
             bottom.as_ref().block(below.clone(), left.clone()),
             factor.view(),
@@ -235,9 +236,9 @@ fn eliminate_column<T: Field>(
     end: usize,
     exchanged: &mut impl FnMut(usize, usize),
 ) {
-    let n = a.columns;
+    let (m, n) = (a.rows(), a.columns);
     let mut largest = column;
-    for i in column + 1..n {
+    for i in column + 1..m {
         if a.items[i * n + column].abs1() > a.items[largest * n + column].abs1() {
             largest = i;
         }
