@@ -18,6 +18,7 @@
 //! [faer]: https://docs.rs/faer
 
 mod raw;
+mod sparse;
 
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};

@@ -602,7 +602,7 @@ fn identity<T: Float>(a: &mut MatMut<'_, T>) {
     }
 }
 
-fn negate<T: Float>(mut a: MatMut<'_, T>, column: usize) {
+pub(crate) fn negate<T: Float>(mut a: MatMut<'_, T>, column: usize) {
     for i in 0..a.shape().0 {
         let item = a.item(i, column);
         *item = -*item;
@@ -610,7 +610,7 @@ fn negate<T: Float>(mut a: MatMut<'_, T>, column: usize) {
 }
 
 /// Whether the first of the largest items of a column is negative.
-fn leads_with_minus<T: Float>(a: MatRef<'_, T>, column: usize) -> bool {
+pub(crate) fn leads_with_minus<T: Float>(a: MatRef<'_, T>, column: usize) -> bool {
     let mut lead = T::default();
     for i in 0..a.shape().0 {
         let item = a.get(i, column);

@@ -28,6 +28,7 @@ mod error;
 mod float;
 pub mod norm;
 mod pool;
+pub mod sparse;
 
 pub use context::Context;
 pub use engine::Scalar;
