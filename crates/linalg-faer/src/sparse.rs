@@ -7,7 +7,7 @@ use faer::linalg::cholesky::llt::factor::LltError;
 use faer::linalg::solvers::SolveLstsqCore;
 use faer::sparse::linalg::LuError;
 use faer::sparse::linalg::cholesky::{
-    LltRef, SymbolicCholesky, SymmetricOrdering, factorize_symbolic_cholesky,
+    LltRef, SymbolicCholesky, SymbolicCholeskyRaw, SymmetricOrdering, factorize_symbolic_cholesky,
 };
 use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu, factorize_symbolic_lu, simplicial};
 use faer::sparse::linalg::solvers::{Qr, SymbolicQr};
@@ -204,13 +204,7 @@ macro_rules! factorize {
                         symbolic: self.0.clone(),
                         values: factor,
                     })),
-                    Err(LltError::NonPositivePivot { index }) => {
-                        let row = self.0.perm().map_or(index, |order| order.arrays().0[index]);
-                        Err(FactorFault::NotPositiveDefinite {
-                            minor: index + 1,
-                            row,
-                        })
-                    }
+                    Err(LltError::NonPositivePivot { index }) => Err(self.fault(index)),
                 }
             }
         }
@@ -270,6 +264,24 @@ factorize!(f64);
 /// Looking for the pivot that is zero.
 trait Pivots<T> {
     fn check_pivots(&self, a: SparseColMatRef<'_, usize, T>) -> Result<(), FactorFault>;
+}
+
+impl LltAnalysis {
+    /// That the pivot which faer calls `index` is not positive: without supernodes it counts from 1.
+    fn fault(&self, index: usize) -> FactorFault {
+        let place = match self.0.raw() {
+            SymbolicCholeskyRaw::Simplicial(_) => index.saturating_sub(1),
+            SymbolicCholeskyRaw::Supernodal(_) => index,
+        };
+        let row = self
+            .0
+            .perm()
+            .and_then(|order| order.arrays().0.get(place).copied());
+        FactorFault::NotPositiveDefinite {
+            minor: place + 1,
+            row: row.unwrap_or(place),
+        }
+    }
 }
 
 impl LuAnalysis {

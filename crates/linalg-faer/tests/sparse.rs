@@ -342,6 +342,26 @@ fn matrices_without_a_factor_are_named() {
 }
 
 #[test]
+fn the_row_that_is_not_positive_is_named_with_and_without_supernodes() {
+    for (width, height) in [(60, 1), (40, 40)] {
+        let mut a = laplacian::<f64>(width, height).as_ref().to_csc().unwrap();
+        let row = width / 2;
+        let (start, rows) = (
+            a.as_ref().pointers()[row] as usize,
+            a.as_ref().column(row).0,
+        );
+        let at = start + rows.iter().position(|&i| i as usize == row).unwrap();
+        a.values_mut()[at] = -100.0;
+        let error = Factor::new(&Faer, Method::Cholesky, a.as_ref()).unwrap_err();
+        let says = format!("the pivot of row {row} is not positive");
+        assert!(
+            error.to_string().ends_with(&says),
+            "{width}x{height}: {error}"
+        );
+    }
+}
+
+#[test]
 fn large_singular_matrices_are_found_out() {
     // The Laplacian with no boundary: constants are its null space.
     let mut a = laplacian::<f64>(30, 30);
@@ -419,7 +439,7 @@ fn symmetric<T: Float>() -> Vec<(&'static str, Csr<T, i32>)> {
             "indefinite",
             a.as_ref().add(T::ONE, transposed.as_ref(), T::ONE).unwrap(),
         ),
-        ("graded", diagonal(60, &|i| 2.0_f64.powi(-(i as i32) / 2))),
+        ("graded", diagonal(60, &|i| (-(i as f64) / 6.0).exp2())),
         (
             "clustered",
             diagonal(60, &|i| if i < 50 { 1.0 } else { i as f64 }),

@@ -406,7 +406,9 @@ fn elimination_without_fill_is_exact_where_there_is_none_and_transposes() {
     .unwrap();
     let ilu = Ilu0::new(a.as_ref()).unwrap();
     let x = [1.0, -2.0, 3.0];
-    let view = |items| MatRef::new(items, 3, 1).unwrap();
+    fn view(items: &[f64; 3]) -> MatRef<'_, f64> {
+        MatRef::new(items, 3, 1).unwrap()
+    }
     let (mut b, mut back) = ([0.0; 3], [0.0; 3]);
     a.apply(view(&x), MatMut::new(&mut b, 3, 1).unwrap())
         .unwrap();

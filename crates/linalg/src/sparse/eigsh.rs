@@ -176,6 +176,12 @@ fn compare<T: Float>(a: T, b: T) -> Ordering {
 
 const OPERATION: &str = "find eigenvalues";
 
+/// The part of its distance from the wanted values that the residual of the next one may be in the end.
+pub(super) const NEXT_RESIDUAL: f64 = 0.01;
+
+/// Roundings of the operator's norm that a residual may be, whatever tolerance is asked for.
+pub(super) const ROUNDINGS: f64 = 4.0;
+
 struct Search<'a, T> {
     a: &'a dyn Operator<T>,
     which: Which,
@@ -218,6 +224,8 @@ impl<'a, T: Float> Search<'a, T> {
         let mut work = vec![T::default(); n];
         self.basis.put(0, &mut work, T::default(), &mut self.random);
         let mut kept = 0;
+        // Values that had converged when the last random vector came.
+        let mut known = self.k;
         let mut confirmed: Option<Vec<T>> = None;
         let (mut values, mut vectors) =
             (vec![T::default(); width], vec![T::default(); width * width]);
@@ -234,14 +242,29 @@ impl<'a, T: Float> Search<'a, T> {
                 .count();
             self.found = order[..self.k].iter().map(|&at| values[at]).collect();
             let done = converged == self.k;
-            if done && (width == n || confirmed.as_ref().is_some_and(|before| self.agrees(before)))
-            {
+            // A value of the rest of the space that is known well enough to say that it is not wanted.
+            let next = order.get(known).is_none_or(|&at| {
+                let gap = (values[order[self.k - 1]].abs() - values[at].abs()).abs();
+                let enough = gap * T::from_f64(NEXT_RESIDUAL);
+                residual(at) <= enough || residual(at) <= self.tolerance(values[at])
+            });
+            let agrees = confirmed.as_ref().is_some_and(|before| self.agrees(before));
+            if done && (width == n || next && agrees) {
                 let column = |&at: &usize| &vectors[at * width..(at + 1) * width];
                 return Ok(order[..self.k].iter().flat_map(column).copied().collect());
             }
-            kept = (self.k + converged.min((width - self.k) / 2))
-                .max(1)
-                .min(width - 1);
+            let anew = done && (next || confirmed.is_none());
+            kept = if anew {
+                // What has not converged must not lose the vector that it is coupled to.
+                order
+                    .iter()
+                    .take_while(|&&at| residual(at) <= self.tolerance(values[at]))
+                    .count()
+            } else {
+                // Some more: equal values come in mixtures, and half of one does not lead further.
+                self.k + (width - self.k) / 2
+            };
+            kept = kept.min(width - 1);
             let chosen: Vec<T> = order[..kept]
                 .iter()
                 .flat_map(|&at| &vectors[at * width..(at + 1) * width])
@@ -253,8 +276,9 @@ impl<'a, T: Float> Search<'a, T> {
             for (i, &at) in order[..kept].iter().enumerate() {
                 self.projected[i * width + i] = values[at];
             }
-            confirmed = done.then(|| self.found.clone());
-            if done {
+            if anew {
+                known = kept;
+                confirmed = Some(self.found.clone());
                 // What has no part in the first vector is not in its space: look from another one.
                 self.basis.put(
                     kept,
@@ -299,11 +323,11 @@ impl<'a, T: Float> Search<'a, T> {
 
     fn tolerance(&self, value: T) -> T {
         let asked = T::from_f64(self.options.tol) * value.abs();
-        let rounding = self.norm * T::EPSILON;
+        let rounding = self.norm * T::EPSILON * T::from_f64(ROUNDINGS);
         if asked > rounding { asked } else { rounding }
     }
 
-    /// Whether the values are those of the cycle before.
+    /// Whether the values are those that had converged before.
     fn agrees(&self, before: &[T]) -> bool {
         let slack = T::from_f64(self.k as f64) + T::from_f64(10.0);
         let mut pairs = self.found.iter().zip(before);

@@ -1,6 +1,6 @@
 //! Some singular values.
 
-use super::eigsh::EigenOptions;
+use super::eigsh::{EigenOptions, NEXT_RESIDUAL, ROUNDINGS};
 use super::krylov::{Basis, Random, multiply};
 use super::operator::Operator;
 use crate::decompose::{self, Decompose, leads_with_minus, negate};
@@ -36,7 +36,15 @@ pub fn svds<T: Float>(
         let right = MatRef::with_strides(&right, (width, k), (1, width))?;
         search.left.restart(width, left, None);
         search.right.restart(width, right, None);
-        write_signed((&search.left, &search.right), (u, v));
+        let bases = (&search.left, &search.right);
+        write_signed(
+            if search.transposed {
+                (bases.1, bases.0)
+            } else {
+                bases
+            },
+            (u, v),
+        );
     }
     Ok(search.products)
 }
@@ -78,6 +86,11 @@ const OPERATION: &str = "find singular values";
 
 struct Search<'a, T> {
     a: &'a dyn Operator<T>,
+    /// Whether the search is about the transposed operator: the right side is the shorter one, so that a basis of all of it
+    /// leaves nothing out.
+    transposed: bool,
+    /// Rows and columns of what the search is about.
+    shape: (usize, usize),
     k: usize,
     width: usize,
     options: &'a EigenOptions<'a>,
@@ -94,9 +107,13 @@ struct Search<'a, T> {
 impl<'a, T: Float> Search<'a, T> {
     fn new(a: &'a dyn Operator<T>, k: usize, options: &'a EigenOptions<'a>) -> Self {
         let (m, n) = a.shape();
-        let width = options.width(k, m.min(n));
+        let transposed = m < n;
+        let (m, n) = (m.max(n), m.min(n));
+        let width = options.width(k, n);
         Self {
             a,
+            transposed,
+            shape: (m, n),
             k,
             width,
             options,
@@ -115,17 +132,19 @@ impl<'a, T: Float> Search<'a, T> {
         engine: &impl Decompose<T>,
         found: &mut [T],
     ) -> Result<(Vec<T>, Vec<T>), Error> {
-        let ((m, n), width, k) = (self.a.shape(), self.width, self.k);
+        let ((m, n), width, k) = (self.shape, self.width, self.k);
         let mut work = (vec![T::default(); m], vec![T::default(); n]);
         self.right
             .put(0, &mut work.1, T::default(), &mut self.random);
-        let (mut kept, mut confirmed) = (0, false);
+        let (mut kept, mut confirmed) = (0, None::<Vec<T>>);
+        // Values that had converged when the last random vector came.
+        let mut known = k;
         let mut values = vec![T::default(); width];
         let (mut u, mut v) = (
             vec![T::default(); width * width],
             vec![T::default(); width * width],
         );
-        for _ in 0..=self.options.limit(m.min(n)) {
+        for _ in 0..=self.options.limit(n) {
             let beta = self.cycle(kept, (&mut work.0, &mut work.1))?;
             let projected = MatRef::new(&self.projected, width, width)?;
             let shape = ((width, width), (1, width));
@@ -137,17 +156,31 @@ impl<'a, T: Float> Search<'a, T> {
                 .filter(|&at| residual(at) <= self.tolerance(values[at]))
                 .count();
             let done = converged == k;
-            let slack = T::from_f64(k as f64 + 10.0);
-            let mut pairs = found.iter().zip(&values);
-            let agrees =
-                confirmed && pairs.all(|(&a, &b)| (a - b).abs() <= slack * self.tolerance(b));
+            // A value of the rest of the space that is known well enough to say that it is not wanted.
+            let next = known == width || {
+                let enough = (values[k - 1] - values[known]) * T::from_f64(NEXT_RESIDUAL);
+                residual(known) <= enough || residual(known) <= self.tolerance(values[known])
+            };
             found.copy_from_slice(&values[..k]);
-            if done && (width == m.min(n) || agrees) {
+            let agrees = confirmed
+                .as_ref()
+                .is_some_and(|before| self.agrees(before, found));
+            if done && (width == n || next && agrees) {
                 u.truncate(k * width);
                 v.truncate(k * width);
                 return Ok((u, v));
             }
-            kept = (k + converged.min((width - k) / 2)).max(1).min(width - 1);
+            let anew = done && (next || confirmed.is_none());
+            kept = if anew {
+                // What has not converged must not lose the vector that it is coupled to.
+                (0..width)
+                    .take_while(|&at| residual(at) <= self.tolerance(values[at]))
+                    .count()
+            } else {
+                // Some more: equal values come in mixtures, and half of one does not lead further.
+                k + (width - k) / 2
+            };
+            kept = kept.min(width - 1);
             let part = |items| MatRef::with_strides(items, (width, kept), (1, width));
             self.left.restart(width, part(&u)?, None);
             self.right.restart(width, part(&v)?, Some(width));
@@ -155,8 +188,9 @@ impl<'a, T: Float> Search<'a, T> {
             for (i, &value) in values[..kept].iter().enumerate() {
                 self.projected[i * width + i] = value;
             }
-            confirmed = done;
-            if done {
+            if anew {
+                known = kept;
+                confirmed = Some(found.to_vec());
                 // What has no part in the first vector is not in its space: look from another one.
                 self.right.put(
                     kept,
@@ -166,6 +200,7 @@ impl<'a, T: Float> Search<'a, T> {
                 );
             }
         }
+        let (m, n) = self.a.shape();
         let message = format!(
             "cannot find {k} singular values of a {m}x{n} operator: they have not converged after {} restarts",
             self.options.limit(m.min(n))
@@ -180,7 +215,12 @@ impl<'a, T: Float> Search<'a, T> {
         for j in kept..width {
             self.options.check_stop(OPERATION)?;
             self.products += 1;
-            multiply(OPERATION, (self.a, false), self.right.get(j), left)?;
+            multiply(
+                OPERATION,
+                (self.a, self.transposed),
+                self.right.get(j),
+                left,
+            )?;
             let mut parts = vec![T::default(); j];
             self.left.orthogonalize(left, &mut parts);
             for (i, &part) in parts.iter().enumerate() {
@@ -192,7 +232,12 @@ impl<'a, T: Float> Search<'a, T> {
                 .put(j, left, self.norm * T::EPSILON, &mut self.random);
             self.projected[j * width + j] = alpha;
             self.see(alpha);
-            multiply(OPERATION, (self.a, true), self.left.get(j), right)?;
+            multiply(
+                OPERATION,
+                (self.a, !self.transposed),
+                self.left.get(j),
+                right,
+            )?;
             self.right
                 .orthogonalize(right, &mut vec![T::default(); j + 1]);
             beta = self
@@ -211,9 +256,16 @@ impl<'a, T: Float> Search<'a, T> {
         };
     }
 
+    /// Whether the values are those that had converged before.
+    fn agrees(&self, before: &[T], found: &[T]) -> bool {
+        let slack = T::from_f64(self.k as f64 + 10.0);
+        let mut pairs = before.iter().zip(found);
+        pairs.all(|(&a, &b)| (a - b).abs() <= slack * self.tolerance(b))
+    }
+
     fn tolerance(&self, value: T) -> T {
         let asked = T::from_f64(self.options.tol) * value;
-        let rounding = self.norm * T::EPSILON;
+        let rounding = self.norm * T::EPSILON * T::from_f64(ROUNDINGS);
         if asked > rounding { asked } else { rounding }
     }
 }
