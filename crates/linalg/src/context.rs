@@ -27,6 +27,11 @@ impl Context {
         Self { threads }
     }
 
+    /// How many threads calls use at most.
+    pub(crate) fn count(self) -> usize {
+        self.threads.get()
+    }
+
     /// `c = a * b`.
     ///
     /// An item of `c` has the same bits for any number of threads, and in a product with fewer rows of `a`

@@ -26,7 +26,9 @@ use crate::dense::{Triangle, copy_into};
 use crate::field::unit;
 use crate::{Error, ErrorKind, Field, MatMut, MatRef};
 use contents::Scale;
-use vectors::{exchange, fill, identity, lead, multiply, normalize, sort};
+use vectors::{exchange, fill, identity, lead, normalize, sort};
+
+pub(crate) use vectors::multiply_column;
 
 /// An iteration did not end within its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +105,8 @@ pub fn qr<T: Field>(
         let item = *r.item(i, i);
         if is_turned(item) {
             let sign = unit(item);
-            multiply(r.reborrow().transpose(), i, sign.conj());
-            multiply(q.reborrow(), i, sign);
+            multiply_column(r.reborrow().transpose(), i, sign.conj());
+            multiply_column(q.reborrow(), i, sign);
             *r.item(i, i) = T::from_real(item.abs());
         }
     }
@@ -166,7 +168,7 @@ fn order_singular<T: Field>(
         if *value < T::Real::default() {
             *value = -*value;
             if let Some((_, v)) = &mut vectors {
-                multiply(v.reborrow(), j, -T::ONE);
+                multiply_column(v.reborrow(), j, -T::ONE);
             }
         }
     }
@@ -187,7 +189,7 @@ fn order_singular<T: Field>(
         if let Some(factor) = turn(&mut u, j)
             && j < values.len()
         {
-            multiply(v.reborrow(), j, factor);
+            multiply_column(v.reborrow(), j, factor);
         }
     }
 }
@@ -336,11 +338,11 @@ fn is_turned<T: Field>(item: T) -> bool {
 }
 
 /// Makes the leading item of a column real and positive, and says by which factor, if one was needed.
-fn turn<T: Field>(a: &mut MatMut<'_, T>, column: usize) -> Option<T> {
+pub(crate) fn turn<T: Field>(a: &mut MatMut<'_, T>, column: usize) -> Option<T> {
     let (row, item) = lead(a.as_ref(), column);
     is_turned(item).then(|| {
         let factor = unit(item).conj();
-        multiply(a.reborrow(), column, factor);
+        multiply_column(a.reborrow(), column, factor);
         *a.item(row, column) = T::from_real(item.abs());
         factor
     })

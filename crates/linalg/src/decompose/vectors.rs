@@ -44,7 +44,7 @@ pub(super) fn exchange<T: Field>(a: &mut MatMut<'_, T>, first: usize, last: usiz
     }
 }
 
-pub(super) fn multiply<T: Field>(mut a: MatMut<'_, T>, column: usize, factor: T) {
+pub(crate) fn multiply_column<T: Field>(mut a: MatMut<'_, T>, column: usize, factor: T) {
     for i in 0..a.shape().0 {
         let item = a.item(i, column);
         *item = *item * factor;
