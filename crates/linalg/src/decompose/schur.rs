@@ -25,10 +25,10 @@ const STEPS_STALE: usize = 10;
 /// use nexus_linalg::{Complex, MatMut, MatRef, decompose};
 ///
 /// let rotation = [0.0, -1.0, 1.0, 0.0];
-/// let (mut t, mut z) = ([Complex::default(); 4], [Complex::default(); 4]);
+/// let (mut t, mut z) = ([Complex::<f64>::default(); 4], [Complex::default(); 4]);
 /// let views = (MatMut::new(&mut t, 2, 2)?, MatMut::new(&mut z, 2, 2)?);
 /// decompose::schur(MatRef::new(&rotation, 2, 2)?, views.0, views.1)?;
-/// assert!((t[0] * t[3] - 1.0_f64).norm_sqr() < 1e-30 && t[2] == Complex::default());
+/// assert!((t[0] * t[3] - 1.0).norm_sqr() < 1e-30 && t[2] == Complex::default());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn schur<T: Field>(
