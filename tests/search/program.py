@@ -113,9 +113,7 @@ def post(address: str, payload: Json) -> Json:
     return parsed
 
 
-def embed(
-    nexus: Nexus, model_dir: Path, texts: list[str], *, precision: str = "f32"
-) -> np.ndarray:
+def embed(nexus: Nexus, model_dir: Path, texts: list[str], *, precision: str = "f32") -> np.ndarray:
     """Embed texts with the program."""
     options = ("--model", model_dir, "--precision", precision)
     stdin = "".join(json.dumps({"text": text}) + "\n" for text in texts)

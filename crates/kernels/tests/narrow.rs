@@ -69,10 +69,12 @@ impl<T: Copy> Matrix<T> {
     }
 }
 
+type Map<T, U> = fn(T) -> U;
+
 /// Compares a product of narrow items with the naive product of the same numbers as `wide` ones.
 fn check_narrow<A, B, S>(
     (a, b): (&Matrix<A>, &Matrix<B>),
-    (wide_a, wide_b): (fn(A) -> S, fn(B) -> S),
+    (wide_a, wide_b): (Map<A, S>, Map<B, S>),
     (by_columns, count): (bool, usize),
 ) where
     A: Narrow + Debug,
@@ -248,7 +250,7 @@ fn halves(seed: u64, len: usize) -> Vec<u16> {
 
 fn check_halves<T: Narrow<Cell = f32>>(
     bits: &[u16],
-    (from_bits, wide): (fn(u16) -> T, fn(T) -> f32),
+    (from_bits, wide): (Map<u16, T>, Map<T, f32>),
     (m, k, n): (usize, usize, usize),
     by_columns: [bool; 3],
     count: usize,
@@ -327,8 +329,8 @@ proptest! {
         step in 1_usize..3,
     ) {
         let first = first % m;
-        let a: Vec<f16> = (0..m * k + 1).map(|i| f16::from_f64((i as f64 * 0.731).sin())).collect();
-        let x: Vec<f16> = (0..k * step + 1).map(|i| f16::from_f64((i as f64 * 0.3).cos())).collect();
+        let a: Vec<f16> = (0..=m * k).map(|i| f16::from_f64((i as f64 * 0.731).sin())).collect();
+        let x: Vec<f16> = (0..=k * step).map(|i| f16::from_f64((i as f64 * 0.3).cos())).collect();
         let view = MatRef::new(&a, m, k).unwrap();
         let x = MatRef::with_strides(&x, (k, 1), (step, 1)).unwrap();
         for isa in all_isas() {

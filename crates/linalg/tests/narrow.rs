@@ -94,10 +94,13 @@ fn long_numbers_that_fit_32_bits_and_almost_do_are_exact() {
     }
 }
 
+/// The same number.
+type Wide<T> = fn(T) -> f64;
+
 fn check_wide<A: Widen<B>, B: Copy>(
     a: fn(i64) -> A,
     b: fn(i64) -> B,
-    wide: (fn(A) -> f64, fn(B) -> f64),
+    (wide_a, wide_b): (Wide<A>, Wide<B>),
     zero: A::Sum,
 ) where
     A::Sum: Into<f64>,
@@ -117,7 +120,7 @@ fn check_wide<A: Widen<B>, B: Copy>(
             for (at, found) in c.into_iter().enumerate() {
                 let (i, j) = (at / n, at % n);
                 let exact: f64 = (0..k)
-                    .map(|l| wide.0(a.get(i, l)) * wide.1(b.get(l, j)))
+                    .map(|l| wide_a(a.get(i, l)) * wide_b(b.get(l, j)))
                     .sum();
                 assert_eq!(found.into(), exact, "{m}x{k}x{n}, item ({i}, {j})");
             }
@@ -138,10 +141,8 @@ fn narrow_items_are_added_up_in_a_wide_type() {
         0,
     );
     // Whole numbers below 64: sums are exact in `f32`.
-    let (half, brain): (fn(i64) -> f16, fn(i64) -> bf16) = (
-        |x| f16::from_f64((x % 64) as f64),
-        |x| bf16::from_f64((x % 64) as f64),
-    );
+    let half = |x| f16::from_f64((x % 64) as f64);
+    let brain = |x| bf16::from_f64((x % 64) as f64);
     check_wide(half, half, (f16::to_f64, f16::to_f64), 0.0);
     check_wide(brain, brain, (bf16::to_f64, bf16::to_f64), 0.0);
 }
@@ -331,6 +332,7 @@ fn blocks_of_gguf_files_are_read_as_gguf_reads_them() {
     };
     let found = (read(BlockFormat::Q8_0, q8_0), read(BlockFormat::Q4_0, q4_0));
     for (at, q8_0, q4_0) in items {
-        assert_eq!((found.0[at], found.1[at]), (q8_0, q4_0), "item {at}");
+        let found = (f64::from(found.0[at]), f64::from(found.1[at]));
+        assert_eq!(found, (q8_0, q4_0), "item {at}");
     }
 }
