@@ -34,7 +34,7 @@ fn laplacian<T: Float>(width: usize, height: usize) -> Csr<T, i32> {
     Csr::from_triplets((n, n), &rows, &columns, &values).unwrap()
 }
 
-/// Hashed places, and `diagonal` added to the items on it; as the SciPy script makes them.
+/// Hashed places, and `diagonal` added to the items on it; as the script for `scipy` makes them.
 fn scattered<T: Float>(
     m: usize,
     n: usize,
@@ -46,7 +46,7 @@ fn scattered<T: Float>(
     for i in 0..m {
         for j in 0..n {
             let hash = (i * 131 + j * 71 + seed * 17 + 1) * 2_654_435_761 % (1 << 32);
-            if (hash >> 7) % modulus == 0 {
+            if (hash >> 7).is_multiple_of(modulus) {
                 rows.push(i as i32);
                 columns.push(j as i32);
                 values.push(T::from_f64(((hash >> 12) % 2001) as f64 / 1000.0 - 1.0));

@@ -1,4 +1,4 @@
-//! Solutions by iteration: residuals, SciPy 1.17.1's numbers, and that everything ends.
+//! Solutions by iteration: residuals, the numbers of `scipy` 1.17.1, and that everything ends.
 
 use nexus_linalg::sparse::{
     Csr, FromFn, Ilu0, Jacobi, OnThreads, Operator, Options, Outcome, Reason, Stopped, bicgstab,
@@ -406,9 +406,6 @@ fn elimination_without_fill_is_exact_where_there_is_none_and_transposes() {
     .unwrap();
     let ilu = Ilu0::new(a.as_ref()).unwrap();
     let x = [1.0, -2.0, 3.0];
-    fn view(items: &[f64; 3]) -> MatRef<'_, f64> {
-        MatRef::new(items, 3, 1).unwrap()
-    }
     let (mut b, mut back) = ([0.0; 3], [0.0; 3]);
     a.apply(view(&x), MatMut::new(&mut b, 3, 1).unwrap())
         .unwrap();
@@ -430,4 +427,8 @@ fn elimination_without_fill_is_exact_where_there_is_none_and_transposes() {
             .all(|(a, b): (&f64, &f64)| (a - b).abs() < 1e-14),
         "{back:?}"
     );
+}
+
+fn view(items: &[f64; 3]) -> MatRef<'_, f64> {
+    MatRef::new(items, 3, 1).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Sparse matrices against dense ones and against SciPy 1.17.1.
+//! Sparse matrices against dense ones and against `scipy` 1.17.1.
 
 use nexus_linalg::dense::{Diagonal, Triangle};
 use nexus_linalg::norm::MatrixNorm;
@@ -7,13 +7,13 @@ use nexus_linalg::{Context, ErrorKind, Gemm, MatMut, MatRef, engine::Engine};
 use proptest::prelude::*;
 use std::num::NonZero;
 
-/// The items that a script made for SciPy too: a hash of the place says which are there.
+/// The items that a script made for `scipy` too: a hash of the place says which are there.
 fn scattered(m: usize, n: usize, seed: usize, modulus: usize) -> Csr<f64, i32> {
     let (mut rows, mut columns, mut values) = (vec![], vec![], vec![]);
     for i in 0..m {
         for j in 0..n {
             let hash = (i * 131 + j * 71 + seed * 17 + 1) * 2_654_435_761 % (1 << 32);
-            if (hash >> 7) % modulus == 0 {
+            if (hash >> 7).is_multiple_of(modulus) {
                 rows.push(i as i32);
                 columns.push(j as i32);
                 values.push(((hash >> 12) % 2001) as f64 / 1000.0 - 1.0);
@@ -76,6 +76,9 @@ fn products_and_norms_are_those_of_scipy() {
     assert!(a.norm(MatrixNorm::Two).is_err());
 }
 
+/// Pointers, indices, values, and what is said about them.
+type Case<'a> = (&'a [i32], &'a [i32], &'a [f64], &'a str);
+
 fn check_refused(
     shape: (usize, usize),
     (pointers, indices, values): (&[i32], &[i32], &[f64]),
@@ -92,7 +95,7 @@ fn check_refused(
 #[test]
 fn foreign_memory_that_does_not_fit_is_refused_with_the_place() {
     let two = &[1.0, 2.0][..];
-    let cases: [(&[i32], &[i32], &[f64], &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         (
             &[0, 1],
             &[0, 1],
@@ -290,7 +293,10 @@ const IDENTITY: [i32; 60] = {
     numbers
 };
 
-fn triplets() -> impl Strategy<Value = ((usize, usize), Vec<(usize, usize, i8)>)> {
+/// A shape, and rows, columns and values.
+type Parts = ((usize, usize), Vec<(usize, usize, i8)>);
+
+fn triplets() -> impl Strategy<Value = Parts> {
     (1_usize..12, 1_usize..12).prop_flat_map(|(m, n)| {
         (
             Just((m, n)),
@@ -299,7 +305,7 @@ fn triplets() -> impl Strategy<Value = ((usize, usize), Vec<(usize, usize, i8)>)
     })
 }
 
-fn matrix<I: Index>((shape, parts): &((usize, usize), Vec<(usize, usize, i8)>)) -> Csr<f64, I> {
+fn matrix<I: Index>((shape, parts): &Parts) -> Csr<f64, I> {
     let index = |i: usize| I::from_usize(i).unwrap();
     let rows: Vec<I> = parts.iter().map(|part| index(part.0)).collect();
     let columns: Vec<I> = parts.iter().map(|part| index(part.1)).collect();

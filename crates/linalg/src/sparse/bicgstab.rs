@@ -9,7 +9,7 @@ use crate::{Error, Float};
 /// Solves `a x = b` for any square `a` by stabilised biconjugate gradients (H. van der Vorst, SIAM J. Sci. Stat.
 /// Comput. 13, 1992), preconditioned from the right. `x` is where it begins, and becomes the solution.
 ///
-/// An iteration costs two products with the operator and two with the preconditioner; eight vectors are allocated. It may
+/// An iteration costs two products with the operator and two with the preconditioner; seven vectors are allocated. It may
 /// break down where [`gmres`](super::gmres) does not, and needs less memory.
 ///
 /// # Errors

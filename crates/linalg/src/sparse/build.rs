@@ -128,11 +128,6 @@ impl<T: Float, I: Index> CsrRef<'_, T, I> {
         }
         Ok(Csr::trusted((columns, rows), narrow::<I>(&starts), indices, values).into_transpose())
     }
-
-    /// A copy that owns its memory: [`to_canonical`](Self::to_canonical).
-    pub fn to_owned(&self) -> Csr<T, I> {
-        self.to_canonical()
-    }
 }
 
 /// Where each of `count` groups begins when the members of `groups` are sorted, and the end.

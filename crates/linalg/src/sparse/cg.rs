@@ -2,8 +2,8 @@
 
 use super::iterate::{Options, Outcome, Progress, Reason, System};
 use super::operator::Operator;
-use super::reduce::{dot, length};
-use super::vector::{add_scaled, scale_add};
+use super::reduce::{dot, root};
+use super::vector::{scale_add, step};
 use crate::{Error, Float};
 
 /// Solves `a x = b` for a symmetric positive definite `a` by conjugate gradients (M. Hestenes, E. Stiefel,
@@ -38,31 +38,38 @@ pub fn cg<T: Float>(
         }
         let mut rho = T::default();
         let mut first = true;
-        while length(&r).to_f64() > system.tolerance {
+        loop {
+            let squares = dot(&r, &r);
+            // Also where it is NaN: the true residual tells.
+            let above = root(squares, &r).to_f64() > system.tolerance;
+            if !above {
+                break;
+            }
             if iterations >= system.maxiter {
                 return system.end(x, &mut q, (Reason::Limit, iterations));
             }
             system.check_stop()?;
             let old = rho;
-            if system.is_preconditioned() {
+            let near = if system.is_preconditioned() {
                 system.precondition(&r, &mut z)?;
                 rho = dot(&r, &z);
-                scale_add(&z, if first { T::default() } else { rho / old }, &mut p);
+                &z
             } else {
-                rho = dot(&r, &r);
-                scale_add(&r, if first { T::default() } else { rho / old }, &mut p);
-            }
+                rho = squares;
+                &r
+            };
+            scale_add(near, if first { T::default() } else { rho / old }, &mut p);
             first = false;
-            system.multiply(&p, &mut q)?;
+            system.multiply_unchecked(&p, &mut q)?;
+            // What is not finite in `q` makes the sum so.
             let curvature = dot(&p, &q);
             let alpha = rho / curvature;
             if !(curvature > T::default() && rho > T::default() && alpha.is_finite()) {
+                system.check("a product with the operator", &q)?;
                 return system.end(x, &mut q, (Reason::Breakdown, iterations));
             }
             iterations += 1;
-            add_scaled(alpha, &p, x);
-            add_scaled(-alpha, &q, &mut r);
-            system.check("the residual", &r)?;
+            step(alpha, (&p, &q), (x, &mut r));
         }
     }
 }

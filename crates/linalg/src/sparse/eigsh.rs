@@ -1,7 +1,7 @@
 //! Some eigenvalues of symmetric operators.
 
 use super::iterate::cancelled;
-use super::krylov::{Basis, Random, multiply};
+use super::krylov::{Basis, Random, multiply, zeros};
 use super::operator::Operator;
 use crate::decompose::{self, Decompose, leads_with_minus, negate};
 use crate::{Error, ErrorKind, Float, MatMut, MatRef};
@@ -22,7 +22,7 @@ pub enum Which {
 /// How eigenvalues and singular values are sought.
 #[derive(Clone, Copy)]
 pub struct EigenOptions<'a> {
-    /// Vectors in the basis, more than values are sought; twice as many and one, at least 20, where it is not given.
+    /// Vectors in the basis, more than values are sought; twice as many and one, at least 40, where it is not given.
     pub ncv: Option<usize>,
     /// The residual `|a v - λ v|` may be this part of `|λ|`; 0 is as exact as rounding allows.
     pub tol: f64,
@@ -60,7 +60,7 @@ impl fmt::Debug for EigenOptions<'_> {
 impl EigenOptions<'_> {
     /// Vectors in the basis for `k` values of an operator with `n` rows.
     pub(super) fn width(&self, k: usize, n: usize) -> usize {
-        self.ncv.unwrap_or((2 * k + 1).max(20)).max(k + 2).min(n)
+        self.ncv.unwrap_or((2 * k + 1).max(40)).max(k + 2).min(n)
     }
 
     pub(super) fn limit(&self, n: usize) -> usize {
@@ -105,7 +105,7 @@ pub fn eigsh<T: Float>(
     if k == 0 {
         return Ok(0);
     }
-    let mut search = Search::new(a, which, k, options);
+    let mut search = Search::new(a, which, k, options)?;
     let weights = search.run(engine)?;
     let order = search.ascending();
     for (value, &at) in values.iter_mut().zip(&order) {
@@ -200,22 +200,27 @@ struct Search<'a, T> {
 }
 
 impl<'a, T: Float> Search<'a, T> {
-    fn new(a: &'a dyn Operator<T>, which: Which, k: usize, options: &'a EigenOptions<'a>) -> Self {
+    fn new(
+        a: &'a dyn Operator<T>,
+        which: Which,
+        k: usize,
+        options: &'a EigenOptions<'a>,
+    ) -> Result<Self, Error> {
         let n = a.shape().0;
         let width = options.width(k, n);
-        Self {
+        Ok(Self {
             a,
             which,
             k,
             width,
             options,
-            basis: Basis::new(n, width + 1),
-            projected: vec![T::default(); width * width],
+            basis: Basis::new(OPERATION, n, width + 1)?,
+            projected: zeros(OPERATION, width, width)?,
             random: Random::new(options.seed),
             norm: T::default(),
             found: Vec::new(),
             products: 0,
-        }
+        })
     }
 
     /// Fills the basis until the wanted values have converged; returns the weights of their vectors, by columns.

@@ -281,8 +281,8 @@ fn check_values<T: Float>(method: Method, pattern: &Pattern, values: &[T]) -> Re
     }
     let (m, n) = pattern.shape;
     for j in 0..n {
-        for at in pattern.pointers[j]..pattern.pointers[j + 1] {
-            let (i, value) = (pattern.indices[at], values[at]);
+        let items = pattern.pointers[j]..pattern.pointers[j + 1];
+        for (&i, &value) in pattern.indices[items.clone()].iter().zip(&values[items]) {
             if value.is_finite() || (method == Method::Cholesky && i < j) {
                 continue;
             }

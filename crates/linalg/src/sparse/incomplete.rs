@@ -111,55 +111,50 @@ impl<T: Float, I: Index> Ilu0<T, I> {
     }
 
     /// `y` becomes the solution of both triangles.
-    fn solve(&self, y: &mut MatMut<'_, T>) {
+    fn solve(&self, y: &mut [T]) {
+        let eliminate = |y: &[T], mut sum: T, range: Range<usize>| {
+            for (j, &value) in self.indices[range.clone()].iter().zip(&self.values[range]) {
+                sum = sum - value * y[j.place()];
+            }
+            sum
+        };
         let n = self.diagonal.len();
-        for column in 0..y.shape().1 {
-            for i in 0..n {
-                let below = self.pointers[i].place()..self.diagonal[i];
-                *y.item(i, column) = self.eliminate(i, column, below, y);
-            }
-            for i in (0..n).rev() {
-                let above = self.diagonal[i] + 1..self.pointers[i + 1].place();
-                let sum = self.eliminate(i, column, above, y);
-                *y.item(i, column) = sum / self.values[self.diagonal[i]];
-            }
+        for i in 0..n {
+            y[i] = eliminate(y, y[i], self.pointers[i].place()..self.diagonal[i]);
         }
-    }
-
-    fn eliminate(&self, i: usize, column: usize, range: Range<usize>, y: &mut MatMut<'_, T>) -> T {
-        let items = self.indices[range.clone()].iter().zip(&self.values[range]);
-        let mut sum = *y.item(i, column);
-        for (j, &value) in items {
-            sum = sum - value * *y.item(j.place(), column);
+        for i in (0..n).rev() {
+            let above = self.diagonal[i] + 1..self.pointers[i + 1].place();
+            y[i] = eliminate(y, y[i], above) / self.values[self.diagonal[i]];
         }
-        sum
     }
 
     /// `y` becomes the solution of the transposed triangles, in which rows give their share to later ones.
-    fn solve_transpose(&self, y: &mut MatMut<'_, T>) {
+    fn solve_transpose(&self, y: &mut [T]) {
+        let give = |y: &mut [T], item: T, range: Range<usize>| {
+            for (j, &value) in self.indices[range.clone()].iter().zip(&self.values[range]) {
+                y[j.place()] = y[j.place()] - value * item;
+            }
+        };
         let n = self.diagonal.len();
-        for column in 0..y.shape().1 {
-            for i in 0..n {
-                let item = *y.item(i, column) / self.values[self.diagonal[i]];
-                *y.item(i, column) = item;
-                self.give(
-                    item,
-                    column,
-                    self.diagonal[i] + 1..self.pointers[i + 1].place(),
-                    y,
-                );
-            }
-            for i in (0..n).rev() {
-                let item = *y.item(i, column);
-                self.give(item, column, self.pointers[i].place()..self.diagonal[i], y);
-            }
+        for i in 0..n {
+            y[i] = y[i] / self.values[self.diagonal[i]];
+            give(y, y[i], self.diagonal[i] + 1..self.pointers[i + 1].place());
+        }
+        for i in (0..n).rev() {
+            give(y, y[i], self.pointers[i].place()..self.diagonal[i]);
         }
     }
+}
 
-    fn give(&self, item: T, column: usize, range: Range<usize>, y: &mut MatMut<'_, T>) {
-        for (j, &value) in self.indices[range.clone()].iter().zip(&self.values[range]) {
-            let target = y.item(j.place(), column);
-            *target = *target - value * item;
+/// Writes what `solve` makes of each column of `x` into `y`.
+fn by_columns<T: Float>(x: MatRef<'_, T>, mut y: MatMut<'_, T>, solve: impl Fn(&mut [T])) {
+    let mut work = Vec::with_capacity(x.shape().0);
+    for j in 0..x.shape().1 {
+        work.clear();
+        work.extend(x.transpose().row(j));
+        solve(&mut work);
+        for (i, &item) in work.iter().enumerate() {
+            *y.item(i, j) = item;
         }
     }
 }
@@ -168,14 +163,12 @@ impl<T: Float, I: Index> Operator<T> for Ilu0<T, I> {
     fn shape(&self) -> (usize, usize) {
         (self.diagonal.len(), self.diagonal.len())
     }
-    fn apply(&self, x: MatRef<'_, T>, mut y: MatMut<'_, T>) -> Result<(), Stopped> {
-        crate::dense::copy_into(x, y.reborrow());
-        self.solve(&mut y);
+    fn apply(&self, x: MatRef<'_, T>, y: MatMut<'_, T>) -> Result<(), Stopped> {
+        by_columns(x, y, |column| self.solve(column));
         Ok(())
     }
-    fn apply_transpose(&self, x: MatRef<'_, T>, mut y: MatMut<'_, T>) -> Result<(), Stopped> {
-        crate::dense::copy_into(x, y.reborrow());
-        self.solve_transpose(&mut y);
+    fn apply_transpose(&self, x: MatRef<'_, T>, y: MatMut<'_, T>) -> Result<(), Stopped> {
+        by_columns(x, y, |column| self.solve_transpose(column));
         Ok(())
     }
 }

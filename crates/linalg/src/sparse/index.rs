@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Display};
 
-/// Types of row and column numbers: `i32` and `i64`, those of SciPy.
+/// Types of row and column numbers: `i32` and `i64`, those of `scipy.sparse`.
 pub trait Index: Copy + Ord + Default + Debug + Display + Send + Sync + 'static {
     /// The type's name.
     const NAME: &'static str;
@@ -14,9 +14,7 @@ pub trait Index: Copy + Ord + Default + Debug + Display + Send + Sync + 'static 
 
     /// The number of an index that was checked: one that changed since is out of any range.
     #[doc(hidden)]
-    fn place(self) -> usize {
-        self.to_usize().unwrap_or(usize::MAX)
-    }
+    fn place(self) -> usize;
 }
 
 macro_rules! index {
@@ -33,7 +31,7 @@ macro_rules! index {
             #[inline]
             fn place(self) -> usize {
                 // A negative number becomes one that is too large.
-                self as usize
+                usize::try_from(self as u64).unwrap_or(usize::MAX)
             }
         }
     };

@@ -113,7 +113,7 @@ impl<'a, T: Float> System<'a, T> {
             )));
         }
         for (what, value) in [("rtol", options.rtol), ("atol", options.atol)] {
-            if value.is_nan() || value < 0.0 {
+            if !value.is_finite() || value < 0.0 {
                 return Err(Error::invalid(format!(
                     "cannot solve by {name}: {what} is {value}"
                 )));
@@ -122,7 +122,12 @@ impl<'a, T: Float> System<'a, T> {
         let operation = format!("solve by {name}");
         check_finite(&operation, "`b`", b)?;
         check_finite(&operation, "`x0`", x)?;
-        let tolerance = (options.rtol * length(b).to_f64()).max(options.atol);
+        let size = length(b).to_f64();
+        if !size.is_finite() {
+            let message = format!("cannot {operation}: the norm of `b` overflows");
+            return Err(Error::invalid(message));
+        }
+        let tolerance = (options.rtol * size).max(options.atol);
         let maxiter = options.maxiter.unwrap_or(n.saturating_mul(10));
         Ok(Self {
             a,
@@ -137,13 +142,17 @@ impl<'a, T: Float> System<'a, T> {
 
     /// `y = a x`, finite.
     pub(super) fn multiply(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
-        self.a
-            .apply(column(x), column_mut(y))
-            .map_err(|Stopped| self.cancelled())?;
+        self.multiply_unchecked(x, y)?;
         self.check("a product with the operator", y)
     }
 
-    /// `y = a^T x` is not needed by any solver; `y = m x` with the preconditioner is.
+    /// `y = a x`, whatever it holds.
+    pub(super) fn multiply_unchecked(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
+        let applied = self.a.apply(column(x), column_mut(y));
+        applied.map_err(|Stopped| self.cancelled())
+    }
+
+    /// `y = m x` with the preconditioner, finite.
     pub(super) fn precondition(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
         let Some(preconditioner) = self.preconditioner else {
             y.copy_from_slice(x);

@@ -56,11 +56,9 @@ pub(super) struct Basis<T> {
 
 impl<T: Float> Basis<T> {
     /// Room for `columns` vectors of `rows` items.
-    pub(super) fn new(rows: usize, columns: usize) -> Self {
-        Self {
-            items: vec![T::default(); rows * columns],
-            rows,
-        }
+    pub(super) fn new(operation: &str, rows: usize, columns: usize) -> Result<Self, Error> {
+        let items = zeros(operation, rows, columns)?;
+        Ok(Self { items, rows })
     }
 
     /// Vector `j`.
@@ -132,6 +130,25 @@ impl<T: Float> Basis<T> {
         }
         self.items[..turned.len()].copy_from_slice(&turned);
     }
+}
+
+/// Zeros, where there is memory for them.
+pub(super) fn zeros<T: Float>(
+    operation: &str,
+    rows: usize,
+    columns: usize,
+) -> Result<Vec<T>, Error> {
+    let mut zeros = Vec::new();
+    let reserved = rows
+        .checked_mul(columns)
+        .map(|len| (len, zeros.try_reserve_exact(len)));
+    let Some((len, Ok(()))) = reserved else {
+        let message =
+            format!("cannot {operation}: no memory for {columns} vectors of {rows} items");
+        return Err(Error::invalid(message));
+    };
+    zeros.resize(len, T::default());
+    Ok(zeros)
 }
 
 /// `y = a x` or `y = a^T x` for one vector, finite.

@@ -10,7 +10,7 @@ use crate::{Error, Float};
 /// SIAM J. Numer. Anal. 12, 1975). `x` is where it begins, and becomes the solution.
 ///
 /// A preconditioner is symmetric and positive definite. An iteration costs a product with each and ten passes over vectors;
-/// nine vectors are allocated. It stops as [`cg`](super::cg) does, by the true residual.
+/// eight vectors are allocated. It stops as [`cg`](super::cg) does, by the true residual.
 ///
 /// # Errors
 /// As [`cg`](super::cg).

@@ -11,11 +11,17 @@ const WORK_PER_THREAD_MIN: usize = 50_000;
 /// Parts for each thread: one that is held up leaves some of its own to the others.
 const PARTS_PER_THREAD: usize = 4;
 
+/// Rows of fewer items are one sum.
+const SHORT: usize = 8;
+
+/// Columns of a product that are summed side by side.
+const WIDTH: usize = 8;
+
 impl<T: Float, I: Index> CsrRef<'_, T, I> {
     /// `c = a * b` for a dense `b`, as fast as memory is read.
     ///
-    /// An item of `c` has the same bits for any number of threads. Columns of one item each (vectors) are summed
-    /// in another order than those of wider products.
+    /// An item of `c` has the same bits for any number of threads. The product of a vector may differ in the last bits from a
+    /// column of a wider one.
     ///
     /// # Errors
     /// `InvalidInput` when the shapes are not `(m, k)`, `(k, n)` and `(m, n)`.
@@ -77,22 +83,30 @@ impl<T: Float, I: Index> CsrRef<'_, T, I> {
     /// The rows of the product from `first` on, as many as `c` has.
     fn multiply_rows(&self, first: usize, b: MatRef<'_, T>, mut c: MatMut<'_, T>) {
         let (rows, columns) = c.shape();
-        let ((_, b_step), (c_row, c_step)) = (b.strides(), c.strides());
-        if columns == 1 && b.strides().0 == 1 {
-            let x = b.data();
+        let ((b_row, b_step), (c_row, c_step)) = (b.strides(), c.strides());
+        if columns == 1 && b_row == 1 && c_row == 1 {
+            let x = &b.data()[..b.shape().0];
+            let bounds = self.pointers()[first..=first + rows].windows(2);
+            for (y, bounds) in c.data_mut().iter_mut().zip(bounds) {
+                let range = bounds[0].place()..bounds[1].place();
+                let indices = self.indices().get(range.clone());
+                let items = indices.zip(self.values().get(range));
+                *y = row_times(items.unwrap_or_default(), x);
+            }
+        } else if columns == 1 {
+            let x: Vec<T> = b.transpose().row(0).copied().collect();
             for i in 0..rows {
-                *c.item(i, 0) = self.row_times(first + i, x);
+                *c.item(i, 0) = row_times(self.row(first + i), &x);
             }
         } else if b_step == 1 && c_step == 1 {
             let items = c.data_mut();
             for i in 0..rows {
-                let target = &mut items[i * c_row..i * c_row + columns];
-                self.add_rows(first + i, b, target);
+                self.row_times_rows(first + i, b, &mut items[i * c_row..i * c_row + columns]);
             }
         } else {
             let mut row = vec![T::default(); columns];
             for i in 0..rows {
-                self.add_rows(first + i, b, &mut row);
+                self.row_times_rows(first + i, b, &mut row);
                 for (j, &value) in row.iter().enumerate() {
                     *c.item(i, j) = value;
                 }
@@ -100,41 +114,33 @@ impl<T: Float, I: Index> CsrRef<'_, T, I> {
         }
     }
 
-    /// Row `i` times a vector. The order of the sum depends on the number of items alone.
-    #[inline]
-    fn row_times(&self, i: usize, x: &[T]) -> T {
+    /// `target` = row `i` times the rows of `b`; each sum in the order of the row.
+    fn row_times_rows(&self, i: usize, b: MatRef<'_, T>, target: &mut [T]) {
         let (indices, values) = self.row(i);
-        let product = |(&j, &value): (&I, &T)| value * x.get(j.place()).copied().unwrap_or(T::NAN);
-        let mut sums = [T::default(); 4];
-        let (index_parts, value_parts) = (indices.chunks_exact(4), values.chunks_exact(4));
-        let rest = index_parts.remainder().iter().zip(value_parts.remainder());
-        for (indices, values) in index_parts.zip(value_parts) {
-            for lane in 0..4 {
-                sums[lane] = sums[lane] + product((&indices[lane], &values[lane]));
+        let ((rows, columns), (step, b_step)) = (b.shape(), b.strides());
+        let mut done = 0;
+        if b_step == 1 {
+            while done + WIDTH <= columns {
+                let mut sums = [T::default(); WIDTH];
+                for (j, &value) in indices.iter().zip(values) {
+                    let start = j.place().saturating_mul(step).saturating_add(done);
+                    let Some(row) = b.data().get(start..start.saturating_add(WIDTH)) else {
+                        continue;
+                    };
+                    for (sum, &item) in sums.iter_mut().zip(row) {
+                        *sum = *sum + value * item;
+                    }
+                }
+                target[done..done + WIDTH].copy_from_slice(&sums);
+                done += WIDTH;
             }
         }
-        let rest = rest.map(product).fold(T::default(), |sum, item| sum + item);
-        (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest
-    }
-
-    /// `target` = row `i` times the rows of `b`.
-    fn add_rows(&self, i: usize, b: MatRef<'_, T>, target: &mut [T]) {
-        target.fill(T::default());
-        let (indices, values) = self.row(i);
-        let (step, contiguous) = (b.strides().0, b.strides().1 == 1);
-        for (&j, &value) in indices.iter().zip(values) {
-            let j = j.place();
-            if j >= b.shape().0 {
-                target.fill(T::NAN);
-            } else if contiguous {
-                let row = &b.data()[j * step..j * step + target.len()];
-                for (sum, &item) in target.iter_mut().zip(row) {
-                    *sum = *sum + value * item;
-                }
-            } else {
-                for (sum, &item) in target.iter_mut().zip(b.row(j)) {
-                    *sum = *sum + value * item;
-                }
+        let rest = &mut target[done..];
+        rest.fill(T::default());
+        for (j, &value) in indices.iter().zip(values).filter(|(j, _)| j.place() < rows) {
+            let start = j.place() * step + done * b_step;
+            for (at, sum) in rest.iter_mut().enumerate() {
+                *sum = *sum + value * b.data()[start + at * b_step];
             }
         }
     }
@@ -153,24 +159,60 @@ impl<T: Float, I: Index> CsrRef<'_, T, I> {
                 *c.item(i, j) = T::default();
             }
         }
-        if n == 0 {
-            return Ok(());
-        }
-        let (c_row, c_step) = c.strides();
-        let target = c.data_mut();
+        let ((c_row, c_step), (b_row, b_step)) = (c.strides(), b.strides());
+        let (source, target) = (b.data(), c.data_mut());
         for i in 0..k {
             let (indices, values) = self.row(i);
-            for (&column, &value) in indices.iter().zip(values) {
-                let column = column.place();
-                if column >= m {
-                    continue;
+            let items = indices.iter().zip(values);
+            if n == 1 {
+                let item = source[i * b_row];
+                for (j, &value) in items {
+                    if let Some(sum) = target.get_mut(j.place().saturating_mul(c_row)) {
+                        *sum = *sum + value * item;
+                    }
                 }
-                for (j, &item) in b.row(i).enumerate() {
-                    let sum = &mut target[column * c_row + j * c_step];
-                    *sum = *sum + value * item;
+                continue;
+            }
+            for (j, &value) in items.filter(|(j, _)| j.place() < m) {
+                let (from, to) = (i * b_row, j.place() * c_row);
+                for column in 0..n {
+                    let sum = &mut target[to + column * c_step];
+                    *sum = *sum + value * source[from + column * b_step];
                 }
             }
         }
         Ok(())
     }
+}
+
+/// A row times a vector. The order of the sum depends on the number of items alone.
+#[inline]
+fn row_times<T: Float, I: Index>((indices, values): (&[I], &[T]), x: &[T]) -> T {
+    if indices.len() >= SHORT {
+        return long_row_times((indices, values), x);
+    }
+    let mut sum = T::default();
+    for (j, &value) in indices.iter().zip(values) {
+        let Some(&item) = x.get(j.place()) else {
+            return T::NAN;
+        };
+        sum = sum + value * item;
+    }
+    sum
+}
+
+/// Four sums side by side: one waits for each addition.
+fn long_row_times<T: Float, I: Index>((indices, values): (&[I], &[T]), x: &[T]) -> T {
+    let mut sums = [T::default(); 4];
+    let (index_parts, value_parts) = (indices.chunks_exact(4), values.chunks_exact(4));
+    let rest = (index_parts.remainder(), value_parts.remainder());
+    for (indices, values) in index_parts.zip(value_parts) {
+        for lane in 0..4 {
+            let Some(&item) = x.get(indices[lane].place()) else {
+                return T::NAN;
+            };
+            sums[lane] = sums[lane] + values[lane] * item;
+        }
+    }
+    (sums[0] + sums[2]) + (sums[1] + sums[3]) + row_times(rest, x)
 }

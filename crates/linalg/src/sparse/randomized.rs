@@ -1,7 +1,7 @@
 //! Singular values by a random sketch.
 
 use super::iterate::cancelled;
-use super::krylov::Random;
+use super::krylov::{Random, zeros};
 use super::operator::{Operator, Stopped};
 use super::svds::check_shapes;
 use super::vector::check_finite;
@@ -71,7 +71,7 @@ pub fn randomized_svd<T: Float>(
         width,
         stop: options.stop,
     };
-    let mut right = vec![T::default(); n * width];
+    let mut right = zeros(OPERATION, n, width)?;
     Random::new(options.seed).fill(&mut right);
     let mut left = sketch.range(engine, false, &right)?;
     for _ in 0..options.power_iterations {
@@ -121,7 +121,7 @@ impl<T: Float> Sketch<'_, T> {
         }
         let (m, n) = self.a.shape();
         let (rows, from) = if transposed { (n, m) } else { (m, n) };
-        let mut y = vec![T::default(); rows * self.width];
+        let mut y = zeros(OPERATION, rows, self.width)?;
         let (x, target) = (
             MatRef::new(x, from, self.width)?,
             MatMut::new(&mut y, rows, self.width)?,

@@ -29,7 +29,11 @@ pub(super) fn dot<T: Float>(a: &[T], b: &[T]) -> T {
 
 /// The 2-norm; NaN and infinities give themselves.
 pub(super) fn length<T: Float>(a: &[T]) -> T {
-    let squares = dot(a, a);
+    root(dot(a, a), a)
+}
+
+/// The 2-norm, where the sum of squares is known.
+pub(super) fn root<T: Float>(squares: T, a: &[T]) -> T {
     // Where squares overflow or vanish, the careful way.
     let (least, most) = (
         T::MIN_POSITIVE.to_f64() / T::EPSILON.to_f64(),

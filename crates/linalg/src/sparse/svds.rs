@@ -1,7 +1,7 @@
 //! Some singular values.
 
 use super::eigsh::{EigenOptions, NEXT_RESIDUAL, ROUNDINGS};
-use super::krylov::{Basis, Random, multiply};
+use super::krylov::{Basis, Random, multiply, zeros};
 use super::operator::Operator;
 use crate::decompose::{self, Decompose, leads_with_minus, negate};
 use crate::{Error, ErrorKind, Float, MatMut, MatRef};
@@ -28,7 +28,7 @@ pub fn svds<T: Float>(
     if k == 0 {
         return Ok(0);
     }
-    let mut search = Search::new(a, k, options);
+    let mut search = Search::new(a, k, options)?;
     let (left, right) = search.run(engine, values)?;
     if let Some((u, v)) = vectors {
         let width = search.width;
@@ -105,25 +105,25 @@ struct Search<'a, T> {
 }
 
 impl<'a, T: Float> Search<'a, T> {
-    fn new(a: &'a dyn Operator<T>, k: usize, options: &'a EigenOptions<'a>) -> Self {
+    fn new(a: &'a dyn Operator<T>, k: usize, options: &'a EigenOptions<'a>) -> Result<Self, Error> {
         let (m, n) = a.shape();
         let transposed = m < n;
         let (m, n) = (m.max(n), m.min(n));
         let width = options.width(k, n);
-        Self {
+        Ok(Self {
             a,
             transposed,
             shape: (m, n),
             k,
             width,
             options,
-            left: Basis::new(m, width),
-            right: Basis::new(n, width + 1),
-            projected: vec![T::default(); width * width],
+            left: Basis::new(OPERATION, m, width)?,
+            right: Basis::new(OPERATION, n, width + 1)?,
+            projected: zeros(OPERATION, width, width)?,
             random: Random::new(options.seed),
             norm: T::default(),
             products: 0,
-        }
+        })
     }
 
     /// Fills the bases until the wanted values have converged; returns the weights of their vectors, by columns.

@@ -23,6 +23,14 @@ pub(super) fn scale<T: Float>(alpha: T, x: &mut [T]) {
     }
 }
 
+/// `x = x + alpha * p` and `r = r - alpha * q`.
+pub(super) fn step<T: Float>(alpha: T, (p, q): (&[T], &[T]), (x, r): (&mut [T], &mut [T])) {
+    for ((x, &p), (r, &q)) in x.iter_mut().zip(p).zip(r.iter_mut().zip(q)) {
+        *x = *x + alpha * p;
+        *r = *r - alpha * q;
+    }
+}
+
 /// Fails where an item is NaN or infinite, and names the first one.
 pub(super) fn check_finite<T: Float>(operation: &str, what: &str, x: &[T]) -> Result<(), Error> {
     let Some(i) = x.iter().position(|x| !x.is_finite()) else {
