@@ -160,8 +160,8 @@ where
                 // Another layout, and the transposed system.
                 let mut turned = vec![T::NAN; n * columns];
                 let mut view = MatMut::with_strides(&mut turned, (n, columns), (1, n)).unwrap();
-                for at in 0..n * columns {
-                    *view.item(at / columns, at % columns) = b[at];
+                for (at, &item) in b.iter().enumerate() {
+                    *view.item(at / columns, at % columns) = item;
                 }
                 factor.solve(view.reborrow()).unwrap();
                 let back: Vec<T> = (0..n * columns)
@@ -477,7 +477,7 @@ where
                 match which {
                     Which::Largest => expected.reverse(),
                     Which::LargestMagnitude => {
-                        expected.sort_by(|a, b| b.abs().partial_cmp(&a.abs()).unwrap())
+                        expected.sort_by(|a, b| b.abs().partial_cmp(&a.abs()).unwrap());
                     }
                     Which::Smallest => {}
                 }

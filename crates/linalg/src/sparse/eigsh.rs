@@ -265,9 +265,10 @@ impl<'a, T: Float> Search<'a, T> {
                     .iter()
                     .take_while(|&&at| residual(at) <= self.tolerance(values[at]))
                     .count()
+                    .min(self.k + (width - self.k) / 2)
             } else {
                 // Some more: equal values come in mixtures, and half of one does not lead further.
-                self.k + (width - self.k) / 2
+                known + (width - known) / 2
             };
             kept = kept.min(width - 1);
             let chosen: Vec<T> = order[..kept]

@@ -176,9 +176,10 @@ impl<'a, T: Float> Search<'a, T> {
                 (0..width)
                     .take_while(|&at| residual(at) <= self.tolerance(values[at]))
                     .count()
+                    .min(k + (width - k) / 2)
             } else {
                 // Some more: equal values come in mixtures, and half of one does not lead further.
-                k + (width - k) / 2
+                known + (width - known) / 2
             };
             kept = kept.min(width - 1);
             let part = |items| MatRef::with_strides(items, (width, kept), (1, width));
