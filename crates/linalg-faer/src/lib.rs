@@ -1,6 +1,6 @@
-//! Decompositions for `nexus-linalg` by [faer]: QR, singular values, eigenvalues.
+//! Decompositions for `nexus-linalg` by [faer]: QR, singular values, eigenvalues; factors of sparse matrices.
 //!
-//! The crate is [`Faer`], which implements [`Decompose`], and nothing else: what a matrix may hold, how vectors
+//! The crate is [`Faer`], which implements [`Decompose`] and [`Factorize`], and nothing else: what a matrix may hold, how vectors
 //! are signed and how results are named is decided in `nexus-linalg`, once for every engine. Calls run on the
 //! calling thread, so the bits of a result depend on the operand alone.
 //!
@@ -15,6 +15,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A sparse system, whose pattern is analysed once:
+//!
+//! ```
+//! use nexus_linalg::MatMut;
+//! use nexus_linalg::sparse::{Analysis, Csc, Method};
+//! use nexus_linalg_faer::Faer;
+//!
+//! let (rows, columns) = ([0, 1, 0, 1], [0, 0, 1, 1]);
+//! let mut a = Csc::<_, i32>::from_triplets((2, 2), &rows, &columns, &[2.0_f64, 1.0, 1.0, 3.0])?;
+//! let analysis = Analysis::new(&Faer, Method::Cholesky, a.as_ref())?;
+//! let mut x = [3.0, 5.0];
+//! analysis.factor(a.as_ref())?.solve(MatMut::new(&mut x, 2, 1)?)?;
+//! assert!((x[0] - 0.8).abs() < 1e-15 && (x[1] - 1.4).abs() < 1e-15);
+//! a.values_mut()[0] = -1.0;
+//! assert!(analysis.factor(a.as_ref()).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Factorize`]: nexus_linalg::sparse::Factorize
 //! [faer]: https://docs.rs/faer
 
 mod raw;

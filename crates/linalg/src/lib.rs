@@ -3,9 +3,9 @@
 //! Matrix multiplication stands behind the trait [`Gemm`]; the [`engine`] module puts the blocked product of
 //! `nexus-kernels` behind it. [`Context`] says how many threads a call may use. [`dense`] solves systems,
 //! inverts and factors by elimination and Cholesky; [`decompose`] has QR, singular values and eigenvalues by
-//! an engine that implements [`decompose::Decompose`] (`nexus-linalg-faer` is one); [`norm`] has norms. The
-//! kernels that are not linear algebra (softmax, layer norm, GELU, pooling) are in `nexus-kernels` and
-//! re-exported here as [`kernels`].
+//! an engine that implements [`decompose::Decompose`] (`nexus-linalg-faer` is one); [`norm`] has norms; [`sparse`]
+//! has sparse matrices, iterative solvers, and some eigenvalues and singular values. The kernels that are not
+//! linear algebra (softmax, layer norm, GELU, pooling) are in `nexus-kernels` and re-exported here as [`kernels`].
 //!
 //! Operations take `f32` and `f64`: what they need of a number is [`Float`].
 //!

@@ -10,8 +10,8 @@ use crate::{Error, Float};
 /// J. Res. NBS 49, 1952). `x` is where it begins, and becomes the solution.
 ///
 /// A preconditioner is a symmetric positive definite operator that is near the inverse of `a`. An iteration costs a
-/// product with each and six passes over vectors; four vectors are allocated. Where the recurrence says that the residual is small enough
-/// and the true one is not, it starts again from there.
+/// product with each and ten readings of vectors; four vectors are allocated. Where the recurrence says that the
+/// residual is small enough and the true one is not, it starts again from there.
 ///
 /// # Errors
 /// `InvalidInput` when shapes or tolerances do not fit; `NotANumber` and `Infinite` at the first such item;
