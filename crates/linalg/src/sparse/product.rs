@@ -18,7 +18,7 @@ const SHORT: usize = 8;
 const WIDTH: usize = 8;
 
 impl<T: Float, I: Index> CsrRef<'_, T, I> {
-    /// `c = a * b` for a dense `b`, as fast as memory is read.
+    /// `c = a * b` for a dense `b`. Costs one reading of the matrix for each eight columns.
     ///
     /// An item of `c` has the same bits for any number of threads. The product of a vector may differ in the last bits from a
     /// column of a wider one.
