@@ -6,8 +6,11 @@
 #![expect(clippy::needless_pass_by_value, reason = "pyo3 hands operands over")]
 
 mod call;
+mod contraction;
 mod dtype;
 mod elementwise;
+mod factors;
+mod functions;
 mod index;
 mod input;
 mod limits;
@@ -35,6 +38,9 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         };
     }
     functions! {
+        contraction: block_diag, einsum, einsum_path, kron, multi_dot;
+        factors: cho_factor, cho_solve, ldl, lu, lu_factor, lu_solve, rcond, solve_triangular;
+        functions: cond, expm, logm, null_space, orth, polar, schur, solve_sylvester, sqrtm;
         matrix: rebuild;
         norms: diagonal, matrix_norm, softmax, trace, vector_norm;
         products: cross, matmul, matrix_transpose, outer, tensordot, vecdot;
@@ -44,8 +50,14 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     for named in [
         &output::EIG,
         &output::EIGH,
+        &output::EINSUM_PATH,
+        &output::LDL,
         &output::LSTSQ,
+        &output::LU,
+        &output::LU_FACTOR,
+        &output::POLAR,
         &output::QR,
+        &output::SCHUR,
         &output::SLOGDET,
         &output::SVD,
     ] {
