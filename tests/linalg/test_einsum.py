@@ -38,7 +38,9 @@ def operands(shapes: list[tuple[int, ...]], dtype: str) -> list[Any]:
     return [array.astype(dtype) for array in arrays]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128", "int32", "int64"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "complex64", "complex128", "int32", "int64"]
+)
 @pytest.mark.parametrize(("subscripts", "shapes"), EXPRESSIONS)
 def test_einsum_is_numpys(subscripts: str, shapes: list[tuple[int, ...]], dtype: str) -> None:
     arrays = operands(shapes, dtype)
@@ -82,7 +84,9 @@ def test_chains_products_and_blocks_are_numpys(dtype: str) -> None:
     found = np.asarray(linalg.multi_dot([a, b, c, d]))
     assert found.dtype == dtype
     assert np.allclose(found, a @ b @ c @ d, rtol=slack, atol=slack)
-    assert np.allclose(linalg.multi_dot([a[0], b, c, d[:, 0]]), a[0] @ b @ c @ d[:, 0], slack, slack)
+    assert np.allclose(
+        linalg.multi_dot([a[0], b, c, d[:, 0]]), a[0] @ b @ c @ d[:, 0], slack, slack
+    )
     assert np.allclose(np.asarray(linalg.multi_dot([a])), a)
     assert np.array_equal(linalg.kron(b, d, like=b), np.kron(b, d))
     assert np.array_equal(linalg.kron(b[0], d[0], like=b), np.kron(b[0], d[0]))
@@ -111,7 +115,10 @@ CASES = [
     (lambda: linalg.multi_dot([np.eye(1)] * 513), "more than 512"),
     (lambda: linalg.kron([1.0], np.eye(2)), "kron: expected a matrix"),
     (lambda: linalg.kron(np.ones((2, 1, 1)), np.ones((3, 1, 1))), "kron: the stacks of"),
-    (lambda: linalg.block_diag(np.ones((2, 1, 1)), np.ones((3, 1, 1))), "block_diag: the stacks of"),
+    (
+        lambda: linalg.block_diag(np.ones((2, 1, 1)), np.ones((3, 1, 1))),
+        "block_diag: the stacks of",
+    ),
 ]
 
 

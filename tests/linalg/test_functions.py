@@ -56,9 +56,14 @@ def test_factors_solve_for_vectors_columns_and_stacks(dtype: str) -> None:
     positive = a @ adjoint(a)
     for b in (matrices((6,), dtype), matrices((6, 3), dtype), matrices((2, 6, 4), dtype)):
         columns = b[:, None] if b.ndim == 1 else b
+
         def check(x: Any, system: Any, columns: Any = columns, vector: bool = b.ndim == 1) -> None:
             x = np.asarray(x)
-            near(system @ (x[..., None] if vector else x), np.broadcast_to(columns, (2, *columns.shape[-2:])), dtype)
+            near(
+                system @ (x[..., None] if vector else x),
+                np.broadcast_to(columns, (2, *columns.shape[-2:])),
+                dtype,
+            )
 
         factors = linalg.lu_factor(a)
         check(linalg.lu_solve(factors, b), a)
@@ -158,7 +163,9 @@ def test_sylvester_polar_and_condition_are_what_they_say(dtype: str) -> None:
         assert np.linalg.eigvalsh(p).min() > -1e-5
     for order in (None, 1, -1, 2, -2, np.inf, -np.inf, "fro"):
         found, expected = np.asarray(linalg.cond(a, order)), np.linalg.cond(a, order)
-        assert np.allclose(found, expected, rtol=1e-3 if dtype in ("float32", "complex64") else 1e-10)
+        assert np.allclose(
+            found, expected, rtol=1e-3 if dtype in ("float32", "complex64") else 1e-10
+        )
     estimate, exact = np.asarray(linalg.rcond(a)), 1 / np.linalg.cond(a, 1)
     assert (estimate > 0.99 * exact).all()
     assert (estimate < 3.1 * exact).all()
@@ -169,7 +176,9 @@ def test_sylvester_polar_and_condition_are_what_they_say(dtype: str) -> None:
 def test_a_negative_eigenvalue_makes_the_whole_stack_complex() -> None:
     stack = np.array([[[4.0, 0.0], [0.0, 9.0]], [[-4.0, 0.0], [0.0, 9.0]]])
     assert np.asarray(linalg.sqrtm(stack[0])).dtype == "float64"
-    assert np.array_equal(np.asarray(linalg.sqrtm(stack)).diagonal(axis1=1, axis2=2), [[2, 3], [2j, 3]])
+    assert np.array_equal(
+        np.asarray(linalg.sqrtm(stack)).diagonal(axis1=1, axis2=2), [[2, 3], [2j, 3]]
+    )
     near(np.asarray(linalg.logm(stack))[1, 0, 0], np.log(4) + np.pi * 1j, "complex128")
 
 
