@@ -17,12 +17,20 @@ use nexus_linalg::tensor::{ArrayMut, ArrayRef, Einsum, row_major};
 use nexus_linalg::{Context, MatMut, MatRef};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyList, PyTuple};
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
+/// Operands, of which numbers are arrays without axes.
 fn arrays(operands: &Bound<'_, PyTuple>) -> PyResult<Vec<Array>> {
-    let array = |operand: Bound<'_, PyAny>| Ok(operand.extract::<Operand>()?.array);
+    let array = |operand: Bound<'_, PyAny>| match operand.extract::<Operand>() {
+        Ok(operand) => Ok(operand.array),
+        Err(error) => {
+            let row = PyList::new(operand.py(), [operand])?;
+            let row = row.extract::<Operand>().map_err(|_| error)?.array;
+            Ok(row.select(0, 0))
+        }
+    };
     operands.iter().map(array).collect()
 }
 

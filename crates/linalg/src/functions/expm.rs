@@ -138,55 +138,61 @@ impl<W: Field<Real = f64>> Powers<W> {
         let d6 = root(self.six.norm_one(), 6);
         let small = d4.max(d6);
         for (degree, limit) in &DEGREES[..2] {
-            if small <= *limit && self.more(context, *degree, 0) == 0 {
+            if small <= *limit && self.more(*degree, 0) == 0 {
                 return (*degree, 0);
             }
         }
         let d8 = root(norm_of_product(context, &self.four, &self.four), 8);
         let middle = d6.max(d8);
         for (degree, limit) in &DEGREES[2..] {
-            if middle <= *limit && self.more(context, *degree, 0) == 0 {
+            if middle <= *limit && self.more(*degree, 0) == 0 {
                 return (*degree, 0);
             }
         }
         let d10 = root(norm_of_product(context, &self.four, &self.six), 10);
         let size = middle.min(d8.max(d10));
         let halvings = (size / LIMIT).log2().ceil().max(0.0) as i32;
-        (13, halvings + self.more(context, 13, halvings))
+        (13, halvings + self.more(13, halvings))
     }
 
     /// How many more halvings rounding errors ask for: the function `l` of 2009, of the matrix halved so often.
-    fn more(&self, context: Context, degree: u32, halvings: i32) -> i32 {
+    fn more(&self, degree: u32, halvings: i32) -> i32 {
         let n = self.one.n;
         let scale = f64::from(-halvings).exp2();
-        let sizes: Vec<f64> = self
-            .one
-            .items
-            .iter()
-            .map(|&item| Field::abs(item) * scale)
-            .collect();
-        let sizes = MatRef::new(&sizes, n, n).expect("n times n items");
-        let mut sums = vec![1.0; n];
-        for _ in 0..=2 * degree {
-            let mut next = vec![0.0; n];
-            let row = MatRef::new(&sums, 1, n).expect("n items");
-            let to = MatMut::new(&mut next, 1, n).expect("n items");
-            context.gemm(1.0, row, sizes, 0.0, to);
-            sums = next;
-        }
-        let power = sums.into_iter().fold(0.0, f64::max);
         let size = self.one.norm_one() * scale;
-        if power == 0.0 || size == 0.0 {
-            return 0;
-        }
         // One divided by the leading coefficient of the backward error: (2m)! (2m + 1)! / (m!)^2.
         let m = f64::from(degree);
         let choose = (1..=degree)
             .map(f64::from)
             .fold(1.0, |c, i| c * (m + i) / i);
         let factorial: f64 = (1..=2 * degree + 1).map(f64::from).product();
-        let alpha = power / (size * choose * factorial);
-        let value = (alpha / (f64::EPSILON / 2.0)).log2() / (2.0 * m);
+        let unit = f64::EPSILON / 2.0 * choose * factorial;
+        // The norm of a power is at most the power of the norm.
+        if size.powi(2 * degree as i32) <= unit {
+            return 0;
+        }
+        let sizes: Vec<f64> = self
+            .one
+            .items
+            .iter()
+            .map(|&item| Field::abs(item) * scale)
+            .collect();
+        let mut sums = vec![1.0; n];
+        let mut next = vec![0.0; n];
+        for _ in 0..=2 * degree {
+            next.fill(0.0);
+            for (row, &sum) in sizes.chunks_exact(n).zip(&sums) {
+                for (next, &size) in next.iter_mut().zip(row) {
+                    *next += sum * size;
+                }
+            }
+            std::mem::swap(&mut sums, &mut next);
+        }
+        let power = sums.into_iter().fold(0.0, f64::max);
+        if power == 0.0 {
+            return 0;
+        }
+        let value = (power / (size * unit)).log2() / (2.0 * m);
         value.ceil().max(0.0) as i32
     }
 
@@ -254,9 +260,15 @@ fn coefficients(degree: u32) -> Vec<f64> {
     b.into_iter().rev().map(|b| b as f64).collect()
 }
 
-/// An estimate of the 1-norm of a product that is not computed.
+/// Rows up to which a product costs less than its estimate.
+const PRODUCT_MAX: usize = 64;
+
+/// The 1-norm of a product; of a large one an estimate, by products with vectors.
 fn norm_of_product<W: Field<Real = f64>>(context: Context, a: &Square<W>, b: &Square<W>) -> f64 {
     let n = a.n;
+    if n <= PRODUCT_MAX {
+        return a.times(context, b).norm_one();
+    }
     let apply = |first: (MatRef<'_, W>, Conj), last: (MatRef<'_, W>, Conj), x: &mut [W]| {
         let mut middle = vec![W::default(); n];
         multiply(context, first, x, &mut middle);
