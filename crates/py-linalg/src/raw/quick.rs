@@ -36,6 +36,10 @@ impl General {
 }
 
 /// An operand of few items.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lies on the stack during one call"
+)]
 enum Few<'a> {
     /// The array of a `Matrix`, of any size.
     Matrix(&'a Array),
