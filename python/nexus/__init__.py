@@ -4,10 +4,10 @@ Each room is a module that loads on first import: ``nexus.safetensors``, ``nexus
 ``nexus.linalg`` and ``nexus.serve``. This package itself loads nothing.
 """
 
-from typing import TYPE_CHECKING
-
 __all__ = ["__version__"]
 
+# As `typing.TYPE_CHECKING`, without importing `typing`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     __version__: str
 
