@@ -33,7 +33,7 @@ pub(crate) fn eigh(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -68,7 +68,7 @@ pub(crate) fn eigvalsh(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -112,7 +112,7 @@ pub(crate) fn eig(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -147,7 +147,7 @@ pub(crate) fn eigvals(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -170,7 +170,7 @@ pub(crate) fn qr(
     x: Operand,
     mode: &str,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -215,7 +215,7 @@ pub(crate) fn svd(
     x: Operand,
     full_matrices: bool,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -259,7 +259,7 @@ pub(crate) fn svdvals(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -306,7 +306,7 @@ pub(crate) fn matrix_rank(
     x: Operand,
     rtol: Option<Operand>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -341,7 +341,7 @@ pub(crate) fn pinv(
     x: Operand,
     rtol: Option<Operand>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -378,7 +378,7 @@ pub(crate) fn lstsq(
     x2: Operand,
     rtol: Option<f64>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
