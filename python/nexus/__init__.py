@@ -4,12 +4,16 @@ Each room is a module that loads on first import: ``nexus.safetensors``, ``nexus
 ``nexus.linalg`` and ``nexus.serve``. This package itself loads nothing.
 """
 
-__version__: str
 __all__ = ["__version__"]
+
+# As `typing.TYPE_CHECKING`, without importing `typing`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    __version__: str
 
 
 def __getattr__(name: str) -> str:
-    # Reading the package's metadata costs more than all of a room.
+    # Reading the version takes longer than importing a room.
     if name == "__version__":
         from importlib.metadata import version
 

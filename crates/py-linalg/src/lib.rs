@@ -4,6 +4,10 @@
 //! is taken, `output` what comes back, `run` where it is computed.
 
 #![expect(clippy::needless_pass_by_value, reason = "pyo3 hands operands over")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "the keywords of a Python function"
+)]
 
 mod call;
 mod dtype;

@@ -4,6 +4,7 @@
 //! the general way: for operands of other kinds, and for errors.
 
 use crate::dtype::Element;
+use crate::elementwise::Operation;
 use crate::raw::{Array, Dims, Dtype, INLINE_WORDS, Matrix};
 use nexus_linalg::{Context, Float, MatMut, dense};
 use pyo3::prelude::*;
@@ -45,6 +46,32 @@ pub(crate) fn matmul<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> 
         short.then(|| made(py, size, |c| Context::default().matmul(a, b, c).ok()))?
     }
     typed!(a, go(py, a, b))
+}
+
+/// `a` and `b` item by item, for matrices of one shape and type.
+#[inline]
+pub(crate) fn combined<'py>(
+    py: Python<'py>,
+    (a, b): (&Array, &Array),
+    operation: Operation,
+) -> Object<'py> {
+    fn go<'py, T: Element>(
+        py: Python<'py>,
+        (a, b): (&Array, &Array),
+        operation: Operation,
+    ) -> Object<'py> {
+        let (a_items, b_items) = (a.few::<T>()?, b.few::<T>()?);
+        Matrix::of_few(py, a.shape(), |items| {
+            for (place, (&a, &b)) in items.iter_mut().zip(a_items.iter().zip(b_items)) {
+                *place = operation.of_elements(a, b);
+            }
+            Some(())
+        })
+    }
+    if a.dtype != b.dtype || a.shape() != b.shape() || a.rank() == 0 {
+        return None;
+    }
+    typed!(a, go(py, (a, b), operation))
 }
 
 /// The determinant.

@@ -371,7 +371,6 @@ pub(crate) fn pinv(
 /// The least-squares solutions of `x1 @ x = x2` with the least norm, the ranks of `x1` and its singular values.
 #[pyfunction]
 #[pyo3(signature = (x1, x2, /, *, rtol = None, errors = "raise", threads = 1, like = None, out = None))]
-#[expect(clippy::too_many_arguments, reason = "the keywords")]
 pub(crate) fn lstsq(
     py: Python<'_>,
     x1: Operand,
@@ -429,7 +428,7 @@ fn least_squares<T: Element>(
     let mut values = Output::<T::Real>::new(sizes.with(&[k])?)?;
     let numbers = Pieces::new(ranks.items(), 1, count).zip(Pieces::new(values.items(), k, count));
     let places = Pieces::new(x.items(), n * width, count).zip(numbers);
-    let rtol = rtol.map(|rtol| <T::Real as Item>::of_real(rtol));
+    let rtol = rtol.map(<T::Real as Item>::of_real);
     let failures = stack::map(
         plan.context,
         2.0 * cost(&sizes),

@@ -12,8 +12,6 @@ Matrix 2 float64
 [[2.0, 1.0], [4.0, 3.0]]
 """
 
-from typing import TYPE_CHECKING
-
 from nexus._linalg import (
     LinAlgError,
     Matrix,
@@ -46,6 +44,8 @@ from nexus._linalg import (
     vector_norm,
 )
 
+# As `typing.TYPE_CHECKING`, without importing `typing`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nexus._linalg import (
         EighResult,

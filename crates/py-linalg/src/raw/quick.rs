@@ -7,7 +7,7 @@ use super::{Array, Dims, INLINE_WORDS, Matrix, State};
 use crate::quick;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyCFunction;
+use pyo3::types::{PyCFunction, PyList};
 use pyo3::{Borrowed, ffi};
 use std::sync::OnceLock;
 
@@ -36,6 +36,10 @@ impl General {
 }
 
 /// An operand of few items.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lies on the stack during one call"
+)]
 enum Few<'a> {
     /// The array of a `Matrix`, of any size.
     Matrix(&'a Array),
@@ -104,6 +108,13 @@ unsafe fn nested(list: *mut ffi::PyObject) -> Option<Array> {
         }
         Array::of(&items[..len], Dims::matrix(count, columns)).ok()
     }
+}
+
+/// A list of few floats, or of lists of as many each.
+#[inline]
+pub(crate) fn few_of_list(list: &Bound<'_, PyList>) -> Option<Array> {
+    // SAFETY: it is a list, and its reference proves that the thread is attached.
+    unsafe { nested(list.as_ptr()) }
 }
 
 /// The floats and small whole numbers of a list.
