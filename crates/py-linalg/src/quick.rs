@@ -104,12 +104,12 @@ pub(crate) fn solve<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
             [n, width] => (n.cast_unsigned(), width.cast_unsigned()),
             _ => return None,
         };
-        let fits = b.dtype == T::DTYPE && b.is_dense() && left.shape() == (n, n);
-        if !fits || n * n.max(width) * size_of::<T>() > INLINE_WORDS * 8 {
+        if left.shape() != (n, n) || n * n * size_of::<T>() > INLINE_WORDS * 8 {
             return None;
         }
+        let right = b.few::<T>()?;
         Matrix::of_few(py, dims, |items| {
-            items.copy_from_slice(&b.values::<T>());
+            items.copy_from_slice(right);
             let x = MatMut::new(items, n, width).ok()?;
             dense::solve(Context::default(), left, x).ok()
         })

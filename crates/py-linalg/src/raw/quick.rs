@@ -159,12 +159,21 @@ macro_rules! quick {
                 if count == $count && names.is_null() {
                     let $py = Python::assume_attached();
                     let given = std::slice::from_raw_parts(arguments, $count);
-                    let few: [Option<Few<'_>>; $count] =
-                        std::array::from_fn(|index| Few::of($py, given[index]));
-                    let $operands: [Option<&Array>; $count] =
-                        std::array::from_fn(|index| few[index].as_ref().map(Few::array));
-                    let answer = || $work;
-                    if let Some(answer) = answer() {
+                    let answer = |$operands: [Option<&Array>; $count]| $work;
+                    // Matrices alone need no copies.
+                    let matrices: [Option<&Array>; $count] = std::array::from_fn(|index| {
+                        Matrix::of_pointer(given[index]).map(|matrix| &matrix.array)
+                    });
+                    let answer = if matrices.iter().all(Option::is_some) {
+                        answer(matrices)
+                    } else {
+                        let few: [Option<Few<'_>>; $count] =
+                            std::array::from_fn(|index| Few::of($py, given[index]));
+                        answer(std::array::from_fn(|index| {
+                            few[index].as_ref().map(Few::array)
+                        }))
+                    };
+                    if let Some(answer) = answer {
                         return answer.into_ptr();
                     }
                 }
