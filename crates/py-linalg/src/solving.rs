@@ -26,7 +26,7 @@ pub(crate) fn solve(
     x1: Operand,
     x2: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -78,7 +78,7 @@ pub(crate) fn inv(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -109,7 +109,7 @@ fn inverse(py: Python<'_>, call: &Call<'_, '_>, x: &Array) -> PyResult<(Array, O
 pub(crate) fn det(
     py: Python<'_>,
     x: Operand,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -133,7 +133,7 @@ pub(crate) fn det(
 pub(crate) fn slogdet(
     py: Python<'_>,
     x: Operand,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -168,7 +168,7 @@ pub(crate) fn cholesky(
     x: Operand,
     upper: bool,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -208,7 +208,7 @@ pub(crate) fn matrix_power(
     py: Python<'_>,
     x: Operand,
     n: i64,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {

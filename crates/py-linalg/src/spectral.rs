@@ -34,7 +34,7 @@ pub(crate) fn eigh(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -67,7 +67,7 @@ pub(crate) fn eigvalsh(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -119,7 +119,7 @@ pub(crate) fn eig(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -154,7 +154,7 @@ pub(crate) fn eigvals(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -177,7 +177,7 @@ pub(crate) fn qr(
     x: Operand,
     mode: &str,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -222,7 +222,7 @@ pub(crate) fn svd(
     x: Operand,
     full_matrices: bool,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -266,7 +266,7 @@ pub(crate) fn svdvals(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -313,7 +313,7 @@ pub(crate) fn matrix_rank(
     x: Operand,
     rtol: Option<Operand>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -348,7 +348,7 @@ pub(crate) fn pinv(
     x: Operand,
     rtol: Option<Operand>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -384,7 +384,7 @@ pub(crate) fn lstsq(
     x2: Operand,
     rtol: Option<f64>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
