@@ -1,7 +1,7 @@
 """The typed surface of the extension module `nexus._linalg`."""
 
 from collections.abc import Iterator, Sequence
-from types import EllipsisType
+from types import EllipsisType, ModuleType
 from typing import (
     Any,
     Generic,
@@ -18,6 +18,7 @@ from typing import (
 from typing_extensions import Buffer, CapsuleType
 
 __all__ = [
+    "EigResult",
     "EighResult",
     "EinsumPathResult",
     "LDLResult",
@@ -41,7 +42,9 @@ __all__ = [
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "einsum",
     "einsum_path",
@@ -85,7 +88,20 @@ __all__ = [
 __version__: str
 
 _T = TypeVar("_T")
-_Number: TypeAlias = float | int
+_Number: TypeAlias = complex | float | int
+_Dtype: TypeAlias = Literal[
+    "bfloat16",
+    "complex64",
+    "complex128",
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+]
 
 class _DLPack(Protocol):
     def __dlpack__(self, *, stream: None = ...) -> CapsuleType: ...
@@ -94,13 +110,21 @@ class _ArrayInterface(Protocol):
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
 
+class _ArrayStruct(Protocol):
+    @property
+    def __array_struct__(self) -> CapsuleType: ...
+
 _Nested: TypeAlias = Sequence[_Number] | Sequence[_Nested] | Sequence[Buffer]
-_Operand: TypeAlias = Matrix | Buffer | _DLPack | _ArrayInterface | _Nested
+_Operand: TypeAlias = Matrix | Buffer | _DLPack | _ArrayInterface | _ArrayStruct | _Nested
 _Order: TypeAlias = Literal["fro", "nuc"] | _Number
 _Index: TypeAlias = SupportsIndex | slice | EllipsisType
 _Key: TypeAlias = _Index | tuple[_Index, ...]
 
 class LinAlgError(ValueError): ...
+
+class EigResult(NamedTuple, Generic[_T]):
+    eigenvalues: _T
+    eigenvectors: _T
 
 class EighResult(NamedTuple, Generic[_T]):
     eigenvalues: _T
@@ -126,7 +150,7 @@ class LUResult(NamedTuple, Generic[_T]):
 
 class LstsqResult(NamedTuple, Generic[_T]):
     x: _T
-    rank: int
+    rank: Any
     singular_values: _T
 
 class PolarResult(NamedTuple, Generic[_T]):
@@ -152,9 +176,7 @@ class SVDResult(NamedTuple, Generic[_T]):
 
 @final
 class Matrix:
-    def __new__(
-        cls, data: _Operand, /, *, dtype: Literal["float32", "float64"] | None = ...
-    ) -> Matrix: ...
+    def __new__(cls, data: _Operand, /, *, dtype: _Dtype | None = ...) -> Matrix: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
@@ -162,11 +184,14 @@ class Matrix:
     @property
     def size(self) -> int: ...
     @property
-    def dtype(self) -> str: ...
+    def dtype(self) -> _Dtype: ...
+    @property
+    def device(self) -> Literal["cpu"]: ...
     @property
     def T(self) -> Matrix: ...
     @property
     def mT(self) -> Matrix: ...
+    def astype(self, dtype: _Dtype, /) -> Matrix: ...
     def tolist(self) -> list[Any]: ...
     def tobytes(self) -> bytes: ...
     def __matmul__(self, other: _Operand, /) -> Any: ...
@@ -187,6 +212,9 @@ class Matrix:
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]: ...
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
+    @property
+    def __array_struct__(self) -> CapsuleType: ...
+    def __array_namespace__(self, /, *, api_version: str | None = ...) -> ModuleType: ...
     def __dlpack__(
         self,
         *,
@@ -294,10 +322,48 @@ def cho_solve(
 ) -> tuple[Any, Any]: ...
 @overload
 def cholesky(
-    x: _Operand, /, *, upper: bool = ..., threads: int = ..., like: None = ...
+    x: _Operand,
+    /,
+    *,
+    upper: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> Matrix: ...
 @overload
-def cholesky(x: _Operand, /, *, upper: bool = ..., threads: int = ..., like: _T) -> _T: ...
+def cholesky(
+    x: _Operand,
+    /,
+    *,
+    upper: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def cholesky(
+    x: _Operand,
+    /,
+    *,
+    upper: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def cholesky(
+    x: _Operand,
+    /,
+    *,
+    upper: bool = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
 def cond(
     x: _Operand,
@@ -343,28 +409,167 @@ def cond(
     out: Any = ...,
 ) -> tuple[Any, Any]: ...
 @overload
-def cross(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: None = ...) -> Matrix: ...
+def cross(
+    x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: None = ..., out: None = ...
+) -> Matrix: ...
 @overload
-def cross(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: _T) -> _T: ...
+def cross(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: _T, out: None = ...) -> _T: ...
 @overload
-def det(x: _Operand, /, *, threads: int = ..., like: None = ...) -> Any: ...
+def cross(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: None = ..., out: _T) -> _T: ...
 @overload
-def det(x: _Operand, /, *, threads: int = ..., like: _T) -> _T | float: ...
+def det(x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...) -> Any: ...
+@overload
+def det(x: _Operand, /, *, threads: int = ..., like: _T, out: None = ...) -> _T | float: ...
+@overload
+def det(x: _Operand, /, *, threads: int = ..., like: None = ..., out: _T) -> _T: ...
 @overload
 def diagonal(x: _Operand, /, *, offset: int = ..., like: None = ...) -> Matrix: ...
 @overload
 def diagonal(x: _Operand, /, *, offset: int = ..., like: _T) -> _T: ...
 @overload
-def eigh(x: _Operand, /, *, like: None = ...) -> EighResult[Matrix]: ...
+def eig(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> EigResult[Matrix]: ...
 @overload
-def eigh(x: _Operand, /, *, like: _T) -> EighResult[_T]: ...
+def eig(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> EigResult[_T]: ...
 @overload
-def eigvalsh(x: _Operand, /, *, like: None = ...) -> Matrix: ...
+def eig(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T],
+) -> EigResult[_T]: ...
 @overload
-def eigvalsh(x: _Operand, /, *, like: _T) -> _T: ...
+def eig(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
+@overload
+def eigh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> EighResult[Matrix]: ...
+@overload
+def eigh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> EighResult[_T]: ...
+@overload
+def eigh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T],
+) -> EighResult[_T]: ...
+@overload
+def eigh(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
+@overload
+def eigvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def eigvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def eigvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def eigvals(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
+@overload
+def eigvalsh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def eigvalsh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def eigvalsh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def eigvalsh(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
 @overload
 def einsum(
-    subscripts: str, /, *operands: _Operand | _Number, threads: int = ..., like: None = ..., out: None = ...
+    subscripts: str,
+    /,
+    *operands: _Operand | _Number,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
 def einsum(
@@ -410,9 +615,39 @@ def expm(
     x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
 ) -> tuple[Any, Any]: ...
 @overload
-def inv(x: _Operand, /, *, threads: int = ..., like: None = ...) -> Matrix: ...
+def inv(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
 @overload
-def inv(x: _Operand, /, *, threads: int = ..., like: _T) -> _T: ...
+def inv(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def inv(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def inv(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
 @overload
 def kron(
     a: _Operand, b: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
@@ -475,12 +710,52 @@ def logm(
 ) -> tuple[Any, Any]: ...
 @overload
 def lstsq(
-    x1: _Operand, x2: _Operand, /, *, rtol: float | None = ..., like: None = ...
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> LstsqResult[Matrix]: ...
 @overload
 def lstsq(
-    x1: _Operand, x2: _Operand, /, *, rtol: float | None = ..., like: _T
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
 ) -> LstsqResult[_T]: ...
+@overload
+def lstsq(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, Any, _T],
+) -> LstsqResult[_T]: ...
+@overload
+def lstsq(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
 def lu(
     x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
@@ -552,9 +827,38 @@ def lu_solve(
     out: Any = ...,
 ) -> tuple[Any, Any]: ...
 @overload
-def matmul(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ...) -> Matrix: ...
+def matmul(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    dtype: _Dtype | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Any: ...
 @overload
-def matmul(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: _T) -> _T: ...
+def matmul(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    dtype: _Dtype | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T | complex: ...
+@overload
+def matmul(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    dtype: _Dtype | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
 @overload
 def matrix_norm(
     x: _Operand,
@@ -562,7 +866,10 @@ def matrix_norm(
     *,
     keepdims: bool = ...,
     ord: float | Literal["fro", "nuc"] | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
     like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
 def matrix_norm(
@@ -571,18 +878,91 @@ def matrix_norm(
     *,
     keepdims: bool = ...,
     ord: float | Literal["fro", "nuc"] | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
     like: _T,
+    out: None = ...,
 ) -> _T | float: ...
 @overload
-def matrix_power(x: _Operand, n: int, /, *, threads: int = ..., like: None = ...) -> Matrix: ...
+def matrix_norm(
+    x: _Operand,
+    /,
+    *,
+    keepdims: bool = ...,
+    ord: float | Literal["fro", "nuc"] | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
 @overload
-def matrix_power(x: _Operand, n: int, /, *, threads: int = ..., like: _T) -> _T: ...
+def matrix_norm(
+    x: _Operand,
+    /,
+    *,
+    keepdims: bool = ...,
+    ord: float | Literal["fro", "nuc"] | None = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def matrix_power(
+    x: _Operand, n: int, /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> Matrix: ...
+@overload
+def matrix_power(
+    x: _Operand, n: int, /, *, threads: int = ..., like: _T, out: None = ...
+) -> _T: ...
+@overload
+def matrix_power(
+    x: _Operand, n: int, /, *, threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
 @overload
 def matrix_rank(
-    x: _Operand, /, *, rtol: float | _Operand | None = ..., like: None = ...
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
-def matrix_rank(x: _Operand, /, *, rtol: float | _Operand | None = ..., like: _T) -> _T | int: ...
+def matrix_rank(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T | int: ...
+@overload
+def matrix_rank(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def matrix_rank(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
 def matrix_transpose(x: _Operand, /, *, like: None = ...) -> Matrix: ...
 @overload
@@ -636,13 +1016,61 @@ def orth(
     x: _Operand, /, *, rtol: float | None = ..., threads: int = ..., like: None = ..., out: _T
 ) -> _T: ...
 @overload
-def outer(x1: _Operand, x2: _Operand, /, *, like: None = ...) -> Matrix: ...
+def outer(
+    x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> Matrix: ...
 @overload
-def outer(x1: _Operand, x2: _Operand, /, *, like: _T) -> _T: ...
+def outer(
+    x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: _T, out: None = ...
+) -> _T: ...
 @overload
-def pinv(x: _Operand, /, *, rtol: float | _Operand | None = ..., like: None = ...) -> Matrix: ...
+def outer(
+    x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
 @overload
-def pinv(x: _Operand, /, *, rtol: float | _Operand | None = ..., like: _T) -> _T: ...
+def pinv(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def pinv(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def pinv(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def pinv(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
 def polar(
     x: _Operand,
@@ -689,10 +1117,48 @@ def polar(
 ) -> tuple[Any, Any]: ...
 @overload
 def qr(
-    x: _Operand, /, *, mode: Literal["reduced", "complete"] = ..., like: None = ...
+    x: _Operand,
+    /,
+    *,
+    mode: Literal["reduced", "complete"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> QRResult[Matrix]: ...
 @overload
-def qr(x: _Operand, /, *, mode: Literal["reduced", "complete"] = ..., like: _T) -> QRResult[_T]: ...
+def qr(
+    x: _Operand,
+    /,
+    *,
+    mode: Literal["reduced", "complete"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> QRResult[_T]: ...
+@overload
+def qr(
+    x: _Operand,
+    /,
+    *,
+    mode: Literal["reduced", "complete"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T],
+) -> QRResult[_T]: ...
+@overload
+def qr(
+    x: _Operand,
+    /,
+    *,
+    mode: Literal["reduced", "complete"] = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
 def rcond(x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...) -> Any: ...
 @overload
@@ -744,13 +1210,61 @@ def schur(
     out: Any = ...,
 ) -> tuple[Any, Any]: ...
 @overload
-def slogdet(x: _Operand, /, *, threads: int = ..., like: None = ...) -> SlogdetResult[Any]: ...
+def slogdet(
+    x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> SlogdetResult[Any]: ...
 @overload
-def slogdet(x: _Operand, /, *, threads: int = ..., like: _T) -> SlogdetResult[_T | float]: ...
+def slogdet(
+    x: _Operand, /, *, threads: int = ..., like: _T, out: None = ...
+) -> SlogdetResult[_T | float]: ...
 @overload
-def solve(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ...) -> Matrix: ...
+def slogdet(
+    x: _Operand, /, *, threads: int = ..., like: None = ..., out: tuple[_T, _T]
+) -> SlogdetResult[_T]: ...
 @overload
-def solve(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: _T) -> _T: ...
+def solve(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def solve(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def solve(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def solve(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
 def solve_sylvester(
     a: _Operand,
@@ -890,13 +1404,83 @@ def sqrtm(
     x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
 ) -> tuple[Any, Any]: ...
 @overload
-def svd(x: _Operand, /, *, full_matrices: bool = ..., like: None = ...) -> SVDResult[Matrix]: ...
+def svd(
+    x: _Operand,
+    /,
+    *,
+    full_matrices: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> SVDResult[Matrix]: ...
 @overload
-def svd(x: _Operand, /, *, full_matrices: bool = ..., like: _T) -> SVDResult[_T]: ...
+def svd(
+    x: _Operand,
+    /,
+    *,
+    full_matrices: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> SVDResult[_T]: ...
 @overload
-def svdvals(x: _Operand, /, *, like: None = ...) -> Matrix: ...
+def svd(
+    x: _Operand,
+    /,
+    *,
+    full_matrices: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T, _T],
+) -> SVDResult[_T]: ...
 @overload
-def svdvals(x: _Operand, /, *, like: _T) -> _T: ...
+def svd(
+    x: _Operand,
+    /,
+    *,
+    full_matrices: bool = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def svdvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def svdvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def svdvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def svdvals(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
 @overload
 def tensordot(
     x1: _Operand,
@@ -904,7 +1488,9 @@ def tensordot(
     /,
     *,
     axes: int | tuple[Sequence[int], Sequence[int]] = ...,
+    threads: int = ...,
     like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
 def tensordot(
@@ -913,30 +1499,58 @@ def tensordot(
     /,
     *,
     axes: int | tuple[Sequence[int], Sequence[int]] = ...,
+    threads: int = ...,
     like: _T,
-) -> _T | float: ...
+    out: None = ...,
+) -> _T | complex: ...
+@overload
+def tensordot(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    axes: int | tuple[Sequence[int], Sequence[int]] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
 @overload
 def trace(
     x: _Operand,
     /,
     *,
     offset: int = ...,
-    dtype: Literal["float32", "float64"] | None = ...,
+    dtype: _Dtype | None = ...,
     like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
 def trace(
-    x: _Operand,
+    x: _Operand, /, *, offset: int = ..., dtype: _Dtype | None = ..., like: _T, out: None = ...
+) -> _T | complex: ...
+@overload
+def trace(
+    x: _Operand, /, *, offset: int = ..., dtype: _Dtype | None = ..., like: None = ..., out: _T
+) -> _T: ...
+@overload
+def vecdot(
+    x1: _Operand,
+    x2: _Operand,
     /,
     *,
-    offset: int = ...,
-    dtype: Literal["float32", "float64"] | None = ...,
-    like: _T,
-) -> _T | float: ...
+    axis: int = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Any: ...
 @overload
-def vecdot(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: None = ...) -> Any: ...
+def vecdot(
+    x1: _Operand, x2: _Operand, /, *, axis: int = ..., threads: int = ..., like: _T, out: None = ...
+) -> _T | complex: ...
 @overload
-def vecdot(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: _T) -> _T | float: ...
+def vecdot(
+    x1: _Operand, x2: _Operand, /, *, axis: int = ..., threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
 @overload
 def vector_norm(
     x: _Operand,
@@ -946,6 +1560,7 @@ def vector_norm(
     keepdims: bool = ...,
     ord: float = ...,
     like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
 def vector_norm(
@@ -956,6 +1571,18 @@ def vector_norm(
     keepdims: bool = ...,
     ord: float = ...,
     like: _T,
+    out: None = ...,
 ) -> _T | float: ...
+@overload
+def vector_norm(
+    x: _Operand,
+    /,
+    *,
+    axis: int | Sequence[int] | None = ...,
+    keepdims: bool = ...,
+    ord: float = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
 def softmax(a: _Operand, /) -> Matrix: ...
 def _rebuild(items: Buffer, dtype: str, shape: Sequence[int], /) -> Matrix: ...

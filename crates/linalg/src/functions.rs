@@ -30,6 +30,7 @@ pub use space::{null_space, orth};
 pub use sylvester::sylvester;
 
 use crate::decompose::Contents;
+use crate::dense::copy_into;
 use crate::tensor::Array;
 use crate::{Complex, Context, Error, Field, Float, MatMut, MatRef};
 
@@ -123,6 +124,12 @@ impl<T: Field> Square<T> {
         for item in self.items.iter_mut().step_by(self.n + 1) {
             *item = *item + value;
         }
+    }
+
+    fn transposed(&self) -> Self {
+        let mut turned = Self::zeros(self.n);
+        copy_into(self.view().transpose(), turned.view_mut());
+        turned
     }
 
     fn is_finite(&self) -> bool {

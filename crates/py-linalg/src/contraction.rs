@@ -59,7 +59,7 @@ pub(crate) fn einsum(
     py: Python<'_>,
     subscripts: &str,
     operands: &Bound<'_, PyTuple>,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -145,7 +145,7 @@ pub(crate) fn einsum_path(
 pub(crate) fn multi_dot(
     py: Python<'_>,
     arrays: Vec<Operand>,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -201,7 +201,7 @@ pub(crate) fn kron(
     py: Python<'_>,
     a: Operand,
     b: Operand,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {

@@ -31,7 +31,7 @@ fn triangle(lower: bool) -> Triangle {
 pub(crate) fn lu(
     py: Python<'_>,
     x: Operand,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -83,7 +83,7 @@ fn unpacked<T: Element>(plan: &Plan, a: &Array, sizes: &Shape) -> PyResult<[Arra
 pub(crate) fn lu_factor(
     py: Python<'_>,
     x: Operand,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -129,7 +129,7 @@ fn packed<T: Element>(plan: &Plan, a: &Array, sizes: &Shape) -> PyResult<[Array;
 pub(crate) fn rcond(
     py: Python<'_>,
     x: Operand,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -161,7 +161,7 @@ pub(crate) fn ldl(
     py: Python<'_>,
     x: Operand,
     lower: bool,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -231,7 +231,7 @@ pub(crate) fn cho_factor(
     x: Operand,
     lower: bool,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -271,7 +271,7 @@ pub(crate) fn lu_solve(
     b: Operand,
     trans: i64,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -327,7 +327,7 @@ pub(crate) fn cho_solve(
     c_and_lower: (Operand, bool),
     b: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -351,7 +351,7 @@ pub(crate) fn solve_triangular(
     unit_diagonal: bool,
     trans: i64,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {

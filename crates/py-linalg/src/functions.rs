@@ -33,7 +33,7 @@ pub(crate) fn expm(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -76,7 +76,7 @@ pub(crate) fn logm(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -92,7 +92,7 @@ pub(crate) fn sqrtm(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -207,7 +207,7 @@ pub(crate) fn polar(
     x: Operand,
     side: &str,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -269,7 +269,7 @@ pub(crate) fn schur(
     x: Operand,
     output: &str,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -334,7 +334,7 @@ pub(crate) fn solve_sylvester(
     b: Operand,
     q: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -407,7 +407,7 @@ pub(crate) fn cond(
     x: Operand,
     p: Option<&Bound<'_, PyAny>>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -451,7 +451,7 @@ pub(crate) fn orth(
     py: Python<'_>,
     x: Operand,
     rtol: Option<f64>,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -467,7 +467,7 @@ pub(crate) fn null_space(
     py: Python<'_>,
     x: Operand,
     rtol: Option<f64>,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {

@@ -56,7 +56,7 @@ pub(crate) fn matrix_norm(
     keepdims: bool,
     ord: Option<&Bound<'_, PyAny>>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {

@@ -77,12 +77,16 @@ impl Named {
         }
     }
 
-    /// Puts the class into the module.
-    pub(crate) fn add_to(&self, module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add(self.name, self.class(module.py())?)
+    /// The name of the class.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
-    fn class<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyType>> {
+    /// The class, made the first time.
+    ///
+    /// # Errors
+    /// When the interpreter has no memory.
+    pub(crate) fn class<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyType>> {
         State::current(py).named(py, self.number, || {
             let make = py.import("collections")?.getattr("namedtuple")?;
             let class = make.call1((self.name, self.fields))?;

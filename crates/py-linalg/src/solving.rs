@@ -24,7 +24,7 @@ pub(crate) fn solve(
     x1: Operand,
     x2: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -56,7 +56,7 @@ pub(crate) fn inv(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -87,7 +87,7 @@ fn inverse(py: Python<'_>, call: &Call<'_, '_>, x: &Array) -> PyResult<(Array, O
 pub(crate) fn det(
     py: Python<'_>,
     x: Operand,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -111,7 +111,7 @@ pub(crate) fn det(
 pub(crate) fn slogdet(
     py: Python<'_>,
     x: Operand,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -146,7 +146,7 @@ pub(crate) fn cholesky(
     x: Operand,
     upper: bool,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -195,7 +195,7 @@ pub(crate) fn matrix_power(
     py: Python<'_>,
     x: Operand,
     n: i64,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {

@@ -12,23 +12,9 @@ Matrix 2 float64
 [[2.0, 1.0], [4.0, 3.0]]
 """
 
-from __future__ import annotations
-
 from nexus._linalg import (
-    EighResult,
-    EigResult,
-    EinsumPathResult,
-    LDLResult,
     LinAlgError,
-    LstsqResult,
-    LUFactorResult,
-    LUResult,
     Matrix,
-    PolarResult,
-    QRResult,
-    SchurResult,
-    SlogdetResult,
-    SVDResult,
     block_diag,
     cho_factor,
     cho_solve,
@@ -80,6 +66,27 @@ from nexus._linalg import (
     vector_norm,
 )
 
+# As `typing.TYPE_CHECKING`, without importing `typing`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nexus._linalg import (
+        EighResult,
+        EigResult,
+        EinsumPathResult,
+        LDLResult,
+        LstsqResult,
+        LUFactorResult,
+        LUResult,
+        PolarResult,
+        QRResult,
+        SchurResult,
+        SlogdetResult,
+        SVDResult,
+    )
+else:
+    # Makes the classes of named tuples when they are first wanted.
+    from nexus._linalg import __getattr__  # noqa: F401
+
 __all__ = [
     "EigResult",
     "EighResult",
@@ -110,6 +117,7 @@ __all__ = [
     "einsum",
     "einsum_path",
     "expm",
+    "install",
     "inv",
     "kron",
     "ldl",
@@ -142,6 +150,32 @@ __all__ = [
     "svdvals",
     "tensordot",
     "trace",
+    "uninstall",
     "vecdot",
     "vector_norm",
 ]
+
+
+def install() -> None:
+    """Let ``import math.linalg`` find this module, in this process, until :func:`uninstall`.
+
+    ``python -m nexus.linalg install`` does it for every process of an environment. The module is
+    the same one by both names.
+
+    >>> import nexus.linalg
+    >>> nexus.linalg.install()
+    >>> import math.linalg
+    >>> math.linalg is nexus.linalg
+    True
+    >>> nexus.linalg.uninstall()
+    """
+    from nexus.linalg._install import install
+
+    install()
+
+
+def uninstall() -> None:
+    """Undo :func:`install` in this process, also where the environment has it."""
+    from nexus.linalg._install import uninstall
+
+    uninstall()

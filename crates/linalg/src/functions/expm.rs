@@ -48,9 +48,11 @@ fn any_exponential<T: Field, W: Field<Real = f64>>(
         Contents::NaN => fill(result, T::NAN),
         Contents::Finite(_) if is_upper(&a) => exponential(context, a, true)?.write(result),
         Contents::Finite(_) => {
-            let turned = transposed(&a);
+            let turned = a.transposed();
             if is_upper(&turned) {
-                transposed(&exponential(context, turned, true)?).write(result);
+                exponential(context, turned, true)?
+                    .transposed()
+                    .write(result);
             } else {
                 exponential(context, a, false)?.write(result);
             }
@@ -329,10 +331,4 @@ fn is_upper<W: Field>(a: &Square<W>) -> bool {
             .iter()
             .all(|&item| item == W::default())
     })
-}
-
-fn transposed<W: Field>(a: &Square<W>) -> Square<W> {
-    let mut turned = Square::zeros(a.n);
-    dense::copy_into(a.view().transpose(), turned.view_mut());
-    turned
 }

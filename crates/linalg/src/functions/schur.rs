@@ -112,12 +112,15 @@ impl Form {
         let mut q = Square::identity(n);
         if n > 1 {
             hessenberg::reduce(&mut t, &mut q);
+            // The iteration turns rows, which lie together.
+            q = q.transposed();
             francis::iterate(&mut t, &mut q).map_err(|NoConvergence| {
                 let message = format!(
                     "cannot find the Schur form of a {n}x{n} matrix: the iteration does not end"
                 );
                 Error::new(ErrorKind::NoConvergence, message)
             })?;
+            q = q.transposed();
         }
         let scale = (2.0 * half).exp2();
         Ok(Self { t, q, scale })
