@@ -107,7 +107,7 @@ fn contracted<T: Element>(context: Context, plan: &Einsum, operands: &[Array]) -
     Ok(result.into_array())
 }
 
-/// Whole numbers up to which float64 has all of them.
+/// Below this float64 has all whole numbers.
 const EXACT_MAX: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
 
 /// Refuses whole numbers whose sums of products may be rounded.
@@ -119,11 +119,11 @@ fn check_exact(plan: &Einsum, operands: &[Array]) -> PyResult<()> {
             .fold(1.0_f64, |most, value| most.max(value.abs()))
     };
     let bound = operands.iter().map(largest).product::<f64>() * plan.products_per_item();
-    if bound <= EXACT_MAX {
+    if bound < EXACT_MAX {
         return Ok(());
     }
     let message = format!(
-        "einsum: sums of these whole numbers may reach {bound:.0}, past 2**53: give float64 operands, or use matmul"
+        "einsum: sums of these whole numbers may reach {bound:.0}, not below 2**53: give float64 operands, or use matmul"
     );
     Err(PyValueError::new_err(message))
 }
