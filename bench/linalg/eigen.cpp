@@ -2,6 +2,7 @@
 
 #include <Eigen/Dense>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -107,8 +108,9 @@ static void answer(const std::string &operation, int n) {
         return;
     }
     const double seconds = measure(call);
-    if (check)
-        std::printf("{\"s\": %.9e, \"check\": %.17e}\n", seconds, check());
+    const double number = check ? check() : NAN;
+    if (std::isfinite(number))
+        std::printf("{\"s\": %.9e, \"check\": %.17e}\n", seconds, number);
     else
         std::printf("{\"s\": %.9e, \"check\": null}\n", seconds);
 }

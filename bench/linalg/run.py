@@ -510,8 +510,9 @@ def conditions(bench: Bench, rounds: int, load: float, rates: dict[str, float]) 
     pinned = {line.replace("==", " ") for each in lines for line in each if "==" in line}
     cargo = (HERE / "rust/Cargo.toml").read_text().splitlines()
     for line in cargo:
-        if "=" in line and '"=' in line:
-            pinned.add(f"{line.split()[0]} {line.partition('"=')[2].partition('"')[0]}")
+        _, exactly, rest = line.partition('"=')
+        if exactly:
+            pinned.add(line.split()[0] + " " + rest.partition('"')[0])
     header = Path("/usr/include/eigen3/Eigen/src/Core/util/Macros.h")
     if header.exists():
         words = [line.split() for line in header.read_text().splitlines()]

@@ -60,17 +60,27 @@ pub(crate) fn copy_into<T: Copy>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     let (rows, columns) = from.shape();
     let ((from_row, from_column), (to_row, to_column)) = (from.strides(), to.strides());
     let (source, target) = (from.data(), to.data_mut());
-    for i in 0..rows {
-        if from_column == 1 && to_column == 1 {
+    if from_column == 1 && to_column == 1 {
+        for i in 0..rows {
             let (from, to) = (i * from_row, i * to_row);
             target[to..to + columns].copy_from_slice(&source[from..from + columns]);
-        } else {
-            for j in 0..columns {
-                target[i * to_row + j * to_column] = source[i * from_row + j * from_column];
+        }
+        return;
+    }
+    // Squares whose lines stay in the cache while both sides use them.
+    for top in (0..rows).step_by(COPY_SQUARE) {
+        for left in (0..columns).step_by(COPY_SQUARE) {
+            for i in top..rows.min(top + COPY_SQUARE) {
+                for j in left..columns.min(left + COPY_SQUARE) {
+                    target[i * to_row + j * to_column] = source[i * from_row + j * from_column];
+                }
             }
         }
     }
 }
+
+/// Rows and columns that are copied at a time where the items of rows do not lie side by side.
+const COPY_SQUARE: usize = 16;
 
 /// The order of a square matrix.
 fn order<T>(operation: &str, a: &MatRef<'_, T>) -> Result<usize, Error> {

@@ -41,21 +41,27 @@ macro_rules! float {
             const MIN_POSITIVE: Self = $type::MIN_POSITIVE;
             const NAN: Self = $type::NAN;
 
+            #[inline]
             fn from_f64(value: f64) -> Self {
                 value as Self
             }
+            #[inline]
             fn to_f64(self) -> f64 {
                 self.into()
             }
+            #[inline]
             fn abs(self) -> Self {
                 self.abs()
             }
+            #[inline]
             fn sqrt(self) -> Self {
                 self.sqrt()
             }
+            #[inline]
             fn is_finite(self) -> bool {
                 self.is_finite()
             }
+            #[inline]
             fn is_nan(self) -> bool {
                 self.is_nan()
             }

@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod condensed;
 mod context;
 pub mod decompose;
 pub mod dense;

@@ -110,10 +110,10 @@ fn answer(library: &Library, line: &str) -> Result<String, String> {
         }
     }
     .ok_or("has no such operation")?;
-    let check = if check.is_nan() {
-        "null".to_owned()
-    } else {
+    let check = if check.is_finite() {
         format!("{check:e}")
+    } else {
+        "null".to_owned()
     };
     Ok(format!("{{\"s\": {seconds:e}, \"check\": {check}}}"))
 }
