@@ -88,12 +88,12 @@ NUMPY = Contestant("NumPy", "numpy", "numpy")
 PYTHON = [
     OURS,
     NUMPY,
-    Contestant("NumPy, SKYLAKEX", "numpy", "numpy", (("OPENBLAS_CORETYPE", "SKYLAKEX"),)),
+    Contestant("NumPy as SKYLAKEX", "numpy", "numpy", (("OPENBLAS_CORETYPE", "SKYLAKEX"),)),
     Contestant("MKL", "mkl", "mkl"),
     Contestant("torch", "torch", "torch"),
     Contestant("JAX", "jax", "jax"),
 ]
-OURS_RUST = Contestant("nexus, Rust", "rust", "nexus")
+OURS_RUST = Contestant("nexus in Rust", "rust", "nexus")
 NATIVE = [
     OURS_RUST,
     Contestant("faer", "rust", "faer"),
@@ -104,10 +104,10 @@ NATIVE = [
 ]
 TINY = [
     Contestant("nexus Matrix", "here", "nexus-matrix"),
-    Contestant("nexus, lists", "here", "nexus-lists"),
-    Contestant("nexus, NumPy in", "here", "nexus"),
+    Contestant("nexus on lists", "here", "nexus-lists"),
+    Contestant("nexus on NumPy", "here", "nexus"),
     NUMPY,
-    Contestant("NumPy, lists", "numpy", "numpy-lists"),
+    Contestant("NumPy on lists", "numpy", "numpy-lists"),
     Contestant("torch", "torch", "torch"),
     Contestant("PyGLM", "numpy", "glm"),
 ]
@@ -403,7 +403,7 @@ def table(group: Group, kind: str, threads: int, peak: float) -> str:
     python_peers = [each for each in group.contestants if each.place not in ("rust", "eigen")]
     native = [each for each in group.contestants if each not in python_peers]
     heads = ["", "n", *names, "NumPy / nexus", "best from Python / nexus"]
-    heads += [*(["best native / nexus, Rust"] if native else []), "of the peak"]
+    heads += [*(["best native / nexus in Rust"] if native else []), "of the peak"]
     many = f"{threads} thread{'s' if threads > 1 else ''}"
     lines = [f"**{group.title}**: {kind}, {many}, microseconds", "", f"| {' | '.join(heads)} |"]
     lines.append("|---|" + "---:|" * (len(heads) - 1))

@@ -2,7 +2,9 @@
 
 use nexus_linalg::decompose::{self, eig, eigh, lstsq, pinv, qr, rank, svd};
 use nexus_linalg::norm::{self, MatrixNorm};
-use nexus_linalg::{Context, ErrorKind, Float, Gemm, MatMut, MatRef, engine::Engine};
+use nexus_linalg::{
+    Context, ErrorKind, Float, Gemm, MatMut, MatRef, engine::Engine, least_squares,
+};
 use nexus_linalg_faer::Faer;
 
 const SHAPES: [(usize, usize); 12] = [
@@ -341,4 +343,43 @@ fn norms_equal_their_definitions() {
         norm::vector([1e200_f64, 1e200].into_iter(), 2.0),
         1e200 * 2.0_f64.sqrt()
     );
+}
+
+#[test]
+fn least_squares_by_elimination_or_qr_are_those_by_singular_vectors() {
+    for (m, n) in [(1, 1), (4, 4), (30, 30), (40, 7), (7, 40), (12, 12)] {
+        for scale in [1.0, 1e-200, 1e200] {
+            let mut items = random::<f64>(m, n, scale);
+            // The last one has two equal rows, so its rank is not full.
+            if m == 12 {
+                items.copy_within(0..n, n);
+            }
+            let (a, b) = (of(&items, (m, n)), random::<f64>(m, 3, 1.0));
+            let b = of(&b, (m, 3));
+            let (mut x, mut expected) = (vec![f64::NAN; n * 3], vec![0.0; n * 3]);
+            let (mut values, mut wanted) = (vec![0.0; m.min(n)], vec![0.0; m.min(n)]);
+            decompose::svd(&Faer, a, &mut wanted, None).unwrap();
+            let context = Context::default();
+            let to = MatMut::new(&mut expected, n, 3).unwrap();
+            let rank = decompose::lstsq(&Faer, context, a, b, None, to).unwrap();
+            let to = MatMut::new(&mut x, n, 3).unwrap();
+            let found = least_squares::solve(&Faer, context, a, b, None, to, &mut values).unwrap();
+            assert_eq!((found, &values), (rank, &wanted), "{m}x{n}");
+            let condition = wanted[0] / wanted[rank - 1];
+            let apart = distance(&x, &expected);
+            assert!(
+                apart <= 1e-13 * condition * size(&expected),
+                "{m}x{n}: {apart}"
+            );
+        }
+    }
+    let (mut x, mut values) = ([0.0; 2], [0.0; 2]);
+    let a = [1.0, f64::NAN, 0.0, 1.0];
+    let (a, b) = (of(&a, (2, 2)), of(&[1.0, 1.0], (2, 1)));
+    let to = MatMut::new(&mut x, 2, 1).unwrap();
+    least_squares::solve(&Faer, Context::default(), a, b, None, to, &mut values).unwrap();
+    assert!(x.iter().chain(&values).all(|item| item.is_nan()));
+    let to = MatMut::new(&mut x, 1, 2).unwrap();
+    let shapes = least_squares::solve(&Faer, Context::default(), a, b, None, to, &mut values);
+    assert_eq!(shapes.unwrap_err().kind(), ErrorKind::InvalidInput);
 }

@@ -10,6 +10,7 @@
 //!   vector, the first of the items with the largest absolute value is positive.
 
 use crate::dense::{Triangle, copy_into};
+use crate::scan::largest_finite;
 use crate::{Context, Error, ErrorKind, Float, MatMut, MatRef, norm};
 
 /// An iteration did not end within its limit.
@@ -429,7 +430,14 @@ impl<T: Float> Contents<T> {
                 Some(Triangle::Upper) => i.min(n)..n,
                 None => 0..n,
             };
-            for (j, &item) in columns.clone().zip(a.block(i..i + 1, columns).row(0)) {
+            let row = a.block(i..i + 1, columns.clone());
+            if let Some(size) = quick(row) {
+                if size > largest {
+                    largest = size;
+                }
+                continue;
+            }
+            for (j, &item) in columns.zip(row.row(0)) {
                 let size = item.abs();
                 if size.is_nan() {
                     return Ok(Self::NaN);
@@ -446,6 +454,12 @@ impl<T: Float> Contents<T> {
         }
         Ok(Self::Finite(largest))
     }
+}
+
+/// The largest absolute value of a row whose items lie side by side and are finite.
+fn quick<T: Float>(row: MatRef<'_, T>) -> Option<T> {
+    let n = row.shape().1;
+    (row.strides().1 == 1).then(|| largest_finite(&row.data()[..n]))?
 }
 
 /// A power of two that takes a matrix away from overflow and underflow.

@@ -7,6 +7,7 @@
 mod cholesky;
 mod lu;
 mod triangular;
+mod turned;
 
 pub use cholesky::cholesky;
 pub use lu::{det, inv, slogdet, solve};
@@ -67,20 +68,18 @@ pub(crate) fn copy_into<T: Copy>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
         }
         return;
     }
-    // Squares whose lines stay in the cache while both sides use them.
-    for top in (0..rows).step_by(COPY_SQUARE) {
-        for left in (0..columns).step_by(COPY_SQUARE) {
-            for i in top..rows.min(top + COPY_SQUARE) {
-                for j in left..columns.min(left + COPY_SQUARE) {
-                    target[i * to_row + j * to_column] = source[i * from_row + j * from_column];
-                }
-            }
+    if from_row == 1 && to_column == 1 {
+        return turned::copy((source, from_column), (target, to_row), (rows, columns));
+    }
+    if from_column == 1 && to_row == 1 {
+        return turned::copy((source, from_row), (target, to_column), (columns, rows));
+    }
+    for i in 0..rows {
+        for j in 0..columns {
+            target[i * to_row + j * to_column] = source[i * from_row + j * from_column];
         }
     }
 }
-
-/// Rows and columns that are copied at a time where the items of rows do not lie side by side.
-const COPY_SQUARE: usize = 16;
 
 /// The order of a square matrix.
 fn order<T>(operation: &str, a: &MatRef<'_, T>) -> Result<usize, Error> {

@@ -27,8 +27,10 @@ pub mod dense;
 pub mod engine;
 mod error;
 mod float;
+pub mod least_squares;
 pub mod norm;
 mod pool;
+mod scan;
 
 pub use context::Context;
 pub use engine::Scalar;

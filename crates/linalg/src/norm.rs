@@ -1,5 +1,7 @@
 //! Norms of vectors and matrices that overflow only where the norm itself does.
 
+mod squares;
+
 use crate::decompose::{self, Decompose};
 use crate::{Error, Float, MatRef};
 
@@ -88,10 +90,10 @@ pub fn matrix<T: Float>(
         ))
     };
     let value = match norm {
-        MatrixNorm::Frobenius => norm_of_sizes(
-            (0..m).flat_map(|i| a.row(i).map(|item| item.to_f64().abs())),
-            2.0,
-        ),
+        MatrixNorm::Frobenius => squares::root(a).unwrap_or_else(|| {
+            let items = (0..m).flat_map(|i| a.row(i).map(|item| item.to_f64().abs()));
+            norm_of_sizes(items, 2.0)
+        }),
         MatrixNorm::One => greatest(column_sizes()),
         MatrixNorm::MinusOne => least(column_sizes()).ok_or_else(none)?,
         MatrixNorm::Infinity => greatest(sizes()),

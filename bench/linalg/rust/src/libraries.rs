@@ -3,7 +3,7 @@
 use crate::Operands;
 use faer::linalg::solvers::{DenseSolveCore, Solve};
 use faer::{MatRef as FaerRef, Side};
-use nexus_linalg::{Context, MatMut, MatRef, decompose, dense, norm};
+use nexus_linalg::{Context, MatMut, MatRef, decompose, dense, least_squares, norm};
 use nexus_linalg_faer::Faer;
 use std::num::NonZero;
 
@@ -53,7 +53,10 @@ impl Library {
 /// The sum of absolute values.
 macro_rules! size {
     ($items:expr) => {
-        $items.into_iter().map(|item| f64::from(item.abs())).sum::<f64>()
+        $items
+            .into_iter()
+            .map(|item| f64::from(item.abs()))
+            .sum::<f64>()
     };
 }
 
@@ -73,7 +76,9 @@ macro_rules! library {
                 match self.name {
                     Name::Nexus => self::nexus::$type(self.threads, operation, it, measure),
                     Name::Faer => self::faer_::$type(operation, it, measure),
-                    Name::Gemm | Name::MatrixMultiply => self::products::$type(self, operation, it, measure),
+                    Name::Gemm | Name::MatrixMultiply => {
+                        self::products::$type(self, operation, it, measure)
+                    }
                     Name::Nalgebra => self::nalgebra_::$type(operation, it, measure),
                     Name::Machine => None,
                 }
@@ -110,7 +115,11 @@ mod nexus {
                 }
                 Some(match operation {
                     "matmul" | "matmul_t" => {
-                        let b = if operation == "matmul" { b } else { b.transpose() };
+                        let b = if operation == "matmul" {
+                            b
+                        } else {
+                            b.transpose()
+                        };
                         let (seconds, _) = measure(&mut || {
                             context.matmul(a, b, square!(c)).expect("shapes fit");
                             UNCHECKED
@@ -189,12 +198,17 @@ mod nexus {
                     "lstsq" => {
                         let (seconds, _) = measure(&mut || {
                             let y = MatMut::new(&mut values, n, 1).expect("n items");
-                            decompose::lstsq(&Faer, context, a, x, None, y).expect("finite");
+                            let numbers = &mut imaginary[..];
+                            least_squares::solve(&Faer, context, a, x, None, y, numbers)
+                                .expect("finite");
                             UNCHECKED
                         });
                         (seconds, size!(&values))
                     }
-                    "norm" => measure(&mut || norm::vector(it.a.iter().copied(), 2.0).into()),
+                    "norm" => measure(&mut || {
+                        let frobenius = norm::MatrixNorm::Frobenius;
+                        norm::matrix(&Faer, a, frobenius).expect("finite").into()
+                    }),
                     _ => return None,
                 })
             }
@@ -220,7 +234,6 @@ mod faer_ {
                 let owned = |items| FaerRef::from_row_major_slice(items, n, n).to_owned();
                 let (a, b, s, p) = (owned(&it.a), owned(&it.b), owned(&it.s), owned(&it.p));
                 let x = FaerRef::from_row_major_slice(&it.x, n, 1).to_owned();
-                let first = |m: faer::Mat<$type>| f64::from(m[(0, 0)]);
                 Some(match operation {
                     "matmul" | "matmul_t" | "gemv" => {
                         let right = match operation {
@@ -240,14 +253,14 @@ mod faer_ {
                             );
                             UNCHECKED
                         });
-                        (seconds, c.norm_l1_sum())
+                        (seconds, c.absolute_sum())
                     }
                     "lu" => measure(&mut || {
                         std::hint::black_box(a.partial_piv_lu());
                         UNCHECKED
                     }),
-                    "solve" => measure(&mut || first(a.partial_piv_lu().solve(&x)).min(f64::NAN)),
-                    "inv" => measure(&mut || first(a.partial_piv_lu().inverse()).min(f64::NAN)),
+                    "solve" => measure(&mut || a.partial_piv_lu().solve(&x).absolute_sum()),
+                    "inv" => measure(&mut || a.partial_piv_lu().inverse().absolute_sum()),
                     "det" => measure(&mut || a.determinant().abs().into()),
                     "cholesky" => measure(&mut || {
                         std::hint::black_box(p.llt(Side::Lower).expect("positive definite"));
@@ -293,13 +306,13 @@ mod faer_ {
 
     /// The sum of absolute values of a matrix.
     trait Sum {
-        fn norm_l1_sum(&self) -> f64;
+        fn absolute_sum(&self) -> f64;
     }
 
     macro_rules! sum {
         ($type:ident) => {
             impl Sum for faer::Mat<$type> {
-                fn norm_l1_sum(&self) -> f64 {
+                fn absolute_sum(&self) -> f64 {
                     (0..self.ncols()).map(|j| size!(self.col(j).iter())).sum()
                 }
             }
@@ -340,13 +353,42 @@ mod products {
                     unsafe {
                         if matches!(library.name, Name::Gemm) {
                             gemm::gemm(
-                                n, columns, n, c, 1, columns as isize, false, a, 1, m, b, strides.1, strides.0,
-                                0.0, 1.0, false, false, false, parallel,
+                                n,
+                                columns,
+                                n,
+                                c,
+                                1,
+                                columns as isize,
+                                false,
+                                a,
+                                1,
+                                m,
+                                b,
+                                strides.1,
+                                strides.0,
+                                0.0,
+                                1.0,
+                                false,
+                                false,
+                                false,
+                                parallel,
                             );
                         } else {
                             $multiply(
-                                n, n, columns, 1.0, a, m, 1, b, strides.0, strides.1, 0.0, c,
-                                columns as isize, 1,
+                                n,
+                                n,
+                                columns,
+                                1.0,
+                                a,
+                                m,
+                                1,
+                                b,
+                                strides.0,
+                                strides.1,
+                                0.0,
+                                c,
+                                columns as isize,
+                                1,
                             );
                         }
                     }
@@ -386,11 +428,18 @@ mod nalgebra_ {
                     (seconds, size!(y.iter()))
                 }
                 "solve" => $measure(&mut || {
-                    let y = std::hint::black_box(&$a).clone().lu().solve(&$x).expect("regular");
+                    let y = std::hint::black_box(&$a)
+                        .clone()
+                        .lu()
+                        .solve(&$x)
+                        .expect("regular");
                     size!(y.iter())
                 }),
                 "inv" => $measure(&mut || {
-                    let inverse = std::hint::black_box(&$a).clone().try_inverse().expect("regular");
+                    let inverse = std::hint::black_box(&$a)
+                        .clone()
+                        .try_inverse()
+                        .expect("regular");
                     size!(inverse.iter())
                 }),
                 "det" => $measure(&mut || std::hint::black_box(&$a).determinant().abs().into()),
@@ -403,13 +452,29 @@ mod nalgebra_ {
                     std::hint::black_box((qr.q(), qr.r()));
                     UNCHECKED
                 }),
-                "eigvalsh" => $measure(&mut || size!(std::hint::black_box(&$s).symmetric_eigenvalues().iter())),
-                "eigh" => $measure(&mut || {
-                    size!(std::hint::black_box(&$s).clone().symmetric_eigen().eigenvalues.iter())
+                "eigvalsh" => $measure(&mut || {
+                    size!(std::hint::black_box(&$s).symmetric_eigenvalues().iter())
                 }),
-                "svdvals" => $measure(&mut || size!(std::hint::black_box(&$a).singular_values().iter())),
+                "eigh" => $measure(&mut || {
+                    size!(
+                        std::hint::black_box(&$s)
+                            .clone()
+                            .symmetric_eigen()
+                            .eigenvalues
+                            .iter()
+                    )
+                }),
+                "svdvals" => {
+                    $measure(&mut || size!(std::hint::black_box(&$a).singular_values().iter()))
+                }
                 "svd" => $measure(&mut || {
-                    size!(std::hint::black_box(&$a).clone().svd(true, true).singular_values.iter())
+                    size!(
+                        std::hint::black_box(&$a)
+                            .clone()
+                            .svd(true, true)
+                            .singular_values
+                            .iter()
+                    )
                 }),
                 "norm" => $measure(&mut || std::hint::black_box(&$a).norm().into()),
                 _ => return None,

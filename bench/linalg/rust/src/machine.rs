@@ -7,7 +7,13 @@ pub fn figure(word: &str, kind: &str, threads: usize) -> Option<f64> {
     if !matches!(word, "peak" | "read") {
         return None;
     }
-    let one = || if word == "peak" { peak::rate(kind) } else { read() };
+    let one = || {
+        if word == "peak" {
+            peak::rate(kind)
+        } else {
+            read()
+        }
+    };
     let all = || {
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&one)).collect();
@@ -46,10 +52,38 @@ mod peak {
     mod x86 {
         use std::arch::x86_64 as arch;
         use std::hint::black_box;
-        chains!(f64_avx512, arch::__m512d, 8, arch::_mm512_set1_pd, arch::_mm512_fmadd_pd, "avx512f");
-        chains!(f32_avx512, arch::__m512, 16, arch::_mm512_set1_ps, arch::_mm512_fmadd_ps, "avx512f");
-        chains!(f64_avx2, arch::__m256d, 4, arch::_mm256_set1_pd, arch::_mm256_fmadd_pd, "avx2,fma");
-        chains!(f32_avx2, arch::__m256, 8, arch::_mm256_set1_ps, arch::_mm256_fmadd_ps, "avx2,fma");
+        chains!(
+            f64_avx512,
+            arch::__m512d,
+            8,
+            arch::_mm512_set1_pd,
+            arch::_mm512_fmadd_pd,
+            "avx512f"
+        );
+        chains!(
+            f32_avx512,
+            arch::__m512,
+            16,
+            arch::_mm512_set1_ps,
+            arch::_mm512_fmadd_ps,
+            "avx512f"
+        );
+        chains!(
+            f64_avx2,
+            arch::__m256d,
+            4,
+            arch::_mm256_set1_pd,
+            arch::_mm256_fmadd_pd,
+            "avx2,fma"
+        );
+        chains!(
+            f32_avx2,
+            arch::__m256,
+            8,
+            arch::_mm256_set1_ps,
+            arch::_mm256_fmadd_ps,
+            "avx2,fma"
+        );
 
         /// The widest that the machine has.
         pub(super) fn widest(kind: &str, steps: usize) -> Option<usize> {

@@ -9,6 +9,9 @@ const TRANSFORMS_MAX: usize = 100;
 /// A shift beyond the least eigenvalue is tried again smaller so often, and then left out.
 const TRIES_MAX: usize = 4;
 
+/// How many transforms lie between two looks for rows that have come apart.
+const SPLIT_EVERY: usize = 8;
+
 /// The singular values of the matrix with this diagonal and these items above it, descending, into `diagonal`.
 /// `above` has one item less, and is used up. Costs about `n^2` to `2 n^2` divisions; small values are as exact,
 /// relative to themselves, as large ones. Numbers are finite.
@@ -66,15 +69,24 @@ struct Work {
     e: Vec<f64>,
 }
 
-/// The least numbers on the way of a transform.
+/// What a transform has met: the least numbers on its way are close to the least eigenvalues.
 #[derive(Clone, Copy)]
 struct Trace {
-    /// The least of all.
-    least: f64,
-    /// The least of all but the last.
-    before: f64,
-    /// The last.
-    last: f64,
+    /// The last number, the one before, the one before that.
+    last: [f64; 3],
+    /// The least of all, of all but the last, of all but the last two.
+    least: [f64; 3],
+}
+
+impl Trace {
+    /// Of the rows but the last.
+    fn shortened(self) -> Self {
+        let ([_, a, b], [_, c, d]) = (self.last, self.least);
+        Self {
+            last: [a, b, b],
+            least: [c, d, d],
+        }
+    }
 }
 
 /// Finds the values of a part, from the last to the first; what falls apart goes to `parts`.
@@ -93,23 +105,23 @@ fn solve(
     let mut trace: Option<Trace> = None;
     turn(&mut q[start..end], &mut e[start..end - 1]);
     loop {
-        if let Some(at) = (start..end - 1)
-            .rev()
-            .find(|&i| is_negligible(q, e, i, shift))
+        // The last rows come apart first.
+        if end - start > 1 && is_negligible(q, e, end - 2, shift) {
+            q[end - 1] += shift;
+            end -= 1;
+            trace = trace.map(Trace::shortened);
+            continue;
+        }
+        if *left % SPLIT_EVERY == 0
+            && let Some(at) = (start..end - 1).find(|&i| is_negligible(q, e, i, shift))
         {
-            e[at] = 0.0;
-            if at + 1 == end - 1 {
-                q[end - 1] += shift;
-                end -= 1;
-            } else {
-                parts.push(Part {
-                    start,
-                    end: at + 1,
-                    shift,
-                });
-                start = at + 1;
-                trace = None;
-            }
+            parts.push(Part {
+                start,
+                end: at + 1,
+                shift,
+            });
+            start = at + 1;
+            trace = None;
         }
         match end - start {
             1 => {
@@ -163,15 +175,16 @@ fn step(
             shift = 0.0;
         }
         let found = transform((q, e), (new_q, new_e), shift);
-        // Without a shift nothing becomes negative.
-        if found.least >= 0.0 && new_e.iter().all(|item| item.is_finite()) || shift == 0.0 {
+        // Without a shift nothing becomes negative; what overflows on the way makes the last number NaN.
+        if found.least[0] >= 0.0 && found.last[0].is_finite() || shift == 0.0 {
             q.copy_from_slice(new_q);
             e.copy_from_slice(new_e);
             return (shift, found);
         }
-        shift = if found.before > 0.0 && found.last < 0.0 && shift + found.last > 0.0 {
-            // Too far by nearly as much as the last is negative.
-            (shift + found.last) * (1.0 - 4.0 * f64::EPSILON)
+        let overshoot = shift + found.last[0];
+        shift = if found.least[1] >= 0.0 && overshoot > 0.0 {
+            // Too far by a little more than the last is negative.
+            overshoot * (1.0 - 4.0 * f64::EPSILON)
         } else {
             shift / 4.0
         };
@@ -182,19 +195,16 @@ fn step(
 /// A shift close to the least eigenvalue, and seldom above.
 fn guess(q: &[f64], e: &[f64], trace: Trace) -> f64 {
     let n = q.len();
-    if trace.last > trace.least {
-        return trace.least / 4.0;
+    let [least, others, _] = trace.least;
+    // Seen as `U L`, the last row has this diagonal, tied to the others by this square.
+    let (corner, tie) = (q[n - 1], q[n - 1] * e[n - 2]);
+    let gap = others.min(q[n - 2]) - corner;
+    if trace.last[0] <= least && gap > 0.0 && tie < gap * gap / 4.0 {
+        // A refused transform costs more than a shift that is a little short.
+        let shift = corner - 1.1 * tie / gap;
+        return shift.max(0.0) * (1.0 - 16.0 * f64::EPSILON);
     }
-    // The eigenvalues of the last two rows, and how strongly the rows before are tied to them.
-    let (above, item) = (q[n - 2] + if n > 2 { e[n - 3] } else { 0.0 }, q[n - 1]);
-    let tie = q[n - 2] * e[n - 2];
-    let corner = item + e[n - 2];
-    let gap = above.min(trace.before) - corner;
-    if gap > 0.0 && tie < gap * gap / 4.0 {
-        // Temple's and Rayleigh's bounds on both sides of the least one.
-        return (corner - tie / gap * (1.0 + tie / (gap * gap))).clamp(0.0, trace.least);
-    }
-    trace.least / 4.0
+    least / 2.0
 }
 
 /// `L U - shift = U' L'`: the differential form, in which nothing cancels but the shift.
@@ -205,44 +215,29 @@ fn transform(
 ) -> Trace {
     let n = q.len();
     let mut d = q[0] - shift;
-    let mut least = d;
+    let mut trace = Trace {
+        last: [d; 3],
+        least: [d; 3],
+    };
     for i in 0..n - 1 {
         let sum = d + e[i];
-        let ratio = q[i + 1] / sum;
         new_q[i] = sum;
-        new_e[i] = e[i] * ratio;
-        if i + 2 == n {
-            let before = least;
-            // Zero over zero: the rows are apart.
-            let last = if sum == 0.0 {
-                q[i + 1] - shift
-            } else {
-                d * ratio - shift
-            };
-            if sum == 0.0 {
-                new_e[i] = 0.0;
-            }
-            new_q[i + 1] = last;
-            return Trace {
-                least: before.min(last),
-                before,
-                last,
-            };
-        }
-        d = if sum == 0.0 {
-            new_e[i] = 0.0;
-            q[i + 1] - shift
+        // Zero over zero: the rows are apart.
+        (new_e[i], d) = if sum == 0.0 {
+            (0.0, q[i + 1] - shift)
         } else {
-            d * ratio - shift
+            let ratio = q[i + 1] / sum;
+            (e[i] * ratio, d * ratio - shift)
         };
-        least = least.min(d);
+        let [least, others, _] = trace.least;
+        let [last, before, _] = trace.last;
+        trace = Trace {
+            last: [d, last, before],
+            least: [d.min(least), least, others],
+        };
     }
-    new_q[0] = d;
-    Trace {
-        least,
-        before: least,
-        last: d,
-    }
+    new_q[n - 1] = d;
+    trace
 }
 
 /// The squared singular values of two rows, the larger one first.
