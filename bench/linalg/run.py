@@ -463,7 +463,11 @@ def floors(groups: list[Group]) -> str:
                         continue
                     mean = math.exp(statistics.fmean(map(math.log, found.values())))
                     low = ", ".join(f"{n}: {r:.2f}" for n, r in found.items() if r < FLOOR)
-                    name = f"{operation}, {group.name}" if group.name in ("tiny", "stacks") else operation
+                    name = (
+                        f"{operation}, {group.name}"
+                        if group.name in ("tiny", "stacks")
+                        else operation
+                    )
                     row = [name, kind, str(threads), f"{mean:.2f}", f"{min(found.values()):.2f}"]
                     lines.append(f"| {' | '.join([*row, low])} |")
     return "\n".join([*lines, ""])
@@ -517,7 +521,10 @@ def conditions(bench: Bench, rounds: int, load: float, rates: dict[str, float]) 
     if header.exists():
         words = [line.split() for line in header.read_text().splitlines()]
         found = {each[1]: each[2] for each in words if each[:1] == ["#define"] and len(each) > 2}
-        pinned.add("Eigen " + ".".join(found[f"EIGEN_{part}_VERSION"] for part in ("WORLD", "MAJOR", "MINOR")))
+        pinned.add(
+            "Eigen "
+            + ".".join(found[f"EIGEN_{part}_VERSION"] for part in ("WORLD", "MAJOR", "MINOR"))
+        )
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -537,7 +544,9 @@ def conditions(bench: Bench, rounds: int, load: float, rates: dict[str, float]) 
 
 def save(group: Group, folder: Path) -> None:
     """The figures for the next run, which may measure other cells."""
-    rows = [[name, *cell, each] for name, cells in group.seconds.items() for cell, each in cells.items()]
+    rows = [
+        [name, *cell, each] for name, cells in group.seconds.items() for cell, each in cells.items()
+    ]
     text = json.dumps({"seconds": rows, "missing": group.missing})
     (folder / f"{group.name}.json").write_text(text)
 
@@ -593,7 +602,9 @@ def main() -> None:
         group.missing = {}
         keep = (arguments.peers or "").split(",")
         if arguments.peers:
-            group.contestants = [e for i, e in enumerate(group.contestants) if not i or e.name in keep]
+            group.contestants = [
+                e for i, e in enumerate(group.contestants) if not i or e.name in keep
+            ]
         cells = [
             (operation, n, kind, threads, group.count)
             for threads in counts

@@ -106,6 +106,7 @@ mod nexus {
                 let view = |items| MatRef::new(items, n, n).expect("n times n items");
                 let (a, b, s, p) = (view(&it.a), view(&it.b), view(&it.s), view(&it.p));
                 let x = MatRef::new(&it.x, n, 1).expect("n items");
+                // Vectors go where faer likes them best: by columns.
                 let (mut c, mut d) = (vec![0.0; n * n], vec![0.0; n * n]);
                 let (mut values, mut imaginary) = (vec![0.0; n], vec![0.0; n]);
                 macro_rules! square {
@@ -167,7 +168,7 @@ mod nexus {
                     }
                     "eigvalsh" | "eigh" => {
                         let (seconds, _) = measure(&mut || {
-                            let vectors = (operation == "eigh").then(|| square!(c));
+                            let vectors = (operation == "eigh").then(|| square!(c).transpose());
                             decompose::eigh(&Faer, s, &mut values, vectors).expect("finite");
                             UNCHECKED
                         });
@@ -175,7 +176,7 @@ mod nexus {
                     }
                     "eigvals" | "eig" => {
                         let (seconds, _) = measure(&mut || {
-                            let vectors = (operation == "eig").then(|| square!(c));
+                            let vectors = (operation == "eig").then(|| square!(c).transpose());
                             let pair = (&mut values[..], &mut imaginary[..]);
                             decompose::eig(&Faer, a, pair, vectors).expect("finite");
                             UNCHECKED
@@ -185,7 +186,7 @@ mod nexus {
                     }
                     "svdvals" | "svd" => {
                         let (seconds, _) = measure(&mut || {
-                            let vectors = (operation == "svd").then(|| (square!(c), square!(d)));
+                            let vectors = (operation == "svd").then(|| (square!(c).transpose(), square!(d).transpose()));
                             decompose::svd(&Faer, a, &mut values, vectors).expect("finite");
                             UNCHECKED
                         });
