@@ -6,7 +6,7 @@ use faer::linalg::evd::tridiag;
 use faer::linalg::qr::no_pivoting::factor as qr;
 use faer::linalg::svd::bidiag;
 use faer::traits::RealField;
-use faer::{Mat, Par};
+use faer::{Mat, Par, Spec};
 use nexus_linalg::decompose::NoConvergence;
 use nexus_linalg::{Float, MatRef, condensed};
 
@@ -19,7 +19,7 @@ pub(crate) fn eigenvalues<T: RealField + Float>(
     let mut reduced = Mat::<T>::zeros(n, n);
     reduced.copy_from_triangular_lower(view(a));
     let mut coefficients = Mat::<T>::zeros(1, n - 1);
-    let params = Default::default();
+    let params = Spec::default();
     let mut memory = memory(tridiag::tridiag_in_place_scratch::<T>(n, Par::Seq, params));
     let stack = faer::dyn_stack::MemStack::new(&mut memory);
     tridiag::tridiag_in_place(
@@ -53,7 +53,7 @@ pub(crate) fn singular_values<T: RealField + Float>(
     let rows = reduced.nrows();
     let mut left = Mat::<T>::zeros(1, n);
     let mut right = Mat::<T>::zeros(1, n - 1);
-    let params = Default::default();
+    let params = Spec::default();
     let mut memory = memory(bidiag::bidiag_in_place_scratch::<T>(
         rows,
         n,
@@ -81,7 +81,7 @@ fn triangle<T: RealField>(mut a: Mat<T>) -> Mat<T> {
     let (m, n) = a.shape();
     let block = qr::recommended_block_size::<T>(m, n);
     let mut coefficients = Mat::<T>::zeros(block, n);
-    let params = Default::default();
+    let params = Spec::default();
     let mut memory = memory(qr::qr_in_place_scratch::<T>(m, n, block, Par::Seq, params));
     let stack = faer::dyn_stack::MemStack::new(&mut memory);
     qr::qr_in_place(a.as_mut(), coefficients.as_mut(), Par::Seq, stack, params);

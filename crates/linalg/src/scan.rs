@@ -24,11 +24,11 @@ pub(crate) fn largest_finite<T: Float>(row: &[T]) -> Option<T> {
     odd.iter().all(|sum| !sum.is_nan()).then_some(largest)
 }
 
-/// What is not finite has no difference to itself: NaN stays in `odd`.
-#[inline(always)]
+/// What is not finite is NaN times zero, and stays in `odd`.
+#[inline]
 fn look<T: Float>(most: &mut T, odd: &mut T, item: T) {
     let size = item.abs();
-    *odd = *odd + (size - size);
+    *odd = *odd + size * T::default();
     *most = if size > *most { size } else { *most };
 }
 

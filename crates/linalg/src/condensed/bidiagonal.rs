@@ -57,6 +57,7 @@ pub fn singular_values(diagonal: &mut [f64], above: &mut [f64]) -> Result<(), No
 }
 
 /// Rows that no other rows touch, and what has been taken from their eigenvalues.
+#[derive(Clone, Copy)]
 struct Part {
     start: usize,
     end: usize,
@@ -112,7 +113,7 @@ fn solve(
             trace = trace.map(Trace::shortened);
             continue;
         }
-        if *left % SPLIT_EVERY == 0
+        if left.is_multiple_of(SPLIT_EVERY)
             && let Some(at) = (start..end - 1).find(|&i| is_negligible(q, e, i, shift))
         {
             parts.push(Part {
@@ -247,7 +248,7 @@ fn two(q: f64, e: f64, last: f64) -> (f64, f64) {
         return (0.0, 0.0);
     }
     // (sum + root) / 2 and the determinant over it.
-    let half = ((q - last) + e) / 2.0;
+    let half = f64::midpoint(q - last, e);
     let root = (half * half + e * last).sqrt();
     let large = sum / 2.0 + root;
     (large, q * (last / large))

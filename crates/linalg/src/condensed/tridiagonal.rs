@@ -26,10 +26,12 @@ pub fn eigenvalues(diagonal: &mut [f64], beside: &mut [f64]) -> Result<(), NoCon
         return Ok(());
     }
     let (down, up) = unit(size);
-    diagonal.iter_mut().for_each(|item| *item *= down);
-    beside
-        .iter_mut()
-        .for_each(|item| *item = (*item * down) * (*item * down));
+    for item in diagonal.iter_mut() {
+        *item *= down;
+    }
+    for item in beside.iter_mut() {
+        *item = (*item * down) * (*item * down);
+    }
     let mut start = 0;
     while start < n {
         let end = (start..n - 1)
@@ -45,7 +47,9 @@ pub fn eigenvalues(diagonal: &mut [f64], beside: &mut [f64]) -> Result<(), NoCon
         start = end + 1;
     }
     diagonal.sort_unstable_by(f64::total_cmp);
-    diagonal.iter_mut().for_each(|item| *item *= up);
+    for item in diagonal.iter_mut() {
+        *item *= up;
+    }
     Ok(())
 }
 

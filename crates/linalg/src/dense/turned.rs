@@ -23,7 +23,7 @@ pub(super) fn copy<T: Copy>(
             });
             for line in 0..SQUARE {
                 let at = (i + line) * to + j;
-                let items: [T; SQUARE] = from_fn(|item| square[item][line]);
+                let items = square.map(|column| column[line]);
                 target[at..at + SQUARE].copy_from_slice(&items);
             }
         }
