@@ -210,12 +210,12 @@ class Glm(Library):
         return {"inverse": self.glm.inverse, "determinant": self.glm.determinant}
 
     def take(self, array: Any) -> Any:
-        n, prefix = array.shape[-1], "d" if array.dtype == np.float64 else ""
+        n, prefix = array.shape[0], "d" if array.dtype == np.float64 else ""
         if array.ndim > 2 or not 2 <= n <= 4:
             raise LookupError("PyGLM has 2x2 to 4x4")
         if array.ndim == 1:
             return getattr(self.glm, f"{prefix}vec{n}")(*array.tolist())
-        if array.shape[0] != n:
+        if array.shape[1] != n:
             return None
         # Its matrices are given by columns.
         return getattr(self.glm, f"{prefix}mat{n}")(*array.T.ravel().tolist())
