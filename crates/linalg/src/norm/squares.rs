@@ -12,6 +12,9 @@ const SAFE: std::ops::Range<f64> = 1e-270..f64::INFINITY;
 /// infinities, nothing but zeros, and numbers whose squares leave the range.
 pub(super) fn root<T: Float>(a: MatRef<'_, T>) -> Option<f64> {
     let ((m, n), (row, column)) = (a.shape(), a.strides());
+    if n == 0 {
+        return None;
+    }
     let mut sums = [0.0; LANES];
     for i in 0..m {
         if column == 1 {
@@ -39,5 +42,27 @@ fn add_row<T: Float>(sums: &mut [f64; LANES], row: &[T]) {
     for (sum, item) in sums.iter_mut().zip(rest) {
         let item = item.to_f64();
         *sum += item * item;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strides_change_no_bit_and_odd_items_are_left_to_others() {
+        let items: Vec<f64> = (0..7 * 19).map(|i| f64::from(i).sin()).collect();
+        let turned: Vec<f64> = (0..19 * 7).map(|i| items[i % 7 * 19 + i / 7]).collect();
+        let rows = MatRef::new(&items, 7, 19).unwrap();
+        let columns = MatRef::new(&turned, 19, 7).unwrap().transpose();
+        assert_eq!(root(rows), root(columns));
+        assert!(root(rows).is_some());
+        for odd in [f64::NAN, f64::INFINITY, 0.0, 1e-200, 1e200] {
+            assert_eq!(root(MatRef::new(&[odd; 9], 3, 3).unwrap()), None);
+        }
+        assert_eq!(
+            root(MatRef::<f64>::with_strides(&[], (3, 0), (5, 1)).unwrap()),
+            None
+        );
     }
 }
