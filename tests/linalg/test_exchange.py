@@ -45,13 +45,40 @@ def test_lists_tuples_arrays_and_buffers_are_operands() -> None:
     assert Matrix(range(3)).tolist() == [0.0, 1.0, 2.0]
 
 
-@pytest.mark.parametrize("code", ["e", "f", "d", "b", "B", "h", "H", "i", "I", "q", "Q"])
-def test_every_real_type_is_read(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "dtype"),
+    [
+        ("e", "float16"),
+        ("f", "float32"),
+        ("d", "float64"),
+        ("F", "complex64"),
+        ("D", "complex128"),
+        ("b", "int8"),
+        ("B", "uint8"),
+        ("h", "int16"),
+        ("H", "int32"),
+        ("i", "int32"),
+        ("I", "int64"),
+        ("q", "int64"),
+        ("Q", "float64"),
+    ],
+)
+def test_every_type_is_read_and_most_are_kept(code: str, dtype: str) -> None:
     source = np.arange(12).reshape(3, 4).astype(code)
+    if code in "FD":
+        source += 1j * source[::-1]
     for view in (source, source.T, source[::-1, ::2]):
         matrix = Matrix(view)
         assert np.array_equal(np.asarray(matrix), view)
-        assert matrix.dtype == ("float32" if code in "ef" else "float64")
+        assert matrix.dtype == dtype
+        assert matrix.tolist() == view.tolist()
+        for door in (Interface, Struct, Exporter):
+            assert np.array_equal(np.asarray(Matrix(door(view))), view)
+        assert np.array_equal(np.from_dlpack(matrix), view)
+        assert pickle.loads(pickle.dumps(matrix, 5)).tolist() == view.tolist()
+        assert pickle.loads(pickle.dumps(matrix, 4)).dtype == dtype
+        if code not in "HIQ":
+            assert address(matrix) == address(view)
     unaligned = np.frombuffer(b"\0" + source.tobytes(), code, offset=1)
     assert np.array_equal(np.asarray(Matrix(unaligned)), unaligned)
 
@@ -82,6 +109,14 @@ class Interface:
         self.__array_interface__ = source.__array_interface__
 
 
+class Struct:
+    """An object that has nothing but the array interface in C."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        self.__array_struct__ = source.__array_struct__
+
+
 class Exporter:
     """An object that has nothing but DLPack, in the form before 1.0."""
 
@@ -95,7 +130,7 @@ class Exporter:
         return (1, 0)
 
 
-@pytest.mark.parametrize("door", [Interface, Exporter])
+@pytest.mark.parametrize("door", [Interface, Struct, Exporter])
 def test_array_interfaces_and_dlpack_are_doors_without_copies(door: Any) -> None:
     source = np.arange(600.0).reshape(20, 30)
     for view in (source, source.T, source[::-1, ::3]):
@@ -104,7 +139,7 @@ def test_array_interfaces_and_dlpack_are_doors_without_copies(door: Any) -> None
         assert address(matrix) == address(view)
     assert Matrix(door(np.arange(3, dtype="int32"))).tolist() == [0.0, 1.0, 2.0]
     with pytest.raises((TypeError, BufferError)):
-        Matrix(door(np.zeros(3, "complex64")))
+        Matrix(door(np.zeros(3, bool)))
 
 
 def test_tensors_go_in_and_come_back() -> None:
@@ -113,7 +148,13 @@ def test_tensors_go_in_and_come_back() -> None:
     matrix = Matrix(source)
     assert address(matrix) == source.data_ptr()
     assert torch.equal(torch.from_dlpack(matrix), source)
-    assert Matrix(source.to(torch.bfloat16)).dtype == "float32"
+    half = Matrix(source.to(torch.bfloat16))
+    assert half.dtype == "bfloat16"
+    assert torch.equal(torch.from_dlpack(half), source.to(torch.bfloat16))
+    assert linalg.matmul(half, half.T).dtype == "float32"
+    for dtype in (torch.complex64, torch.complex128, torch.int8, torch.float16):
+        other = source.to(dtype)
+        assert torch.equal(torch.from_dlpack(Matrix(other)), other)
     product = linalg.matmul(source.T, source, like=source)
     assert isinstance(product, torch.Tensor)
     assert torch.allclose(product, source.T @ source)

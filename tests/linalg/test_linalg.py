@@ -70,9 +70,7 @@ def test_softmax_rows_equal_numpy() -> None:
         ([[1, 2], "no"], TypeError, r"item \[1\] is str, not a number"),
         ([[1, 2], [3, None]], TypeError, r"item \[1, 1\] is NoneType, not a number"),
         ([[True, 2], [3, 4]], TypeError, r"item \[0, 0\] is bool, not a number"),
-        ([[1j]], TypeError, r"item \[0, 0\] is complex, not a number"),
-        (np.zeros((2, 2), "complex128"), TypeError, "no real numbers"),
-        (np.zeros((2, 2), bool), TypeError, "no real numbers"),
+        (np.zeros((2, 2), bool), TypeError, "no numbers"),
         ([[1, 2, 3]], ValueError, "cannot multiply 1x3 by 2x2: the inner sizes differ"),
     ],
 )

@@ -113,10 +113,11 @@ def post(address: str, payload: Json) -> Json:
     return parsed
 
 
-def embed(nexus: Nexus, model_dir: Path, texts: list[str]) -> np.ndarray:
+def embed(nexus: Nexus, model_dir: Path, texts: list[str], *, precision: str = "f32") -> np.ndarray:
     """Embed texts with the program."""
+    options = ("--model", model_dir, "--precision", precision)
     stdin = "".join(json.dumps({"text": text}) + "\n" for text in texts)
-    printed = nexus.output("search", "embed", "--model", model_dir, "--json", stdin=stdin)
+    printed = nexus.output("search", "embed", *options, "--json", stdin=stdin)
     vectors = [json.loads(line)["vector"] for line in printed.splitlines()]
     return np.array(vectors, dtype=np.float32)
 

@@ -5,7 +5,7 @@ use crate::output::{Output, human_size};
 use crate::progress::{Progress, ProgressMode};
 use crate::{interrupt, serve};
 use clap::Subcommand;
-use nexus_minilm::{MiniLm, MiniLmHandler};
+use nexus_minilm::{MiniLm, MiniLmHandler, Precision};
 use nexus_search::{
     BuildOptions, BuildReport, Hit, Index, Outcome, SearchHandler, SearchPage, Searcher, Watch,
 };
@@ -28,6 +28,9 @@ pub(crate) enum Command {
         /// The folder of the MiniLM model.
         #[arg(long, value_name = "DIR", env = "NEXUS_MODEL")]
         model: PathBuf,
+        /// The numbers that the model's linear layers are computed in: `f32` or `int8`.
+        #[arg(long, value_name = "TYPE", default_value = "f32")]
+        precision: Precision,
         /// The index to write.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -48,6 +51,9 @@ pub(crate) enum Command {
         /// The folder of the MiniLM model.
         #[arg(long, value_name = "DIR", env = "NEXUS_MODEL")]
         model: PathBuf,
+        /// The numbers that the model's linear layers are computed in: `f32` or `int8`.
+        #[arg(long, value_name = "TYPE", default_value = "f32")]
+        precision: Precision,
         /// How many passages.
         #[arg(short, default_value_t = 5)]
         k: usize,
@@ -60,6 +66,9 @@ pub(crate) enum Command {
         /// The folder of the MiniLM model.
         #[arg(long, value_name = "DIR", env = "NEXUS_MODEL")]
         model: PathBuf,
+        /// The numbers that the model's linear layers are computed in: `f32` or `int8`.
+        #[arg(long, value_name = "TYPE", default_value = "f32")]
+        precision: Precision,
         /// The page's headline.
         #[arg(long, default_value = "Search by meaning")]
         title: String,
@@ -71,6 +80,9 @@ pub(crate) enum Command {
         /// The folder of the MiniLM model.
         #[arg(long, value_name = "DIR", env = "NEXUS_MODEL")]
         model: PathBuf,
+        /// The numbers that the model's linear layers are computed in: `f32` or `int8`.
+        #[arg(long, value_name = "TYPE", default_value = "f32")]
+        precision: Precision,
         /// Threads.
         #[arg(long, default_value_t = NonZero::<usize>::MIN)]
         threads: NonZero<usize>,
@@ -85,6 +97,7 @@ pub(crate) fn run(command: Command, output: Output, progress: ProgressMode) -> R
         Command::Build {
             source,
             model,
+            precision,
             out,
             threads,
             force,
@@ -97,15 +110,22 @@ pub(crate) fn run(command: Command, output: Output, progress: ProgressMode) -> R
                 threads,
                 force,
             };
-            build(&options, &MiniLm::open(model)?, output, progress)
+            build(
+                &options,
+                &MiniLm::open_with(model, precision)?,
+                output,
+                progress,
+            )
         }
         Command::Query {
             query,
             index,
             model,
+            precision,
             k,
         } => {
-            let searcher = Searcher::new(Index::open(index)?, MiniLm::open(model)?)?;
+            let searcher =
+                Searcher::new(Index::open(index)?, MiniLm::open_with(model, precision)?)?;
             let hits = searcher
                 .search(&[(&query, k)])?
                 .into_iter()
@@ -116,10 +136,11 @@ pub(crate) fn run(command: Command, output: Output, progress: ProgressMode) -> R
         Command::Serve {
             index,
             model,
+            precision,
             title,
             place,
         } => {
-            let model = MiniLm::open(model)?;
+            let model = MiniLm::open_with(model, precision)?;
             let searcher = Searcher::new(Index::open(index)?, model.clone())?;
             let page = SearchPage::new(searcher.clone(), title);
             let builder = Server::builder()
@@ -130,9 +151,15 @@ pub(crate) fn run(command: Command, output: Output, progress: ProgressMode) -> R
         }
         Command::Embed {
             model,
+            precision,
             threads,
             bench,
-        } => embed(&MiniLm::open(model)?, threads, bench, output),
+        } => embed(
+            &MiniLm::open_with(model, precision)?,
+            threads,
+            bench,
+            output,
+        ),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::matrix::{MatMut, MatRef};
 use core::ops::{Add, Mul};
 
 pub use raw::{GemmPart, GemmParts};
-pub use simd::Real;
+pub use simd::{Cell, Narrow, Pair, Real, Small};
 
 /// General matrix multiplication on one thread: `c = alpha * a * b + beta * c`.
 ///
@@ -41,6 +41,26 @@ pub fn gemm_parts<'a, T: Real>(
     let ((m, k), (k_b, n)) = (a.shape(), b.shape());
     assert_eq!((k, (m, n)), (k_b, c.shape()), "shapes of a, b and c");
     raw::parts(isa, alpha, (a, b), beta, c, count)
+}
+
+/// Cuts `c = a * b` into about `count` parts, as [`gemm_parts`] does, for items whose products are added up in
+/// a wider type.
+///
+/// Items become wider ones while blocks are copied, so no copy of an operand is made. Sums of whole numbers are
+/// exact modulo 2^32 (`i64`: 2^64); sums of `f32` are added up in the order that they have for `f32` operands.
+/// `i64` operands must fit `i32`: of others the low 32 bits are multiplied.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn narrow_parts<'a, A: Narrow, B: Narrow<Cell = A::Cell>>(
+    isa: Isa,
+    (a, b): (MatRef<'a, A>, MatRef<'a, B>),
+    c: MatMut<'a, <A::Cell as Cell>::Sum>,
+    count: usize,
+) -> GemmParts<'a, A::Cell> {
+    let ((m, k), (k_b, n)) = (a.shape(), b.shape());
+    assert_eq!((k, (m, n)), (k_b, c.shape()), "shapes of a, b and c");
+    raw::narrow_parts(isa, (a, b), c, count)
 }
 
 /// Three loops: the twin that tests compare fast engines with, and the code for machines without one.

@@ -9,6 +9,7 @@ pub struct Isa(pub(crate) Level);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Portable,
+    /// With FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// Has all of `Avx2` too.
@@ -34,7 +35,11 @@ impl Isa {
         match name {
             "portable" => Some(Self::portable()),
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            "avx2" if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => {
+            "avx2"
+                if is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c") =>
+            {
                 Some(Self(Level::Avx2))
             }
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
@@ -70,7 +75,9 @@ mod tests {
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
     #[test]
     fn a_machine_with_avx2_and_fma_does_not_fall_back() {
-        let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let has = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
         assert_eq!(Isa::detect() != Isa::portable(), has);
         let is_wide = has && is_x86_feature_detected!("avx512f");
         assert_eq!(Isa::detect().name() == "avx512", is_wide);

@@ -18,6 +18,7 @@
 )]
 
 mod activation;
+mod blocks;
 mod exp;
 mod gemm;
 mod isa;
@@ -25,15 +26,22 @@ mod lanes;
 mod matrix;
 mod norm;
 mod pool;
+mod quantize;
 mod reduce;
 mod simd;
 mod softmax;
 
 pub use activation::{add_bias, bias_gelu, gelu};
-pub use gemm::{Gemm, GemmPart, GemmParts, NaiveGemm, Real, gemm_parts};
+pub use blocks::{
+    BLOCK_LEN, BlockFormat, VectorGroup, block_dots, dequantize_block, quantize_block,
+};
+pub use gemm::{
+    Cell, Gemm, GemmPart, GemmParts, NaiveGemm, Narrow, Pair, Real, Small, gemm_parts, narrow_parts,
+};
 pub use isa::Isa;
 pub use matrix::{MatMut, MatRef, ViewError};
 pub use norm::{add_bias_layer_norm, l2_normalize, layer_norm};
 pub use pool::mean_pool;
+pub use quantize::{quantize_row, scale_sums};
 pub use reduce::{dot, sum};
 pub use softmax::softmax;

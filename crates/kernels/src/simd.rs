@@ -21,7 +21,7 @@ pub(crate) fn dispatch<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
     match isa.0 {
         Level::Portable => kernel.run::<Portable>(),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` of these levels exists only where `Isa::named` saw avx2 and fma.
+        // SAFETY: an `Isa` of these levels exists only where `Isa::named` saw avx2, fma and f16c.
         Level::Avx2 | Level::Avx512 => unsafe { x86::run_avx2(kernel) },
     }
 }

@@ -1,8 +1,9 @@
-//! Decompositions for `nexus-linalg` by [faer]: QR, singular values, eigenvalues.
+//! Decompositions for `nexus-linalg` by [faer]: QR, singular values, eigenvalues, of real and of complex
+//! matrices; factors of sparse matrices.
 //!
-//! The crate is [`Faer`], which implements [`Decompose`], and nothing else: what a matrix may hold, how vectors
-//! are signed and how results are named is decided in `nexus-linalg`, once for every engine. Calls run on the
-//! calling thread, so the bits of a result depend on the operand alone.
+//! The crate is [`Faer`], which implements [`Decompose`] and [`Factorize`], and nothing else: what a matrix may
+//! hold, how vectors are signed and how results are named is decided in `nexus-linalg`, once for every engine.
+//! Calls run on the calling thread, so the bits of a result depend on the operand alone.
 //!
 //! ```
 //! use nexus_linalg::{MatRef, decompose};
@@ -15,180 +16,113 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A sparse system, whose pattern is analysed once:
+//!
+//! ```
+//! use nexus_linalg::MatMut;
+//! use nexus_linalg::sparse::{Analysis, Csc, Method};
+//! use nexus_linalg_faer::Faer;
+//!
+//! let (rows, columns) = ([0, 1, 0, 1], [0, 0, 1, 1]);
+//! let mut a = Csc::<_, i32>::from_triplets((2, 2), &rows, &columns, &[2.0_f64, 1.0, 1.0, 3.0])?;
+//! let analysis = Analysis::new(&Faer, Method::Cholesky, a.as_ref())?;
+//! let mut x = [3.0, 5.0];
+//! analysis.factor(a.as_ref())?.solve(MatMut::new(&mut x, 2, 1)?)?;
+//! assert!((x[0] - 0.8).abs() < 1e-15 && (x[1] - 1.4).abs() < 1e-15);
+//! a.values_mut()[0] = -1.0;
+//! assert!(analysis.factor(a.as_ref()).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Factorize`]: nexus_linalg::sparse::Factorize
 //! [faer]: https://docs.rs/faer
 
+mod eigen;
+mod orthogonal;
 mod raw;
+mod sparse;
 mod values;
 
-use faer::diag::DiagMut;
-use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
-use faer::linalg::evd::{
-    ComputeEigenvectors, evd_real, evd_scratch, self_adjoint_evd, self_adjoint_evd_scratch,
-};
-use faer::linalg::householder;
-use faer::linalg::qr::no_pivoting::factor as qr;
-use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
-use faer::{Conj, Mat, Par};
+use faer::dyn_stack::{MemBuffer, StackReq};
 use nexus_linalg::decompose::{Decompose, NoConvergence};
-use nexus_linalg::{MatMut, MatRef};
-use raw::{view, view_mut};
+use nexus_linalg::{Complex, MatMut, MatRef};
 
 /// faer 0.24 on the calling thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faer;
 
 macro_rules! decompose {
-    ($type:ident) => {
+    ($type:ty, $real:ty, $values:path, $eig:path) => {
         impl Decompose<$type> for Faer {
-            fn qr(&self, a: MatRef<'_, $type>, mut q: MatMut<'_, $type>, r: MatMut<'_, $type>) {
-                let ((m, n), (_, k)) = (a.shape(), q.shape());
-                let mut factors = view(a).to_owned();
-                let block = qr::recommended_block_size::<$type>(m, n);
-                let mut coefficients = Mat::<$type>::zeros(block, m.min(n));
-                let needed = qr::qr_in_place_scratch::<$type>(
-                    m,
-                    n,
-                    block,
-                    Par::Seq,
-                    Default::default(),
-                )
-                .or(
-                    householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<
-                        $type,
-                    >(m, block, k),
-                );
-                let mut memory = memory(needed);
-                let stack = MemStack::new(&mut memory);
-                qr::qr_in_place(
-                    factors.as_mut(),
-                    coefficients.as_mut(),
-                    Par::Seq,
-                    stack,
-                    Default::default(),
-                );
-                let mut r = view_mut(r);
-                for j in 0..n {
-                    for i in 0..r.nrows() {
-                        r[(i, j)] = if i <= j { factors[(i, j)] } else { 0.0 };
-                    }
-                }
-                let mut q = view_mut(q.reborrow());
-                q.fill(0.0);
-                q.as_mut().diagonal_mut().fill(1.0);
-                householder::apply_block_householder_sequence_on_the_left_in_place_with_conj(
-                    factors.as_ref().subcols(0, m.min(n)),
-                    coefficients.as_ref(),
-                    Conj::No,
-                    q,
-                    Par::Seq,
-                    stack,
-                );
+            fn qr(&self, a: MatRef<'_, $type>, q: MatMut<'_, $type>, r: MatMut<'_, $type>) {
+                orthogonal::qr(a, q, r);
             }
 
             fn svd(
                 &self,
                 a: MatRef<'_, $type>,
-                values: &mut [$type],
+                values: &mut [$real],
                 vectors: Option<(MatMut<'_, $type>, MatMut<'_, $type>)>,
             ) -> Result<(), NoConvergence> {
                 // Where the quick way does not end, faer's own may.
                 if vectors.is_none() && values::singular_values(a, values).is_ok() {
                     return Ok(());
                 }
-                let (m, n) = a.shape();
-                let (u, v) = vectors.unzip();
-                let compute = match &u {
-                    None => ComputeSvdVectors::No,
-                    Some(u) if u.shape().1 == m.min(n) => ComputeSvdVectors::Thin,
-                    Some(_) => ComputeSvdVectors::Full,
-                };
-                // faer writes the blocks that are not zero.
-                let zeros = |vectors| {
-                    let mut vectors = view_mut(vectors);
-                    vectors.fill(0.0);
-                    vectors
-                };
-                let needed =
-                    svd_scratch::<$type>(m, n, compute, compute, Par::Seq, Default::default());
-                svd(
-                    view(a),
-                    DiagMut::from_slice_mut(values),
-                    u.map(zeros),
-                    v.map(zeros),
-                    Par::Seq,
-                    MemStack::new(&mut memory(needed)),
-                    Default::default(),
-                )
-                .map_err(|_| NoConvergence)
+                $values(values, |values| orthogonal::svd(a, values, vectors))
             }
 
             fn eigh(
                 &self,
                 a: MatRef<'_, $type>,
-                values: &mut [$type],
+                values: &mut [$real],
                 vectors: Option<MatMut<'_, $type>>,
             ) -> Result<(), NoConvergence> {
                 if vectors.is_none() && values::eigenvalues(a, values).is_ok() {
                     return Ok(());
                 }
-                let compute = compute(vectors.is_some());
-                let needed = self_adjoint_evd_scratch::<$type>(
-                    values.len(),
-                    compute,
-                    Par::Seq,
-                    Default::default(),
-                );
-                self_adjoint_evd(
-                    view(a),
-                    DiagMut::from_slice_mut(values),
-                    vectors.map(view_mut),
-                    Par::Seq,
-                    MemStack::new(&mut memory(needed)),
-                    Default::default(),
-                )
-                .map_err(|_| NoConvergence)
+                $values(values, |values| eigen::eigh(a, values, vectors))
             }
 
             fn eig(
                 &self,
                 a: MatRef<'_, $type>,
-                (real, imaginary): (&mut [$type], &mut [$type]),
-                vectors: Option<MatMut<'_, $type>>,
+                values: &mut [Complex<$real>],
+                vectors: Option<MatMut<'_, Complex<$real>>>,
             ) -> Result<(), NoConvergence> {
-                let right = compute(vectors.is_some());
-                let left = ComputeEigenvectors::No;
-                let needed =
-                    evd_scratch::<$type>(real.len(), left, right, Par::Seq, Default::default());
-                evd_real(
-                    view(a),
-                    DiagMut::from_slice_mut(real),
-                    DiagMut::from_slice_mut(imaginary),
-                    None,
-                    vectors.map(view_mut),
-                    Par::Seq,
-                    MemStack::new(&mut memory(needed)),
-                    Default::default(),
-                )
-                .map_err(|_| NoConvergence)
+                $eig(a, values, vectors)
             }
         }
     };
 }
 
-decompose!(f32);
-decompose!(f64);
+decompose!(f32, f32, as_they_are, eigen::eig_real);
+decompose!(f64, f64, as_they_are, eigen::eig_real);
+decompose!(Complex<f32>, f32, as_complex, eigen::eig_complex);
+decompose!(Complex<f64>, f64, as_complex, eigen::eig_complex);
+
+fn as_they_are<R>(
+    values: &mut [R],
+    work: impl FnOnce(&mut [R]) -> Result<(), NoConvergence>,
+) -> Result<(), NoConvergence> {
+    work(values)
+}
+
+/// faer writes the real values of a complex matrix as complex numbers.
+fn as_complex<R: Copy + Default>(
+    values: &mut [R],
+    work: impl FnOnce(&mut [Complex<R>]) -> Result<(), NoConvergence>,
+) -> Result<(), NoConvergence> {
+    let mut found = vec![Complex::default(); values.len()];
+    work(&mut found)?;
+    for (value, found) in values.iter_mut().zip(found) {
+        *value = found.re;
+    }
+    Ok(())
+}
 
 /// Room for what faer asks for, and for the padding between its parts, which the request for the singular
 /// vectors of tall matrices leaves out.
 fn memory(needed: StackReq) -> MemBuffer {
     const PADDING: usize = 1024;
     MemBuffer::new(needed.and(StackReq::new::<u8>(PADDING)))
-}
-
-fn compute(vectors: bool) -> ComputeEigenvectors {
-    if vectors {
-        ComputeEigenvectors::Yes
-    } else {
-        ComputeEigenvectors::No
-    }
 }

@@ -5,15 +5,15 @@ use crate::raw::view;
 use faer::linalg::evd::tridiag;
 use faer::linalg::qr::no_pivoting::factor as qr;
 use faer::linalg::svd::bidiag;
-use faer::traits::RealField;
+use faer::traits::ComplexField;
 use faer::{Mat, Par, Spec};
 use nexus_linalg::decompose::NoConvergence;
-use nexus_linalg::{Float, MatRef, condensed};
+use nexus_linalg::{Field, Float, MatRef, condensed};
 
-/// The eigenvalues of a symmetric matrix of which the lower triangle is read, ascending.
-pub(crate) fn eigenvalues<T: RealField + Float>(
+/// The eigenvalues of a Hermitian matrix of which the lower triangle is read, ascending.
+pub(crate) fn eigenvalues<T: ComplexField + Field>(
     a: MatRef<'_, T>,
-    values: &mut [T],
+    values: &mut [<T as Field>::Real],
 ) -> Result<(), NoConvergence> {
     let n = values.len();
     let mut reduced = Mat::<T>::zeros(n, n);
@@ -29,17 +29,20 @@ pub(crate) fn eigenvalues<T: RealField + Float>(
         stack,
         params,
     );
-    let mut diagonal: Vec<f64> = (0..n).map(|i| reduced[(i, i)].to_f64()).collect();
-    let mut beside: Vec<f64> = (1..n).map(|i| reduced[(i, i - 1)].to_f64()).collect();
+    let diagonal = (0..n).map(|i| reduced[(i, i)].re().to_f64());
+    let (mut diagonal, mut beside) = (
+        diagonal.collect::<Vec<_>>(),
+        sizes(n, |i| reduced[(i + 1, i)]),
+    );
     condensed::eigenvalues(&mut diagonal, &mut beside)?;
     write(&diagonal, values);
     Ok(())
 }
 
 /// The singular values, descending.
-pub(crate) fn singular_values<T: RealField + Float>(
+pub(crate) fn singular_values<T: ComplexField + Field>(
     a: MatRef<'_, T>,
-    values: &mut [T],
+    values: &mut [<T as Field>::Real],
 ) -> Result<(), NoConvergence> {
     let (m, n) = a.shape();
     if m < n {
@@ -69,15 +72,15 @@ pub(crate) fn singular_values<T: RealField + Float>(
         stack,
         params,
     );
-    let mut diagonal: Vec<f64> = (0..n).map(|i| reduced[(i, i)].to_f64()).collect();
-    let mut above: Vec<f64> = (1..n).map(|i| reduced[(i - 1, i)].to_f64()).collect();
+    let mut diagonal = sizes(n + 1, |i| reduced[(i, i)]);
+    let mut above = sizes(n, |i| reduced[(i, i + 1)]);
     condensed::singular_values(&mut diagonal, &mut above)?;
     write(&diagonal, values);
     Ok(())
 }
 
 /// The triangular factor of a tall matrix.
-fn triangle<T: RealField>(mut a: Mat<T>) -> Mat<T> {
+fn triangle<T: ComplexField>(mut a: Mat<T>) -> Mat<T> {
     let (m, n) = a.shape();
     let block = qr::recommended_block_size::<T>(m, n);
     let mut coefficients = Mat::<T>::zeros(block, n);
@@ -88,6 +91,11 @@ fn triangle<T: RealField>(mut a: Mat<T>) -> Mat<T> {
     let mut triangle = Mat::<T>::zeros(n, n);
     triangle.copy_from_triangular_upper(a.get(..n, ..));
     triangle
+}
+
+/// The absolute values of all items but the last: of condensed forms they alone count.
+fn sizes<T: Field>(n: usize, item: impl Fn(usize) -> T) -> Vec<f64> {
+    (0..n - 1).map(|i| item(i).abs().to_f64()).collect()
 }
 
 fn write<T: Float>(from: &[f64], to: &mut [T]) {

@@ -1,8 +1,8 @@
 //! How a call may run: its threads.
 
-use crate::engine::{self, Scalar};
-use crate::{Error, Isa, MatMut, MatRef, pool};
-use nexus_kernels::gemm_parts;
+use crate::engine::{self, Workspace};
+use crate::{Conj, Error, Field, Isa, MatMut, MatRef, pool};
+use nexus_kernels::{GemmParts, Real, gemm_parts};
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 
@@ -27,6 +27,11 @@ impl Context {
         Self { threads }
     }
 
+    /// How many threads calls use at most.
+    pub(crate) fn count(self) -> usize {
+        self.threads.get()
+    }
+
     /// `c = a * b`.
     ///
     /// An item of `c` has the same bits for any number of threads, and in a product with fewer rows of `a`
@@ -34,7 +39,7 @@ impl Context {
     ///
     /// # Errors
     /// When the shapes are not `(m, k)`, `(k, n)` and `(m, n)`.
-    pub fn matmul<T: Scalar>(
+    pub fn matmul<T: Field>(
         &self,
         a: MatRef<'_, T>,
         b: MatRef<'_, T>,
@@ -48,8 +53,60 @@ impl Context {
         Ok(())
     }
 
+    /// The context of each of `count` pieces of work: one thread where there are enough pieces for all threads.
+    pub(crate) fn within(self, count: usize) -> Self {
+        if count >= self.threads.get() {
+            Self::default()
+        } else {
+            self
+        }
+    }
+
+    /// Calls `work` with each of `items`, which cost about as many multiplications each, on the context's threads;
+    /// on the caller's alone where they are fewer than the threads or cost little.
+    pub(crate) fn for_each<P>(
+        self,
+        cost: f64,
+        items: impl ExactSizeIterator<Item = P> + Send,
+        work: impl Fn(P) + Sync,
+    ) {
+        let (count, threads) = (items.len(), self.threads.get());
+        if threads == 1
+            || count < threads
+            || cost * (count as f64) < 2.0 * WORK_PER_THREAD_MIN as f64
+        {
+            return items.for_each(work);
+        }
+        let at_once = ((WORK_AT_ONCE / cost.max(1.0)) as usize).clamp(1, count.div_ceil(threads));
+        let items = Mutex::new(items);
+        pool::share(threads, &|| {
+            let mut some = Vec::with_capacity(at_once);
+            loop {
+                let mut items = items.lock().unwrap_or_else(PoisonError::into_inner);
+                some.extend(items.by_ref().take(at_once));
+                drop(items);
+                if some.is_empty() {
+                    return;
+                }
+                some.drain(..).for_each(&work);
+            }
+        });
+    }
+
     /// `c = alpha * a * b + beta * c`, for shapes that fit.
-    pub(crate) fn gemm<T: Scalar>(
+    pub(crate) fn gemm<T: Field>(
+        self,
+        alpha: T,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        beta: T,
+        c: MatMut<'_, T>,
+    ) {
+        T::gemm(self, alpha, (a, Conj::No), (b, Conj::No), beta, c);
+    }
+
+    /// [`gemm`](Self::gemm) of real items.
+    pub(crate) fn real_gemm<T: Real + Workspace>(
         self,
         alpha: T,
         a: MatRef<'_, T>,
@@ -58,14 +115,25 @@ impl Context {
         c: MatMut<'_, T>,
     ) {
         let ((m, k), (_, n)) = (a.shape(), b.shape());
-        let work = m.saturating_mul(k).saturating_mul(n);
-        let threads = self.threads.get().min(work / WORK_PER_THREAD_MIN).max(1);
+        self.share((m, k, n), |count| {
+            gemm_parts(Isa::detect(), alpha, (a, b), beta, c, count)
+        });
+    }
+
+    /// Computes a product of `m x k` by `k x n` items, of which `parts` makes about so many parts, on as many
+    /// threads as pay.
+    pub(crate) fn share<'a, P: Workspace>(
+        self,
+        (m, k, n): (usize, usize, usize),
+        parts: impl FnOnce(usize) -> GemmParts<'a, P>,
+    ) {
+        let threads = self.threads_for(m.saturating_mul(k).saturating_mul(n));
         let count = if threads == 1 {
             1
         } else {
             threads * PARTS_PER_THREAD
         };
-        let parts = gemm_parts(Isa::detect(), alpha, (a, b), beta, c, count);
+        let parts = parts(count);
         if threads == 1 {
             parts.for_each(engine::run);
         } else {
@@ -74,10 +142,18 @@ impl Context {
             pool::share(threads, &|| std::iter::from_fn(next).for_each(engine::run));
         }
     }
+
+    /// The threads that pay for so many multiplications.
+    pub(crate) fn threads_for(self, work: usize) -> usize {
+        self.threads.get().min(work / WORK_PER_THREAD_MIN).max(1)
+    }
 }
 
 /// Below this many multiplications a thread costs more to wake than it saves.
 const WORK_PER_THREAD_MIN: usize = 1_000_000;
+
+/// Multiplications that a thread takes at once, which cost much more than taking them.
+const WORK_AT_ONCE: f64 = 100_000.0;
 
 /// Parts for each thread: one that is held up leaves some of its own to the others.
 const PARTS_PER_THREAD: usize = 2;

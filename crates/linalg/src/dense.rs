@@ -5,15 +5,20 @@
 //! strides, or on what else is computed. Matrices of at most [`LEAF`] rows use no heap.
 
 mod cholesky;
+mod factors;
+mod ldl;
 mod lu;
+pub(crate) mod tiny;
 mod triangular;
 mod turned;
 
-pub use cholesky::cholesky;
+pub use cholesky::{cholesky, cholesky_solve};
+pub use factors::{Lu, LuRef, Orientation};
+pub use ldl::Ldl;
 pub use lu::{det, inv, slogdet, solve};
 pub use triangular::{Diagonal, Triangle, solve_triangular};
 
-use crate::{Error, Float, MatMut, MatRef};
+use crate::{Error, Field, MatMut, MatRef};
 
 /// Rows up to which the plain loops run.
 pub const LEAF: usize = 16;
@@ -24,15 +29,19 @@ struct Dense<'a, T> {
     columns: usize,
 }
 
-impl<T: Float> Dense<'_, T> {
+impl<T: Field> Dense<'_, T> {
+    fn rows(&self) -> usize {
+        self.items.len().checked_div(self.columns).unwrap_or(0)
+    }
+
     fn view(&mut self) -> MatMut<'_, T> {
-        let rows = self.items.len().checked_div(self.columns).unwrap_or(0);
+        let rows = self.rows();
         MatMut::new(self.items, rows, self.columns).expect("rows times columns items")
     }
 }
 
 /// Calls `work` with a copy of `a` in row-major order.
-fn with_copy<T: Float, R>(a: MatRef<'_, T>, work: impl FnOnce(Dense<'_, T>) -> R) -> R {
+fn with_copy<T: Field, R>(a: MatRef<'_, T>, work: impl FnOnce(Dense<'_, T>) -> R) -> R {
     with_space(a.shape(), |mut copy| {
         copy_into(a, copy.view());
         work(copy)
@@ -40,7 +49,7 @@ fn with_copy<T: Float, R>(a: MatRef<'_, T>, work: impl FnOnce(Dense<'_, T>) -> R
 }
 
 /// Calls `work` with a matrix of zeros: on the stack where it is small.
-fn with_space<T: Float, R>(
+fn with_space<T: Field, R>(
     (rows, columns): (usize, usize),
     work: impl FnOnce(Dense<'_, T>) -> R,
 ) -> R {
@@ -79,6 +88,27 @@ pub(crate) fn copy_into<T: Copy>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
             target[i * to_row + j * to_column] = source[i * from_row + j * from_column];
         }
     }
+}
+
+/// Runs `work`, which has the transposed of a matrix, on the conjugate of `b`: so it is that of the adjoint.
+fn conjugated<T: Field, R>(mut b: MatMut<'_, T>, work: impl FnOnce(MatMut<'_, T>) -> R) -> R {
+    let flip = |b: &mut MatMut<'_, T>| {
+        if T::IS_COMPLEX {
+            let (m, n) = b.shape();
+            for i in 0..m {
+                (0..n).for_each(|j| *b.item(i, j) = b.item(i, j).conj());
+            }
+        }
+    };
+    flip(&mut b);
+    let result = work(b.reborrow());
+    flip(&mut b);
+    result
+}
+
+/// All rows of a matrix that is kept.
+fn kept<T>(items: &[T], (m, n): (usize, usize)) -> MatRef<'_, T> {
+    MatRef::new(items, m, n).expect("m times n items")
 }
 
 /// The order of a square matrix.

@@ -1,30 +1,45 @@
 //! The engine behind [`Gemm`]: the blocked product of `nexus-kernels`, with a workspace for each thread.
 
-use crate::{Gemm, Isa, MatMut, MatRef};
-use nexus_kernels::{GemmPart, Real, gemm_parts};
-use std::cell::RefCell;
+use crate::{Context, Field, Gemm, MatMut, MatRef};
+use nexus_kernels::{Cell, GemmPart, Pair, Real, Small};
+use std::cell::{self, RefCell};
 use std::mem::MaybeUninit;
+use std::num::Wrapping;
 
-/// The item types that have an engine.
-pub trait Scalar: Real {
+/// The real item types that the kernels multiply.
+pub trait Scalar: Real + Workspace {
+    /// Calls `f` with that many items of any value, which this thread keeps where they are not many.
+    #[doc(hidden)]
+    fn with_spare<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
+}
+
+/// What tiles multiply, with room for each thread's copies of it.
+pub trait Workspace: Cell {
     /// Calls `f` with the workspace of this thread.
     #[doc(hidden)]
     fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R;
 }
 
+/// Spare items that need no heap.
+const SPARE_SMALL: usize = 512;
+/// Spare items that a thread keeps at most.
+const SPARE_MAX: usize = 1 << 20;
+
 /// The default engine: one thread, the widest instructions of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Engine;
 
-impl<T: Scalar> Gemm<T> for Engine {
+impl<T: Field> Gemm<T> for Engine {
     fn gemm(&self, alpha: T, a: MatRef<'_, T>, b: MatRef<'_, T>, beta: T, c: MatMut<'_, T>) {
-        gemm_parts(Isa::detect(), alpha, (a, b), beta, c, 1).for_each(run);
+        let ((m, k), (k_b, n)) = (a.shape(), b.shape());
+        assert_eq!((k, (m, n)), (k_b, c.shape()), "shapes of a, b and c");
+        Context::default().gemm(alpha, a, b, beta, c);
     }
 }
 
 /// Computes a part with the workspace of this thread.
-pub(crate) fn run<T: Scalar>(part: GemmPart<'_, T>) {
-    T::with_workspace(|workspace| {
+pub(crate) fn run<P: Workspace>(part: GemmPart<'_, P>) {
+    P::with_workspace(|workspace| {
         let len = part.workspace_len();
         if workspace.len() < len {
             workspace.resize(len, MaybeUninit::uninit());
@@ -33,9 +48,9 @@ pub(crate) fn run<T: Scalar>(part: GemmPart<'_, T>) {
     });
 }
 
-macro_rules! scalar {
-    ($type:ident) => {
-        impl Scalar for $type {
+macro_rules! workspace {
+    ($type:ty) => {
+        impl Workspace for $type {
             fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R {
                 thread_local! {
                     static WORKSPACE: RefCell<Vec<MaybeUninit<$type>>> = const { RefCell::new(Vec::new()) };
@@ -46,8 +61,41 @@ macro_rules! scalar {
     };
 }
 
+macro_rules! scalar {
+    ($type:ident) => {
+        impl Scalar for $type {
+            fn with_spare<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+                thread_local! {
+                    static SPARE: cell::Cell<Vec<$type>> = const { cell::Cell::new(Vec::new()) };
+                }
+                if len <= SPARE_SMALL {
+                    return f(&mut [0.0; SPARE_SMALL][..len]);
+                }
+                // A call within the call finds nothing, and gets its own.
+                let mut spare = SPARE.take();
+                if spare.len() < len {
+                    spare = vec![0.0; len];
+                }
+                let result = f(&mut spare[..len]);
+                if spare.len() <= SPARE_MAX {
+                    SPARE.set(spare);
+                }
+                result
+            }
+        }
+    };
+}
+
+workspace!(f32);
+workspace!(f64);
+workspace!(Wrapping<i16>);
+workspace!(Wrapping<i32>);
+workspace!(Wrapping<i64>);
+workspace!(Pair);
+workspace!(Small);
 scalar!(f32);
 scalar!(f64);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,8 @@ pub enum ErrorKind {
     },
     /// An iteration did not end within its limit.
     NoConvergence,
+    /// The caller, or an operator that the caller made, ended the work.
+    Cancelled,
 }
 
 /// An operation that could not be done.

@@ -3,11 +3,12 @@
 //! Matrix multiplication stands behind the trait [`Gemm`]; the [`engine`] module puts the blocked product of
 //! `nexus-kernels` behind it. [`Context`] says how many threads a call may use. [`dense`] solves systems,
 //! inverts and factors by elimination and Cholesky; [`decompose`] has QR, singular values and eigenvalues by
-//! an engine that implements [`decompose::Decompose`] (`nexus-linalg-faer` is one); [`norm`] has norms. The
-//! kernels that are not linear algebra (softmax, layer norm, GELU, pooling) are in `nexus-kernels` and
-//! re-exported here as [`kernels`].
+//! an engine that implements [`decompose::Decompose`] (`nexus-linalg-faer` is one); [`norm`] has norms; [`sparse`]
+//! has sparse matrices, iterative solvers, and some eigenvalues and singular values. The kernels that are not
+//! linear algebra (softmax, layer norm, GELU, pooling) are in `nexus-kernels` and re-exported here as [`kernels`].
 //!
-//! Operations take `f32` and `f64`: what they need of a number is [`Float`].
+//! Operations take real and complex items: what they need of a number is [`Field`], or [`Float`] where only
+//! `f32` and `f64` make sense.
 //!
 //! ```
 //! use nexus_linalg::{Context, MatMut, MatRef};
@@ -20,24 +21,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod complex;
 pub mod condensed;
 mod context;
 pub mod decompose;
 pub mod dense;
 pub mod engine;
 mod error;
+mod field;
 mod float;
-pub mod least_squares;
+pub mod functions;
+mod narrow;
 pub mod norm;
 mod pool;
+pub mod products;
+mod quantized;
 mod scan;
+pub mod sparse;
+pub mod stack;
+pub mod tensor;
 
 pub use context::Context;
 pub use engine::Scalar;
 pub use error::{Error, ErrorKind};
+pub use field::{Conj, Field};
 pub use float::Float;
+pub use narrow::{Integer, Widen};
 pub use nexus_kernels as kernels;
 pub use nexus_kernels::{Gemm, Isa, MatMut, MatRef, ViewError};
+pub use num_complex::{self, Complex};
+pub use quantized::QMatrix;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/linalg.md")]

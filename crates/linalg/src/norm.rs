@@ -1,9 +1,10 @@
 //! Norms of vectors and matrices that overflow only where the norm itself does.
 
+pub(crate) mod estimate;
 mod squares;
 
 use crate::decompose::{self, Decompose};
-use crate::{Error, Float, MatRef};
+use crate::{Error, Field, Float, MatRef};
 
 /// Which norm of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +32,35 @@ pub enum MatrixNorm {
 ///
 /// Sums are taken in f64, of values divided by the largest one where their powers would overflow or vanish.
 /// NaN gives NaN. The norm of no items is 0.
-pub fn vector<T: Float>(items: impl Iterator<Item = T> + Clone, order: f64) -> T {
-    let sizes = items.map(|item| item.to_f64().abs());
-    T::from_f64(norm_of_sizes(sizes, order))
+pub fn vector<T: Field>(items: impl Iterator<Item = T> + Clone, order: f64) -> T::Real {
+    T::Real::from_f64(if order == 2.0 {
+        euclidean(items)
+    } else {
+        norm_of_sizes(items.map(size), order)
+    })
+}
+
+/// The root of the sum of squares of all parts.
+fn euclidean<T: Field>(items: impl Iterator<Item = T> + Clone) -> f64 {
+    if T::IS_COMPLEX {
+        let parts = items.flat_map(|item| [item.re(), item.im()]);
+        norm_of_sizes(parts.map(|part| part.to_f64().abs()), 2.0)
+    } else {
+        norm_of_sizes(items.map(size), 2.0)
+    }
+}
+
+/// The absolute value; NaN where a part is NaN.
+fn size<T: Field>(item: T) -> f64 {
+    if T::IS_COMPLEX {
+        if item.is_nan() {
+            f64::NAN
+        } else {
+            item.re().to_f64().hypot(item.im().to_f64())
+        }
+    } else {
+        item.re().to_f64().abs()
+    }
 }
 
 fn norm_of_sizes(sizes: impl Iterator<Item = f64> + Clone, order: f64) -> f64 {
@@ -73,33 +100,31 @@ const SQUARES: std::ops::Range<f64> = 1e-140..1e140;
 /// # Errors
 /// `Infinite` and `NoConvergence` for the spectral norms. `InvalidInput` for the least of no columns, rows or
 /// values.
-pub fn matrix<T: Float>(
+pub fn matrix<T: Field>(
     engine: &impl Decompose<T>,
     a: MatRef<'_, T>,
     norm: MatrixNorm,
-) -> Result<T, Error> {
+) -> Result<T::Real, Error> {
     let (m, n) = a.shape();
-    let sizes =
-        || (0..m).map(move |i| norm_of_sizes(a.row(i).map(|item| item.to_f64().abs()), 1.0));
+    let sizes = || (0..m).map(move |i| norm_of_sizes(a.row(i).map(|item| size(*item)), 1.0));
     let columns = a.transpose();
     let column_sizes =
-        || (0..n).map(move |j| norm_of_sizes(columns.row(j).map(|item| item.to_f64().abs()), 1.0));
+        || (0..n).map(move |j| norm_of_sizes(columns.row(j).map(|item| size(*item)), 1.0));
     let none = || {
         Error::invalid(format!(
             "cannot take the least of no values of a {m}x{n} matrix"
         ))
     };
     let value = match norm {
-        MatrixNorm::Frobenius => squares::root(a).unwrap_or_else(|| {
-            let items = (0..m).flat_map(|i| a.row(i).map(|item| item.to_f64().abs()));
-            norm_of_sizes(items, 2.0)
-        }),
+        MatrixNorm::Frobenius => {
+            squares::root(a).unwrap_or_else(|| euclidean((0..m).flat_map(|i| a.row(i).copied())))
+        }
         MatrixNorm::One => greatest(column_sizes()),
         MatrixNorm::MinusOne => least(column_sizes()).ok_or_else(none)?,
         MatrixNorm::Infinity => greatest(sizes()),
         MatrixNorm::MinusInfinity => least(sizes()).ok_or_else(none)?,
         MatrixNorm::Nuclear | MatrixNorm::Two | MatrixNorm::MinusTwo => {
-            let mut values = vec![T::default(); m.min(n)];
+            let mut values = vec![T::Real::default(); m.min(n)];
             decompose::svd(engine, a, &mut values, None)?;
             let values = values.iter().map(|value| value.to_f64());
             match norm {
@@ -109,7 +134,7 @@ pub fn matrix<T: Float>(
             }
         }
     };
-    Ok(T::from_f64(value))
+    Ok(T::Real::from_f64(value))
 }
 
 /// The greatest of numbers, 0 of none; NaN when one is NaN.

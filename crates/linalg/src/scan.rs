@@ -1,13 +1,15 @@
 //! One look over the items of a row.
 
-use crate::Float;
+use crate::field::largest_part;
+use crate::{Field, Float};
 
 /// Items that are looked at side by side.
 const LANES: usize = 8;
 
-/// The largest absolute value, or `None` where an item is NaN or infinite.
-pub(crate) fn largest_finite<T: Float>(row: &[T]) -> Option<T> {
-    let (mut most, mut odd) = ([T::default(); LANES], [T::default(); LANES]);
+/// The largest absolute value of a part, or `None` where an item is NaN or infinite.
+pub(crate) fn largest_finite<T: Field>(row: &[T]) -> Option<T::Real> {
+    let zeros = [T::Real::default(); LANES];
+    let (mut most, mut odd) = (zeros, zeros);
     let chunks = row.chunks_exact(LANES);
     let rest = chunks.remainder();
     for chunk in chunks {
@@ -20,15 +22,18 @@ pub(crate) fn largest_finite<T: Float>(row: &[T]) -> Option<T> {
     }
     let largest = most
         .into_iter()
-        .fold(T::default(), |a, b| if b > a { b } else { a });
+        .fold(T::Real::default(), |a, b| if b > a { b } else { a });
     odd.iter().all(|sum| !sum.is_nan()).then_some(largest)
 }
 
 /// What is not finite is NaN times zero, and stays in `odd`.
 #[inline]
-fn look<T: Float>(most: &mut T, odd: &mut T, item: T) {
-    let size = item.abs();
-    *odd = *odd + size * T::default();
+fn look<R: Float, T: Field<Real = R>>(most: &mut R, odd: &mut R, item: T) {
+    let size = largest_part(item);
+    *odd = *odd + item.re() * R::default();
+    if T::IS_COMPLEX {
+        *odd = *odd + item.im() * R::default();
+    }
     *most = if size > *most { size } else { *most };
 }
 

@@ -1,9 +1,11 @@
 //! Sums, differences, products and quotients item by item, with NumPy's broadcasting.
 
-use crate::LinAlgError;
-use crate::raw::{Array, Dims, Dtype, Item, Output};
+use crate::dtype::{Element, Item, Kind, computing, with_whole};
+use crate::raw::LinAlgError;
+use crate::raw::{Array, Dims, Output};
 use crate::run::run;
 use crate::text::shape;
+use nexus_linalg::Field;
 use pyo3::prelude::*;
 
 /// An operator.
@@ -25,30 +27,66 @@ impl Operation {
         }
     }
 
-    fn apply<T: Item>(self, a: T, b: T) -> T {
+    fn of_elements<T: Element>(self, a: T, b: T) -> T {
         match self {
             Self::Add => a + b,
             Self::Subtract => a - b,
             Self::Multiply => a * b,
-            Self::Divide => a / b,
+            Self::Divide => a.divide(b),
+        }
+    }
+
+    /// Whole numbers wrap around; nobody divides them.
+    fn of_whole<T: Whole>(self, a: T, b: T) -> T {
+        match self {
+            Self::Add => a.plus(b),
+            Self::Subtract => a.minus(b),
+            Self::Multiply | Self::Divide => a.times(b),
         }
     }
 }
 
+/// Whole numbers, which wrap around.
+pub(crate) trait Whole: Item {
+    fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+}
+
+macro_rules! wrapping {
+    ($($type:ty),+) => {$(
+        impl Whole for $type {
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+            fn minus(self, other: Self) -> Self {
+                self.wrapping_sub(other)
+            }
+            fn times(self, other: Self) -> Self {
+                self.wrapping_mul(other)
+            }
+        }
+    )+};
+}
+
+wrapping!(i8, i16, i32, i64, u8);
+
 /// The shape that both shapes broadcast to.
-pub(crate) fn broadcast_shape(a: &[isize], b: &[isize]) -> Option<Vec<isize>> {
+pub(crate) fn broadcast_shape(a: &[isize], b: &[isize]) -> Option<Dims> {
     let rank = a.len().max(b.len());
     let at = |dims: &[isize], axis: usize| {
         let more = rank - dims.len();
         axis.checked_sub(more).map_or(1, |axis| dims[axis])
     };
-    (0..rank)
-        .map(|axis| match (at(a, axis), at(b, axis)) {
-            (m, n) if m == n || n == 1 => Some(m),
-            (1, n) => Some(n),
-            _ => None,
-        })
-        .collect()
+    let mut dims = Dims::new((0..rank).map(|_| 1)).ok()?;
+    for axis in 0..rank {
+        dims[axis] = match (at(a, axis), at(b, axis)) {
+            (m, n) if m == n || n == 1 => m,
+            (1, n) => n,
+            _ => return None,
+        };
+    }
+    Some(dims)
 }
 
 /// `a` and `b` item by item.
@@ -63,7 +101,7 @@ pub(crate) fn binary(
 ) -> PyResult<Array> {
     let fit = broadcast_shape(&a.shape(), &b.shape()).and_then(|dims| {
         let (a, b) = (a.broadcast(&dims)?, b.broadcast(&dims)?);
-        Some((Dims::new(dims).ok()?, a, b))
+        Some((dims, a, b))
     });
     let Some((dims, a, b)) = fit else {
         return Err(LinAlgError::new_err(format!(
@@ -73,29 +111,49 @@ pub(crate) fn binary(
             shape(&b.shape())
         )));
     };
-    run(py, a.len() as f64, move || match a.dtype.promote(b.dtype) {
-        Dtype::F32 => combine::<f32>(&a, &b, dims, operation),
-        _ => combine::<f64>(&a, &b, dims, operation),
+    let dtype = a.dtype.promote(b.dtype);
+    run(py, a.len() as f64, move || {
+        if dtype.kind() == Kind::Whole && !matches!(operation, Operation::Divide) {
+            return with_whole!(dtype, T => {
+                combine::<T>(&a, &b, dims, |a, b| operation.of_whole(a, b))
+            });
+        }
+        computing!(dtype, T => combine::<T>(&a, &b, dims, |a, b| operation.of_elements(a, b)))
     })
 }
 
-fn combine<T: Item>(a: &Array, b: &Array, shape: Dims, operation: Operation) -> PyResult<Array> {
+fn combine<T: Item>(
+    a: &Array,
+    b: &Array,
+    shape: Dims,
+    operation: impl Fn(T, T) -> T,
+) -> PyResult<Array> {
     let mut output = Output::<T>::new(shape)?;
     let (a, b) = (a.values::<T>(), b.values::<T>());
     for (place, (&a, &b)) in output.items().iter_mut().zip(a.iter().zip(b.iter())) {
-        *place = operation.apply(a, b);
+        *place = operation(a, b);
     }
     Ok(output.into_array())
 }
 
+/// Each item by `work`.
+fn mapped<T: Item>(a: &Array, work: impl Fn(T) -> T) -> PyResult<Array> {
+    let values: Vec<T> = a.values::<T>().iter().map(|&value| work(value)).collect();
+    Array::of(&values, a.shape())
+}
+
 /// Each item with the other sign.
 pub(crate) fn negative(a: &Array) -> PyResult<Array> {
-    fn go<T: Item>(a: &Array) -> PyResult<Array> {
-        let values: Vec<T> = a.values::<T>().iter().map(|&value| -value).collect();
-        Array::of(&values, a.shape())
+    if a.dtype.kind() == Kind::Whole {
+        return with_whole!(a.dtype, T => mapped(a, |value: T| T::of_whole(0).minus(value)));
     }
-    match a.dtype {
-        Dtype::F32 => go::<f32>(a),
-        _ => go::<f64>(a),
+    computing!(a.dtype, T => mapped(a, |value: T| -value))
+}
+
+/// Each item conjugated: the array itself where it is real.
+pub(crate) fn conjugated(a: &Array) -> PyResult<Array> {
+    if a.dtype.kind() != Kind::Complex {
+        return Ok(a.clone());
     }
+    computing!(a.dtype, T => mapped(a, |value: T| value.conj()))
 }

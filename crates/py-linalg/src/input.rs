@@ -1,9 +1,12 @@
 //! What a function takes: a `Matrix`, nested lists of numbers, or memory of another object.
 
+use crate::dtype::Kind;
 use crate::limits::RANK_MAX;
-use crate::raw::{Array, Dims, Dtype, Matrix, from_buffer, from_dlpack, from_interface};
+use crate::raw::{
+    Array, Dims, Dtype, Matrix, from_buffer, from_dlpack, from_interface, from_struct,
+};
+use nexus_linalg::Complex;
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -13,18 +16,30 @@ pub(crate) struct Operand {
 }
 
 impl Operand {
-    /// The other operand of an operator beside `left`: a number takes its type. `None` for what is no operand.
+    /// The other operand of an operator beside `left`: a number takes its type, unless it is of a greater kind.
+    /// `None` for what is no operand.
     pub(crate) fn of_operator(other: &Bound<'_, PyAny>, left: &Array) -> PyResult<Option<Array>> {
-        if let Ok(matrix) = other.cast::<Matrix>() {
-            return Ok(Some(matrix.get().array().clone()));
+        if let Some(matrix) = Matrix::of(other) {
+            return Ok(Some(matrix.array.clone()));
         }
+        let scalar = Dims::new([])?;
         if is_number(other) {
-            let value: f64 = other.extract()?;
-            let scalar = Dims::new([])?;
-            return Ok(Some(match left.dtype {
-                Dtype::F32 => Array::of(&[value as f32], scalar)?,
-                _ => Array::of(&[value], scalar)?,
+            if other.is_instance_of::<PyInt>() && left.dtype.kind() == Kind::Whole {
+                let value = Array::of(&[other.extract::<i64>()?], scalar)?;
+                return Ok(Some(value.of_type(left.dtype)?));
+            }
+            let value = Array::of(&[other.extract::<f64>()?], scalar)?;
+            return Ok(Some(match left.dtype.kind() {
+                Kind::Whole => value,
+                _ => value.of_type(left.dtype)?,
             }));
+        }
+        if let Some(value) = complex_number(other) {
+            let dtype = match left.dtype.computed() {
+                Dtype::F32 | Dtype::C64 => Dtype::C64,
+                _ => Dtype::C128,
+            };
+            return Ok(Some(Array::of(&[value], scalar)?.of_type(dtype)?));
         }
         Self::of_matmul(other)
     }
@@ -43,8 +58,8 @@ impl<'py> FromPyObject<'_, 'py> for Operand {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let array = if let Ok(matrix) = object.cast::<Matrix>() {
-            matrix.get().array().clone()
+        let array = if let Some(matrix) = Matrix::of(&object) {
+            matrix.array.clone()
         } else if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
             from_nested(&object)?
         } else {
@@ -57,17 +72,20 @@ impl<'py> FromPyObject<'_, 'py> for Operand {
 /// Doors of other objects, the cheapest first.
 fn from_memory(object: &Bound<'_, PyAny>) -> PyResult<Array> {
     let py = object.py();
-    // An object without the door is asked for the next one.
-    if crate::raw::has_buffer(object) {
+    // An object without the door is asked for the next one; NumPy's structure is cheaper than its buffer.
+    if crate::raw::has_buffer(object) && !crate::raw::is_ndarray(object) {
         return from_buffer(object);
     }
-    if object.hasattr(intern!(py, "__dlpack__"))? {
+    if let Some(capsule) = object.getattr_opt("__array_struct__")? {
+        return from_struct(object, &capsule);
+    }
+    if object.hasattr("__dlpack__")? {
         return from_dlpack(object);
     }
-    if let Some(interface) = object.getattr_opt(intern!(py, "__array_interface__"))? {
+    if let Some(interface) = object.getattr_opt("__array_interface__")? {
         return from_interface(object, &interface);
     }
-    let sequence = object.hasattr(intern!(py, "__getitem__"))? && object.len().is_ok();
+    let sequence = object.hasattr("__getitem__")? && object.len().is_ok();
     if sequence && !object.is_instance_of::<PyString>() {
         let items = object.try_iter()?.collect::<PyResult<Vec<_>>>()?;
         return from_nested(PyList::new(py, items)?.as_any());
@@ -97,7 +115,7 @@ fn from_nested(object: &Bound<'_, PyAny>) -> PyResult<Array> {
                     "more than {RANK_MAX} lists within lists"
                 )));
             }
-            None if is_number(&first) => break,
+            None if is_number(&first) || complex_number(&first).is_some() => break,
             None => {
                 let inner = first
                     .extract::<Operand>()
@@ -107,9 +125,47 @@ fn from_nested(object: &Bound<'_, PyAny>) -> PyResult<Array> {
             }
         }
     }
-    let mut values = Vec::new();
+    let mut values = Values::Real(Vec::new());
     fill(object, &shape, &mut Vec::new(), &mut values)?;
-    Array::of::<f64>(&values, Dims::shape(&shape)?)
+    let shape = Dims::shape(&shape)?;
+    match values {
+        Values::Real(values) => Array::of(&values, shape),
+        Values::Complex(values) => Array::of(&values, shape),
+    }
+}
+
+/// Numbers of nested lists: real until there is one that is not.
+enum Values {
+    Real(Vec<f64>),
+    Complex(Vec<Complex<f64>>),
+}
+
+impl Values {
+    fn push(&mut self, value: f64) {
+        match self {
+            Self::Real(values) => values.push(value),
+            Self::Complex(values) => values.push(value.into()),
+        }
+    }
+
+    fn complex(&mut self) -> &mut Vec<Complex<f64>> {
+        if let Self::Real(values) = self {
+            *self = Self::Complex(values.iter().map(|&value| value.into()).collect());
+        }
+        match self {
+            Self::Complex(values) => values,
+            Self::Real(_) => unreachable!("made complex above"),
+        }
+    }
+
+    fn add(&mut self, array: &Array) {
+        match self {
+            Self::Real(values) if array.dtype.kind() != Kind::Complex => {
+                values.extend_from_slice(&array.values::<f64>());
+            }
+            _ => self.complex().extend_from_slice(&array.values()),
+        }
+    }
 }
 
 /// Appends the numbers of `object`, which must have this shape; `path` says where it stands.
@@ -117,10 +173,15 @@ fn fill(
     object: &Bound<'_, PyAny>,
     shape: &[usize],
     path: &mut Vec<usize>,
-    values: &mut Vec<f64>,
+    values: &mut Values,
 ) -> PyResult<()> {
     let Some((&len, inner)) = shape.split_first() else {
-        values.push(number(object).ok_or_else(|| not_a_number(object, path))?);
+        if let Some(value) = number(object) {
+            values.push(value);
+        } else {
+            let value = complex_number(object).ok_or_else(|| not_a_number(object, path))?;
+            values.complex().push(value);
+        }
         return Ok(());
     };
     let Some(row) = items(object) else {
@@ -140,7 +201,7 @@ fn fill(
                 &format!("shape {shape:?}"),
             ));
         }
-        values.extend_from_slice(&array.values::<f64>());
+        values.add(&array);
         return Ok(());
     };
     if row.len() != len {
@@ -184,6 +245,22 @@ fn number(object: &Bound<'_, PyAny>) -> Option<f64> {
         return None;
     }
     object.extract().ok()
+}
+
+/// A complex number, or an object that says which one it is.
+fn complex_number(object: &Bound<'_, PyAny>) -> Option<Complex<f64>> {
+    if object.is_instance_of::<PyString>() || object.is_instance_of::<PyBool>() {
+        return None;
+    }
+    let number = match object.cast::<PyComplex>() {
+        Ok(number) => number.clone(),
+        Err(_) => object
+            .call_method0("__complex__")
+            .ok()?
+            .cast_into::<PyComplex>()
+            .ok()?,
+    };
+    Some(Complex::new(number.real(), number.imag()))
 }
 
 fn not_a_number(object: &Bound<'_, PyAny>, path: &[usize]) -> PyErr {

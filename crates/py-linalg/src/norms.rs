@@ -1,20 +1,23 @@
 //! Norms, traces, diagonals, condition numbers, softmax.
 
+use crate::call::{Call, Pieces, piece};
+use crate::dtype::{Element, Item, Kind, computing};
 use crate::input::Operand;
 use crate::output::Part;
-use crate::products::{axis_of, matrix_axes};
-use crate::raw::{Array, Dims, Dtype, Item, Output, Stack};
+use crate::products::{axis_of, dtype_named};
+use crate::raw::{Array, Dims, Dtype, LinAlgError, Output, Stack};
 use crate::run::run;
-use crate::stacks::each;
+use crate::stacks::Shape;
 use crate::text::shape;
-use crate::{LinAlgError, failed_at};
 use nexus_linalg::kernels::{Isa, softmax as softmax_row};
 use nexus_linalg::norm::{self, MatrixNorm};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use nexus_linalg::stack::{self, Stack as _};
+use nexus_linalg::{Complex, Field};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-type Like<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
 /// The norm `ord` of a matrix, by its name in the array API standard.
 fn matrix_order(ord: Option<&Bound<'_, PyAny>>) -> PyResult<MatrixNorm> {
@@ -49,39 +52,45 @@ fn matrix_order(ord: Option<&Bound<'_, PyAny>>) -> PyResult<MatrixNorm> {
 
 /// The norm of each matrix.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, keepdims = false, ord = None, like = None))]
+#[pyo3(signature = (x, /, *, keepdims = false, ord = None, errors = "raise", threads = 1, like = None, out = None))]
 pub(crate) fn matrix_norm(
     py: Python<'_>,
     x: Operand,
     keepdims: bool,
     ord: Option<&Bound<'_, PyAny>>,
-    like: Like<'_, '_>,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    matrix_axes("matrix_norm", &x.array)?;
+    let call = Call::new(py, "matrix_norm", (errors, threads), (like, out))?;
     let order = matrix_order(ord)?;
+    let sizes = Shape::of("matrix_norm", &x.array)?;
+    let (plan, rank) = (call.plan, x.array.rank());
     let a = x.array;
-    let (rank, len) = (a.rank(), a.len() as f64);
-    let least = a.shape().iter().rev().take(2).copied().min().unwrap_or(0);
     let spectral = matches!(
         order,
         MatrixNorm::Nuclear | MatrixNorm::Two | MatrixNorm::MinusTwo
     );
     let cost = if spectral {
-        4.0 * len * least as f64
+        4.0 * sizes.cube()
     } else {
-        len
+        (sizes.m * sizes.n) as f64
     };
-    let norms = run(py, cost, move || {
-        each!(a, T => {
-            let batch = Dims::new(a.shape()[..rank - 2].iter().copied())?;
-            let mut output = Output::<T>::new(batch)?;
+    let (norms, info) = run(py, sizes.count() as f64 * cost, move || {
+        computing!(a.dtype, T => {
+            let mut norms = Output::<<T as Field>::Real>::new(sizes.batch)?;
             let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            for (index, item) in output.items().iter_mut().enumerate() {
-                *item = norm::matrix(&T::engine(), stack.get(index), order)
-                    .map_err(|error| failed_at("matrix_norm", &error, &a, index))?;
-            }
-            Ok(output.into_array())
+            let matrices = Stack::<T>::new(&prepared);
+            let places = Pieces::new(norms.items(), 1, sizes.count());
+            let failures = stack::map(plan.context, cost, places, |_, index, place| {
+                place[0] = norm::matrix(&T::engine(), matrices.get(index), order)?;
+                Ok(())
+            });
+            let info = plan.settle(&a, failures, |index| {
+                piece(norms.items(), 1, index).fill(Field::NAN);
+            })?;
+            Ok((norms.into_array(), info))
         })
     })?;
     let norms = if keepdims {
@@ -89,7 +98,7 @@ pub(crate) fn matrix_norm(
     } else {
         norms
     };
-    Part(norms).into_python(py, like)
+    call.give_with((norms, info))
 }
 
 /// One axis, or several.
@@ -101,15 +110,17 @@ pub(crate) enum NormAxes {
 
 /// The norm of the vectors along axes: of all items where none are named.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, axis = None, keepdims = false, ord = 2.0, like = None))]
+#[pyo3(signature = (x, /, *, axis = None, keepdims = false, ord = 2.0, like = None, out = None))]
 pub(crate) fn vector_norm(
     py: Python<'_>,
     x: Operand,
     axis: Option<NormAxes>,
     keepdims: bool,
     ord: f64,
-    like: Like<'_, '_>,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
+    let call = Call::plain(py, "vector_norm", (like, out))?;
     let a = x.array;
     let rank = a.rank();
     if ord.is_nan() {
@@ -133,8 +144,8 @@ pub(crate) fn vector_norm(
     let norms = run(py, a.len() as f64, move || {
         let length: isize = axes.iter().map(|&axis| dims[axis]).product();
         let rows = a.permuted(&order);
-        each!(rows, T => {
-            let mut output = Output::<T>::new(Dims::new(kept.iter().map(|&axis| dims[axis]))?)?;
+        computing!(rows.dtype, T => {
+            let mut output = Output::<<T as Field>::Real>::new(Dims::new(kept.iter().map(|&axis| dims[axis]))?)?;
             let values = rows.values::<T>();
             let length = length.cast_unsigned();
             for (index, item) in output.items().iter_mut().enumerate() {
@@ -155,7 +166,7 @@ pub(crate) fn vector_norm(
     } else {
         norms
     };
-    Part(norms).into_python(py, like)
+    call.give(norms)
 }
 
 /// The items `(i, i + offset)` of each matrix: a view.
@@ -165,50 +176,50 @@ pub(crate) fn diagonal(
     py: Python<'_>,
     x: Operand,
     offset: isize,
-    like: Like<'_, '_>,
+    like: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    matrix_axes("diagonal", &x.array)?;
-    Part(x.array.diagonal(offset)).into_python(py, like)
+    let call = Call::plain(py, "diagonal", (like, None))?;
+    Shape::of("diagonal", &x.array)?;
+    call.give(x.array.diagonal(offset))
 }
 
 /// The sum of the items `(i, i + offset)` of each matrix.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, offset = 0, dtype = None, like = None))]
+#[pyo3(signature = (x, /, *, offset = 0, dtype = None, like = None, out = None))]
 pub(crate) fn trace(
     py: Python<'_>,
     x: Operand,
     offset: isize,
     dtype: Option<&str>,
-    like: Like<'_, '_>,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    matrix_axes("trace", &x.array)?;
+    let call = Call::plain(py, "trace", (like, out))?;
+    Shape::of("trace", &x.array)?;
     let diagonal = x.array.diagonal(offset);
-    let result = match dtype {
-        None => diagonal.dtype,
-        Some("float32") => Dtype::F32,
-        Some("float64") => Dtype::F64,
-        Some(other) => {
-            let message = format!("trace: dtype is \"float32\" or \"float64\", not \"{other}\"");
-            return Err(PyTypeError::new_err(message));
-        }
-    };
-    let sums = match result {
-        Dtype::F32 => sums::<f32>(&diagonal),
-        _ => sums::<f64>(&diagonal),
+    let dtype = dtype.map(|name| dtype_named("trace", name)).transpose()?;
+    let dtype = dtype.unwrap_or(match diagonal.dtype.kind() {
+        Kind::Whole => Dtype::I64,
+        _ => diagonal.dtype,
+    });
+    let sums = match dtype.kind() {
+        Kind::Whole => sums(&diagonal, i64::wrapping_add),
+        Kind::Real => sums(&diagonal, |a: f64, b| a + b),
+        Kind::Complex => sums(&diagonal, |a: Complex<f64>, b| a + b),
     }?;
-    Part(sums).into_python(py, like)
+    call.give(sums.of_type(dtype)?)
 }
 
-/// The sums along the last axis, taken in float64.
-fn sums<T: Item>(array: &Array) -> PyResult<Array> {
+/// The sums along the last axis.
+fn sums<T: Item>(array: &Array, add: impl Fn(T, T) -> T) -> PyResult<Array> {
     let dims = array.shape();
     let (length, batch) = dims.split_last().expect("a diagonal has an axis");
     let mut output = Output::<T>::new(Dims::new(batch.iter().copied())?)?;
-    let values = array.values::<f64>();
+    let values = array.values::<T>();
     let length = length.cast_unsigned();
     for (index, item) in output.items().iter_mut().enumerate() {
-        let sum = values[index * length..(index + 1) * length].iter().sum();
-        *item = T::from_f64(sum);
+        let row = &values[index * length..(index + 1) * length];
+        *item = row.iter().fold(T::default(), |sum, &value| add(sum, value));
     }
     Ok(output.into_array())
 }

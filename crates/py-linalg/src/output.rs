@@ -1,10 +1,9 @@
 //! Results as Python objects: numbers, `Matrix`, or the kind that `like` names.
 
-use crate::raw::{Array, Dtype, Matrix};
+use crate::raw::{Array, Matrix, State};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyFloat, PyInt, PyList, PyTuple, PyType};
+use pyo3::types::{PyList, PyTuple, PyType};
 
 /// A result. An array without axes is a number.
 pub(crate) struct Part(pub(crate) Array);
@@ -18,21 +17,15 @@ impl Part {
     ) -> PyResult<Py<PyAny>> {
         let array = self.0;
         if array.rank() == 0 {
-            return Ok(match array.dtype {
-                Dtype::I64 => PyInt::new(py, array.longs()[0]).into_any().unbind(),
-                _ => PyFloat::new(py, array.values::<f64>()[0])
-                    .into_any()
-                    .unbind(),
-            });
+            return Ok(crate::text::nested(py, &array)?.unbind());
         }
-        let Some(like) = like.filter(|like| !like.is_none() && !like.is_instance_of::<Matrix>())
-        else {
-            return Ok(Bound::new(py, Matrix::new(array))?.into_any().unbind());
+        let Some(like) = like.filter(|like| !like.is_none() && Matrix::of(like).is_none()) else {
+            return Ok(Matrix::new(array).into_object(py)?.unbind());
         };
         if like.is_instance_of::<PyList>() {
             return Ok(crate::text::nested(py, &array)?.unbind());
         }
-        let lent = Bound::new(py, Matrix::lent(array))?;
+        let lent = Matrix::lent(array).into_object(py)?;
         Ok(importer(like)?.call1((lent,))?.unbind())
     }
 }
@@ -56,23 +49,25 @@ fn importer<'py>(like: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 
 /// A named tuple of results.
 pub(crate) struct Named {
+    /// Which one of an interpreter's classes.
+    number: usize,
     name: &'static str,
     fields: &'static [&'static str],
-    class: PyOnceLock<Py<PyType>>,
 }
 
-pub(crate) static EIGH: Named = Named::new("EighResult", &["eigenvalues", "eigenvectors"]);
-pub(crate) static LSTSQ: Named = Named::new("LstsqResult", &["x", "rank", "singular_values"]);
-pub(crate) static QR: Named = Named::new("QRResult", &["Q", "R"]);
-pub(crate) static SLOGDET: Named = Named::new("SlogdetResult", &["sign", "logabsdet"]);
-pub(crate) static SVD: Named = Named::new("SVDResult", &["U", "S", "Vh"]);
+pub(crate) static EIGH: Named = Named::new(0, "EighResult", &["eigenvalues", "eigenvectors"]);
+pub(crate) static EIG: Named = Named::new(5, "EigResult", &["eigenvalues", "eigenvectors"]);
+pub(crate) static LSTSQ: Named = Named::new(1, "LstsqResult", &["x", "rank", "singular_values"]);
+pub(crate) static QR: Named = Named::new(2, "QRResult", &["Q", "R"]);
+pub(crate) static SLOGDET: Named = Named::new(3, "SlogdetResult", &["sign", "logabsdet"]);
+pub(crate) static SVD: Named = Named::new(4, "SVDResult", &["U", "S", "Vh"]);
 
 impl Named {
-    const fn new(name: &'static str, fields: &'static [&'static str]) -> Self {
+    const fn new(number: usize, name: &'static str, fields: &'static [&'static str]) -> Self {
         Self {
+            number,
             name,
             fields,
-            class: PyOnceLock::new(),
         }
     }
 
@@ -81,27 +76,17 @@ impl Named {
         module.add(self.name, self.class(module.py())?)
     }
 
-    fn class<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyType>> {
-        let class = self.class.get_or_try_init(py, || {
+    fn class<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyType>> {
+        State::current(py).named(py, self.number, || {
             let make = py.import("collections")?.getattr("namedtuple")?;
             let class = make.call1((self.name, self.fields))?;
             class.setattr("__module__", "nexus.linalg")?;
-            Ok::<_, PyErr>(class.cast_into::<PyType>()?.unbind())
-        })?;
-        Ok(class.bind(py))
+            Ok(class.cast_into()?)
+        })
     }
 
     /// A tuple of this class.
-    pub(crate) fn of(
-        &self,
-        py: Python<'_>,
-        parts: impl IntoIterator<Item = Array>,
-        like: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let parts = parts
-            .into_iter()
-            .map(|part| Part(part).into_python(py, like))
-            .collect::<PyResult<Vec<_>>>()?;
+    pub(crate) fn of(&self, py: Python<'_>, parts: Vec<Py<PyAny>>) -> PyResult<Py<PyAny>> {
         Ok(self.class(py)?.call1(PyTuple::new(py, parts)?)?.unbind())
     }
 }

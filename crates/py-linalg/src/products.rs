@@ -1,34 +1,82 @@
 //! Products of matrices and vectors.
 
-use crate::LinAlgError;
+use crate::call::{Call, Pieces};
+use crate::dtype::{Item, Kind, computing, with_item, with_whole};
 use crate::elementwise::{self, Operation, broadcast_shape};
+use crate::failed;
 use crate::input::Operand;
-use crate::output::Part;
-use crate::raw::{Array, Dims, Dtype, Item, Output, Stack};
+use crate::raw::{Array, Dims, Dtype, LinAlgError, Output, Stack};
 use crate::run::run;
+use crate::stacks::Shape;
 use crate::text::shape;
-use nexus_linalg::{Context, MatMut};
+use half::{bf16, f16};
+use nexus_linalg::stack::{self, Stack as _};
+use nexus_linalg::{Context, Error, MatMut, MatRef};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::num::NonZero;
 
-type Like<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
-/// The matrix product; a vector on the left is a row, one on the right a column.
+/// The matrix product; a vector on the left is a row, one on the right a column. Products of whole numbers wrap
+/// around in their type, unless `dtype` names a wider one.
 #[pyfunction]
-#[pyo3(signature = (x1, x2, /, *, threads = NonZero::<usize>::MIN, like = None))]
+#[pyo3(signature = (x1, x2, /, *, dtype = None, threads = 1, like = None, out = None))]
 pub(crate) fn matmul(
     py: Python<'_>,
     x1: Operand,
     x2: Operand,
-    threads: NonZero<usize>,
-    like: Like<'_, '_>,
+    dtype: Option<&str>,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    product(py, &x1.array, &x2.array, threads.get())?.into_python(py, like)
+    let call = Call::new(py, "matmul", ("raise", threads), (like, out))?;
+    let dtype = dtype.map(|name| dtype_named("matmul", name)).transpose()?;
+    let dtype = dtype.unwrap_or_else(|| product_type(x1.array.dtype, x2.array.dtype));
+    call.give(product_of_type(
+        py,
+        &x1.array,
+        &x2.array,
+        dtype,
+        call.plan.context,
+    )?)
 }
 
-/// The product of `a` and `b` on up to `threads` threads.
-pub(crate) fn product(py: Python<'_>, a: &Array, b: &Array, threads: usize) -> PyResult<Part> {
+/// The type of this name.
+///
+/// # Errors
+/// `ValueError` that lists the names.
+pub(crate) fn dtype_named(function: &str, name: &str) -> PyResult<Dtype> {
+    Dtype::named(name).ok_or_else(|| {
+        let names: Vec<&str> = Dtype::ALL.iter().map(|dtype| dtype.name()).collect();
+        let names = names.join(", ");
+        PyValueError::new_err(format!("{function}: dtype is one of {names}, not {name}"))
+    })
+}
+
+/// The type of a product: whole numbers stay whole, narrow floats give float32.
+fn product_type(a: Dtype, b: Dtype) -> Dtype {
+    let dtype = a.promote(b);
+    if dtype.kind() == Kind::Whole {
+        dtype
+    } else {
+        dtype.computed()
+    }
+}
+
+/// The product of `a` and `b` on the threads of a context.
+pub(crate) fn product(py: Python<'_>, a: &Array, b: &Array, context: Context) -> PyResult<Array> {
+    product_of_type(py, a, b, product_type(a.dtype, b.dtype), context)
+}
+
+/// [`product`] with sums and results of a type.
+fn product_of_type(
+    py: Python<'_>,
+    a: &Array,
+    b: &Array,
+    dtype: Dtype,
+    context: Context,
+) -> PyResult<Array> {
     let misfit = |why: &str| {
         let (a, b) = (shape(&a.shape()), shape(&b.shape()));
         LinAlgError::new_err(format!("cannot multiply {a} by {b}: {why}"))
@@ -46,29 +94,28 @@ pub(crate) fn product(py: Python<'_>, a: &Array, b: &Array, threads: usize) -> P
     } else {
         b.clone()
     };
-    let (a_shape, b_shape) = (row.shape(), column.shape());
-    let ([a_batch @ .., m, k], [b_batch @ .., k_b, n]) = (&*a_shape, &*b_shape) else {
-        unreachable!("two axes")
-    };
-    if k != k_b {
+    let (left, right) = (Shape::of("matmul", &row)?, Shape::of("matmul", &column)?);
+    if left.n != right.m {
         return Err(misfit("the inner sizes differ"));
     }
-    let batch = broadcast_shape(a_batch, b_batch).ok_or_else(|| misfit("the stacks differ"))?;
-    let under = |array: &Array, rows, columns| {
-        let whole: Vec<isize> = batch.iter().copied().chain([rows, columns]).collect();
-        array
-            .broadcast(&whole)
-            .ok_or_else(|| misfit("the stacks differ"))
+    let differ = || misfit("the stacks differ");
+    let batch = broadcast_shape(&left.batch, &right.batch).ok_or_else(differ)?;
+    let result = Shape {
+        batch,
+        m: left.m,
+        n: right.n,
     };
-    let (left, right) = (under(&row, *m, *k)?, under(&column, *k, *n)?);
-    let result = Dims::new(batch.iter().copied().chain([*m, *n]))?;
-    let count: isize = batch.iter().product();
-    let cost = [*m, *k, *n, count].map(|n| n as f64).iter().product();
-    let threads = NonZero::new(threads).unwrap_or(NonZero::<usize>::MIN);
-    let context = Context::default().threads(threads);
-    let product = run(py, cost, move || match left.dtype.promote(right.dtype) {
-        Dtype::F32 => multiply::<f32>(context, &left, &right, result),
-        _ => multiply::<f64>(context, &left, &right, result),
+    let under = |array: &Array, m, n| {
+        let dims = result.with(&[m, n])?;
+        array.broadcast(&dims).ok_or_else(differ)
+    };
+    let (a_stack, b_stack) = (
+        under(&row, left.m, left.n)?,
+        under(&column, right.m, right.n)?,
+    );
+    let each = left.m as f64 * left.n as f64 * right.n as f64;
+    let product = run(py, each * result.count() as f64, move || {
+        multiply(context, (&a_stack, &b_stack), dtype, &result)
     })?;
     let rank = product.rank();
     let product = if b.rank() == 1 {
@@ -76,35 +123,74 @@ pub(crate) fn product(py: Python<'_>, a: &Array, b: &Array, threads: usize) -> P
     } else {
         product
     };
-    let product = if a.rank() == 1 {
+    Ok(if a.rank() == 1 {
         product.select(product.rank() - if b.rank() == 1 { 1 } else { 2 }, 0)
     } else {
         product
-    };
-    Ok(Part(product))
+    })
 }
 
-fn multiply<T: Item>(context: Context, a: &Array, b: &Array, shape: Dims) -> PyResult<Array> {
-    let mut output = Output::<T>::new(shape)?;
-    let (a, b) = (a.prepared::<T>()?, b.prepared::<T>()?);
-    let (a, b) = (Stack::<T>::new(&a), Stack::<T>::new(&b));
-    let (m, n) = (a.shape().0, b.shape().1);
-    for (index, items) in output.items().chunks_exact_mut((m * n).max(1)).enumerate() {
-        let view = MatMut::new(items, m, n).map_err(|error| crate::failed(&error.into()))?;
-        let done = context.matmul(a.get(index), b.get(index), view);
-        done.map_err(|error| crate::failed(&error))?;
+/// The products of two stacks with sums of a type, by the kernel for the types of the operands.
+fn multiply(
+    context: Context,
+    (a, b): (&Array, &Array),
+    dtype: Dtype,
+    result: &Shape,
+) -> PyResult<Array> {
+    macro_rules! wide {
+        ($left:ty, $right:ty, $sum:ty) => {
+            each_product::<$left, $right, $sum>(context, (a, b), result, |context, a, b, c| {
+                context.matmul_wide(a, b, c)
+            })
+        };
     }
-    Ok(output.into_array())
+    match (a.dtype, b.dtype, dtype) {
+        (Dtype::I8, Dtype::I8, Dtype::I32) => return wide!(i8, i8, i32),
+        (Dtype::U8, Dtype::U8, Dtype::I32) => return wide!(u8, u8, i32),
+        (Dtype::I8, Dtype::U8, Dtype::I32) => return wide!(i8, u8, i32),
+        (Dtype::U8, Dtype::I8, Dtype::I32) => return wide!(u8, i8, i32),
+        (Dtype::I16, Dtype::I16, Dtype::I32) => return wide!(i16, i16, i32),
+        (Dtype::F16, Dtype::F16, Dtype::F32) => return wide!(f16, f16, f32),
+        (Dtype::BF16, Dtype::BF16, Dtype::F32) => return wide!(bf16, bf16, f32),
+        _ => {}
+    }
+    if dtype.kind() == Kind::Whole {
+        return with_whole!(dtype, T => {
+            each_product::<T, T, T>(context, (a, b), result, |context, a, b, c| {
+                context.matmul_wrapping(a, b, c)
+            })
+        });
+    }
+    let product = computing!(dtype, T => {
+        each_product::<T, T, T>(context, (a, b), result, |context, a, b, c| context.matmul(a, b, c))
+    })?;
+    product.of_type(dtype)
 }
 
-/// Refuses what is no matrix and no stack of matrices.
-pub(crate) fn matrix_axes(name: &str, array: &Array) -> PyResult<()> {
-    if array.rank() >= 2 {
-        return Ok(());
+fn each_product<A: Item, B: Item, C: Item>(
+    context: Context,
+    (a, b): (&Array, &Array),
+    sizes: &Shape,
+    work: impl Fn(Context, MatRef<'_, A>, MatRef<'_, B>, MatMut<'_, C>) -> Result<(), Error> + Sync,
+) -> PyResult<Array> {
+    let (m, n) = (sizes.m, sizes.n);
+    let mut output = Output::<C>::new(sizes.with(&[m, n])?)?;
+    let (a, b) = (a.prepared::<A>()?, b.prepared::<B>()?);
+    let (a, b) = (Stack::<A>::new(&a), Stack::<B>::new(&b));
+    let cost = m as f64 * n as f64 * a.shape().1 as f64;
+    let places = Pieces::new(output.items(), m * n, sizes.count());
+    let failures = stack::map(context, cost, places, |context, index, items| {
+        work(
+            context,
+            a.get(index),
+            b.get(index),
+            MatMut::new(items, m, n)?,
+        )
+    });
+    match failures.into_iter().next() {
+        Some((_, error)) => Err(failed(&error)),
+        None => Ok(output.into_array()),
     }
-    let found = shape(&array.shape());
-    let message = format!("{name}: expected a matrix or a stack of them, found shape {found}");
-    Err(LinAlgError::new_err(message))
 }
 
 /// Each matrix with its rows and columns exchanged: a view.
@@ -113,21 +199,25 @@ pub(crate) fn matrix_axes(name: &str, array: &Array) -> PyResult<()> {
 pub(crate) fn matrix_transpose(
     py: Python<'_>,
     x: Operand,
-    like: Like<'_, '_>,
+    like: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    matrix_axes("matrix_transpose", &x.array)?;
-    Part(x.array.transposed()).into_python(py, like)
+    let call = Call::plain(py, "matrix_transpose", (like, None))?;
+    Shape::of("matrix_transpose", &x.array)?;
+    call.give(x.array.transposed())
 }
 
 /// The products of the items of two vectors.
 #[pyfunction]
-#[pyo3(signature = (x1, x2, /, *, like = None))]
+#[pyo3(signature = (x1, x2, /, *, threads = 1, like = None, out = None))]
 pub(crate) fn outer(
     py: Python<'_>,
     x1: Operand,
     x2: Operand,
-    like: Like<'_, '_>,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "outer", ("raise", threads), (like, out))?;
     let (a, b) = (x1.array, x2.array);
     if a.rank() != 1 || b.rank() != 1 {
         let (a, b) = (shape(&a.shape()), shape(&b.shape()));
@@ -135,7 +225,12 @@ pub(crate) fn outer(
             "outer: expected two vectors, found {a} and {b}"
         )));
     }
-    product(py, &a.expanded(1)?, &b.expanded(0)?, 1)?.into_python(py, like)
+    call.give(product(
+        py,
+        &a.expanded(1)?,
+        &b.expanded(0)?,
+        call.plan.context,
+    )?)
 }
 
 /// An axis counted from the front.
@@ -160,16 +255,19 @@ fn last(array: &Array, axis: usize) -> Array {
     array.permuted(&order)
 }
 
-/// The sums of products along an axis, with broadcasting over the others.
+/// The sums of products along an axis, with broadcasting over the others; the items of `x1` are conjugated.
 #[pyfunction]
-#[pyo3(signature = (x1, x2, /, *, axis = -1, like = None))]
+#[pyo3(signature = (x1, x2, /, *, axis = -1, threads = 1, like = None, out = None))]
 pub(crate) fn vecdot(
     py: Python<'_>,
     x1: Operand,
     x2: Operand,
     axis: isize,
-    like: Like<'_, '_>,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "vecdot", ("raise", threads), (like, out))?;
     // The axis counts from the end for both, as the standard asks.
     let moved = |array: &Array| {
         let rank = array.rank().cast_signed();
@@ -182,23 +280,25 @@ pub(crate) fn vecdot(
         let message = format!("vecdot: axis {axis} of {a} and of {b} differ in length");
         return Err(LinAlgError::new_err(message));
     }
-    let row = a.expanded(a.rank() - 1)?;
+    let row = elementwise::conjugated(&a)?.expanded(a.rank() - 1)?;
     let column = b.expanded(b.rank())?;
-    let product = product(py, &row, &column, 1)?.0;
+    let product = product(py, &row, &column, call.plan.context)?;
     let rank = product.rank();
-    Part(product.select(rank - 1, 0).select(rank - 2, 0)).into_python(py, like)
+    call.give(product.select(rank - 1, 0).select(rank - 2, 0))
 }
 
 /// The vector product of vectors of three items along an axis.
 #[pyfunction]
-#[pyo3(signature = (x1, x2, /, *, axis = -1, like = None))]
+#[pyo3(signature = (x1, x2, /, *, axis = -1, like = None, out = None))]
 pub(crate) fn cross(
     py: Python<'_>,
     x1: Operand,
     x2: Operand,
     axis: isize,
-    like: Like<'_, '_>,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "cross", ("raise", 1), (like, out))?;
     let rank = x1.array.rank().max(x2.array.rank());
     let at = axis_of("cross", axis, rank)?;
     let part = |array: &Array| {
@@ -228,7 +328,7 @@ pub(crate) fn cross(
         elementwise::binary(py, &plus, &minus, Operation::Subtract)
     };
     let parts = [item(0)?, item(1)?, item(2)?];
-    Part(stacked(&parts, at)?).into_python(py, like)
+    call.give(stacked(&parts, at)?)
 }
 
 /// Arrays of one shape and type as one, side by side along a new axis.
@@ -244,10 +344,7 @@ fn stacked(parts: &[Array; 3], axis: usize) -> PyResult<Array> {
         order.insert(axis, 0);
         Ok(front.permuted(&order))
     }
-    match parts[0].dtype {
-        Dtype::F32 => go::<f32>(parts, axis),
-        _ => go::<f64>(parts, axis),
-    }
+    with_item!(parts[0].dtype, T => go::<T>(parts, axis))
 }
 
 /// Which axes `tensordot` sums over.
@@ -261,14 +358,17 @@ pub(crate) enum Axes {
 
 /// The sums of products over several axes.
 #[pyfunction]
-#[pyo3(signature = (x1, x2, /, *, axes = Axes::Count(2), like = None))]
+#[pyo3(signature = (x1, x2, /, *, axes = Axes::Count(2), threads = 1, like = None, out = None))]
 pub(crate) fn tensordot(
     py: Python<'_>,
     x1: Operand,
     x2: Operand,
     axes: Axes,
-    like: Like<'_, '_>,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "tensordot", ("raise", threads), (like, out))?;
     let (a, b) = (x1.array, x2.array);
     let (from_a, from_b) = match axes {
         Axes::Count(count) if count <= a.rank().min(b.rank()) => {
@@ -314,8 +414,8 @@ pub(crate) fn tensordot(
     let rows = rows.reshaped(Dims::new([length(&a, &kept_a), k])?)?;
     let columns = b.permuted(&[&from_b[..], &kept_b].concat());
     let columns = columns.reshaped(Dims::new([k, length(&b, &kept_b)])?)?;
-    let result = product(py, &rows, &columns, 1)?.0;
+    let result = product(py, &rows, &columns, call.plan.context)?;
     let lengths = kept_a.iter().map(|&axis| a.shape()[axis]);
     let lengths = lengths.chain(kept_b.iter().map(|&axis| b.shape()[axis]));
-    Part(result.reshaped(Dims::new(lengths)?)?).into_python(py, like)
+    call.give(result.reshaped(Dims::new(lengths)?)?)
 }

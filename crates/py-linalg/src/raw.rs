@@ -1,9 +1,19 @@
-//! The one place with `unsafe`: memory that Python, other libraries and arrays share.
+//! The one place with `unsafe`: what Python, other libraries and arrays share.
 
 mod array;
 mod door;
+mod interface;
+mod lent;
 mod matrix;
+mod module;
+mod quick;
+mod state;
 
-pub(crate) use array::{Array, Dims, Dtype, Item, Output, Stack};
-pub(crate) use door::{from_buffer, from_dlpack, from_interface, has_buffer};
-pub(crate) use matrix::Matrix;
+pub(crate) use array::{Array, Dims, Dtype, INLINE_WORDS, Output, Stack};
+pub(crate) use door::{
+    export, from_buffer, from_bytes, from_dlpack, has_buffer, is_ndarray, write_into,
+};
+pub(crate) use interface::{from_interface, from_struct};
+pub(crate) use lent::detached;
+pub(crate) use matrix::{Matrix, This};
+pub(crate) use state::{LinAlgError, State};

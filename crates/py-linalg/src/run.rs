@@ -1,5 +1,6 @@
 //! Where a computation runs: here, without the interpreter lock, or on a thread that Ctrl-C leaves behind.
 
+use crate::raw::detached;
 use pyo3::prelude::*;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -30,14 +31,14 @@ pub(crate) fn run<R: Send + 'static>(
         return work();
     }
     if cost <= WORK_WITHOUT_SIGNALS_MAX {
-        return py.detach(work);
+        return py.detach(|| detached(work));
     }
     let (sender, result) = mpsc::sync_channel(1);
     let worker = thread::Builder::new()
         .name("nexus-linalg-call".to_owned())
         .spawn(move || {
             // Nobody listens after an interrupt.
-            let _ = sender.send(work());
+            detached(|| drop(sender.send(work())));
         })?;
     // A receiver is of one thread at a time, which a lock proves.
     let result = Mutex::new(result);

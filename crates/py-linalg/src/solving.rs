@@ -1,33 +1,38 @@
 //! Systems, inverses, determinants, Cholesky factors, powers.
 
+use crate::call::{Call, Pieces, piece};
+use crate::dtype::{Element, computing};
 use crate::elementwise::broadcast_shape;
+use crate::failed;
 use crate::input::Operand;
-use crate::output::{Part, SLOGDET};
+use crate::output::SLOGDET;
 use crate::products::product;
-use crate::raw::{Array, Dims, Dtype, Item, Output, Stack};
+use crate::raw::{Array, LinAlgError, Output, Stack};
 use crate::run::run;
-use crate::stacks::{Square, each, square};
+use crate::stacks::Shape;
 use crate::text::shape;
-use crate::{LinAlgError, failed_at};
+use nexus_linalg::Field;
 use nexus_linalg::dense::{self, Triangle};
-use nexus_linalg::{Context, MatMut};
+use nexus_linalg::stack::{self, Stack as _};
 use pyo3::prelude::*;
-use std::num::NonZero;
 
-type Like<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
 /// Solves `x1 @ x = x2`: for a vector, or for the columns of each matrix of a stack.
 #[pyfunction]
-#[pyo3(signature = (x1, x2, /, *, threads = NonZero::<usize>::MIN, like = None))]
+#[pyo3(signature = (x1, x2, /, *, errors = "raise", threads = 1, like = None, out = None))]
 pub(crate) fn solve(
     py: Python<'_>,
     x1: Operand,
     x2: Operand,
-    threads: NonZero<usize>,
-    like: Like<'_, '_>,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "solve", (errors, threads), (like, out))?;
     let (a, b) = (x1.array, x2.array);
-    let Square { batch, n } = square("solve", &a)?;
+    let sizes = Shape::square("solve", &a)?;
     let vector = b.rank() == 1;
     let misfit = || {
         let (a, b) = (shape(&a.shape()), shape(&b.shape()));
@@ -37,190 +42,181 @@ pub(crate) fn solve(
         return Err(misfit());
     }
     let columns = if vector { b.expanded(1)? } else { b.clone() };
-    let b_shape = columns.shape();
-    let [b_batch @ .., rows, width] = &*b_shape else {
-        unreachable!("two axes")
-    };
-    let whole = broadcast_shape(&batch, b_batch)
-        .filter(|_| *rows == n)
+    let right = Shape::of("solve", &columns)?;
+    let batch = broadcast_shape(&sizes.batch, &right.batch)
+        .filter(|_| right.m == sizes.n)
         .ok_or_else(misfit)?;
+    let whole = Shape { batch, ..right };
     let under = |array: &Array, columns| {
-        let dims: Vec<isize> = whole.iter().copied().chain([n, columns]).collect();
+        let dims = whole.with(&[sizes.n, columns])?;
         array.broadcast(&dims).ok_or_else(misfit)
     };
-    let (left, right) = (under(&a, n)?, under(&columns, *width)?);
-    let count: isize = whole.iter().product();
-    let cost = count as f64 * n as f64 * n as f64 * (n as f64 / 3.0 + *width as f64);
-    let context = Context::default().threads(threads);
-    let x = run(py, cost, move || match left.dtype.promote(right.dtype) {
-        Dtype::F32 => solve_each::<f32>(context, &left, &right),
-        _ => solve_each::<f64>(context, &left, &right),
+    let (left, right) = (under(&a, sizes.n)?, under(&columns, whole.n)?);
+    let (n, width) = (sizes.n, whole.n);
+    let cost = whole.count() as f64 * (sizes.cube() / 3.0 + (n * n * width) as f64);
+    let plan = call.plan;
+    let (x, info) = run(py, cost, move || {
+        computing!(left.dtype.computed().promote(right.dtype.computed()), T => {
+            let (prepared, mut x) = (left.prepared::<T>()?, Output::<T>::new(right.shape())?);
+            x.items().copy_from_slice(&right.values::<T>());
+            let failures = stack::solve(plan.context, &Stack::<T>::new(&prepared), x.items(), width);
+            let failures = failures.map_err(|error| failed(&error))?;
+            let info = plan.settle(&left, failures, |index| {
+                piece(x.items(), n * width, index).fill(T::NAN);
+            })?;
+            Ok((x.into_array(), info))
+        })
     })?;
     let x = if vector { x.select(x.rank() - 1, 0) } else { x };
-    Part(x).into_python(py, like)
-}
-
-fn solve_each<T: Item>(context: Context, a: &Array, b: &Array) -> PyResult<Array> {
-    let (left, mut output) = (a.prepared::<T>()?, Output::<T>::new(b.shape())?);
-    output.items().copy_from_slice(&b.values::<T>());
-    let left = Stack::<T>::new(&left);
-    let n = left.shape().0;
-    let width = b.shape()[b.rank() - 1].cast_unsigned();
-    if output.items().is_empty() {
-        return Ok(output.into_array());
-    }
-    for (index, items) in output.items().chunks_exact_mut(n * width).enumerate() {
-        let x = MatMut::new(items, n, width).map_err(|error| crate::failed(&error.into()))?;
-        let done = dense::solve(context, left.get(index), x);
-        done.map_err(|error| failed_at("solve", &error, a, index))?;
-    }
-    Ok(output.into_array())
+    call.give_with((x, info))
 }
 
 /// The inverse of each matrix.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, threads = NonZero::<usize>::MIN, like = None))]
+#[pyo3(signature = (x, /, *, errors = "raise", threads = 1, like = None, out = None))]
 pub(crate) fn inv(
     py: Python<'_>,
     x: Operand,
-    threads: NonZero<usize>,
-    like: Like<'_, '_>,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    Part(inverse(py, "inv", &x.array, threads)?).into_python(py, like)
+    let call = Call::new(py, "inv", (errors, threads), (like, out))?;
+    call.give_with(inverse(py, &call, &x.array)?)
 }
 
-fn inverse(
-    py: Python<'_>,
-    name: &'static str,
-    x: &Array,
-    threads: NonZero<usize>,
-) -> PyResult<Array> {
-    let sizes = square(name, x)?;
-    let (a, context) = (x.clone(), Context::default().threads(threads));
-    run(py, sizes.cube(), move || {
-        each!(a, T => {
-            let mut output = Output::<T>::new(a.shape())?;
-            let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            let n = stack.shape().0;
-            for (index, items) in output.items().chunks_exact_mut((n * n).max(1)).enumerate() {
-                let view = MatMut::new(items, n, n).map_err(|error| crate::failed(&error.into()))?;
-                dense::inv(context, stack.get(index), view)
-                    .map_err(|error| failed_at(name, &error, &a, index))?;
-            }
-            Ok(output.into_array())
+fn inverse(py: Python<'_>, call: &Call<'_, '_>, x: &Array) -> PyResult<(Array, Option<Array>)> {
+    let plan = call.plan;
+    let sizes = Shape::square(plan.name, x)?;
+    let a = x.clone();
+    run(py, sizes.count() as f64 * sizes.cube(), move || {
+        computing!(a.dtype, T => {
+            let (prepared, mut inverses) = (a.prepared::<T>()?, Output::<T>::new(a.shape())?);
+            let failures = stack::inv(plan.context, &Stack::<T>::new(&prepared), inverses.items());
+            let failures = failures.map_err(|error| failed(&error))?;
+            let info = plan.settle(&a, failures, |index| {
+                piece(inverses.items(), sizes.n * sizes.n, index).fill(T::NAN);
+            })?;
+            Ok((inverses.into_array(), info))
         })
     })
 }
 
 /// The determinant of each matrix.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, threads = NonZero::<usize>::MIN, like = None))]
+#[pyo3(signature = (x, /, *, threads = 1, like = None, out = None))]
 pub(crate) fn det(
     py: Python<'_>,
     x: Operand,
-    threads: NonZero<usize>,
-    like: Like<'_, '_>,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    let sizes = square("det", &x.array)?;
-    let (a, context) = (x.array, Context::default().threads(threads));
-    let result = run(py, sizes.cube(), move || {
-        each!(a, T => {
-            let mut output = Output::<T>::new(Dims::new(sizes.batch.iter().copied())?)?;
-            let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            for (index, item) in output.items().iter_mut().enumerate() {
-                *item = dense::det(context, stack.get(index))
-                    .map_err(|error| failed_at("det", &error, &a, index))?;
-            }
-            Ok(output.into_array())
+    let call = Call::new(py, "det", ("raise", threads), (like, out))?;
+    let sizes = Shape::square("det", &x.array)?;
+    let (a, plan) = (x.array, call.plan);
+    let dets = run(py, sizes.count() as f64 * sizes.cube() / 3.0, move || {
+        computing!(a.dtype, T => {
+            let (prepared, mut dets) = (a.prepared::<T>()?, Output::<T>::new(sizes.batch)?);
+            let failures = stack::det(plan.context, &Stack::<T>::new(&prepared), dets.items());
+            plan.settle(&a, failures.map_err(|error| failed(&error))?, |_| ())?;
+            Ok(dets.into_array())
         })
     })?;
-    Part(result).into_python(py, like)
+    call.give(dets)
 }
 
-/// The sign of each determinant and the logarithm of its absolute value.
+/// The sign of each determinant (of a complex one, a number of size 1) and the logarithm of its absolute value.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, threads = NonZero::<usize>::MIN, like = None))]
+#[pyo3(signature = (x, /, *, threads = 1, like = None, out = None))]
 pub(crate) fn slogdet(
     py: Python<'_>,
     x: Operand,
-    threads: NonZero<usize>,
-    like: Like<'_, '_>,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    let sizes = square("slogdet", &x.array)?;
-    let (a, context) = (x.array, Context::default().threads(threads));
-    let parts = run(py, sizes.cube(), move || {
-        each!(a, T => {
-            let dims = Dims::new(sizes.batch.iter().copied())?;
-            let (mut signs, mut logs) = (Output::<T>::new(dims)?, Output::<T>::new(dims)?);
+    let call = Call::new(py, "slogdet", ("raise", threads), (like, out))?;
+    let sizes = Shape::square("slogdet", &x.array)?;
+    let (a, plan) = (x.array, call.plan);
+    let parts = run(py, sizes.count() as f64 * sizes.cube() / 3.0, move || {
+        computing!(a.dtype, T => {
+            let mut signs = Output::<T>::new(sizes.batch)?;
+            let mut logs = Output::<<T as Field>::Real>::new(sizes.batch)?;
             let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            let places = signs.items().iter_mut().zip(logs.items());
-            for (index, (sign, log)) in places.enumerate() {
-                (*sign, *log) = dense::slogdet(context, stack.get(index))
-                    .map_err(|error| failed_at("slogdet", &error, &a, index))?;
-            }
+            let matrices = Stack::<T>::new(&prepared);
+            let count = sizes.count();
+            let places = Pieces::new(signs.items(), 1, count).zip(Pieces::new(logs.items(), 1, count));
+            let failures = stack::map(plan.context, sizes.cube() / 3.0, places, |context, index, (sign, log)| {
+                (sign[0], log[0]) = dense::slogdet(context, matrices.get(index))?;
+                Ok(())
+            });
+            plan.settle(&a, failures, |_| ())?;
             Ok([signs.into_array(), logs.into_array()])
         })
     })?;
-    SLOGDET.of(py, parts, like)
+    call.give_named(&SLOGDET, (parts, None))
 }
 
-/// The triangular factor of each symmetric positive definite matrix, whose lower triangle is read; with
-/// `upper`, the factor is upper triangular and the upper triangle is read.
+/// The triangular factor of each Hermitian positive definite matrix, whose lower triangle is read; with `upper`,
+/// the factor is upper triangular and the upper triangle is read.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, upper = false, threads = NonZero::<usize>::MIN, like = None))]
+#[pyo3(signature = (x, /, *, upper = false, errors = "raise", threads = 1, like = None, out = None))]
 pub(crate) fn cholesky(
     py: Python<'_>,
     x: Operand,
     upper: bool,
-    threads: NonZero<usize>,
-    like: Like<'_, '_>,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    let sizes = square("cholesky", &x.array)?;
-    let (x, context) = (x.array, Context::default().threads(threads));
+    let call = Call::new(py, "cholesky", (errors, threads), (like, out))?;
+    let sizes = Shape::square("cholesky", &x.array)?;
+    let (x, plan) = (x.array, call.plan);
     let triangle = if upper {
         Triangle::Upper
     } else {
         Triangle::Lower
     };
-    let factor = run(py, sizes.cube() / 3.0, move || {
+    let factors = run(py, sizes.count() as f64 * sizes.cube() / 6.0, move || {
+        // The lower triangle of the transpose is the upper one; its factor is conjugated, and so is its transpose.
         let a = if triangle == Triangle::Upper {
             x.transposed()
         } else {
             x
         };
-        each!(a, T => {
-            let mut output = Output::<T>::new(a.shape())?;
-            let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            let n = stack.shape().0;
-            for (index, items) in output.items().chunks_exact_mut((n * n).max(1)).enumerate() {
-                let view = MatMut::new(items, n, n).map_err(|error| crate::failed(&error.into()))?;
-                dense::cholesky(context, stack.get(index), view)
-                    .map_err(|error| failed_at("cholesky", &error, &a, index))?;
-            }
-            let lower = output.into_array();
-            Ok(if triangle == Triangle::Upper { lower.transposed() } else { lower })
+        computing!(a.dtype, T => {
+            let (prepared, mut factors) = (a.prepared::<T>()?, Output::<T>::new(a.shape())?);
+            let failures = stack::cholesky(plan.context, &Stack::<T>::new(&prepared), factors.items());
+            let failures = failures.map_err(|error| failed(&error))?;
+            let info = plan.settle(&a, failures, |index| {
+                piece(factors.items(), sizes.n * sizes.n, index).fill(T::NAN);
+            })?;
+            let lower = factors.into_array();
+            Ok((if triangle == Triangle::Upper { lower.transposed() } else { lower }, info))
         })
     })?;
-    Part(factor).into_python(py, like)
+    call.give_with(factors)
 }
 
 /// Each square matrix multiplied `n` times by itself; with a negative `n`, its inverse.
 #[pyfunction]
-#[pyo3(signature = (x, n, /, *, threads = NonZero::<usize>::MIN, like = None))]
+#[pyo3(signature = (x, n, /, *, threads = 1, like = None, out = None))]
 pub(crate) fn matrix_power(
     py: Python<'_>,
     x: Operand,
     n: i64,
-    threads: NonZero<usize>,
-    like: Like<'_, '_>,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    square("matrix_power", &x.array)?;
+    let call = Call::new(py, "matrix_power", ("raise", threads), (like, out))?;
+    let context = call.plan.context;
+    Shape::square("matrix_power", &x.array)?;
     let mut base = if n < 0 {
-        inverse(py, "matrix_power", &x.array, threads)?
+        inverse(py, &call, &x.array)?.0
     } else {
         x.array
     };
@@ -231,30 +227,32 @@ pub(crate) fn matrix_power(
         if rest % 2 == 1 {
             power = Some(match power {
                 None => base.clone(),
-                Some(power) => product(py, &power, &base, threads.get())?.0,
+                Some(power) => product(py, &power, &base, context)?,
             });
         }
         rest /= 2;
         if rest > 0 {
-            base = product(py, &base, &base, threads.get())?.0;
+            base = product(py, &base, &base, context)?;
         }
     }
-    let power = match power {
-        Some(power) if power.dtype != Dtype::I64 => power,
-        Some(power) => Array::of::<f64>(&power.values(), power.shape())?,
+    call.give(match power {
+        Some(power) => power,
         None => identities(&base)?,
-    };
-    Part(power).into_python(py, like)
+    })
 }
 
 /// The identity in the place of each matrix.
 fn identities(a: &Array) -> PyResult<Array> {
-    each!(a, T => {
+    fn go<T: Element>(a: &Array) -> PyResult<Array> {
         let mut output = Output::<T>::new(a.shape())?;
         let n = a.shape()[a.rank() - 1].cast_unsigned();
         for items in output.items().chunks_exact_mut((n * n).max(1)) {
-            items.iter_mut().step_by(n + 1).for_each(|item| *item = 1.0);
+            items
+                .iter_mut()
+                .step_by(n + 1)
+                .for_each(|item| *item = T::ONE);
         }
-        Ok(output.into_array())
-    })
+        output.into_array().of_type(a.dtype)
+    }
+    computing!(a.dtype, T => go::<T>(a))
 }

@@ -1,110 +1,181 @@
 //! Decompositions by eigenvalues, singular values and orthogonal factors, and what follows from them.
 
+use crate::call::{Call, Pieces, Plan, piece};
+use crate::dtype::{Element, Item, computing};
+use crate::elementwise::broadcast_shape;
 use crate::input::Operand;
-use crate::output::{EIGH, LSTSQ, Part, QR, SVD};
-use crate::products::matrix_axes;
-use crate::raw::{Array, Dims, Dtype, Item, Output, Stack};
+use crate::output::{EIG, EIGH, LSTSQ, QR, SVD};
+use crate::raw::{Array, Dims, LinAlgError, Output, Stack};
 use crate::run::run;
-use crate::stacks::{each, square};
+use crate::stacks::Shape;
 use crate::text::shape;
-use crate::{LinAlgError, failed, failed_at};
-use nexus_linalg::{Context, Error, MatMut, decompose};
+use nexus_linalg::stack::{self, Stack as _};
+use nexus_linalg::{Error, Field, MatMut, decompose};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-type Like<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
-/// The axes of a stack: those before the matrices, and the matrices' own.
-fn axes(a: &Array) -> (Vec<isize>, usize, usize) {
-    let dims = a.shape();
-    let [batch @ .., m, n] = &*dims else {
-        unreachable!("matrix_axes was asked")
-    };
-    (batch.to_vec(), m.cast_unsigned(), n.cast_unsigned())
+/// Multiplications of a decomposition of each matrix, about.
+fn cost(sizes: &Shape) -> f64 {
+    4.0 * sizes.cube()
 }
 
-/// A shape that ends with these axes.
-fn dims(batch: &[isize], last: &[usize]) -> PyResult<Dims> {
-    let last = last.iter().map(|n| n.cast_signed());
-    Dims::new(batch.iter().copied().chain(last))
-}
-
-/// Multiplications of a decomposition, about.
-fn cost(a: &Array) -> f64 {
-    let (batch, m, n) = axes(a);
-    let count: isize = batch.iter().product();
-    4.0 * count as f64 * m as f64 * n as f64 * m.min(n) as f64
-}
-
-/// The `index`th matrix of results that lie one after the other, each by columns.
-fn by_columns<T>(
-    items: &mut [T],
-    index: usize,
-    (m, n): (usize, usize),
-) -> Result<MatMut<'_, T>, Error> {
-    let len = m * n;
-    let items = &mut items[index * len..(index + 1) * len];
+/// A matrix whose items lie by columns.
+fn by_columns<T>(items: &mut [T], (m, n): (usize, usize)) -> Result<MatMut<'_, T>, Error> {
     Ok(MatMut::with_strides(items, (m, n), (1, m.max(1)))?)
 }
 
-/// The eigenvalues, ascending, and eigenvectors of symmetric matrices, whose lower triangle is read.
+/// The eigenvalues, ascending, and eigenvectors of Hermitian matrices, whose lower triangle is read.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, like = None))]
-pub(crate) fn eigh(py: Python<'_>, x: Operand, like: Like<'_, '_>) -> PyResult<Py<PyAny>> {
-    square("eigh", &x.array)?;
-    let a = x.array;
-    let parts = run(py, cost(&a), move || {
-        each!(a, T => {
-            let (batch, n, _) = axes(&a);
-            let mut values = Output::<T>::new(dims(&batch, &[n])?)?;
+#[pyo3(signature = (x, /, *, errors = "raise", threads = 1, like = None, out = None))]
+pub(crate) fn eigh(
+    py: Python<'_>,
+    x: Operand,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
+) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "eigh", (errors, threads), (like, out))?;
+    let sizes = Shape::square("eigh", &x.array)?;
+    let (a, plan, n) = (x.array, call.plan, sizes.n);
+    let parts = run(py, sizes.count() as f64 * cost(&sizes), move || {
+        computing!(a.dtype, T => {
+            let mut values = Output::<<T as Field>::Real>::new(sizes.with(&[n])?)?;
             let mut vectors = Output::<T>::new(a.shape())?;
             let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            for index in 0..stack.len() {
-                let own = &mut values.items()[index * n..(index + 1) * n];
-                by_columns(vectors.items(), index, (n, n))
-                    .and_then(|v| decompose::eigh(&T::engine(), stack.get(index), own, Some(v)))
-                    .map_err(|error| failed_at("eigh", &error, &a, index))?;
-            }
-            Ok([values.into_array(), vectors.into_array().transposed()])
+            let (matrices, count) = (Stack::<T>::new(&prepared), sizes.count());
+            let places = Pieces::new(values.items(), n, count).zip(Pieces::new(vectors.items(), n * n, count));
+            let failures = stack::map(plan.context, cost(&sizes), places, |_, index, (values, vectors)| {
+                let vectors = by_columns(vectors, (n, n))?;
+                decompose::eigh(&T::engine(), matrices.get(index), values, Some(vectors))
+            });
+            let info = plan.settle(&a, failures, |index| {
+                piece(values.items(), n, index).fill(Field::NAN);
+                piece(vectors.items(), n * n, index).fill(T::NAN);
+            })?;
+            Ok(([values.into_array(), vectors.into_array().transposed()], info))
         })
     })?;
-    EIGH.of(py, parts, like)
+    call.give_named(&EIGH, parts)
 }
 
-/// The eigenvalues of symmetric matrices, ascending; the lower triangle is read.
+/// The eigenvalues of Hermitian matrices, ascending; the lower triangle is read.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, like = None))]
-pub(crate) fn eigvalsh(py: Python<'_>, x: Operand, like: Like<'_, '_>) -> PyResult<Py<PyAny>> {
-    square("eigvalsh", &x.array)?;
-    let a = x.array;
-    let values = run(py, cost(&a), move || {
-        each!(a, T => {
-            let (batch, n, _) = axes(&a);
-            let mut values = Output::<T>::new(dims(&batch, &[n])?)?;
+#[pyo3(signature = (x, /, *, errors = "raise", threads = 1, like = None, out = None))]
+pub(crate) fn eigvalsh(
+    py: Python<'_>,
+    x: Operand,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
+) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "eigvalsh", (errors, threads), (like, out))?;
+    let sizes = Shape::square("eigvalsh", &x.array)?;
+    let (a, plan) = (x.array, call.plan);
+    let values = run(py, sizes.count() as f64 * cost(&sizes), move || {
+        computing!(a.dtype, T => values_of::<T, <T as Field>::Real>(&plan, &a, &sizes, sizes.n, |matrix, values| {
+            decompose::eigh(&T::engine(), matrix, values, None)
+        }))
+    })?;
+    call.give_with(values)
+}
+
+/// `count` values of each matrix, by `work`.
+fn values_of<T: Element, V: Item + Field>(
+    plan: &Plan,
+    a: &Array,
+    sizes: &Shape,
+    count: usize,
+    work: impl Fn(nexus_linalg::MatRef<'_, T>, &mut [V]) -> Result<(), Error> + Sync,
+) -> PyResult<(Array, Option<Array>)> {
+    let mut values = Output::<V>::new(sizes.with(&[count])?)?;
+    let prepared = a.prepared::<T>()?;
+    let matrices = Stack::<T>::new(&prepared);
+    let places = Pieces::new(values.items(), count, sizes.count());
+    let failures = stack::map(plan.context, cost(sizes), places, |_, index, values| {
+        work(matrices.get(index), values)
+    });
+    let info = plan.settle(a, failures, |index| {
+        piece(values.items(), count, index).fill(V::NAN);
+    })?;
+    Ok((values.into_array(), info))
+}
+
+/// The eigenvalues and eigenvectors of square matrices: complex, in the order of the algorithm, each vector of
+/// length 1.
+#[pyfunction]
+#[pyo3(signature = (x, /, *, errors = "raise", threads = 1, like = None, out = None))]
+pub(crate) fn eig(
+    py: Python<'_>,
+    x: Operand,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
+) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "eig", (errors, threads), (like, out))?;
+    let sizes = Shape::square("eig", &x.array)?;
+    let (a, plan, n) = (x.array, call.plan, sizes.n);
+    let parts = run(py, 4.0 * sizes.count() as f64 * cost(&sizes), move || {
+        computing!(a.dtype, T => {
+            let mut values = Output::<<T as Field>::Complex>::new(sizes.with(&[n])?)?;
+            let mut vectors = Output::<<T as Field>::Complex>::new(a.shape())?;
             let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            for index in 0..stack.len() {
-                let own = &mut values.items()[index * n..(index + 1) * n];
-                decompose::eigh(&T::engine(), stack.get(index), own, None)
-                    .map_err(|error| failed_at("eigvalsh", &error, &a, index))?;
-            }
-            Ok(values.into_array())
+            let (matrices, count) = (Stack::<T>::new(&prepared), sizes.count());
+            let places = Pieces::new(values.items(), n, count).zip(Pieces::new(vectors.items(), n * n, count));
+            let failures = stack::map(plan.context, 4.0 * cost(&sizes), places, |_, index, (values, vectors)| {
+                let vectors = by_columns(vectors, (n, n))?;
+                decompose::eig(&T::engine(), matrices.get(index), values, Some(vectors))
+            });
+            let info = plan.settle(&a, failures, |index| {
+                piece(values.items(), n, index).fill(Field::NAN);
+                piece(vectors.items(), n * n, index).fill(Field::NAN);
+            })?;
+            Ok(([values.into_array(), vectors.into_array().transposed()], info))
         })
     })?;
-    Part(values).into_python(py, like)
+    call.give_named(&EIG, parts)
 }
 
-/// `x = Q R`: orthonormal columns and an upper triangle, whose diagonal is not negative.
+/// The eigenvalues of square matrices: complex, in the order of the algorithm.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, mode = "reduced", like = None))]
+#[pyo3(signature = (x, /, *, errors = "raise", threads = 1, like = None, out = None))]
+pub(crate) fn eigvals(
+    py: Python<'_>,
+    x: Operand,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
+) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "eigvals", (errors, threads), (like, out))?;
+    let sizes = Shape::square("eigvals", &x.array)?;
+    let (a, plan) = (x.array, call.plan);
+    let values = run(py, 4.0 * sizes.count() as f64 * cost(&sizes), move || {
+        computing!(a.dtype, T => values_of::<T, <T as Field>::Complex>(&plan, &a, &sizes, sizes.n, |matrix, values| {
+            decompose::eig(&T::engine(), matrix, values, None)
+        }))
+    })?;
+    call.give_with(values)
+}
+
+/// `x = Q R`: orthonormal columns and an upper triangle, whose diagonal is real and not negative.
+#[pyfunction]
+#[pyo3(signature = (x, /, *, mode = "reduced", errors = "raise", threads = 1, like = None, out = None))]
 pub(crate) fn qr(
     py: Python<'_>,
     x: Operand,
     mode: &str,
-    like: Like<'_, '_>,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    matrix_axes("qr", &x.array)?;
+    let call = Call::new(py, "qr", (errors, threads), (like, out))?;
+    let sizes = Shape::of("qr", &x.array)?;
     let complete = match mode {
         "reduced" => false,
         "complete" => true,
@@ -113,83 +184,94 @@ pub(crate) fn qr(
             return Err(PyValueError::new_err(message));
         }
     };
-    let a = x.array;
-    let parts = run(py, cost(&a), move || {
-        each!(a, T => {
-            let (batch, m, n) = axes(&a);
-            let k = if complete { m } else { m.min(n) };
-            let mut q = Output::<T>::new(dims(&batch, &[k, m])?)?;
-            let mut r = Output::<T>::new(dims(&batch, &[n, k])?)?;
+    let (a, plan, m, n) = (x.array, call.plan, sizes.m, sizes.n);
+    let k = if complete { m } else { sizes.least() };
+    let parts = run(py, sizes.count() as f64 * cost(&sizes), move || {
+        computing!(a.dtype, T => {
+            let mut q = Output::<T>::new(sizes.with(&[k, m])?)?;
+            let mut r = Output::<T>::new(sizes.with(&[n, k])?)?;
             let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            for index in 0..stack.len() {
-                let own = by_columns(q.items(), index, (m, k));
-                own.and_then(|q| Ok((q, by_columns(r.items(), index, (k, n))?)))
-                    .and_then(|(q, r)| decompose::qr(&T::engine(), stack.get(index), q, r))
-                    .map_err(|error| failed_at("qr", &error, &a, index))?;
-            }
-            Ok([q.into_array().transposed(), r.into_array().transposed()])
+            let (matrices, count) = (Stack::<T>::new(&prepared), sizes.count());
+            let places = Pieces::new(q.items(), m * k, count).zip(Pieces::new(r.items(), k * n, count));
+            let failures = stack::map(plan.context, cost(&sizes), places, |_, index, (q, r)| {
+                let (q, r) = (by_columns(q, (m, k))?, by_columns(r, (k, n))?);
+                decompose::qr(&T::engine(), matrices.get(index), q, r)
+            });
+            let info = plan.settle(&a, failures, |index| {
+                piece(q.items(), m * k, index).fill(T::NAN);
+                piece(r.items(), k * n, index).fill(T::NAN);
+            })?;
+            Ok(([q.into_array().transposed(), r.into_array().transposed()], info))
         })
     })?;
-    QR.of(py, parts, like)
+    call.give_named(&QR, parts)
 }
 
 /// `x = U diag(S) Vh`: singular values, descending, and their vectors.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, full_matrices = true, like = None))]
+#[pyo3(signature = (x, /, *, full_matrices = true, errors = "raise", threads = 1, like = None, out = None))]
 pub(crate) fn svd(
     py: Python<'_>,
     x: Operand,
     full_matrices: bool,
-    like: Like<'_, '_>,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    matrix_axes("svd", &x.array)?;
-    let a = x.array;
-    let parts = run(py, 2.0 * cost(&a), move || {
-        each!(a, T => {
-            let (batch, m, n) = axes(&a);
-            let k = m.min(n);
-            let (u_width, v_width) = if full_matrices { (m, n) } else { (k, k) };
-            let mut u = Output::<T>::new(dims(&batch, &[u_width, m])?)?;
-            let mut s = Output::<T>::new(dims(&batch, &[k])?)?;
-            let mut v = Output::<T>::new(dims(&batch, &[v_width, n])?)?;
+    let call = Call::new(py, "svd", (errors, threads), (like, out))?;
+    let sizes = Shape::of("svd", &x.array)?;
+    let (a, plan, m, n, k) = (x.array, call.plan, sizes.m, sizes.n, sizes.least());
+    let (u_width, v_width) = if full_matrices { (m, n) } else { (k, k) };
+    let parts = run(py, 2.0 * sizes.count() as f64 * cost(&sizes), move || {
+        computing!(a.dtype, T => {
+            let mut u = Output::<T>::new(sizes.with(&[u_width, m])?)?;
+            let mut s = Output::<<T as Field>::Real>::new(sizes.with(&[k])?)?;
+            let mut v = Output::<T>::new(sizes.with(&[v_width, n])?)?;
             let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            for index in 0..stack.len() {
-                let values = &mut s.items()[index * k..(index + 1) * k];
-                let own = by_columns(u.items(), index, (m, u_width));
-                own.and_then(|u| Ok((u, by_columns(v.items(), index, (n, v_width))?)))
-                    .and_then(|both| decompose::svd(&T::engine(), stack.get(index), values, Some(both)))
-                    .map_err(|error| failed_at("svd", &error, &a, index))?;
+            let (matrices, count) = (Stack::<T>::new(&prepared), sizes.count());
+            let vectors = Pieces::new(u.items(), m * u_width, count)
+                .zip(Pieces::new(v.items(), n * v_width, count));
+            let places = Pieces::new(s.items(), k, count).zip(vectors);
+            let failures = stack::map(plan.context, 2.0 * cost(&sizes), places, |_, index, (s, (u, v))| {
+                let both = (by_columns(u, (m, u_width))?, by_columns(v, (n, v_width))?);
+                decompose::svd(&T::engine(), matrices.get(index), s, Some(both))
+            });
+            let info = plan.settle(&a, failures, |index| {
+                piece(u.items(), m * u_width, index).fill(T::NAN);
+                piece(s.items(), k, index).fill(Field::NAN);
+                piece(v.items(), n * v_width, index).fill(T::NAN);
+            })?;
+            // The right vectors are the columns of `v`; their conjugates are the rows of the result.
+            if T::IS_COMPLEX {
+                v.items().iter_mut().for_each(|item| *item = item.conj());
             }
-            Ok([u.into_array().transposed(), s.into_array(), v.into_array()])
+            Ok(([u.into_array().transposed(), s.into_array(), v.into_array()], info))
         })
     })?;
-    SVD.of(py, parts, like)
+    call.give_named(&SVD, parts)
 }
 
 /// The singular values, descending.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, like = None))]
-pub(crate) fn svdvals(py: Python<'_>, x: Operand, like: Like<'_, '_>) -> PyResult<Py<PyAny>> {
-    matrix_axes("svdvals", &x.array)?;
-    let a = x.array;
-    let values = run(py, cost(&a), move || {
-        each!(a, T => {
-            let (batch, m, n) = axes(&a);
-            let k = m.min(n);
-            let mut values = Output::<T>::new(dims(&batch, &[k])?)?;
-            let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            for index in 0..stack.len() {
-                let own = &mut values.items()[index * k..(index + 1) * k];
-                decompose::svd(&T::engine(), stack.get(index), own, None)
-                    .map_err(|error| failed_at("svdvals", &error, &a, index))?;
-            }
-            Ok(values.into_array())
-        })
+#[pyo3(signature = (x, /, *, errors = "raise", threads = 1, like = None, out = None))]
+pub(crate) fn svdvals(
+    py: Python<'_>,
+    x: Operand,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
+) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "svdvals", (errors, threads), (like, out))?;
+    let sizes = Shape::of("svdvals", &x.array)?;
+    let (a, plan) = (x.array, call.plan);
+    let values = run(py, sizes.count() as f64 * cost(&sizes), move || {
+        computing!(a.dtype, T => values_of::<T, <T as Field>::Real>(&plan, &a, &sizes, sizes.least(), |matrix, values| {
+            decompose::svd(&T::engine(), matrix, values, None)
+        }))
     })?;
-    Part(values).into_python(py, like)
+    call.give_with(values)
 }
 
 /// The tolerance of each matrix of a stack, where one is given.
@@ -200,9 +282,9 @@ impl Tolerance {
         let Some(rtol) = rtol else {
             return Ok(Self(None));
         };
-        let (batch, ..) = axes(a);
+        let sizes = Shape::of(name, a)?;
         let found = shape(&rtol.array.shape());
-        let under = rtol.array.broadcast(&batch).ok_or_else(|| {
+        let under = rtol.array.broadcast(&sizes.batch).ok_or_else(|| {
             LinAlgError::new_err(format!(
                 "{name}: rtol {found} does not fit {}",
                 shape(&a.shape())
@@ -216,119 +298,156 @@ impl Tolerance {
     }
 }
 
-/// How many singular values are greater than `rtol` times the largest one.
+/// How many singular values are greater than `rtol` times the largest one; -1 for a matrix without a rank.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, rtol = None, like = None))]
+#[pyo3(signature = (x, /, *, rtol = None, errors = "raise", threads = 1, like = None, out = None))]
 pub(crate) fn matrix_rank(
     py: Python<'_>,
     x: Operand,
     rtol: Option<Operand>,
-    like: Like<'_, '_>,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    matrix_axes("matrix_rank", &x.array)?;
+    let call = Call::new(py, "matrix_rank", (errors, threads), (like, out))?;
+    let sizes = Shape::of("matrix_rank", &x.array)?;
     let tolerance = Tolerance::new("matrix_rank", rtol, &x.array)?;
-    let a = x.array;
-    let ranks = run(py, cost(&a), move || {
-        each!(a, T => {
+    let (a, plan) = (x.array, call.plan);
+    let ranks = run(py, sizes.count() as f64 * cost(&sizes), move || {
+        computing!(a.dtype, T => {
+            let mut ranks = Output::<i64>::new(sizes.batch)?;
             let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            let ranks = (0..stack.len())
-                .map(|index| {
-                    decompose::rank(&T::engine(), stack.get(index), tolerance.get(index))
-                        .map(|rank| rank as i64)
-                        .map_err(|error| failed_at("matrix_rank", &error, &a, index))
-                })
-                .collect::<PyResult<Vec<_>>>()?;
-            Array::of_longs(&ranks, dims(&axes(&a).0, &[])?)
+            let matrices = Stack::<T>::new(&prepared);
+            let places = Pieces::new(ranks.items(), 1, sizes.count());
+            let failures = stack::map(plan.context, cost(&sizes), places, |_, index, place| {
+                place[0] = -1;
+                let found = decompose::rank(&T::engine(), matrices.get(index), tolerance.get(index))?;
+                place[0] = found as i64;
+                Ok(())
+            });
+            let info = plan.settle(&a, failures, |_| ())?;
+            Ok((ranks.into_array(), info))
         })
     })?;
-    Part(ranks).into_python(py, like)
+    call.give_with(ranks)
 }
 
 /// The pseudo-inverse of each matrix; singular values up to `rtol` times the largest one count as zero.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, rtol = None, like = None))]
+#[pyo3(signature = (x, /, *, rtol = None, errors = "raise", threads = 1, like = None, out = None))]
 pub(crate) fn pinv(
     py: Python<'_>,
     x: Operand,
     rtol: Option<Operand>,
-    like: Like<'_, '_>,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
-    matrix_axes("pinv", &x.array)?;
+    let call = Call::new(py, "pinv", (errors, threads), (like, out))?;
+    let sizes = Shape::of("pinv", &x.array)?;
     let tolerance = Tolerance::new("pinv", rtol, &x.array)?;
-    let a = x.array;
-    let inverses = run(py, 2.0 * cost(&a), move || {
-        each!(a, T => {
-            let (batch, m, n) = axes(&a);
-            let mut output = Output::<T>::new(dims(&batch, &[n, m])?)?;
+    let (a, plan, m, n) = (x.array, call.plan, sizes.m, sizes.n);
+    let inverses = run(py, 2.0 * sizes.count() as f64 * cost(&sizes), move || {
+        computing!(a.dtype, T => {
+            let mut inverses = Output::<T>::new(sizes.with(&[n, m])?)?;
             let prepared = a.prepared::<T>()?;
-            let stack = Stack::<T>::new(&prepared);
-            for index in 0..stack.len() {
-                let items = &mut output.items()[index * m * n..(index + 1) * m * n];
-                let view = MatMut::new(items, n, m).map_err(|error| failed(&error.into()))?;
-                let (matrix, tolerance) = (stack.get(index), tolerance.get(index));
-                decompose::pinv(&T::engine(), Context::default(), matrix, tolerance, view)
-                    .map_err(|error| failed_at("pinv", &error, &a, index))?;
-            }
-            Ok(output.into_array())
+            let matrices = Stack::<T>::new(&prepared);
+            let places = Pieces::new(inverses.items(), m * n, sizes.count());
+            let failures = stack::map(plan.context, 2.0 * cost(&sizes), places, |context, index, items| {
+                let (matrix, rtol) = (matrices.get(index), tolerance.get(index));
+                decompose::pinv(&T::engine(), context, matrix, rtol, MatMut::new(items, n, m)?)
+            });
+            let info = plan.settle(&a, failures, |index| {
+                piece(inverses.items(), m * n, index).fill(T::NAN);
+            })?;
+            Ok((inverses.into_array(), info))
         })
     })?;
-    Part(inverses).into_python(py, like)
+    call.give_with(inverses)
 }
 
-/// The least-squares solution of `x1 @ x = x2` with the least norm, the rank of `x1` and its singular values.
+/// The least-squares solutions of `x1 @ x = x2` with the least norm, the ranks of `x1` and its singular values.
 #[pyfunction]
-#[pyo3(signature = (x1, x2, /, *, rtol = None, like = None))]
+#[pyo3(signature = (x1, x2, /, *, rtol = None, errors = "raise", threads = 1, like = None, out = None))]
+#[expect(clippy::too_many_arguments, reason = "the keywords")]
 pub(crate) fn lstsq(
     py: Python<'_>,
     x1: Operand,
     x2: Operand,
     rtol: Option<f64>,
-    like: Like<'_, '_>,
+    errors: &str,
+    threads: usize,
+    like: Given<'_, '_>,
+    out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
+    let call = Call::new(py, "lstsq", (errors, threads), (like, out))?;
     let (a, b) = (x1.array, x2.array);
+    let sizes = Shape::of("lstsq", &a)?;
     let vector = b.rank() == 1;
     let misfit = || {
         let (a, b) = (shape(&a.shape()), shape(&b.shape()));
         LinAlgError::new_err(format!("lstsq: {a} does not fit {b}"))
     };
-    if a.rank() != 2 || !(vector || b.rank() == 2) || a.shape()[0] != b.shape()[0] {
+    if b.rank() == 0 {
         return Err(misfit());
     }
     let columns = if vector { b.expanded(1)? } else { b.clone() };
-    let dtype = a.dtype.promote(b.dtype);
-    let left = a.clone();
-    let (x, rank, values) = run(py, 2.0 * cost(&a), move || match dtype {
-        Dtype::F32 => least_squares::<f32>(&left, &columns, rtol),
-        _ => least_squares::<f64>(&left, &columns, rtol),
-    })?;
-    let x = if vector { x.select(1, 0) } else { x };
-    LSTSQ.of(py, [x, rank, values], like)
+    let right = Shape::of("lstsq", &columns)?;
+    let batch = broadcast_shape(&sizes.batch, &right.batch)
+        .filter(|_| right.m == sizes.m)
+        .ok_or_else(misfit)?;
+    let sizes = Shape { batch, ..sizes };
+    let under = |array: &Array, dims: Dims| array.broadcast(&dims).ok_or_else(misfit);
+    let left = under(&a, sizes.with(&[sizes.m, sizes.n])?)?;
+    let right_side = under(&columns, sizes.with(&[sizes.m, right.n])?)?;
+    let (plan, width) = (call.plan, right.n);
+    let ([x, ranks, values], info) = run(
+        py,
+        2.0 * sizes.count() as f64 * cost(&sizes),
+        move || {
+            let dtype = left.dtype.computed().promote(right_side.dtype.computed());
+            computing!(dtype, T => least_squares::<T>(&plan, (&left, &right_side), (sizes, width), rtol))
+        },
+    )?;
+    let x = if vector { x.select(x.rank() - 1, 0) } else { x };
+    call.give_named(&LSTSQ, ([x, ranks, values], info))
 }
 
-fn least_squares<T: Item>(
-    a: &Array,
-    b: &Array,
+fn least_squares<T: Element>(
+    plan: &Plan,
+    (a, b): (&Array, &Array),
+    (sizes, width): (Shape, usize),
     rtol: Option<f64>,
-) -> PyResult<(Array, Array, Array)> {
+) -> PyResult<([Array; 3], Option<Array>)> {
+    let (n, k, count) = (sizes.n, sizes.least(), sizes.count());
     let (left, right) = (a.prepared::<T>()?, b.prepared::<T>()?);
     let (left, right) = (Stack::<T>::new(&left), Stack::<T>::new(&right));
-    let ((m, n), width) = (left.shape(), right.shape().1);
-    let at = |error: Error| failed_at("lstsq", &error, a, 0);
-    let mut values = Output::<T>::new(dims(&[], &[m.min(n)])?)?;
-    decompose::svd(&T::engine(), left.get(0), values.items(), None).map_err(at)?;
-    let mut x = Output::<T>::new(dims(&[], &[n, width])?)?;
-    let view = MatMut::new(x.items(), n, width).map_err(|error| failed(&error.into()))?;
-    let (matrix, tolerance) = (left.get(0), rtol.map(T::from_f64));
-    let rank = decompose::lstsq(
-        &T::engine(),
-        Context::default(),
-        matrix,
-        right.get(0),
-        tolerance,
-        view,
-    )
-    .map_err(at)?;
-    let rank = Array::of_longs(&[rank as i64], Dims::new([])?)?;
-    Ok((x.into_array(), rank, values.into_array()))
+    let mut x = Output::<T>::new(sizes.with(&[n, width])?)?;
+    let mut ranks = Output::<i64>::new(sizes.batch)?;
+    let mut values = Output::<T::Real>::new(sizes.with(&[k])?)?;
+    let numbers = Pieces::new(ranks.items(), 1, count).zip(Pieces::new(values.items(), k, count));
+    let places = Pieces::new(x.items(), n * width, count).zip(numbers);
+    let rtol = rtol.map(|rtol| <T::Real as Item>::of_real(rtol));
+    let failures = stack::map(
+        plan.context,
+        2.0 * cost(&sizes),
+        places,
+        |context, index, (x, (rank, values))| {
+            rank[0] = -1;
+            let (a, b) = (left.get(index), right.get(index));
+            let x = MatMut::new(x, n, width)?;
+            rank[0] = decompose::lstsq(&T::engine(), context, a, b, rtol, x, values)? as i64;
+            Ok(())
+        },
+    );
+    let info = plan.settle(a, failures, |index| {
+        piece(x.items(), n * width, index).fill(T::NAN);
+        piece(values.items(), k, index).fill(Field::NAN);
+    })?;
+    Ok((
+        [x.into_array(), ranks.into_array(), values.into_array()],
+        info,
+    ))
 }

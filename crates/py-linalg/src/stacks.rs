@@ -1,61 +1,71 @@
-//! What functions of square matrices and their stacks have in common.
+//! Shapes of stacks.
 
-use crate::LinAlgError;
-use crate::products::matrix_axes;
-use crate::raw::Array;
+use crate::raw::{Array, Dims, LinAlgError};
 use crate::text::shape;
 use pyo3::prelude::*;
 
-/// A stack of square matrices.
-pub(crate) struct Square {
+/// A stack of matrices.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
     /// The axes before the matrices.
-    pub(crate) batch: Vec<isize>,
-    /// Rows and columns.
-    pub(crate) n: isize,
+    pub(crate) batch: Dims,
+    /// Rows.
+    pub(crate) m: usize,
+    /// Columns.
+    pub(crate) n: usize,
 }
 
-impl Square {
-    /// Multiplications of an operation of cubic cost.
-    pub(crate) fn cube(&self) -> f64 {
-        self.batch.iter().product::<isize>() as f64 * (self.n as f64).powi(3)
+impl Shape {
+    /// # Errors
+    /// `LinAlgError` for what is no matrix and no stack of matrices.
+    pub(crate) fn of(name: &str, array: &Array) -> PyResult<Self> {
+        let dims = array.shape();
+        let [batch @ .., m, n] = &*dims else {
+            let found = shape(&dims);
+            let message =
+                format!("{name}: expected a matrix or a stack of them, found shape {found}");
+            return Err(LinAlgError::new_err(message));
+        };
+        Ok(Self {
+            batch: Dims::new(batch.iter().copied())?,
+            m: m.cast_unsigned(),
+            n: n.cast_unsigned(),
+        })
     }
-}
 
-/// The sizes of square matrices.
-///
-/// # Errors
-/// `LinAlgError` for other matrices and for vectors.
-pub(crate) fn square(name: &str, array: &Array) -> PyResult<Square> {
-    matrix_axes(name, array)?;
-    let dims = array.shape();
-    let [batch @ .., m, n] = &*dims else {
-        unreachable!("two axes")
-    };
-    if m != n {
-        let found = shape(&dims);
-        let message = format!("{name}: expected square matrices, found shape {found}");
-        return Err(LinAlgError::new_err(message));
-    }
-    Ok(Square {
-        batch: batch.to_vec(),
-        n: *n,
-    })
-}
-
-/// Does `$work` with the type that an array is computed in.
-macro_rules! each {
-    ($array:expr, $type:ident => $work:expr) => {
-        match $array.dtype {
-            $crate::raw::Dtype::F32 => {
-                type $type = f32;
-                $work
-            }
-            _ => {
-                type $type = f64;
-                $work
-            }
+    /// # Errors
+    /// `LinAlgError` for matrices that are not square, and for vectors.
+    pub(crate) fn square(name: &str, array: &Array) -> PyResult<Self> {
+        let sizes = Self::of(name, array)?;
+        if sizes.m != sizes.n {
+            let found = shape(&array.shape());
+            let message = format!("{name}: expected square matrices, found shape {found}");
+            return Err(LinAlgError::new_err(message));
         }
-    };
-}
+        Ok(sizes)
+    }
 
-pub(crate) use each;
+    /// How many matrices there are.
+    pub(crate) fn count(&self) -> usize {
+        self.batch.iter().product::<isize>().cast_unsigned()
+    }
+
+    /// The lesser of rows and columns.
+    pub(crate) fn least(&self) -> usize {
+        self.m.min(self.n)
+    }
+
+    /// Multiplications of an elimination of each matrix, about.
+    pub(crate) fn cube(&self) -> f64 {
+        self.m as f64 * self.n as f64 * self.least() as f64
+    }
+
+    /// The axes of the stack and those of a result for each matrix.
+    ///
+    /// # Errors
+    /// `ValueError` for too many axes.
+    pub(crate) fn with(&self, axes: &[usize]) -> PyResult<Dims> {
+        let axes = axes.iter().map(|n| n.cast_signed());
+        Dims::new(self.batch.iter().copied().chain(axes))
+    }
+}

@@ -1,10 +1,13 @@
 //! Arrays as text and as nested lists.
 
+use crate::dtype::{Kind, with_item};
 use crate::limits::SHOWN_MAX;
-use crate::raw::{Array, Dtype};
+use crate::raw::Array;
+use half::{bf16, f16};
+use nexus_linalg::Complex;
 use pyo3::prelude::*;
-use pyo3::types::{PyFloat, PyInt, PyList};
-use std::fmt::Write;
+use pyo3::types::{PyComplex, PyList};
+use std::fmt::{Display, LowerExp, Write};
 
 /// A shape as messages name it: `2x3`.
 pub(crate) fn shape(dims: &[isize]) -> String {
@@ -16,20 +19,25 @@ pub(crate) fn shape(dims: &[isize]) -> String {
     }
 }
 
-/// The items as nested lists.
+/// The items as nested lists of numbers.
 pub(crate) fn nested<'py>(py: Python<'py>, array: &Array) -> PyResult<Bound<'py, PyAny>> {
-    if array.rank() == 0 {
-        return Ok(match array.dtype {
-            Dtype::I64 => PyInt::new(py, array.longs()[0]).into_any(),
-            _ => PyFloat::new(py, array.values::<f64>()[0]).into_any(),
-        });
-    }
-    if array.rank() == 1 {
-        let list = match array.dtype {
-            Dtype::I64 => PyList::new(py, array.longs()),
-            _ => PyList::new(py, array.values::<f64>().iter()),
+    if array.rank() < 2 {
+        let list = match array.dtype.kind() {
+            Kind::Whole => PyList::new(py, array.values::<i64>().iter()),
+            Kind::Real => PyList::new(py, array.values::<f64>().iter()),
+            Kind::Complex => {
+                let values = array.values::<Complex<f64>>();
+                let numbers = values
+                    .iter()
+                    .map(|value| PyComplex::from_doubles(py, value.re, value.im));
+                PyList::new(py, numbers.collect::<Vec<_>>())
+            }
+        }?;
+        return if array.rank() == 0 {
+            list.get_item(0)
+        } else {
+            Ok(list.into_any())
         };
-        return Ok(list?.into_any());
     }
     let rows = (0..array.shape()[0])
         .map(|i| nested(py, &array.select(0, i)))
@@ -78,16 +86,56 @@ fn shown(n: isize) -> impl Iterator<Item = Option<isize>> {
 }
 
 fn item(array: &Array) -> String {
-    match array.dtype {
-        Dtype::F32 => number(&array.values::<f32>()[0]),
-        Dtype::F64 => number(&array.values::<f64>()[0]),
-        Dtype::I64 => array.longs()[0].to_string(),
+    with_item!(array.dtype, T => array.values::<T>()[0].show())
+}
+
+/// Numbers as text.
+trait Show {
+    fn show(self) -> String;
+}
+
+macro_rules! show {
+    (whole: $($whole:ty),+; real: $($real:ty),+; complex: $($part:ty),+) => {
+        $(impl Show for $whole {
+            fn show(self) -> String {
+                self.to_string()
+            }
+        })+
+        $(impl Show for $real {
+            fn show(self) -> String {
+                number(&self, self.into())
+            }
+        })+
+        $(impl Show for Complex<$part> {
+            fn show(self) -> String {
+                let sign = if self.im.is_sign_negative() { "" } else { "+" };
+                format!("{}{sign}{}j", self.re.show(), self.im.show())
+            }
+        })+
+    };
+}
+
+show! {
+    whole: i8, i16, i32, i64, u8;
+    real: f32, f64;
+    complex: f32, f64
+}
+
+impl Show for f16 {
+    fn show(self) -> String {
+        self.to_f32().show()
+    }
+}
+
+impl Show for bf16 {
+    fn show(self) -> String {
+        self.to_f32().show()
     }
 }
 
 /// The shortest text that reads back as the number.
-fn number<T: nexus_linalg::Float + std::fmt::LowerExp>(value: &T) -> String {
-    let size = value.to_f64().abs();
+fn number<T: Display + LowerExp>(value: &T, wide: f64) -> String {
+    let size = wide.abs();
     if size != 0.0 && size.is_finite() && !(1e-4..1e16).contains(&size) {
         format!("{value:e}")
     } else {

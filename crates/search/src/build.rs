@@ -360,6 +360,7 @@ fn fingerprint(
         watch,
         cancel,
     };
+    hash.hash.update(model.precision().name().as_bytes());
     let program = std::env::current_exe().ok();
     let model = ["config.json", "model.safetensors", "tokenizer.json"]
         .map(|name| model.folder().join(name));

@@ -4,12 +4,13 @@
 //! work is spent on padding; only attention looks at one sequence at a time. The model is BERT
 //! (Devlin et al. 2019) with mean pooling (Reimers and Gurevych 2019).
 
-use crate::weights::{Dense, Layer, LayerNorm, Weights};
+use crate::weights::{Dense, Layer, LayerNorm, Weight, Weights};
 use nexus_linalg::engine::Engine;
 use nexus_linalg::kernels::{
-    add_bias, add_bias_layer_norm, bias_gelu, l2_normalize, layer_norm, mean_pool, softmax,
+    add_bias, add_bias_layer_norm, bias_gelu, l2_normalize, layer_norm, mean_pool, quantize_row,
+    scale_sums, softmax,
 };
-use nexus_linalg::{Gemm, Isa, MatMut, MatRef};
+use nexus_linalg::{Context, Gemm, Isa, MatMut, MatRef};
 
 /// Tokens that one pass takes together: tall enough for GEMM to run at its peak, small enough for
 /// the activations to stay in the cache.
@@ -30,6 +31,16 @@ pub(crate) struct Workspace {
     wide: Vec<f32>,
     /// Attention scores of one head, `[length, length]`.
     scores: Vec<f32>,
+    quantized: Quantized,
+}
+
+/// The buffers of a product of numbers of 8 bits.
+#[derive(Default)]
+struct Quantized {
+    /// The left operand, `[tokens, inputs]`.
+    numbers: Vec<i8>,
+    /// The product, `[tokens, outputs]`.
+    sums: Vec<i32>,
 }
 
 /// Writes the unit vector of each sequence (special tokens included) to the rows of `out`.
@@ -82,11 +93,13 @@ fn forward(weights: &Weights, isa: Isa, pass: &[Vec<u32>], work: &mut Workspace)
         .resize(tokens * weights.config.intermediate_size, 0.0);
     for layer in &weights.layers {
         attend(weights, layer, isa, pass, work);
+        let quantized = &mut work.quantized;
         project(
-            &work.context,
-            tokens,
+            isa,
+            (&work.context, tokens),
             &layer.attention_output,
             &mut work.projected,
+            quantized,
         );
         normalize(
             isa,
@@ -95,9 +108,21 @@ fn forward(weights: &Weights, isa: Isa, pass: &[Vec<u32>], work: &mut Workspace)
             &layer.attention_norm,
             &mut work.hidden,
         );
-        project(&work.hidden, tokens, &layer.intermediate, &mut work.wide);
-        bias_gelu(isa, &mut work.wide, layer.intermediate.bias.values());
-        project(&work.wide, tokens, &layer.output, &mut work.projected);
+        project(
+            isa,
+            (&work.hidden, tokens),
+            &layer.intermediate,
+            &mut work.wide,
+            quantized,
+        );
+        bias_gelu(isa, &mut work.wide, &layer.intermediate.bias);
+        project(
+            isa,
+            (&work.wide, tokens),
+            &layer.output,
+            &mut work.projected,
+            quantized,
+        );
         normalize(
             isa,
             &work.projected,
@@ -145,21 +170,14 @@ fn attend(weights: &Weights, layer: &Layer, isa: Isa, pass: &[Vec<u32>], work: &
     let hidden = weights.config.hidden_size;
     let (wide, depth) = (3 * hidden, hidden / weights.config.num_attention_heads);
     let tokens = work.hidden.len() / hidden;
-    for (part, dense) in [&layer.query, &layer.key, &layer.value]
-        .into_iter()
-        .enumerate()
-    {
-        let x = MatRef::new(&work.hidden, tokens, hidden).expect("one row a token");
-        let to = MatMut::with_strides(&mut work.qkv[part * hidden..], (tokens, hidden), (wide, 1));
-        Engine.gemm(
-            1.0,
-            x,
-            dense.transposed(),
-            0.0,
-            to.expect("a third of each row"),
-        );
-    }
-    add_bias(isa, &mut work.qkv, &layer.qkv_bias);
+    project(
+        isa,
+        (&work.hidden, tokens),
+        &layer.qkv,
+        &mut work.qkv,
+        &mut work.quantized,
+    );
+    add_bias(isa, &mut work.qkv, &layer.qkv.bias);
     let scale = 1.0 / (depth as f32).sqrt();
     let mut start = 0;
     for length in pass.iter().map(Vec::len) {
@@ -187,14 +205,51 @@ fn attend(weights: &Weights, layer: &Layer, isa: Isa, pass: &[Vec<u32>], work: &
 }
 
 /// `to = from * weight^T`; the bias is added by what follows, in the same pass over memory.
-fn project(from: &[f32], tokens: usize, dense: &Dense, to: &mut [f32]) {
-    let from = MatRef::new(from, tokens, dense.inputs).expect("one row a token");
-    let to = MatMut::new(to, tokens, dense.outputs).expect("one row a token");
-    Engine.gemm(1.0, from, dense.transposed(), 0.0, to);
+fn project(
+    isa: Isa,
+    (from, tokens): (&[f32], usize),
+    dense: &Dense,
+    to: &mut [f32],
+    quantized: &mut Quantized,
+) {
+    let (inputs, outputs) = (dense.inputs, dense.outputs);
+    match &dense.weight {
+        Weight::F32(parts) => {
+            let from = MatRef::new(from, tokens, inputs).expect("one row a token");
+            let rows = outputs / parts.len();
+            for (part, weight) in parts.iter().enumerate() {
+                let weight = MatRef::new(weight.values(), rows, inputs)
+                    .expect("checked when the model was loaded");
+                let to = &mut to[part * rows..];
+                let to = MatMut::with_strides(to, (tokens, rows), (outputs, 1))
+                    .expect("a part of each row");
+                Engine.gemm(1.0, from, weight.transpose(), 0.0, to);
+            }
+        }
+        Weight::Int8 { numbers, scales } => {
+            let rows = from.chunks_exact(inputs);
+            quantized.numbers.resize(tokens * inputs, 0);
+            quantized.sums.resize(tokens * outputs, 0);
+            let row_scales: Vec<f32> = rows
+                .zip(quantized.numbers.chunks_exact_mut(inputs))
+                .map(|(row, numbers)| quantize_row(isa, row, numbers))
+                .collect();
+            let from = MatRef::new(&quantized.numbers, tokens, inputs).expect("one row a token");
+            let weight = MatRef::new(numbers, outputs, inputs).expect("one row an output");
+            let sums = MatMut::new(&mut quantized.sums, tokens, outputs).expect("one row a token");
+            Context::default()
+                .matmul_wide(from, weight.transpose(), sums)
+                .expect("shapes that fit");
+            let sums = quantized.sums.chunks_exact(outputs);
+            for ((to, sums), scale) in to.chunks_exact_mut(outputs).zip(sums).zip(row_scales) {
+                scale_sums(isa, sums, scale, scales, to);
+            }
+        }
+    }
 }
 
 /// `hidden = norm(hidden + projected + bias)`.
 fn normalize(isa: Isa, projected: &[f32], dense: &Dense, norm: &LayerNorm, hidden: &mut [f32]) {
     let norm = (norm.weight.values(), norm.bias.values(), norm.epsilon);
-    add_bias_layer_norm(isa, projected, dense.bias.values(), hidden, norm);
+    add_bias_layer_norm(isa, projected, &dense.bias, hidden, norm);
 }

@@ -28,6 +28,7 @@ use nexus_tokenizer::WordPiece;
 use std::borrow::Borrow;
 use std::num::NonZero;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use weights::Weights;
@@ -38,9 +39,46 @@ pub const TOKENS_MAX: usize = 256;
 /// The longest sequence without the two special tokens.
 pub const CONTENT_TOKENS_MAX: usize = TOKENS_MAX - 2;
 
-/// A loaded model. Clones share the weights, which are mapped from the file and never copied.
+/// The numbers that linear layers are computed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// The numbers of the file.
+    #[default]
+    F32,
+    /// Whole numbers of 8 bits with a scale for each output and each token; attention, norms and sums stay `f32`.
+    Int8,
+}
+
+impl Precision {
+    /// The name that [`FromStr`] takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl FromStr for Precision {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let named = [Self::F32, Self::Int8]
+            .into_iter()
+            .find(|it| it.name() == name);
+        named.ok_or_else(|| {
+            Error::invalid(format!(
+                "no precision is called `{name}`: there are `f32` and `int8`"
+            ))
+        })
+    }
+}
+
+/// A loaded model. Clones share the weights. Those of `f32` are mapped from the file and never copied; those of
+/// `int8` take a quarter of it.
 #[derive(Clone)]
 pub struct MiniLm {
+    precision: Precision,
     weights: Arc<Weights>,
     tokenizer: Arc<WordPiece>,
     folder: Arc<Path>,
@@ -54,8 +92,16 @@ impl MiniLm {
     /// # Errors
     /// When a file is missing or unreadable, or is not what `config.json` describes.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_with(folder, Precision::default())
+    }
+
+    /// As [`MiniLm::open`], to be computed in the given precision.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_with(folder: impl AsRef<Path>, precision: Precision) -> Result<Self, Error> {
         let folder = folder.as_ref();
-        let weights = Weights::open(folder)?;
+        let weights = Weights::open(folder, precision)?;
         let path = folder.join("tokenizer.json");
         let tokenizer =
             WordPiece::from_file(&path).map_err(|source| Error::tokenizer(&path, source))?;
@@ -72,6 +118,7 @@ impl MiniLm {
             return Err(Error::tokenizer(&path, "it names no [CLS] or no [SEP]"));
         };
         Ok(Self {
+            precision,
             weights: Arc::new(weights),
             tokenizer: Arc::new(tokenizer),
             folder: folder.into(),
@@ -82,6 +129,11 @@ impl MiniLm {
     /// The folder that the model was opened in.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The numbers that linear layers are computed in.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The length of a vector: 384.

@@ -1,7 +1,9 @@
 //! The weights: views of the memory-mapped safetensors file, their shapes checked once.
 
+use crate::Precision;
 use crate::error::Error;
-use nexus_linalg::MatRef;
+use nexus_linalg::Isa;
+use nexus_linalg::kernels::quantize_row;
 use nexus_safetensors::SafeTensorsFile;
 use nexus_tensor::Tensor;
 use serde::Deserialize;
@@ -91,15 +93,34 @@ impl Values {
 pub(crate) struct Dense {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
-    weight: Values,
-    pub(crate) bias: Values,
+    pub(crate) weight: Weight,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// A weight in the numbers that it is multiplied by.
+pub(crate) enum Weight {
+    /// Parts with as many rows each, one after the other.
+    F32(Vec<Values>),
+    /// Rows of whole numbers, each with the scale that it is to be multiplied by.
+    Int8 { numbers: Vec<i8>, scales: Vec<f32> },
 }
 
 impl Dense {
-    /// The weight as the right-hand side of a product: `[inputs, outputs]`.
-    pub(crate) fn transposed(&self) -> MatRef<'_, f32> {
-        let view = MatRef::new(self.weight.values(), self.outputs, self.inputs);
-        view.expect("checked when the model was loaded").transpose()
+    /// The same with its weight rounded to numbers of 8 bits and a scale for each output.
+    fn quantized(self) -> Self {
+        let Weight::F32(parts) = &self.weight else {
+            return self;
+        };
+        let mut numbers = vec![0; self.outputs * self.inputs];
+        let rows = parts
+            .iter()
+            .flat_map(|part| part.values().chunks_exact(self.inputs));
+        let scales = rows
+            .zip(numbers.chunks_exact_mut(self.inputs))
+            .map(|(row, numbers)| quantize_row(Isa::detect(), row, numbers))
+            .collect();
+        let weight = Weight::Int8 { numbers, scales };
+        Self { weight, ..self }
     }
 }
 
@@ -112,11 +133,8 @@ pub(crate) struct LayerNorm {
 
 /// One transformer layer.
 pub(crate) struct Layer {
-    pub(crate) query: Dense,
-    pub(crate) key: Dense,
-    pub(crate) value: Dense,
-    /// The biases of query, key and value one after the other.
-    pub(crate) qkv_bias: Vec<f32>,
+    /// Query, key and value one after the other.
+    pub(crate) qkv: Dense,
     pub(crate) attention_output: Dense,
     pub(crate) attention_norm: LayerNorm,
     pub(crate) intermediate: Dense,
@@ -136,7 +154,7 @@ pub(crate) struct Weights {
 
 impl Weights {
     /// Maps `model.safetensors` in `folder` and checks every tensor against `config.json`.
-    pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(folder: &Path, precision: Precision) -> Result<Self, Error> {
         let config = Config::read(&folder.join("config.json"))?;
         let path = folder.join("model.safetensors");
         let file = SafeTensorsFile::open(&path).map_err(|source| Error::weights(&path, source))?;
@@ -144,6 +162,7 @@ impl Weights {
             path: &path,
             file: &file,
             epsilon: config.layer_norm_eps,
+            precision,
         };
         let hidden = config.hidden_size;
         Ok(Self {
@@ -173,6 +192,7 @@ struct Source<'a> {
     path: &'a Path,
     file: &'a SafeTensorsFile,
     epsilon: f32,
+    precision: Precision,
 }
 
 impl Source<'_> {
@@ -189,14 +209,22 @@ impl Source<'_> {
         Ok(Values(tensor))
     }
 
-    fn dense(&self, name: &str, outputs: usize, inputs: usize) -> Result<Dense, Error> {
-        let weight = self.values(&format!("{name}.weight"), &[outputs, inputs])?;
-        let bias = self.values(&format!("{name}.bias"), &[outputs])?;
-        Ok(Dense {
+    /// The layers of these names as one: their outputs one after the other.
+    fn dense(&self, names: &[&str], outputs: usize, inputs: usize) -> Result<Dense, Error> {
+        let (mut parts, mut bias) = (Vec::new(), Vec::new());
+        for name in names {
+            parts.push(self.values(&format!("{name}.weight"), &[outputs, inputs])?);
+            bias.extend_from_slice(self.values(&format!("{name}.bias"), &[outputs])?.values());
+        }
+        let dense = Dense {
             inputs,
-            outputs,
-            weight,
+            outputs: outputs * names.len(),
+            weight: Weight::F32(parts),
             bias,
+        };
+        Ok(match self.precision {
+            Precision::F32 => dense,
+            Precision::Int8 => dense.quantized(),
         })
     }
 
@@ -212,21 +240,16 @@ impl Source<'_> {
 
     fn layer(&self, index: usize, hidden: usize, wide: usize) -> Result<Layer, Error> {
         let name = |part: &str| format!("encoder.layer.{index}.{part}");
-        let query = self.dense(&name("attention.self.query"), hidden, hidden)?;
-        let key = self.dense(&name("attention.self.key"), hidden, hidden)?;
-        let value = self.dense(&name("attention.self.value"), hidden, hidden)?;
-        let qkv_bias = [&query, &key, &value]
-            .map(|dense| dense.bias.values())
-            .concat();
+        let qkv = ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
+        let qkv = [&*qkv[0], &*qkv[1], &*qkv[2]];
+        let attention_output = name("attention.output.dense");
+        let (intermediate, output) = (name("intermediate.dense"), name("output.dense"));
         Ok(Layer {
-            query,
-            key,
-            value,
-            qkv_bias,
-            attention_output: self.dense(&name("attention.output.dense"), hidden, hidden)?,
+            qkv: self.dense(&qkv, hidden, hidden)?,
+            attention_output: self.dense(&[&attention_output], hidden, hidden)?,
             attention_norm: self.layer_norm(&name("attention.output.LayerNorm"), hidden)?,
-            intermediate: self.dense(&name("intermediate.dense"), wide, hidden)?,
-            output: self.dense(&name("output.dense"), hidden, wide)?,
+            intermediate: self.dense(&[&intermediate], wide, hidden)?,
+            output: self.dense(&[&output], hidden, wide)?,
             output_norm: self.layer_norm(&name("output.LayerNorm"), hidden)?,
         })
     }

@@ -2,7 +2,7 @@
 //! shown against sentence-transformers in `tests/search/test_embeddings.py`.
 
 use nexus_handler::{Handler, Request};
-use nexus_minilm::{CONTENT_TOKENS_MAX, ErrorKind, MiniLm, MiniLmHandler};
+use nexus_minilm::{CONTENT_TOKENS_MAX, ErrorKind, MiniLm, MiniLmHandler, Precision};
 use nexus_safetensors::{Dtype, TensorView, serialize_to_file};
 use std::fs;
 use std::num::NonZero;
@@ -131,6 +131,51 @@ fn a_text_gets_the_same_unit_vector_in_any_company_and_with_any_threads() {
         assert!((norm - 1.0).abs() < 1e-5);
     }
     assert_ne!(together[..HIDDEN], together[HIDDEN..2 * HIDDEN]);
+}
+
+#[test]
+fn int8_vectors_are_near_those_of_f32_and_the_same_in_any_company() {
+    let folder = folder();
+    let model = MiniLm::open(folder.path()).unwrap();
+    let rounded = MiniLm::open_with(folder.path(), Precision::Int8).unwrap();
+    assert_eq!(
+        (model.precision(), rounded.precision()),
+        (Precision::F32, Precision::Int8)
+    );
+    let long = "tea bread river gold clock ".repeat(60);
+    let texts: Vec<&str> = ["tea", "bread river", "", &long]
+        .into_iter()
+        .cycle()
+        .take(70)
+        .collect();
+    let exact = model.embed(&texts, threads(1));
+    let together = rounded.embed(&texts, threads(1));
+    assert_eq!(together, rounded.embed(&texts, threads(3)));
+    let vectors = together
+        .chunks_exact(HIDDEN)
+        .zip(exact.chunks_exact(HIDDEN));
+    for (text, (vector, exact)) in texts.iter().zip(vectors) {
+        let cosine: f32 = vector.iter().zip(exact).map(|(a, b)| a * b).sum();
+        assert!(cosine > 0.99, "{cosine} of {text:?}");
+        let alone = rounded.embed(&[text], threads(1));
+        for (a, b) in alone.iter().zip(vector) {
+            assert!((a - b).abs() < 2e-2, "{alone:?} against {vector:?}");
+        }
+    }
+    assert_ne!(exact, together);
+}
+
+#[test]
+fn a_precision_has_a_name_and_another_name_is_refused() {
+    for precision in [Precision::F32, Precision::Int8] {
+        assert_eq!(precision.name().parse::<Precision>().unwrap(), precision);
+    }
+    let error = "int4".parse::<Precision>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no precision is called `int4`: there are `f32` and `int8`"
+    );
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
 #[test]

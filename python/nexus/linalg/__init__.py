@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from nexus._linalg import (
     EighResult,
+    EigResult,
     LinAlgError,
     LstsqResult,
     Matrix,
@@ -26,7 +27,9 @@ from nexus._linalg import (
     cross,
     det,
     diagonal,
+    eig,
     eigh,
+    eigvals,
     eigvalsh,
     inv,
     lstsq,
@@ -50,6 +53,7 @@ from nexus._linalg import (
 )
 
 __all__ = [
+    "EigResult",
     "EighResult",
     "LinAlgError",
     "LstsqResult",
@@ -61,7 +65,9 @@ __all__ = [
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "inv",
     "lstsq",

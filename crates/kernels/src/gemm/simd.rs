@@ -4,14 +4,21 @@
 //! products one after the other, `k` in order, each fused where the machine can: so an item of the result
 //! has the same bits wherever in a tile it lies, and whether operands were packed or not.
 
+mod convert;
+mod integers;
 mod matvec;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use crate::isa::{Isa, Level};
+use core::ffi::c_void;
+use core::num::Wrapping;
 use core::ops::{Add, Mul};
 
+pub use convert::Narrow;
+pub(super) use convert::{CellVec, ToCells, padded};
+pub use integers::{Pair, Small};
 pub(super) use matvec::MatVec;
 
 /// The item types that the tiles are written for.
@@ -26,11 +33,44 @@ pub trait Real:
     fn loops(isa: Isa) -> Loops<Self>;
 }
 
+/// What a tile multiplies: a number, or some that lie along `k`.
+pub trait Cell: Copy + Default + Send + Sync + 'static {
+    /// What the products are added up in.
+    type Sum: Copy
+        + Default
+        + PartialEq
+        + Send
+        + Sync
+        + Add<Output = Self::Sum>
+        + Mul<Output = Self::Sum>
+        + 'static;
+    /// The number one.
+    const UNIT: Self::Sum;
+    /// The numbers in a cell.
+    const NUMBERS: usize;
+
+    /// The tile of an instruction set.
+    #[doc(hidden)]
+    fn tile(isa: Isa) -> Tile<Self>;
+}
+
+impl<T: Real> Cell for T {
+    type Sum = T;
+    const UNIT: T = T::ONE;
+    const NUMBERS: usize = 1;
+
+    #[inline]
+    fn tile(isa: Isa) -> Tile<T> {
+        T::loops(isa).tile
+    }
+}
+
 /// The innermost loops of an instruction set.
 #[derive(Clone, Copy, Debug)]
-pub struct Loops<T> {
+pub struct Loops<T: Cell> {
     /// As much of the result as the registers hold.
     pub(super) tile: Tile<T>,
+    pub(super) packs: Packs<T>,
     /// A column of results by dot products, where the items of a row lie side by side.
     pub(super) dots: MatVecFn<T>,
     /// The same with the bits that the tile gives.
@@ -43,42 +83,81 @@ pub(super) type MatVecFn<T> = unsafe fn(&MatVec<T>);
 
 /// A tile: its size, and the code that computes it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tile<T> {
+pub struct Tile<P: Cell> {
     /// Rows: items of the result that lie in one register after the other.
     pub(super) rows: usize,
     /// Columns.
     pub(super) columns: usize,
-    pub(super) run: unsafe fn(&Strip<T>),
-    /// Copies as many rows as the tile has, so that the items of each column lie side by side.
-    pub(super) pack_rows: Pack<T>,
-    /// The same for as many rows as the tile has columns.
-    pub(super) pack_columns: Pack<T>,
+    pub(super) run: unsafe fn(&Strip<P>),
 }
 
-/// From where, items between rows and between columns, how many columns, to where.
-pub(super) type Pack<T> = unsafe fn(*const T, (usize, usize), usize, *mut T);
-
-/// What a tile is computed of. Strides count items.
+/// Copies of rows in which the cells of each column lie side by side.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Strip<T> {
-    /// Products that are added up for each item.
+pub(super) struct Packs<P> {
+    /// Copies as many rows as the tile has.
+    pub(super) rows: Pack<P>,
+    /// The same for as many rows as the tile has columns.
+    pub(super) columns: Pack<P>,
+}
+
+/// From where, items between rows and between columns, how many rows are there (the others are zeros) and
+/// how many columns, to where.
+pub(super) type Pack<P> = unsafe fn(*const c_void, (usize, usize), (usize, usize), *mut P);
+
+/// What a tile is computed of. Strides count cells, in `c` items.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strip<P: Cell> {
+    /// Cells whose products are added up for each item.
     pub(super) depth: usize,
-    /// `rows` items of the left operand that lie side by side, for each of `depth` steps.
-    pub(super) a: *const T,
+    /// `rows` cells of the left operand that lie side by side, for each of `depth` steps.
+    pub(super) a: *const P,
     pub(super) a_step: usize,
-    /// An item of the right operand for each column and step.
-    pub(super) b: *const T,
+    /// A cell of the right operand for each column and step.
+    pub(super) b: *const P,
     pub(super) b_step: usize,
     pub(super) b_column: usize,
-    pub(super) c: *mut T,
+    pub(super) c: *mut P::Sum,
     pub(super) c_row: usize,
     pub(super) c_column: usize,
     /// Rows and columns that are there: all of the tile's, or fewer at an edge.
     pub(super) rows: usize,
     pub(super) columns: usize,
-    pub(super) alpha: T,
+    pub(super) alpha: P::Sum,
     /// `None` when the result is overwritten.
-    pub(super) beta: Option<T>,
+    pub(super) beta: Option<P::Sum>,
+}
+
+/// Some cells that are multiplied together.
+trait Factor: Copy {
+    type Cell: Cell<Sum = <Self::Sum as Register>::Item>;
+    /// Where the products are added up, as many as there are cells.
+    type Sum: Register;
+
+    /// # Safety
+    /// As many cells are readable as the sums have items.
+    unsafe fn load(from: *const Self::Cell) -> Self;
+    fn splat(cell: Self::Cell) -> Self;
+    /// `sum` and the products of the cells.
+    fn add_to(sum: Self::Sum, a: Self, b: Self) -> Self::Sum;
+}
+
+impl<V: Register<Item: Real>> Factor for V {
+    type Cell = V::Item;
+    type Sum = V;
+
+    #[inline(always)]
+    unsafe fn load(from: *const V::Item) -> Self {
+        // SAFETY: the caller says so.
+        unsafe { Register::load(from) }
+    }
+    #[inline(always)]
+    fn splat(cell: V::Item) -> Self {
+        Register::splat(cell)
+    }
+    #[inline(always)]
+    fn add_to(sum: V, a: Self, b: Self) -> V {
+        sum.add_product(a, b)
+    }
 }
 
 /// Some items that move together.
@@ -129,14 +208,14 @@ trait Register: Copy {
 /// The lanes of the widest register.
 const LANES_MAX: usize = 16;
 
-/// Computes a tile of `REGISTERS * V::COUNT` rows and `COLUMNS` columns.
+/// Computes a tile of `REGISTERS * V::Sum::COUNT` rows and `COLUMNS` columns.
 ///
 /// # Safety
 /// What `strip` names is readable and writable: of `a` all rows of the tile, also at an edge; of `b` and `c`
 /// the rows and columns that are there. The machine has the instructions of `V`.
 #[inline(always)]
-unsafe fn tile<V: Register, const REGISTERS: usize, const COLUMNS: usize>(strip: &Strip<V::Item>) {
-    let mut sums = [[V::zero(); REGISTERS]; COLUMNS];
+unsafe fn tile<V: Factor, const REGISTERS: usize, const COLUMNS: usize>(strip: &Strip<V::Cell>) {
+    let mut sums = [[V::Sum::zero(); REGISTERS]; COLUMNS];
     let (mut a, mut b) = (strip.a, strip.b);
     // Columns beyond the edge repeat the last one; what comes out of them is not written.
     let mut places = [0; COLUMNS];
@@ -144,16 +223,15 @@ unsafe fn tile<V: Register, const REGISTERS: usize, const COLUMNS: usize>(strip:
         *place = column.min(strip.columns - 1) * strip.b_column;
     }
     for _ in 0..strip.depth {
-        let mut left = [V::zero(); REGISTERS];
-        for (register, left) in left.iter_mut().enumerate() {
+        let left: [V; REGISTERS] = core::array::from_fn(|register| {
             // SAFETY: the tile's rows of `a` are readable at each of `depth` steps.
-            *left = unsafe { V::load(a.add(register * V::COUNT)) };
-        }
+            unsafe { V::load(a.add(register * V::Sum::COUNT)) }
+        });
         for (sums, place) in sums.iter_mut().zip(places) {
             // SAFETY: `place` is a column that is there.
             let right = V::splat(unsafe { *b.add(place) });
             for (sum, left) in sums.iter_mut().zip(left) {
-                *sum = sum.add_product(left, right);
+                *sum = V::add_to(*sum, left, right);
             }
         }
         // The last step may leave what is readable; the pointers are not followed then.
@@ -161,7 +239,7 @@ unsafe fn tile<V: Register, const REGISTERS: usize, const COLUMNS: usize>(strip:
         b = b.wrapping_add(strip.b_step);
     }
     // SAFETY: as above.
-    unsafe { write(strip, &sums) }
+    unsafe { write::<V::Cell, V::Sum, REGISTERS, COLUMNS>(strip, &sums) }
 }
 
 /// Adds the sums of a tile to the result.
@@ -169,8 +247,13 @@ unsafe fn tile<V: Register, const REGISTERS: usize, const COLUMNS: usize>(strip:
 /// # Safety
 /// As for [`tile`].
 #[inline(always)]
-unsafe fn write<V: Register, const REGISTERS: usize, const COLUMNS: usize>(
-    strip: &Strip<V::Item>,
+unsafe fn write<
+    P: Cell,
+    V: Register<Item = P::Sum>,
+    const REGISTERS: usize,
+    const COLUMNS: usize,
+>(
+    strip: &Strip<P>,
     sums: &[[V; REGISTERS]; COLUMNS],
 ) {
     let alpha = V::splat(strip.alpha);
@@ -207,17 +290,30 @@ unsafe fn write<V: Register, const REGISTERS: usize, const COLUMNS: usize>(
 }
 
 /// Copies `WIDTH` rows of `depth` items so that the items of each column lie side by side; where rows have
-/// theirs side by side, `STEP` columns at a time.
+/// theirs side by side, `STEP` columns at a time. Only the first `there` rows are read; the others are zeros.
 ///
 /// # Safety
-/// The rows are readable, as many items are writable, and the machine has the instructions of the shell.
+/// These rows are readable, `WIDTH * depth` items are writable, and the machine has the instructions of the
+/// shell.
 #[inline(always)]
 unsafe fn pack<T: Copy, const WIDTH: usize, const STEP: usize>(
     from: *const T,
     (row, column): (usize, usize),
-    depth: usize,
+    (there, depth): (usize, usize),
     to: *mut T,
 ) {
+    if there < WIDTH {
+        // SAFETY: as the function's; zeros are items of all types that are packed.
+        unsafe {
+            to.write_bytes(0, WIDTH * depth);
+            for l in 0..depth {
+                for i in 0..there {
+                    *to.add(l * WIDTH + i) = *from.add(i * row + l * column);
+                }
+            }
+        }
+        return;
+    }
     let whole = if column == 1 { depth / STEP * STEP } else { 0 };
     for l in (0..whole).step_by(STEP) {
         // SAFETY: `l + STEP` is at most `depth`, and arrays of numbers need no alignment here.
@@ -253,9 +349,9 @@ unsafe fn pack<T: Copy, const WIDTH: usize, const STEP: usize>(
 const ROWS_MAX: usize = 128;
 
 macro_rules! real {
-    ($type:ty, $portable:expr, $avx2:expr, $avx512:expr) => {
+    ($type:ty, $one:expr, $portable:expr, $avx2:expr, $avx512:expr) => {
         impl Real for $type {
-            const ONE: Self = 1.0;
+            const ONE: Self = $one;
 
             #[inline]
             fn loops(isa: Isa) -> Loops<Self> {
@@ -271,14 +367,35 @@ macro_rules! real {
     };
 }
 
-real!(f64, portable::F64, x86::F64_AVX2, x86::F64_AVX512);
-real!(f32, portable::F32, x86::F32_AVX2, x86::F32_AVX512);
+real!(f64, 1.0, portable::F64, x86::F64_AVX2, x86::F64_AVX512);
+real!(f32, 1.0, portable::F32, x86::F32_AVX2, x86::F32_AVX512);
+real!(
+    Wrapping<i16>,
+    Wrapping(1),
+    portable::I16,
+    x86::I16,
+    x86::I16
+);
+real!(
+    Wrapping<i32>,
+    Wrapping(1),
+    portable::I32,
+    x86::I32,
+    x86::I32
+);
+real!(
+    Wrapping<i64>,
+    Wrapping(1),
+    portable::I64,
+    x86::I64,
+    x86::I64
+);
 
 /// The shells of the loops: registers, how many of them and how many columns a tile has, the steps of the
 /// copies, instructions.
 macro_rules! shells {
     ($name:ident, $item:ty, $register:ty, ($registers:literal, $columns:literal), $step:literal $(, $features:literal)?) => {
-        pub(super) const $name: Loops<$item> = {
+        pub(in crate::gemm) const $name: Loops<$item> = {
             const ROWS: usize = <$register as Register>::COUNT * $registers;
             // SAFETY of all: the caller keeps what the generic function asks for, and has the loops from an
             // `Isa`, which exists where the machine has the instructions.
@@ -287,12 +404,12 @@ macro_rules! shells {
                 unsafe { tile::<$register, $registers, $columns>(strip) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn pack_rows(from: *const $item, strides: (usize, usize), depth: usize, to: *mut $item) {
-                unsafe { pack::<$item, ROWS, $step>(from, strides, depth, to) }
+            unsafe fn pack_rows(from: *const c_void, strides: (usize, usize), size: (usize, usize), to: *mut $item) {
+                unsafe { pack::<$item, ROWS, $step>(from.cast(), strides, size, to) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn pack_columns(from: *const $item, strides: (usize, usize), depth: usize, to: *mut $item) {
-                unsafe { pack::<$item, $columns, $step>(from, strides, depth, to) }
+            unsafe fn pack_columns(from: *const c_void, strides: (usize, usize), size: (usize, usize), to: *mut $item) {
+                unsafe { pack::<$item, $columns, $step>(from.cast(), strides, size, to) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn dots(it: &MatVec<$item>) {
@@ -302,20 +419,22 @@ macro_rules! shells {
             $(#[target_feature(enable = $features)])?
             unsafe fn turned(it: &MatVec<$item>) {
                 // SAFETY: as of all.
-                unsafe { matvec::turned::<$register>(it, 1.0) }
+                unsafe { matvec::turned::<$register>(it, <$item as Real>::ONE) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn sweep(it: &MatVec<$item>) {
                 // SAFETY: as of all.
-                unsafe { matvec::sweep::<$register>(it, 1.0) }
+                unsafe { matvec::sweep::<$register>(it, <$item as Real>::ONE) }
             }
             Loops {
                 tile: Tile {
                     rows: ROWS,
                     columns: $columns,
                     run,
-                    pack_rows,
-                    pack_columns,
+                },
+                packs: Packs {
+                    rows: pack_rows,
+                    columns: pack_columns,
                 },
                 dots,
                 turned,
@@ -325,3 +444,56 @@ macro_rules! shells {
     };
 }
 use shells;
+
+/// The shell of a tile whose cells are not its sums.
+macro_rules! cell_tile {
+    ($name:ident, $cell:ty, $factor:ty, ($registers:literal, $columns:literal) $(, $features:literal)?) => {
+        pub(in crate::gemm) const $name: Tile<$cell> = {
+            // SAFETY: as in `shells`.
+            $(#[target_feature(enable = $features)])?
+            unsafe fn run(strip: &Strip<$cell>) {
+                unsafe { tile::<$factor, $registers, $columns>(strip) }
+            }
+            Tile {
+                rows: <<$factor as Factor>::Sum as Register>::COUNT * $registers,
+                columns: $columns,
+                run,
+            }
+        };
+    };
+}
+use cell_tile;
+
+/// The shells of the loops over narrow items: items, factors of their cells, rows and columns of the tile of
+/// the cells, steps of the copies, instructions.
+macro_rules! narrow_shells {
+    ($name:ident, $item:ty, $factor:ty, ($rows:literal, $columns:literal), $step:literal $(, $features:literal)?) => {
+        pub(in crate::gemm) const $name: NarrowLoops<<$item as convert::Convert>::Cell> = {
+            type Cell = <$item as convert::Convert>::Cell;
+            // SAFETY of all: as in `shells`.
+            $(#[target_feature(enable = $features)])?
+            unsafe fn rows(from: *const c_void, strides: (usize, usize), size: (usize, usize), to: *mut Cell) {
+                unsafe { convert::pack::<$item, $rows, $step>(from.cast(), strides, size, to) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn columns(from: *const c_void, strides: (usize, usize), size: (usize, usize), to: *mut Cell) {
+                unsafe { convert::pack::<$item, $columns, $step>(from.cast(), strides, size, to) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn cells(from: *const c_void, step: usize, k: usize, to: *mut Cell) {
+                unsafe { convert::cells::<$item>(from.cast(), step, k, to) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn dots(it: &CellVec<Cell>) {
+                // SAFETY: as of all.
+                unsafe { convert::dots::<$item, $factor>(it) }
+            }
+            NarrowLoops {
+                packs: Packs { rows, columns },
+                cells,
+                dots,
+            }
+        };
+    };
+}
+use narrow_shells;

@@ -3,9 +3,11 @@
 //! The recursion over columns is S. Toledo, "Locality of reference in LU decomposition with partial pivoting"
 //! (1997).
 
+use super::tiny::Tiny;
 use super::triangular::{singular, solve_rows};
 use super::{Dense, Diagonal, LEAF, Triangle, copy_into, order, with_copy, with_space};
-use crate::{Context, Error, Float, MatMut, MatRef};
+use crate::field::unit;
+use crate::{Context, Error, Field, Float, MatMut, MatRef};
 use std::ops::Range;
 
 /// Solves `a x = b`, `b` becoming `x`: one or many right sides, a column each.
@@ -13,7 +15,7 @@ use std::ops::Range;
 /// # Errors
 /// `InvalidInput` when the shapes are not `(n, n)` and `(n, columns)`; `Singular` when a pivot is exactly zero,
 /// with `b` as it was. NaN is no error: it spreads.
-pub fn solve<T: Float>(
+pub fn solve<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     mut b: MatMut<'_, T>,
@@ -23,6 +25,9 @@ pub fn solve<T: Float>(
     if m != n {
         let message = format!("cannot solve {n}x{n} for {m}x{columns}: the rows differ");
         return Err(Error::invalid(message));
+    }
+    if let Some(done) = Tiny::solve(a, &mut b) {
+        return done.map_err(|pivot| singular("solve with", n, pivot));
     }
     with_lu(context, a, |lu, rows| {
         if let Some(pivot) = lu.zero_pivot() {
@@ -46,7 +51,7 @@ pub fn solve<T: Float>(
 ///
 /// # Errors
 /// As [`solve`].
-pub fn inv<T: Float>(
+pub fn inv<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     mut result: MatMut<'_, T>,
@@ -56,6 +61,9 @@ pub fn inv<T: Float>(
         let (m, columns) = result.shape();
         let message = format!("cannot invert {n}x{n} into {m}x{columns}");
         return Err(Error::invalid(message));
+    }
+    if let Some(done) = Tiny::inv(a, &mut result) {
+        return done.map_err(|pivot| singular("invert", n, pivot));
     }
     with_lu(context, a, |lu, rows| {
         if let Some(pivot) = lu.zero_pivot() {
@@ -76,38 +84,44 @@ pub fn inv<T: Float>(
 ///
 /// # Errors
 /// `InvalidInput` when the matrix is not square.
-pub fn det<T: Float>(context: Context, a: MatRef<'_, T>) -> Result<T, Error> {
+pub fn det<T: Field>(context: Context, a: MatRef<'_, T>) -> Result<T, Error> {
     order("take the determinant of", &a)?;
+    if let Some(det) = Tiny::det(a) {
+        return Ok(det);
+    }
     with_lu(context, a, |lu, _| {
         Ok((0..lu.n()).fold(lu.sign, |product, i| product * lu.pivot(i)))
     })
 }
 
-/// The sign of the determinant and the logarithm of its absolute value: `(0, -inf)` for a singular matrix.
+/// The sign of the determinant, for complex items a number of absolute value 1, and the logarithm of its
+/// absolute value: `(0, -inf)` for a singular matrix.
 ///
 /// # Errors
 /// `InvalidInput` when the matrix is not square.
-pub fn slogdet<T: Float>(context: Context, a: MatRef<'_, T>) -> Result<(T, T), Error> {
+pub fn slogdet<T: Field>(context: Context, a: MatRef<'_, T>) -> Result<(T, T::Real), Error> {
     order("take the determinant of", &a)?;
     with_lu(context, a, |lu, _| {
         let (mut sign, mut log) = (lu.sign, 0.0);
         for i in 0..lu.n() {
             let pivot = lu.pivot(i);
+            let size = pivot.abs();
             sign = if pivot.is_nan() {
                 T::NAN
             } else if pivot == T::default() {
                 T::default()
-            } else if pivot < T::default() {
-                -sign
             } else {
-                sign
+                sign * unit(pivot)
             };
-            log += pivot.to_f64().abs().ln();
+            log += size.to_f64().ln();
         }
         if sign == T::default() {
             log = f64::NEG_INFINITY;
         }
-        Ok((sign, T::from_f64(log)))
+        if T::IS_COMPLEX && sign != T::default() {
+            sign = unit(sign);
+        }
+        Ok((sign, T::Real::from_f64(log)))
     })
 }
 
@@ -117,7 +131,7 @@ struct Lu<'a, T> {
     sign: T,
 }
 
-impl<T: Float> Lu<'_, T> {
+impl<T: Field> Lu<'_, T> {
     fn n(&self) -> usize {
         self.factors.shape().0
     }
@@ -140,7 +154,7 @@ impl<T: Float> Lu<'_, T> {
 }
 
 /// Factors a copy of `a` and calls `work` with it, and with the row of `a` that became each row.
-fn with_lu<T: Float, R>(
+fn with_lu<T: Field, R>(
     context: Context,
     a: MatRef<'_, T>,
     work: impl FnOnce(&Lu<'_, T>, &[usize]) -> R,
@@ -170,8 +184,9 @@ fn with_lu<T: Float, R>(
     })
 }
 
-/// Factors these columns, from the row of the first one on, and tells each exchange of whole rows.
-fn eliminate<T: Float>(
+/// Factors these columns, from the row of the first one on, and tells each exchange of whole rows. There are at
+/// least as many rows as columns to factor.
+pub(super) fn eliminate<T: Field>(
     context: Context,
     a: &mut Dense<'_, T>,
     columns: Range<usize>,
@@ -186,11 +201,11 @@ fn eliminate<T: Float>(
     let middle = columns.start + columns.len() / 2;
     let (left, right) = (columns.start..middle, middle..columns.end);
     eliminate(context, a, left.clone(), exchanged);
-    let n = a.columns;
+    let (m, n) = (a.rows(), a.columns);
     let (top, bottom) = a.items.split_at_mut(middle * n);
     let mut top = MatMut::new(top, middle, n).expect("whole rows");
-    let mut bottom = MatMut::new(bottom, n - middle, n).expect("whole rows");
-    let below = 0..n - middle;
+    let mut bottom = MatMut::new(bottom, m - middle, n).expect("whole rows");
+    let below = 0..m - middle;
     let lower = (Triangle::Lower, Diagonal::Ones);
     let half = left.len();
     with_space((half, half), |mut factor| {
@@ -201,7 +216,7 @@ fn eliminate<T: Float>(
         let block = top.reborrow().block(left.clone(), right.clone());
         solve_rows(context, factor.view().as_ref(), lower, block);
     });
-    with_space((n - middle, half), |mut factor| {
+    with_space((m - middle, half), |mut factor| {
         copy_into(
             bottom.as_ref().block(below.clone(), left.clone()),
             factor.view(),
@@ -215,16 +230,16 @@ fn eliminate<T: Float>(
 
 /// One column: the largest item comes to the diagonal, and multiples of its row are taken from those below,
 /// up to column `end`.
-fn eliminate_column<T: Float>(
+fn eliminate_column<T: Field>(
     a: &mut Dense<'_, T>,
     column: usize,
     end: usize,
     exchanged: &mut impl FnMut(usize, usize),
 ) {
-    let n = a.columns;
+    let (m, n) = (a.rows(), a.columns);
     let mut largest = column;
-    for i in column + 1..n {
-        if a.items[i * n + column].abs() > a.items[largest * n + column].abs() {
+    for i in column + 1..m {
+        if a.items[i * n + column].abs1() > a.items[largest * n + column].abs1() {
             largest = i;
         }
     }
@@ -240,7 +255,7 @@ fn eliminate_column<T: Float>(
         return;
     }
     for below in bottom.chunks_exact_mut(n) {
-        let factor = below[column] / pivot;
+        let factor = below[column].divide(pivot);
         below[column] = factor;
         for (item, &above) in below[column + 1..end].iter_mut().zip(&row[column + 1..end]) {
             *item = *item - factor * above;

@@ -1,7 +1,7 @@
 //! Triangular systems.
 
 use super::{LEAF, copy_into, order, with_space};
-use crate::{Context, Error, ErrorKind, Float, MatMut, MatRef};
+use crate::{Context, Error, ErrorKind, Field, MatMut, MatRef};
 
 /// Which triangle of a matrix is read; the other may hold anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Diagonal {
 /// # Errors
 /// `InvalidInput` when the shapes are not `(n, n)` and `(n, columns)`; `Singular` when an item of the diagonal is
 /// zero, with `b` as it was.
-pub fn solve_triangular<T: Float>(
+pub fn solve_triangular<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     (triangle, diagonal): (Triangle, Diagonal),
@@ -63,7 +63,7 @@ pub(super) fn singular(operation: &str, n: usize, pivot: usize) -> Error {
 }
 
 /// [`solve_triangular`] where the rows of `b` lie one after the other, and no diagonal item is zero.
-pub(super) fn solve_rows<T: Float>(
+pub(super) fn solve_rows<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     (triangle, diagonal): (Triangle, Diagonal),
@@ -110,7 +110,7 @@ pub(super) fn solve_rows<T: Float>(
 }
 
 /// Row by row.
-fn substitute<T: Float>(
+fn substitute<T: Field>(
     a: MatRef<'_, T>,
     (triangle, diagonal): (Triangle, Diagonal),
     mut b: MatMut<'_, T>,
@@ -137,7 +137,7 @@ fn substitute<T: Float>(
         if diagonal == Diagonal::Stored {
             let pivot = a.get(i, i);
             for item in &mut items[i * step..i * step + columns] {
-                *item = *item / pivot;
+                *item = item.divide(pivot);
             }
         }
     }

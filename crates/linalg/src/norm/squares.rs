@@ -1,6 +1,6 @@
 //! The root of a sum of squares in one reading, where nothing overflows and nothing is lost.
 
-use crate::{Float, MatRef};
+use crate::{Field, Float, MatRef};
 
 /// Sums that run side by side; an item's column says which one it belongs to, whatever the strides.
 const LANES: usize = 8;
@@ -8,9 +8,9 @@ const LANES: usize = 8;
 /// Where a sum of squares has lost nothing that counts to underflow, and nothing to overflow.
 const SAFE: std::ops::Range<f64> = 1e-270..f64::INFINITY;
 
-/// The root of the sum of squares of all items; `None` where it must be looked at more closely: for NaN,
+/// The root of the sum of squares of all parts; `None` where it must be looked at more closely: for NaN,
 /// infinities, nothing but zeros, and numbers whose squares leave the range.
-pub(super) fn root<T: Float>(a: MatRef<'_, T>) -> Option<f64> {
+pub(super) fn root<T: Field>(a: MatRef<'_, T>) -> Option<f64> {
     let ((m, n), (row, column)) = (a.shape(), a.strides());
     if n == 0 {
         return None;
@@ -21,8 +21,7 @@ pub(super) fn root<T: Float>(a: MatRef<'_, T>) -> Option<f64> {
             add_row(&mut sums, &a.data()[i * row..i * row + n]);
         } else {
             for j in 0..n {
-                let item = a.get(i, j).to_f64();
-                sums[j % LANES] += item * item;
+                sums[j % LANES] += square(a.get(i, j));
             }
         }
     }
@@ -30,18 +29,26 @@ pub(super) fn root<T: Float>(a: MatRef<'_, T>) -> Option<f64> {
     SAFE.contains(&sum).then(|| sum.sqrt())
 }
 
-fn add_row<T: Float>(sums: &mut [f64; LANES], row: &[T]) {
+fn add_row<T: Field>(sums: &mut [f64; LANES], row: &[T]) {
     let chunks = row.chunks_exact(LANES);
     let rest = chunks.remainder();
     for chunk in chunks {
         for (sum, item) in sums.iter_mut().zip(chunk) {
-            let item = item.to_f64();
-            *sum += item * item;
+            *sum += square(*item);
         }
     }
     for (sum, item) in sums.iter_mut().zip(rest) {
-        let item = item.to_f64();
-        *sum += item * item;
+        *sum += square(*item);
+    }
+}
+
+#[inline]
+fn square<T: Field>(item: T) -> f64 {
+    let (re, im) = (item.re().to_f64(), item.im().to_f64());
+    if T::IS_COMPLEX {
+        re * re + im * im
+    } else {
+        re * re
     }
 }
 

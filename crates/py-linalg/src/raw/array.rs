@@ -1,71 +1,33 @@
 //! Strided arrays over shared memory.
 
+use crate::dtype::{Item, with_item};
 use crate::limits::RANK_MAX;
-use nexus_linalg::decompose::Decompose;
-use nexus_linalg::{Float, MatRef};
-use nexus_linalg_faer::Faer;
+use nexus_linalg::MatRef;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use std::any::Any;
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
+use std::ptr::null;
 use std::slice;
 use std::sync::Arc;
 
-/// The type of the items.
+/// The type of the items; the file `dtype` has what is known of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dtype {
+    F16,
+    BF16,
     F32,
     F64,
-    /// Ranks of stacks; arithmetic takes them as float64.
+    C64,
+    C128,
+    I8,
+    I16,
+    I32,
     I64,
-}
-
-impl Dtype {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::F64 => "float64",
-            Self::I64 => "int64",
-        }
-    }
-
-    pub(crate) fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F64 | Self::I64 => 8,
-        }
-    }
-
-    /// The type of results: float32 only of float32.
-    pub(crate) fn promote(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::F32, Self::F32) => Self::F32,
-            _ => Self::F64,
-        }
-    }
-}
-
-/// Types that are computed with.
-pub(crate) trait Item: Float {
-    const DTYPE: Dtype;
-    /// The engine of decompositions.
-    fn engine() -> impl Decompose<Self>;
-}
-
-impl Item for f32 {
-    const DTYPE: Dtype = Dtype::F32;
-    fn engine() -> impl Decompose<Self> {
-        Faer
-    }
-}
-
-impl Item for f64 {
-    const DTYPE: Dtype = Dtype::F64;
-    fn engine() -> impl Decompose<Self> {
-        Faer
-    }
+    U8,
 }
 
 /// A shape or strides, without an allocation.
@@ -98,7 +60,17 @@ impl Dims {
         Self::new(shape.iter().map(|&n| n.cast_signed()))
     }
 
+    /// The shape of a matrix.
+    #[inline]
+    pub(crate) const fn matrix(rows: isize, columns: isize) -> Self {
+        let mut items = [0; RANK_MAX];
+        items[0] = rows;
+        items[1] = columns;
+        Self { items, len: 2 }
+    }
+
     /// Strides of a dense row-major array.
+    #[inline]
     pub(crate) fn dense(shape: &[isize]) -> Self {
         let mut dims = Self {
             items: [0; RANK_MAX],
@@ -133,27 +105,11 @@ impl std::ops::DerefMut for Dims {
 }
 
 /// Words that a small array has in itself.
-const INLINE_WORDS: usize = 16;
-
-#[derive(Clone)]
-enum Memory {
-    Inline([u64; INLINE_WORDS]),
-    Shared {
-        /// Item `[0, 0, ...]`.
-        start: *const u8,
-        _owner: Arc<dyn Any + Send + Sync>,
-    },
-}
-
-// SAFETY: the owner keeps the memory in place until it is dropped, from any thread, and nothing here writes to it.
-unsafe impl Send for Memory {}
-// SAFETY: as above.
-unsafe impl Sync for Memory {}
+pub(crate) const INLINE_WORDS: usize = 16;
 
 /// An array whose memory is in itself, or shared and kept alive. Nothing here writes to it.
 ///
 /// Invariant: every index inside the shape leads to an aligned item of `dtype` in live memory.
-#[derive(Clone)]
 pub(crate) struct Array {
     pub(crate) dtype: Dtype,
     shape: Dims,
@@ -161,7 +117,22 @@ pub(crate) struct Array {
     strides: Dims,
     /// Of item `[0, 0, ...]` from the start of the memory, in items.
     offset: isize,
-    memory: Memory,
+    /// Item `[0, 0, ...]` in the memory of `owner`; without one, `inline` has the items.
+    start: *const u8,
+    owner: Option<Arc<dyn Any + Send + Sync>>,
+    inline: MaybeUninit<[u64; INLINE_WORDS]>,
+}
+
+// SAFETY: the owner keeps the memory in place until it is dropped, from any thread, and nothing here writes to it.
+unsafe impl Send for Array {}
+// SAFETY: as above.
+unsafe impl Sync for Array {}
+
+impl Clone for Array {
+    #[inline]
+    fn clone(&self) -> Self {
+        self.view(self.shape, self.strides, 0)
+    }
 }
 
 impl Array {
@@ -181,11 +152,41 @@ impl Array {
             shape,
             strides,
             offset: 0,
-            memory: Memory::Shared {
-                start,
-                _owner: owner,
-            },
+            start,
+            owner: Some(owner),
+            inline: MaybeUninit::uninit(),
         }
+    }
+
+    /// Writes an array of few items to `place`, where `work` computes them; they are zeros at first. Where it
+    /// does not, there is no array.
+    ///
+    /// # Safety
+    /// `place` may be written to.
+    ///
+    /// # Panics
+    /// When the items are too many.
+    #[inline]
+    pub(super) unsafe fn write<T: Item>(
+        place: *mut Self,
+        shape: Dims,
+        work: impl FnOnce(&mut [T]) -> Option<()>,
+    ) -> Option<()> {
+        let len = shape.iter().product::<isize>().cast_unsigned();
+        assert!(len * size_of::<T>() <= INLINE_WORDS * 8, "few items");
+        // SAFETY: the caller's; the words have room for the items and are aligned for every `T`.
+        unsafe {
+            (&raw mut (*place).inline).write(MaybeUninit::zeroed());
+            let items: *mut T = (&raw mut (*place).inline).cast();
+            work(slice::from_raw_parts_mut(items, len))?;
+            (&raw mut (*place).dtype).write(T::DTYPE);
+            (&raw mut (*place).shape).write(shape);
+            (&raw mut (*place).strides).write(Dims::dense(&shape));
+            (&raw mut (*place).offset).write(0);
+            (&raw mut (*place).start).write(null());
+            (&raw mut (*place).owner).write(None);
+        }
+        Some(())
     }
 
     /// The numbers in row-major order.
@@ -195,23 +196,22 @@ impl Array {
         Ok(output.into_array())
     }
 
-    /// Whole numbers.
-    pub(crate) fn of_longs(values: &[i64], shape: Dims) -> PyResult<Self> {
-        let mut output = Output::<f64>::new(shape)?;
-        for (place, &value) in output.items().iter_mut().zip(values) {
-            *place = f64::from_bits(value.cast_unsigned());
-        }
-        let mut array = output.into_array();
-        array.dtype = Dtype::I64;
-        Ok(array)
-    }
-
     pub(crate) fn shape(&self) -> Dims {
         self.shape
     }
 
     pub(crate) fn strides(&self) -> Dims {
         self.strides
+    }
+
+    /// The strides in bytes.
+    pub(crate) fn strides_bytes(&self) -> Dims {
+        let mut strides = self.strides;
+        let size = self.dtype.size().cast_signed();
+        strides
+            .iter_mut()
+            .for_each(|stride| *stride = stride.wrapping_mul(size));
+        strides
     }
 
     pub(crate) fn rank(&self) -> usize {
@@ -225,20 +225,28 @@ impl Array {
 
     /// Item `[0, 0, ...]`.
     pub(super) fn start(&self) -> *const u8 {
-        let start = match &self.memory {
-            Memory::Inline(words) => words.as_ptr().cast(),
-            Memory::Shared { start, .. } => *start,
+        let start = match self.owner {
+            None => self.inline.as_ptr().cast(),
+            Some(_) => self.start,
         };
         start.wrapping_offset(self.offset * self.dtype.size().cast_signed())
+    }
+
+    /// The address of item `[0, 0, ...]`, for others to read there.
+    pub(crate) fn address(&self) -> usize {
+        self.start().expose_provenance()
     }
 
     /// The same memory under another shape, for a view that names only items this one names.
     fn view(&self, shape: Dims, strides: Dims, offset: isize) -> Self {
         Self {
+            dtype: self.dtype,
             shape,
             strides,
             offset: self.offset + offset,
-            ..self.clone()
+            start: self.start,
+            owner: self.owner.clone(),
+            inline: self.inline,
         }
     }
 
@@ -398,11 +406,15 @@ impl Array {
 
     /// A dense copy.
     pub(crate) fn copied(&self) -> PyResult<Self> {
-        match self.dtype {
-            Dtype::F32 => Self::of::<f32>(&self.values(), self.shape),
-            Dtype::F64 => Self::of::<f64>(&self.values(), self.shape),
-            Dtype::I64 => Self::of_longs(&self.longs(), self.shape),
+        with_item!(self.dtype, T => Self::of::<T>(&self.values(), self.shape))
+    }
+
+    /// The items as ones of another type: itself where they are.
+    pub(crate) fn of_type(&self, dtype: Dtype) -> PyResult<Self> {
+        if self.dtype == dtype {
+            return Ok(self.clone());
         }
+        with_item!(dtype, T => Self::of::<T>(&self.values(), self.shape))
     }
 
     /// The items as `T` in row-major order; a copy unless they lie so.
@@ -412,17 +424,7 @@ impl Array {
             let values = unsafe { slice::from_raw_parts(self.items(), self.len()) };
             return values.into();
         }
-        Cow::Owned(match self.dtype {
-            Dtype::F32 => self.gather(|item: f32| T::from_f64(item.into())),
-            Dtype::F64 => self.gather(T::from_f64),
-            Dtype::I64 => self.gather(|item: i64| T::from_f64(item as f64)),
-        })
-    }
-
-    /// Whole numbers in row-major order.
-    pub(crate) fn longs(&self) -> Vec<i64> {
-        assert_eq!(self.dtype, Dtype::I64, "whole numbers");
-        self.gather(|item: i64| item)
+        Cow::Owned(with_item!(self.dtype, S => self.gather(|item: S| item.convert())))
     }
 
     /// The pointer to the first item; a dangling one where there are none.
@@ -444,6 +446,49 @@ impl Array {
             values.push(convert(unsafe { start.offset(at).read() }));
         });
         values
+    }
+
+    /// The matrix that an array of two axes is, where its items are of type `T` and in forward strides.
+    #[inline]
+    pub(crate) fn matrix<T: Item>(&self) -> Option<MatRef<'_, T>> {
+        let (&[m, n], &[row, column]) = (&*self.shape, &*self.strides) else {
+            return None;
+        };
+        if self.dtype != T::DTYPE || m < 1 || n < 1 || row < 0 || column < 0 {
+            return None;
+        }
+        let [m, n, row, column] = [m, n, row, column].map(isize::cast_unsigned);
+        let reach = (m - 1) * row + (n - 1) * column + 1;
+        // SAFETY: as of `Stack::get`.
+        let items = unsafe { slice::from_raw_parts(self.start().cast(), reach) };
+        MatRef::with_strides(items, (m, n), (row, column)).ok()
+    }
+
+    /// Whether the memory is another object's.
+    pub(super) fn is_shared(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    /// Writes numbers over the items, in row-major order.
+    ///
+    /// # Safety
+    /// The memory may be written.
+    ///
+    /// # Panics
+    /// When the items are of another type, or not as many.
+    pub(super) unsafe fn overwrite<T: Item>(&self, values: &[T]) {
+        assert!(
+            self.is_shared() && self.dtype == T::DTYPE && self.len() == values.len(),
+            "an array of the same kind"
+        );
+        let start = self.items::<T>().cast_mut();
+        let mut values = values.iter();
+        walk(&self.shape, &self.strides, 0, &mut |at| {
+            if let Some(&value) = values.next() {
+                // SAFETY: the invariant and the caller's; `walk` names indices inside the shape only.
+                unsafe { start.offset(at).write(value) };
+            }
+        });
     }
 
     /// The array as one whose last two axes are matrices of `T`: itself where they are.
@@ -495,15 +540,15 @@ impl<'a, T: Item> Stack<'a, T> {
             items: PhantomData,
         }
     }
+}
 
-    /// The matrices' rows and columns.
-    pub(crate) fn shape(&self) -> (usize, usize) {
+impl<T: Item> nexus_linalg::stack::Stack<T> for Stack<'_, T> {
+    fn shape(&self) -> (usize, usize) {
         let (_, [m, n]) = split(&self.array.shape);
         (m.cast_unsigned(), n.cast_unsigned())
     }
 
-    /// The number of matrices.
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         split(&self.array.shape)
             .0
             .iter()
@@ -512,10 +557,7 @@ impl<'a, T: Item> Stack<'a, T> {
     }
 
     /// The matrix at `index`, in row-major order of the stack.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub(crate) fn get(&self, index: usize) -> MatRef<'a, T> {
+    fn get(&self, index: usize) -> MatRef<'_, T> {
         assert!(index < self.len(), "a matrix of the stack");
         let (batch, _) = split(&self.array.shape);
         let (batch_strides, [row, column]) = split(&self.array.strides);
@@ -606,21 +648,15 @@ impl<T: Item> Output<T> {
 
     /// The array of the items.
     pub(crate) fn into_array(self) -> Array {
-        let memory = if self.large.is_empty() {
-            Memory::Inline(self.small)
-        } else {
-            let owner = Arc::new(self.large);
-            Memory::Shared {
-                start: owner.as_ptr().cast(),
-                _owner: owner,
-            }
-        };
+        let owner = (!self.large.is_empty()).then(|| Arc::new(self.large));
         Array {
             dtype: T::DTYPE,
             shape: self.shape,
             strides: Dims::dense(&self.shape),
             offset: 0,
-            memory,
+            start: owner.as_ref().map_or(null(), |lines| lines.as_ptr().cast()),
+            owner: owner.map(|lines| lines as Arc<dyn Any + Send + Sync>),
+            inline: MaybeUninit::new(self.small),
         }
     }
 }

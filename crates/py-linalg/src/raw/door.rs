@@ -1,10 +1,12 @@
-//! Memory of other objects as arrays: the buffer protocol, `DLPack`, NumPy's array interface.
+//! Memory of other objects as arrays: the buffer protocol and `DLPack`.
 
+use super::lent::{Keeper, detached};
 use super::{Array, Dims, Dtype, Matrix};
-use half::{bf16, f16};
-use nexus_tensor::dlpack::{self, Access, Managed};
+use crate::dtype::{Item, Source, with_item};
+use nexus_tensor::dlpack::{
+    self, Access, DLDataType, DLManagedTensor, DLManagedTensorVersioned, DLTensor, Managed,
+};
 use nexus_tensor::{DType, Layout};
-use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -23,102 +25,65 @@ pub(crate) fn has_buffer(object: &Bound<'_, PyAny>) -> bool {
     unsafe { ffi::PyObject_CheckBuffer(object.as_ptr()) == 1 }
 }
 
-/// The items of an object with the buffer protocol, shared where they are float32 or float64.
+/// Whether an object is NumPy's array, as far as the name of its type says.
+pub(crate) fn is_ndarray(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object is alive; the name of a type ends with zero.
+    unsafe { CStr::from_ptr((*ffi::Py_TYPE(object.as_ptr())).tp_name) == c"numpy.ndarray" }
+}
+
+/// The items of an object with the buffer protocol, shared where they are of one of our types.
 ///
 /// # Errors
-/// `TypeError` for items that are no real numbers.
+/// `TypeError` for items that are no numbers.
 pub(crate) fn from_buffer(object: &Bound<'_, PyAny>) -> PyResult<Array> {
-    let buffer = PyUntypedBuffer::get(object)?;
-    let format = buffer.format().to_string_lossy();
-    let dtype = of_format(&format, buffer.item_size()).ok_or_else(|| {
-        PyTypeError::new_err(format!(
-            "cannot compute with a buffer of format `{format}`: its items are no real numbers"
-        ))
-    })?;
-    let shape = Dims::new(buffer.shape().iter().map(|&n| n.cast_signed()))?;
-    let strides = Dims::new(buffer.strides().iter().copied())?;
-    if buffer.suboffsets().is_some() {
-        return Err(PyTypeError::new_err(
-            "cannot compute with a buffer of pointers to rows",
-        ));
-    }
-    let start = buffer.buf_ptr().cast::<u8>().cast_const();
-    // SAFETY: the buffer describes its items, and keeps them until it is released.
-    unsafe { adopt(dtype, (shape, strides), start, Arc::new(buffer)) }
-}
-
-/// The type of a format of the module `struct`, in the machine's order of bytes.
-fn of_format(format: &str, size: usize) -> Option<DType> {
-    let code = match format.as_bytes() {
-        [code] | [b'@' | b'=', code] => *code,
-        [b'<', code] if cfg!(target_endian = "little") => *code,
-        _ => return None,
-    };
-    Some(match (code, size) {
-        (b'e', 2) => DType::F16,
-        (b'f', 4) => DType::F32,
-        (b'd', 8) => DType::F64,
-        (b'b', 1) => DType::I8,
-        (b'B', 1) => DType::U8,
-        (b'h', 2) => DType::I16,
-        (b'H', 2) => DType::U16,
-        (b'i' | b'l', 4) => DType::I32,
-        (b'I' | b'L', 4) => DType::U32,
-        (b'l' | b'q' | b'n', 8) => DType::I64,
-        (b'L' | b'Q' | b'N', 8) => DType::U64,
-        _ => return None,
-    })
-}
-
-/// The items that an `__array_interface__` names, shared where they are float32 or float64.
-///
-/// # Errors
-/// `TypeError` for items that are no real numbers, `ValueError` for a description that is none.
-pub(crate) fn from_interface(
-    object: &Bound<'_, PyAny>,
-    interface: &Bound<'_, PyAny>,
-) -> PyResult<Array> {
-    let interface = interface.cast::<PyDict>()?;
-    let item = |name: &str| {
-        interface.get_item(name)?.ok_or_else(|| {
-            PyValueError::new_err(format!(
-                "the array interface of the operand has no `{name}`"
-            ))
-        })
-    };
-    let typestr: String = item("typestr")?.extract()?;
-    let dtype = DType::from_typestr(&typestr).map_err(|_| refused(&typestr))?;
-    let shape = Dims::new(item("shape")?.extract::<Vec<isize>>()?)?;
-    let size = dtype
-        .size_bytes()
-        .ok_or_else(|| refused(&typestr))?
-        .cast_signed();
-    let strides = match interface.get_item("strides")? {
-        Some(strides) if !strides.is_none() => Dims::new(strides.extract::<Vec<isize>>()?)?,
-        _ => {
-            let mut strides = Dims::dense(&shape);
-            strides
-                .iter_mut()
-                .for_each(|stride| *stride = stride.wrapping_mul(size));
-            strides
+    let py = object.py();
+    let mut view = Box::new(ffi::Py_buffer::new());
+    // SAFETY: the object is alive; a view that was filled is the keeper's. Shape and strides, which were asked
+    // for, have an item for each axis; the buffer describes its items, and keeps them until it is released.
+    unsafe {
+        if ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, ffi::PyBUF_FULL_RO) != 0 {
+            return Err(PyErr::fetch(py));
         }
-    };
-    let (address, _): (usize, bool) = item("data")?.extract()?;
-    if shape.len() != strides.len() || shape.iter().any(|&n| n < 0) {
-        let message = "the array interface of the operand has a shape and strides that do not fit";
-        return Err(PyValueError::new_err(message));
+        let (rank, size) = (view.ndim.unsigned_abs() as usize, view.itemsize);
+        let (start, is_indirect) = (
+            view.buf.cast::<u8>().cast_const(),
+            !view.suboffsets.is_null(),
+        );
+        let format = if view.format.is_null() {
+            c"B"
+        } else {
+            CStr::from_ptr(view.format)
+        };
+        let format = format.to_string_lossy().into_owned();
+        let dims = |items: *const isize| match rank {
+            0 => Dims::new([]),
+            _ => Dims::new(std::slice::from_raw_parts(items, rank).iter().copied()),
+        };
+        let (shape, strides) = (dims(view.shape), dims(view.strides));
+        let keeper = Arc::new(Keeper::buffer(py, view));
+        let dtype = Source::of_format(&format, size.cast_unsigned()).ok_or_else(|| {
+            PyTypeError::new_err(format!(
+                "cannot compute with a buffer of format `{format}`: its items are no numbers"
+            ))
+        })?;
+        if is_indirect {
+            let message = "cannot compute with a buffer of pointers to rows";
+            return Err(PyTypeError::new_err(message));
+        }
+        adopt(dtype, (shape?, strides?), start, keeper)
     }
-    let start = std::ptr::with_exposed_provenance(address);
-    let owner = Arc::new(object.clone().unbind());
-    // SAFETY: the interface says that the items are there for as long as the object is.
-    unsafe { adopt(dtype, (shape, strides), start, owner) }
 }
 
-/// The items of an object that speaks `DLPack`, shared where they are float32 or float64.
+/// The items of an object that speaks `DLPack`, shared where they are of one of our types.
 ///
 /// # Errors
-/// What `__dlpack__` raises; `TypeError` for items that are no real numbers, `BufferError` for memory of devices.
+/// What `__dlpack__` raises; `TypeError` for items that are no numbers, `BufferError` for memory of devices.
 pub(crate) fn from_dlpack(object: &Bound<'_, PyAny>) -> PyResult<Array> {
+    array_of(exported(object)?)
+}
+
+/// What `__dlpack__` of an object gives.
+fn exported(object: &Bound<'_, PyAny>) -> PyResult<(Managed, DLDataType)> {
     let py = object.py();
     let options = PyDict::new(py);
     let version = dlpack::VERSION;
@@ -128,42 +93,49 @@ pub(crate) fn from_dlpack(object: &Bound<'_, PyAny>) -> PyResult<Array> {
         made => made,
     }?;
     let capsule = capsule.cast_into::<PyCapsule>()?;
-    let managed = take(&capsule)?;
+    take(&capsule)
+}
+
+/// The items of an export.
+fn array_of((managed, dtype): (Managed, DLDataType)) -> PyResult<Array> {
+    let DLDataType { code, bits, .. } = dtype;
+    let dtype = Source::of_dlpack(dtype)
+        .ok_or_else(|| refused(&format!("{bits} bits and code {code} of DLPack")))?;
+    let size = dtype.size().cast_signed();
     let tensor = managed
         .into_tensor()
         .map_err(|error| PyBufferError::new_err(error.to_string()))?;
-    let (dtype, layout) = (tensor.dtype(), tensor.layout());
-    let size = dtype
-        .size_bytes()
-        .ok_or_else(|| refused(&dtype.to_string()))?
-        .cast_signed();
+    let layout = tensor.layout();
     let shape = Dims::shape(layout.shape())?;
-    let strides = Dims::new(
-        layout
-            .strides()
-            .iter()
-            .map(|stride| stride.wrapping_mul(size)),
-    )?;
+    let strides = layout.strides().iter();
+    let strides = Dims::new(strides.map(|stride| stride.wrapping_mul(size)))?;
     let start = tensor.view().backing_bytes().as_ptr();
-    let start = start.wrapping_offset(layout.offset().cast_signed() * size);
+    let known = tensor.dtype().size_bytes().unwrap_or_default();
+    let start = start.wrapping_add(layout.offset() * known);
     // SAFETY: the tensor has checked its layout, and keeps the producer's memory.
     unsafe { adopt(dtype, (shape, strides), start, Arc::new(tensor)) }
 }
 
-/// Takes the structure out of a capsule, which counts as used then.
-fn take(capsule: &Bound<'_, PyCapsule>) -> PyResult<Managed> {
+/// Takes the structure out of a capsule, which counts as used then, and says of which type its items are.
+///
+/// `nexus-tensor`, which checks the rest, has no complex128; to it, these are the real parts.
+fn take(capsule: &Bound<'_, PyCapsule>) -> PyResult<(Managed, DLDataType)> {
     let raw = capsule.as_ptr();
     // SAFETY: the name of a capsule says what it holds; renaming it is how a consumer takes it over, and
     // nobody else has it then. Others may write to the memory while it is shared: see `Stack::get`.
     unsafe {
         if ffi::PyCapsule_IsValid(raw, VERSIONED.as_ptr()) == 1 {
             let pointer = ffi::PyCapsule_GetPointer(raw, VERSIONED.as_ptr());
+            let pointer = pointer.cast::<DLManagedTensorVersioned>();
+            let dtype = as_known(&mut (*pointer).dl_tensor);
             ffi::PyCapsule_SetName(raw, c"used_dltensor_versioned".as_ptr());
-            Ok(Managed::from_raw(pointer.cast()))
+            Ok((Managed::from_raw(pointer), dtype))
         } else if ffi::PyCapsule_IsValid(raw, LEGACY.as_ptr()) == 1 {
             let pointer = ffi::PyCapsule_GetPointer(raw, LEGACY.as_ptr());
+            let pointer = pointer.cast::<DLManagedTensor>();
+            let dtype = as_known(&mut (*pointer).dl_tensor);
             ffi::PyCapsule_SetName(raw, c"used_dltensor".as_ptr());
-            Ok(Managed::from_legacy_raw(pointer.cast()))
+            Ok((Managed::from_legacy_raw(pointer), dtype))
         } else {
             Err(PyTypeError::new_err(
                 "`__dlpack__` gave a capsule that is not DLPack's",
@@ -172,60 +144,50 @@ fn take(capsule: &Bound<'_, PyCapsule>) -> PyResult<Managed> {
     }
 }
 
-fn refused(dtype: &str) -> PyErr {
+/// Says of which type the items are, and gives complex128 a type that `nexus-tensor` knows.
+fn as_known(tensor: &mut DLTensor) -> DLDataType {
+    let dtype = tensor.dtype;
+    if Source::of_dlpack(dtype) == Some(Source::Own(Dtype::C128)) {
+        tensor.dtype = Dtype::F64.to_dlpack();
+    }
+    dtype
+}
+
+pub(super) fn refused(dtype: &str) -> PyErr {
     PyTypeError::new_err(format!(
-        "cannot compute with items of type {dtype}: they are no real numbers"
+        "cannot compute with items of type {dtype}: they are no numbers"
     ))
 }
 
-/// Items in memory of others: shared where they are float32 or float64, otherwise copied as numbers of the type
-/// that holds them.
+/// Items in memory of others: shared where they are of one of our types and aligned, otherwise copied as numbers
+/// of the type that holds them.
 ///
 /// # Safety
 /// While `owner` lives, every index inside the shape must lead from `start`, by strides in bytes, to an item.
-unsafe fn adopt(
-    dtype: DType,
+pub(super) unsafe fn adopt(
+    source: Source,
     (shape, strides): (Dims, Dims),
     start: *const u8,
     owner: Arc<dyn Any + Send + Sync>,
 ) -> PyResult<Array> {
-    let shared = match dtype {
-        DType::F32 => Some(Dtype::F32),
-        DType::F64 => Some(Dtype::F64),
-        _ => None,
-    };
-    if let Some(dtype) = shared {
+    if let Source::Own(dtype) = source {
         let size = dtype.size().cast_signed();
         let used = shape.iter().zip(strides.iter()).filter(|&(&n, _)| n > 1);
         let whole = used.into_iter().all(|(_, stride)| stride % size == 0);
-        if whole && start.addr().is_multiple_of(dtype.size()) {
+        if whole && start.addr().is_multiple_of(dtype.align()) {
             let strides = Dims::new(strides.iter().map(|stride| stride / size))?;
             // SAFETY: the caller's; alignment is checked.
             return Ok(unsafe { Array::shared(dtype, (shape, strides), start, owner) });
         }
     }
-    macro_rules! read {
-        ($type:ty => $item:ty) => {
-            // SAFETY: the caller's.
-            unsafe { copied::<$type, $item>((shape, strides), start, <$item>::from) }
-        };
-    }
-    match dtype {
-        DType::F16 => read!(f16 => f32),
-        DType::BF16 => read!(bf16 => f32),
-        DType::F32 => read!(f32 => f32),
-        DType::F64 => read!(f64 => f64),
-        DType::I8 => read!(i8 => f64),
-        DType::U8 => read!(u8 => f64),
-        DType::I16 => read!(i16 => f64),
-        DType::U16 => read!(u16 => f64),
-        DType::I32 => read!(i32 => f64),
-        DType::U32 => read!(u32 => f64),
-        // SAFETY: the caller's.
-        DType::I64 => unsafe { copied((shape, strides), start, |item: i64| item as f64) },
-        // SAFETY: the caller's.
-        DType::U64 => unsafe { copied((shape, strides), start, |item: u64| item as f64) },
-        other => Err(refused(&other.to_string())),
+    // SAFETY of all: the caller's.
+    match source {
+        Source::Own(dtype) => with_item!(dtype, T => unsafe {
+            copied::<T, T>((shape, strides), start, |item| item)
+        }),
+        Source::U16 => unsafe { copied::<u16, i32>((shape, strides), start, i32::from) },
+        Source::U32 => unsafe { copied::<u32, i64>((shape, strides), start, i64::from) },
+        Source::U64 => unsafe { copied((shape, strides), start, |item: u64| item as f64) },
     }
 }
 
@@ -233,7 +195,7 @@ unsafe fn adopt(
 ///
 /// # Safety
 /// As [`adopt`], for items of `S`.
-unsafe fn copied<S: Copy, T: super::Item>(
+unsafe fn copied<S: Copy, T: Item>(
     (shape, strides): (Dims, Dims),
     start: *const u8,
     convert: impl Fn(S) -> T,
@@ -247,21 +209,102 @@ unsafe fn copied<S: Copy, T: super::Item>(
     Array::of(&values, shape)
 }
 
-/// The items of a matrix as a `DLPack` capsule, shared.
+/// The bytes of a buffer as items, shared where they are aligned; `None` where they are not whole items.
+///
+/// # Errors
+/// Of the buffer.
+pub(crate) fn from_bytes(object: &Bound<'_, PyAny>, dtype: Dtype) -> PyResult<Option<Array>> {
+    let bytes = from_buffer(object)?;
+    let size = dtype.size();
+    if !bytes.is_dense() || bytes.dtype.size() != 1 || bytes.len() % size != 0 {
+        return Ok(None);
+    }
+    let shape = Dims::new([(bytes.len() / size).cast_signed()])?;
+    let strides = Dims::new([size.cast_signed()])?;
+    // The address must not move with the array.
+    let owner = Arc::new(bytes);
+    // SAFETY: the bytes are dense, and any bytes are numbers of any type.
+    unsafe { adopt(Source::Own(dtype), (shape, strides), owner.start(), owner).map(Some) }
+}
+
+/// Copies a result into an array of another library: a writable buffer, or one that speaks `DLPack`.
+///
+/// # Errors
+/// `TypeError` for what is no writable array of the result's type, `ValueError` for another shape.
+pub(crate) fn write_into(name: &str, out: &Bound<'_, PyAny>, array: &Array) -> PyResult<()> {
+    if Matrix::of(out).is_some() {
+        let message = format!(
+            "{name}: out is a Matrix, which is immutable: give an array that may be written"
+        );
+        return Err(PyTypeError::new_err(message));
+    }
+    let mut writable = true;
+    let target = if has_buffer(out) {
+        let mut view = ffi::Py_buffer::new();
+        // SAFETY: the object is alive; a view that was filled is released.
+        unsafe {
+            if ffi::PyObject_GetBuffer(out.as_ptr(), &raw mut view, ffi::PyBUF_FULL) == 0 {
+                ffi::PyBuffer_Release(&raw mut view);
+            } else {
+                drop(PyErr::fetch(out.py()));
+                writable = false;
+            }
+        }
+        from_buffer(out)?
+    } else {
+        let exported = exported(out)?;
+        writable = !exported.0.is_read_only();
+        array_of(exported)?
+    };
+    let text = crate::text::shape;
+    if !writable {
+        let message = format!("{name}: out cannot be written: it is read-only");
+        return Err(PyTypeError::new_err(message));
+    }
+    if target.dtype != array.dtype || !target.is_shared() {
+        let (found, expected) = (target.dtype.name(), array.dtype.name());
+        let message = format!("{name}: out has items of type {found}, the result {expected}");
+        return Err(PyTypeError::new_err(message));
+    }
+    if *target.shape() != *array.shape() {
+        let (found, expected) = (text(&target.shape()), text(&array.shape()));
+        let message = format!("{name}: out has the shape {found}, the result {expected}");
+        return Err(PyValueError::new_err(message));
+    }
+    // SAFETY: the library says that its array may be written.
+    with_item!(array.dtype, T => unsafe { target.overwrite::<T>(&array.values::<T>()) });
+    Ok(())
+}
+
+/// An array that a library has, and drops on any thread.
+struct Exported(Option<Array>);
+
+impl Drop for Exported {
+    fn drop(&mut self) {
+        detached(|| drop(self.0.take()));
+    }
+}
+
+/// The items of an array as a `DLPack` capsule, shared.
 ///
 /// # Errors
 /// `BufferError` when `DLPack` cannot say what they are.
-pub(super) fn export<'py>(
-    matrix: &Bound<'py, Matrix>,
+pub(crate) fn export(
+    py: Python<'_>,
+    array: Array,
     versioned: bool,
     access: Access,
-) -> PyResult<Bound<'py, PyCapsule>> {
-    let array = matrix.get().array();
+) -> PyResult<Bound<'_, PyAny>> {
+    let owner = Box::new(Exported(Some(array)));
+    let array = owner.0.as_ref().expect("it has just been put there");
     let failed = |error: nexus_tensor::Error| PyBufferError::new_err(error.to_string());
-    let dtype = match array.dtype {
-        Dtype::F32 => DType::F32,
-        Dtype::F64 => DType::F64,
-        Dtype::I64 => DType::I64,
+    // The true type is written after the checks, for `nexus-tensor` does not know all.
+    let (dtype, known) = match array.dtype {
+        Dtype::C128 => (Dtype::C128, DType::F64),
+        dtype => (
+            dtype,
+            DType::from_dlpack(dtype.to_dlpack()).map_err(failed)?,
+        ),
     };
     let (shape, strides) = (array.shape(), array.strides());
     let lead: isize = shape
@@ -275,19 +318,31 @@ pub(super) fn export<'py>(
         Layout::strided(lengths, strides.to_vec(), lead.cast_unsigned()).map_err(failed)?;
     let start = array.start().cast_mut();
     let start = start.wrapping_offset(-lead * array.dtype.size().cast_signed());
-    let owner = Box::new(matrix.clone().unbind());
-    // SAFETY: the matrix keeps its items in place; `Access::Writable` is asked for by those who alone have it.
-    let exported = unsafe { dlpack::export_raw(start, dtype, &layout, owner, access) };
+    // SAFETY: the array keeps its items in place; `Access::Writable` is asked for by those who alone have it.
+    let exported = unsafe { dlpack::export_raw(start, known, &layout, owner, access) };
     let exported = exported.map_err(failed)?;
-    let (pointer, name): (*mut c_void, _) = if versioned {
-        (exported.into_raw().cast(), VERSIONED)
-    } else {
-        (exported.into_legacy_raw().cast(), LEGACY)
+    let name = |tensor: &mut DLTensor| {
+        tensor.dtype = dtype.to_dlpack();
+        tensor.byte_offset = lead.unsigned_abs() as u64 * dtype.size() as u64;
+    };
+    // SAFETY: nobody else has the export yet.
+    let (pointer, name): (*mut c_void, _) = unsafe {
+        if versioned {
+            let exported = exported.into_raw();
+            name(&mut (*exported).dl_tensor);
+            (exported.cast(), VERSIONED)
+        } else {
+            let exported = exported.into_legacy_raw();
+            name(&mut (*exported).dl_tensor);
+            (exported.cast(), LEGACY)
+        }
     };
     let pointer = NonNull::new(pointer).expect("an export is not null");
     // SAFETY: the pointer is an export that nobody else has; `free` deletes it unless a consumer has taken it
     // and renamed the capsule.
-    unsafe { PyCapsule::new_with_pointer_and_destructor(matrix.py(), pointer, name, Some(free)) }
+    let capsule =
+        unsafe { PyCapsule::new_with_pointer_and_destructor(py, pointer, name, Some(free)) };
+    Ok(capsule?.into_any())
 }
 
 /// Deletes an export that nobody has taken.

@@ -1,381 +1,578 @@
-//! The Python type `Matrix`. It stands here because it hands out its memory by the buffer protocol.
+//! The Python type `Matrix`: its memory, its table of methods, and the buffers that it hands out.
+//!
+//! Entries are made by pyo3's own trampolines, which its macros use: panics become exceptions, errors are
+//! raised. They are not part of pyo3's public surface, so its version is pinned.
 
-use super::{Array, Dims, Dtype, door};
-use crate::elementwise::{self, Operation};
-use crate::input::Operand;
-use crate::{index, products, text};
-use nexus_tensor::dlpack::{self, Access, DEVICE_CPU};
-use pyo3::exceptions::{PyBufferError, PyTypeError};
-use pyo3::ffi;
+use super::state::State;
+use super::{Array, Dims, interface, quick};
+use crate::dtype::Item;
+use crate::matrix as methods;
+use pyo3::exceptions::{PyBufferError, PyMemoryError};
+use pyo3::impl_::trampoline::{self, MethodDef};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyMemoryView, PyTuple};
-use std::ffi::{CStr, c_int};
+use pyo3::types::{PyAny, PyDict, PyTuple};
+use pyo3::{Borrowed, ffi};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::mem::offset_of;
+use std::ops::Deref;
+use std::ptr::{NonNull, null, null_mut};
 
-/// An immutable array of numbers: a matrix, a vector or a stack of matrices.
-///
-/// >>> from nexus.linalg import Matrix
-/// >>> a = Matrix([[1, 2], [3, 4]])
-/// >>> a @ a - a
-/// Matrix 2x2 float64
-///   [6, 8]
-///   [12, 18]
-#[pyclass(frozen, module = "nexus.linalg", weakref)]
+/// An immutable array of numbers as Python has it.
 pub(crate) struct Matrix {
-    array: Array,
-    /// Shape and strides in bytes, as the buffer protocol hands them out.
-    shape: Dims,
-    strides_bytes: Dims,
+    pub(crate) array: Array,
     /// Whether an importing library may write: it has the matrix to itself.
-    lent: bool,
+    pub(crate) lent: bool,
 }
+
+/// The object.
+#[repr(C)]
+struct Object {
+    base: ffi::PyObject,
+    weak_references: *mut ffi::PyObject,
+    state: &'static State,
+    matrix: Matrix,
+}
+
+/// Bytes of an object.
+pub(super) const SIZE: usize = size_of::<Object>();
 
 impl Matrix {
     pub(crate) fn new(array: Array) -> Self {
-        let size = array.dtype.size().cast_signed();
-        let mut strides_bytes = array.strides();
-        strides_bytes
-            .iter_mut()
-            .for_each(|stride| *stride = stride.wrapping_mul(size));
-        Self {
-            shape: array.shape(),
-            strides_bytes,
-            array,
-            lent: false,
-        }
+        Self { array, lent: false }
     }
 
     /// A matrix for another library, which gets its memory to write.
     pub(crate) fn lent(array: Array) -> Self {
-        Self {
-            lent: true,
-            ..Self::new(array)
+        Self { array, lent: true }
+    }
+
+    /// The matrix that an object is.
+    #[inline]
+    pub(crate) fn of<'a>(object: &'a Bound<'_, PyAny>) -> Option<&'a Self> {
+        // SAFETY: the object is alive for as long as it is borrowed.
+        unsafe { Self::of_pointer(object.as_ptr()) }
+    }
+
+    /// # Safety
+    /// The object is alive during `'a`.
+    #[inline]
+    pub(super) unsafe fn of_pointer<'a>(object: *mut ffi::PyObject) -> Option<&'a Self> {
+        // SAFETY: a type that frees by `dealloc` is one of ours, of whatever interpreter, and has no subclasses.
+        unsafe {
+            let own: ffi::destructor = dealloc;
+            let found = (*ffi::Py_TYPE(object)).tp_dealloc;
+            found
+                .is_some_and(|found| std::ptr::fn_addr_eq(found, own))
+                .then(|| &(*object.cast::<Object>()).matrix)
         }
     }
 
-    pub(crate) fn array(&self) -> &Array {
-        &self.array
+    /// The matrix as an object.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        // SAFETY: the place gets the matrix.
+        let made = unsafe {
+            Self::place(py, |place| {
+                place.write(self);
+                Some(())
+            })
+        };
+        made.ok_or_else(|| PyMemoryError::new_err("no memory for a Matrix"))
     }
 
-    fn format(&self) -> &'static CStr {
-        match self.array.dtype {
-            Dtype::F32 => c"f",
-            Dtype::F64 => c"d",
-            Dtype::I64 => c"q",
+    /// An object of few items, which `work` computes where they are to be; they are zeros at first. `None` where
+    /// it does not, or where there is no memory.
+    #[inline]
+    pub(crate) fn of_few<T: Item>(
+        py: Python<'_>,
+        shape: Dims,
+        work: impl FnOnce(&mut [T]) -> Option<()>,
+    ) -> Option<Bound<'_, PyAny>> {
+        // SAFETY: the place gets an array and what is beside it.
+        unsafe {
+            Self::place(py, |place| {
+                Array::write(&raw mut (*place).array, shape, work)?;
+                (&raw mut (*place).lent).write(false);
+                Some(())
+            })
         }
     }
 
-    fn binary(
-        left: &Array,
-        other: &Bound<'_, PyAny>,
-        operation: Operation,
-        swapped: bool,
-    ) -> PyResult<Py<PyAny>> {
-        let py = other.py();
-        let Some(other) = Operand::of_operator(other, left)? else {
-            return Ok(py.NotImplemented());
-        };
-        let (a, b) = if swapped {
-            (&other, left)
-        } else {
-            (left, &other)
-        };
-        let result = elementwise::binary(py, a, b, operation)?;
-        Ok(Bound::new(py, Self::new(result))?.into_any().unbind())
+    /// An object whose matrix `fill` writes; `None` where it does not, or where there is no memory.
+    ///
+    /// # Safety
+    /// The matrix is complete where `fill` succeeds, and nothing is in its place where it does not.
+    #[inline]
+    unsafe fn place(
+        py: Python<'_>,
+        fill: impl FnOnce(*mut Self) -> Option<()>,
+    ) -> Option<Bound<'_, PyAny>> {
+        let state = State::current(py);
+        let memory = NonNull::new(state.allocate(py))?;
+        // SAFETY: the memory is an object's, which is complete when it gets its reference.
+        unsafe {
+            let place = memory.cast::<Object>().as_ptr();
+            if fill(&raw mut (*place).matrix).is_none() {
+                state.release(py, memory);
+                return None;
+            }
+            (&raw mut (*place).weak_references).write(null_mut());
+            (&raw mut (*place).state).write(state);
+            let object = ffi::PyObject_Init(place.cast(), state.matrix());
+            Some(Bound::from_owned_ptr(py, object))
+        }
     }
 }
 
-#[pymethods]
-impl Matrix {
-    /// The numbers of a nested list, a buffer, or an object with an array interface or `DLPack`.
-    #[new]
-    #[pyo3(signature = (data, /, *, dtype = None))]
-    fn create(data: Operand, dtype: Option<&str>) -> PyResult<Self> {
-        let array = data.array;
-        let array = match dtype {
-            None => array,
-            Some("float32") => Array::of::<f32>(&array.values(), array.shape())?,
-            Some("float64") => Array::of::<f64>(&array.values(), array.shape())?,
-            Some(other) => {
-                let message = format!("dtype is \"float32\" or \"float64\", not \"{other}\"");
-                return Err(PyTypeError::new_err(message));
-            }
-        };
-        Ok(Self::new(array))
-    }
+/// The object whose method is called.
+#[derive(Clone, Copy)]
+pub(crate) struct This<'a, 'py> {
+    pub(crate) object: Borrowed<'a, 'py, PyAny>,
+    matrix: &'a Matrix,
+}
 
-    /// The length of each axis.
-    #[getter(shape)]
-    fn py_shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.shape.iter())
-    }
-
-    /// The number of axes.
-    #[getter]
-    fn ndim(&self) -> usize {
-        self.shape.len()
-    }
-
-    /// The number of items.
-    #[getter]
-    fn size(&self) -> usize {
-        self.array.len()
-    }
-
-    /// `"float32"`, `"float64"` or, for ranks, `"int64"`.
-    #[getter]
-    fn dtype(&self) -> &'static str {
-        self.array.dtype.name()
-    }
-
-    /// The transposed matrix: a view.
-    #[getter(T)]
-    fn t(&self) -> PyResult<Self> {
-        if self.shape.len() != 2 {
-            let message = format!(
-                "T is of a matrix; this has {} axes: take mT",
-                self.shape.len()
-            );
-            return Err(crate::LinAlgError::new_err(message));
-        }
-        Ok(Self::new(self.array.transposed()))
-    }
-
-    /// The matrices of a stack, each transposed: a view.
-    #[getter(mT)]
-    fn mt(&self) -> PyResult<Self> {
-        products::matrix_axes("mT", &self.array)?;
-        Ok(Self::new(self.array.transposed()))
-    }
-
-    /// The items as nested lists.
-    fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        text::nested(py, &self.array)
-    }
-
-    fn __matmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let py = other.py();
-        match Operand::of_matmul(other)? {
-            None => Ok(py.NotImplemented()),
-            Some(other) => products::product(py, &self.array, &other, 1)?.into_python(py, None),
-        }
-    }
-
-    fn __rmatmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let py = other.py();
-        match Operand::of_matmul(other)? {
-            None => Ok(py.NotImplemented()),
-            Some(other) => products::product(py, &other, &self.array, 1)?.into_python(py, None),
-        }
-    }
-
-    fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Self::binary(&self.array, other, Operation::Add, false)
-    }
-
-    fn __radd__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Self::binary(&self.array, other, Operation::Add, true)
-    }
-
-    fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Self::binary(&self.array, other, Operation::Subtract, false)
-    }
-
-    fn __rsub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Self::binary(&self.array, other, Operation::Subtract, true)
-    }
-
-    fn __mul__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Self::binary(&self.array, other, Operation::Multiply, false)
-    }
-
-    fn __rmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Self::binary(&self.array, other, Operation::Multiply, true)
-    }
-
-    fn __truediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Self::binary(&self.array, other, Operation::Divide, false)
-    }
-
-    fn __rtruediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Self::binary(&self.array, other, Operation::Divide, true)
-    }
-
-    fn __neg__(&self) -> PyResult<Self> {
-        Ok(Self::new(elementwise::negative(&self.array)?))
-    }
-
-    fn __pos__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    /// Items, rows and parts by NumPy's basic indexing: numbers, slices, `...`.
-    fn __getitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let part = index::part(&self.array, key)?;
-        crate::output::Part(part).into_python(key.py(), None)
-    }
-
-    fn __len__(&self) -> PyResult<usize> {
-        let first = self.shape.first().map(|n| n.cast_unsigned());
-        first.ok_or_else(|| PyTypeError::new_err("a number has no length"))
-    }
-
-    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        let rows = (0..self.__len__()?.cast_signed())
-            .map(|i| crate::output::Part(self.array.select(0, i)).into_python(py, None))
-            .collect::<PyResult<Vec<_>>>()?;
-        PyList::new(py, rows)?.try_iter()
-    }
-
-    fn __repr__(&self) -> String {
-        text::show(&self.array)
-    }
-
-    /// Pickled as a buffer, which protocol 5 takes out of band.
-    fn __reduce_ex__<'py>(
-        slf: &Bound<'py, Self>,
-        protocol: i32,
-    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
-        let (py, this) = (slf.py(), slf.get());
-        let dense = if this.array.is_dense() {
-            slf.clone()
-        } else {
-            Bound::new(py, Self::new(this.array.copied()?))?
-        };
-        let items = if protocol >= 5 {
-            py.import("pickle")?
-                .call_method1("PickleBuffer", (dense,))?
-        } else {
-            dense.call_method0("tobytes")?
-        };
-        let arguments = (items, this.dtype(), this.py_shape(py)?).into_pyobject(py)?;
-        let rebuild = py.import("nexus._linalg")?.getattr("_rebuild")?;
-        Ok((rebuild, arguments))
-    }
-
-    /// A copy of the items' bytes, in row-major order.
-    fn tobytes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        PyMemoryView::from(slf)?.call_method0("tobytes")
-    }
-
-    /// What NumPy needs to view the items without a copy.
-    #[getter(__array_interface__)]
-    fn array_interface<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        let (py, this) = (slf.py(), slf.get());
-        let interface = PyDict::new(py);
-        let typestr = match this.array.dtype {
-            Dtype::F32 => "<f4",
-            Dtype::F64 => "<f8",
-            Dtype::I64 => "<i8",
-        };
-        interface.set_item("version", nexus_tensor::numpy::VERSION)?;
-        interface.set_item("typestr", typestr)?;
-        interface.set_item("shape", this.py_shape(py)?)?;
-        interface.set_item("strides", PyTuple::new(py, this.strides_bytes.iter())?)?;
-        interface.set_item("data", (this.array.start().expose_provenance(), !this.lent))?;
-        Ok(interface)
-    }
-
-    /// The items as a `DLPack` capsule, shared and read-only.
-    #[pyo3(signature = (*, stream = None, max_version = None, dl_device = None, copy = None))]
-    fn __dlpack__<'py>(
-        slf: &Bound<'py, Self>,
-        stream: Option<&Bound<'py, PyAny>>,
-        max_version: Option<(u32, u32)>,
-        dl_device: Option<(i32, i32)>,
-        copy: Option<bool>,
-    ) -> PyResult<Bound<'py, PyCapsule>> {
-        let py = slf.py();
-        if stream.is_some() || dl_device.is_some_and(|device| device != (DEVICE_CPU, 0)) {
-            let message = "cannot export to a device: the items are in memory";
-            return Err(PyBufferError::new_err(message));
-        }
-        let versioned = max_version.is_some_and(|(major, _)| major >= dlpack::VERSION.major);
-        let lent = slf.get().lent;
-        if copy == Some(true) || (copy.is_none() && !versioned && !lent) {
-            // What may be written is a copy; DLPack before 1.0 cannot say that memory is read-only.
-            let own = Bound::new(py, Self::lent(slf.get().array.copied()?))?;
-            return door::export(&own, versioned, Access::Writable);
-        }
-        if !versioned && !lent {
-            let message = "cannot export read-only memory by DLPack before 1.0 without a copy";
-            return Err(PyBufferError::new_err(message));
-        }
-        let access = if lent {
-            Access::Writable
-        } else {
-            Access::ReadOnly
-        };
-        door::export(slf, versioned, access)
-    }
-
-    /// `(kDLCPU, 0)`.
-    #[expect(clippy::unused_self, reason = "a method of the protocol")]
-    fn __dlpack_device__(&self) -> (i32, i32) {
-        (DEVICE_CPU, 0)
-    }
-
-    /// The same view for callers that ask in Python (PEP 688), before 3.12 too.
-    #[pyo3(signature = (flags, /))]
-    fn __buffer__<'py>(slf: &Bound<'py, Self>, flags: c_int) -> PyResult<Bound<'py, PyMemoryView>> {
-        if flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
-            return Err(PyBufferError::new_err("a Matrix is read-only"));
-        }
-        PyMemoryView::from(slf)
-    }
-
-    /// The buffer protocol: a read-only view that keeps the matrix alive.
-    ///
+impl<'py> This<'_, 'py> {
     /// # Safety
-    /// Called by the interpreter with a valid `view`.
-    unsafe fn __getbuffer__(
-        slf: Bound<'_, Self>,
-        view: *mut ffi::Py_buffer,
-        flags: c_int,
-    ) -> PyResult<()> {
-        if view.is_null() {
-            return Err(PyBufferError::new_err("no place for the view"));
-        }
-        let asked = |flag| flags & flag == flag;
-        if asked(ffi::PyBUF_WRITABLE) {
-            return Err(PyBufferError::new_err("a Matrix is read-only"));
-        }
-        let matrix = slf.get();
-        let array = &matrix.array;
-        let (by_rows, by_columns) = (array.is_dense(), array.reversed().is_dense());
-        let fits = (by_rows || (asked(ffi::PyBUF_STRIDES) && !asked(ffi::PyBUF_C_CONTIGUOUS)))
-            && (by_columns || !asked(ffi::PyBUF_F_CONTIGUOUS))
-            && (by_rows || by_columns || !asked(ffi::PyBUF_ANY_CONTIGUOUS));
-        if !fits {
-            let message =
-                "the items do not lie in the order asked for: this is a view of another matrix";
-            return Err(PyBufferError::new_err(message));
-        }
-        let or_null = |flag, pointer| {
-            if asked(flag) {
-                pointer
-            } else {
-                std::ptr::null_mut()
-            }
-        };
-        // SAFETY: `view` is valid for writes (CPython's contract). The pointers lead into `matrix`, which is
-        // frozen and which `obj` keeps alive; shape and strides are as many as there are axes.
+    /// The object is a `Matrix` that is alive during `'a`.
+    unsafe fn new(py: Python<'py>, object: *mut ffi::PyObject) -> Self {
+        // SAFETY: the caller's.
         unsafe {
-            (*view).buf = array.start().cast_mut().cast();
-            (*view).len = (array.len() * array.dtype.size()).cast_signed();
-            (*view).readonly = 1;
-            (*view).itemsize = array.dtype.size().cast_signed();
-            (*view).format = if asked(ffi::PyBUF_FORMAT) {
-                matrix.format().as_ptr().cast_mut()
-            } else {
-                std::ptr::null_mut()
-            };
-            (*view).ndim = matrix.shape.len() as c_int;
-            (*view).shape = or_null(ffi::PyBUF_ND, matrix.shape.as_ptr().cast_mut());
-            (*view).strides = or_null(ffi::PyBUF_STRIDES, matrix.strides_bytes.as_ptr().cast_mut());
-            (*view).suboffsets = std::ptr::null_mut();
-            (*view).internal = std::ptr::null_mut();
-            (*view).obj = slf.into_ptr();
+            Self {
+                object: Borrowed::from_ptr(py, object),
+                matrix: &(*object.cast::<Object>()).matrix,
+            }
         }
-        Ok(())
     }
+}
+
+impl Deref for This<'_, '_> {
+    type Target = Matrix;
+    fn deref(&self) -> &Matrix {
+        self.matrix
+    }
+}
+
+/// Frees an object.
+unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
+    // SAFETY: CPython calls this once, attached, with an object that nobody has any more. A type made at run
+    // time is kept by its objects.
+    unsafe {
+        let py = Python::assume_attached();
+        let place = object.cast::<Object>();
+        if !(*place).weak_references.is_null() {
+            ffi::PyObject_ClearWeakRefs(object);
+        }
+        let class = ffi::Py_TYPE(object);
+        let state = (*place).state;
+        (&raw mut (*place).matrix).drop_in_place();
+        state.release(py, NonNull::new_unchecked(object.cast()));
+        ffi::Py_DECREF(class.cast());
+        state.give_back(py);
+    }
+}
+
+/// A function of a trampoline, for a closure.
+macro_rules! entry {
+    ($kind:ident, |$($argument:ident),*| $body:expr) => {{
+        struct Entry;
+        impl MethodDef<trampoline::$kind::Func> for Entry {
+            const METH: trampoline::$kind::Func = |$($argument),*| {
+                // SAFETY of all entries: CPython calls them attached, with objects that are alive during the
+                // call; methods and slots of one operand get a `Matrix` first.
+                #[allow(unused_unsafe, reason = "some bodies need none")]
+                unsafe { $body }
+            };
+        }
+        trampoline::$kind::<Entry>
+    }};
+}
+
+/// A slot or method of one `Matrix`, by a function that makes an object.
+macro_rules! of_one {
+    ($kind:ident, $function:path) => {
+        entry!($kind, |py, this| {
+            $function(This::new(py, this)).map(Bound::into_ptr)
+        })
+    };
+}
+
+/// The same with another operand.
+macro_rules! of_two {
+    ($function:path) => {
+        entry!(binaryfunc, |py, this, other| {
+            let other = Borrowed::from_ptr(py, other);
+            $function(This::new(py, this), &other).map(Bound::into_ptr)
+        })
+    };
+}
+
+/// A slot of an operator: either operand is a `Matrix`.
+macro_rules! operator {
+    ($function:path) => {
+        entry!(binaryfunc, |py, left, right| {
+            let (left, right) = (Borrowed::from_ptr(py, left), Borrowed::from_ptr(py, right));
+            $function(&left, &right).map(Bound::into_ptr)
+        })
+    };
+}
+
+/// A getter.
+macro_rules! getter {
+    ($name:literal, $function:path, $doc:literal) => {{
+        unsafe extern "C" fn get(this: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+            let get = of_one!(noargs, $function);
+            // SAFETY: the interpreter's.
+            unsafe { get(this, null_mut()) }
+        }
+        ffi::PyGetSetDef {
+            name: $name.as_ptr(),
+            get: Some(get),
+            set: None,
+            doc: $doc.as_ptr(),
+            closure: null_mut(),
+        }
+    }};
+}
+
+/// A method without arguments, with one, or with a tuple and keywords.
+macro_rules! method {
+    ($name:literal, $function:path, $doc:literal) => {
+        method!(
+            $name,
+            ffi::METH_NOARGS,
+            PyCFunction,
+            of_one!(noargs, $function),
+            $doc
+        )
+    };
+    (one $name:literal, $function:path, $doc:literal) => {
+        method!($name, ffi::METH_O, PyCFunction, of_two!($function), $doc)
+    };
+    (keywords $name:literal, $function:path, $doc:literal) => {
+        method!(
+            $name,
+            ffi::METH_VARARGS | ffi::METH_KEYWORDS,
+            PyCFunctionWithKeywords,
+            entry!(cfunction_with_keywords, |py, this, arguments, keywords| {
+                let (arguments, keywords) = parts(py, arguments, keywords)?;
+                $function(This::new(py, this), &arguments, keywords.as_ref()).map(Bound::into_ptr)
+            }),
+            $doc
+        )
+    };
+    ($name:literal, $flags:expr, $kind:ident, $entry:expr, $doc:literal) => {
+        ffi::PyMethodDef {
+            ml_name: $name.as_ptr(),
+            ml_meth: ffi::PyMethodDefPointer { $kind: $entry },
+            ml_flags: $flags,
+            ml_doc: $doc.as_ptr(),
+        }
+    };
+}
+
+/// The arguments of a call.
+///
+/// # Safety
+/// CPython's: a tuple, and a dictionary or nothing.
+unsafe fn parts(
+    py: Python<'_>,
+    arguments: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+) -> PyResult<(Bound<'_, PyTuple>, Option<Bound<'_, PyDict>>)> {
+    // SAFETY: the caller's.
+    unsafe {
+        let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into()?;
+        let keywords = Bound::from_borrowed_ptr_or_opt(py, keywords);
+        let keywords = keywords.map(Bound::cast_into).transpose()?;
+        Ok((arguments, keywords))
+    }
+}
+
+/// The slot of `@`: the quick way first.
+unsafe extern "C" fn multiply(
+    left: *mut ffi::PyObject,
+    right: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this attached, with operands that are alive.
+    unsafe {
+        quick::multiply(left, right).unwrap_or_else(|| operator!(methods::matmul)(left, right))
+    }
+}
+
+/// Tables of the type, which live as long as the process.
+struct Tables {
+    methods: [ffi::PyMethodDef; 9],
+    getters: [ffi::PyGetSetDef; 10],
+    members: [ffi::PyMemberDef; 2],
+}
+
+// SAFETY: nobody writes to them.
+unsafe impl Sync for Tables {}
+
+static TABLES: Tables = Tables {
+    methods: [
+        method!(
+            c"tolist",
+            methods::tolist,
+            c"tolist($self, /)\n--\n\nThe items as nested lists."
+        ),
+        method!(
+            c"tobytes",
+            methods::tobytes,
+            c"tobytes($self, /)\n--\n\nA copy of the items' bytes, in row-major order."
+        ),
+        method!(one
+            c"astype",
+            methods::astype,
+            c"astype($self, dtype, /)\n--\n\nThe items as ones of another type."
+        ),
+        method!(one
+            c"__reduce_ex__",
+            methods::reduce,
+            c"__reduce_ex__($self, protocol, /)\n--\n\nPickled as a buffer, which protocol 5 takes out of band."
+        ),
+        method!(one
+            c"__buffer__",
+            methods::buffer,
+            c"__buffer__($self, flags, /)\n--\n\nThe items as a memoryview (PEP 688), before Python 3.12 too."
+        ),
+        method!(keywords
+            c"__dlpack__",
+            methods::dlpack,
+            c"__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\nThe items as a DLPack capsule, shared and read-only."
+        ),
+        method!(
+            c"__dlpack_device__",
+            methods::dlpack_device,
+            c"__dlpack_device__($self, /)\n--\n\nWhere the items are: `(1, 0)`, in memory."
+        ),
+        method!(keywords
+            c"__array_namespace__",
+            methods::array_namespace,
+            c"__array_namespace__($self, /, *, api_version=None)\n--\n\nThe functions for matrices: `nexus.linalg`."
+        ),
+        ffi::PyMethodDef::zeroed(),
+    ],
+    getters: [
+        getter!(c"shape", methods::shape, c"The length of each axis."),
+        getter!(c"ndim", methods::ndim, c"The number of axes."),
+        getter!(c"size", methods::size, c"The number of items."),
+        getter!(
+            c"dtype",
+            methods::dtype,
+            c"The type of the items: `\"float64\"` or another name."
+        ),
+        getter!(
+            c"device",
+            methods::device,
+            c"Where the items are: `\"cpu\"`."
+        ),
+        getter!(c"T", methods::t, c"The transposed matrix: a view."),
+        getter!(
+            c"mT",
+            methods::mt,
+            c"The matrices of a stack, each transposed: a view."
+        ),
+        getter!(
+            c"__array_interface__",
+            methods::array_interface,
+            c"What NumPy needs to view the items without a copy."
+        ),
+        getter!(
+            c"__array_struct__",
+            array_struct,
+            c"The same as a C structure."
+        ),
+        ffi::PyGetSetDef {
+            name: null(),
+            get: None,
+            set: None,
+            doc: null(),
+            closure: null_mut(),
+        },
+    ],
+    members: [
+        ffi::PyMemberDef {
+            name: c"__weaklistoffset__".as_ptr(),
+            type_code: ffi::Py_T_PYSSIZET,
+            offset: offset_of!(Object, weak_references).cast_signed(),
+            flags: ffi::Py_READONLY,
+            doc: null(),
+        },
+        ffi::PyMemberDef {
+            name: null(),
+            type_code: 0,
+            offset: 0,
+            flags: 0,
+            doc: null(),
+        },
+    ],
+};
+
+const DOC: &CStr = c"Matrix(data, /, *, dtype=None)
+--
+
+An immutable array of numbers: a matrix, a vector or a stack of matrices.
+
+>>> from nexus.linalg import Matrix
+>>> a = Matrix([[1, 2], [3, 4]])
+>>> a @ a - a
+Matrix 2x2 float64
+  [6, 8]
+  [12, 18]
+";
+
+/// A new type `Matrix`.
+///
+/// # Errors
+/// When the interpreter has no memory.
+pub(super) fn new_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
+    let new = entry!(newfunc, |py, _class, arguments, keywords| {
+        let (arguments, keywords) = parts(py, arguments, keywords)?;
+        methods::new(&arguments, keywords.as_ref()).map(Bound::into_ptr)
+    });
+    let length = entry!(lenfunc, |py, this| methods::len(This::new(py, this)));
+    let get_buffer = entry!(getbufferproc, |py, this, view, flags| {
+        fill(This::new(py, this), view, flags).map(|()| 0)
+    });
+    let mut slots = [
+        slot(ffi::Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
+        slot(ffi::Py_tp_new, new as *mut c_void),
+        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
+        slot(
+            ffi::Py_tp_methods,
+            (&raw const TABLES.methods).cast_mut().cast(),
+        ),
+        slot(
+            ffi::Py_tp_getset,
+            (&raw const TABLES.getters).cast_mut().cast(),
+        ),
+        slot(
+            ffi::Py_tp_members,
+            (&raw const TABLES.members).cast_mut().cast(),
+        ),
+        slot(
+            ffi::Py_tp_repr,
+            of_one!(unaryfunc, methods::repr) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_tp_iter,
+            of_one!(unaryfunc, methods::iterate) as *mut c_void,
+        ),
+        slot(ffi::Py_mp_length, length as *mut c_void),
+        slot(ffi::Py_mp_subscript, of_two!(methods::item) as *mut c_void),
+        slot(ffi::Py_nb_matrix_multiply, multiply as *mut c_void),
+        slot(ffi::Py_nb_add, operator!(methods::add) as *mut c_void),
+        slot(
+            ffi::Py_nb_subtract,
+            operator!(methods::subtract) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_nb_multiply,
+            operator!(methods::multiply) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_nb_true_divide,
+            operator!(methods::divide) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_nb_negative,
+            of_one!(unaryfunc, methods::negative) as *mut c_void,
+        ),
+        slot(
+            ffi::Py_nb_positive,
+            of_one!(unaryfunc, methods::positive) as *mut c_void,
+        ),
+        slot(ffi::Py_bf_getbuffer, get_buffer as *mut c_void),
+        slot(ffi::Py_bf_releasebuffer, empty as *mut c_void),
+        slot(0, null_mut()),
+    ];
+    let mut spec = ffi::PyType_Spec {
+        name: c"nexus.linalg.Matrix".as_ptr(),
+        basicsize: SIZE as c_int,
+        itemsize: 0,
+        flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE) as c_uint,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the specification is complete; CPython copies the slots and keeps the tables, which are static.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }
+}
+
+/// Shape and strides in bytes of a buffer, until it is released.
+struct Sizes {
+    shape: Dims,
+    strides: Dims,
+}
+
+/// The buffer protocol: a read-only view that keeps the matrix alive.
+///
+/// # Safety
+/// `view` is CPython's.
+unsafe fn fill(this: This<'_, '_>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+    if view.is_null() {
+        return Err(PyBufferError::new_err("no place for the view"));
+    }
+    let asked = |flag| flags & flag == flag;
+    let array = &this.array;
+    let (by_rows, by_columns) = (array.is_dense(), array.reversed().is_dense());
+    let fits = (by_rows || (asked(ffi::PyBUF_STRIDES) && !asked(ffi::PyBUF_C_CONTIGUOUS)))
+        && (by_columns || !asked(ffi::PyBUF_F_CONTIGUOUS))
+        && (by_rows || by_columns || !asked(ffi::PyBUF_ANY_CONTIGUOUS));
+    let format = array.dtype.format().filter(|_| asked(ffi::PyBUF_FORMAT));
+    let refused = if asked(ffi::PyBUF_WRITABLE) {
+        Some("a Matrix is read-only")
+    } else if asked(ffi::PyBUF_FORMAT) && format.is_none() {
+        Some("buffers have no format for bfloat16: use DLPack, or astype(\"float32\")")
+    } else if fits {
+        None
+    } else {
+        Some("the items do not lie in the order asked for: this is a view of another matrix")
+    };
+    if let Some(why) = refused {
+        // SAFETY: as of the function; a view that is not filled has no object.
+        unsafe { (*view).obj = null_mut() };
+        return Err(PyBufferError::new_err(why));
+    }
+    let sizes = Box::new(Sizes {
+        shape: array.shape(),
+        strides: array.strides_bytes(),
+    });
+    let or_null = |flag, dims: &Dims| {
+        if asked(flag) {
+            dims.as_ptr().cast_mut()
+        } else {
+            null_mut()
+        }
+    };
+    // SAFETY: `view` is valid for writes. The items belong to the matrix, which `obj` keeps; shape and strides
+    // to the box, which `empty` frees.
+    unsafe {
+        (*view).buf = array.start().cast_mut().cast();
+        (*view).len = (array.len() * array.dtype.size()).cast_signed();
+        (*view).readonly = 1;
+        (*view).itemsize = array.dtype.size().cast_signed();
+        (*view).format =
+            format.map_or_else(null_mut::<c_char>, |format| format.as_ptr().cast_mut());
+        (*view).ndim = array.rank() as c_int;
+        (*view).shape = or_null(ffi::PyBUF_ND, &sizes.shape);
+        (*view).strides = or_null(ffi::PyBUF_STRIDES, &sizes.strides);
+        (*view).suboffsets = null_mut();
+        (*view).internal = Box::into_raw(sizes).cast();
+        (*view).obj = this.object.to_owned().into_ptr();
+    }
+    Ok(())
+}
+
+/// Frees what [`fill`] made.
+unsafe extern "C" fn empty(_: *mut ffi::PyObject, view: *mut ffi::Py_buffer) {
+    // SAFETY: CPython releases each view that was filled once.
+    unsafe { drop(Box::from_raw((*view).internal.cast::<Sizes>())) };
+}
+
+/// NumPy's array interface as a C structure.
+fn array_struct<'py>(this: This<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    interface::array_struct(this.object.py(), &this)
 }

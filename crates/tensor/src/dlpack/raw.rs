@@ -181,6 +181,12 @@ impl Managed {
         Self(NonNull::from(Box::leak(Box::new(wrapped))))
     }
 
+    /// Whether the producer forbids to write, or cannot say.
+    pub fn is_read_only(&self) -> bool {
+        // SAFETY: the structure is valid as long as `self`.
+        unsafe { (*self.0.as_ptr()).flags & FLAG_READ_ONLY != 0 }
+    }
+
     /// Hands the structure out; the taker calls its deleter.
     pub fn into_raw(self) -> *mut DLManagedTensorVersioned {
         ManuallyDrop::new(self).0.as_ptr()

@@ -1,9 +1,66 @@
 //! Arrays, which the compiler maps to what the baseline has.
 
-use super::{Loops, MatVec, Register, Strip, Tile, matvec, pack, shells, tile};
+use super::convert::{self, CellVec, NarrowLoops};
+use super::integers::{Pair, Small};
+use super::{
+    Factor, Loops, MatVec, Packs, Real, Register, Strip, Tile, cell_tile, matvec, narrow_shells,
+    pack, shells, tile,
+};
+use core::ffi::c_void;
+use core::num::Wrapping;
+use half::{bf16, f16};
 
 shells!(F64, f64, [f64; 2], (2, 4), 2);
 shells!(F32, f32, [f32; 4], (2, 4), 4);
+shells!(I16, Wrapping<i16>, [Wrapping<i16>; 8], (2, 4), 8);
+shells!(I32, Wrapping<i32>, [Wrapping<i32>; 4], (2, 4), 4);
+shells!(I64, Wrapping<i64>, [Wrapping<i64>; 2], (2, 4), 2);
+cell_tile!(PAIR, Pair, [Pair; 4], (2, 4));
+cell_tile!(SMALL, Small, [Small; 2], (2, 4));
+narrow_shells!(BF16, bf16, [f32; 4], (8, 4), 4);
+narrow_shells!(F16, f16, [f32; 4], (8, 4), 4);
+narrow_shells!(FROM_I8, i8, [Pair; 4], (8, 4), 4);
+narrow_shells!(FROM_U8, u8, [Pair; 4], (8, 4), 4);
+narrow_shells!(FROM_I16, i16, [Pair; 4], (8, 4), 4);
+narrow_shells!(FROM_I64, i64, [Small; 2], (4, 4), 2);
+
+impl Factor for [Pair; 4] {
+    type Cell = Pair;
+    type Sum = [Wrapping<i32>; 4];
+
+    #[inline(always)]
+    unsafe fn load(from: *const Pair) -> Self {
+        // SAFETY: the caller says so; arrays of numbers have no other needs.
+        unsafe { from.cast::<Self>().read_unaligned() }
+    }
+    #[inline(always)]
+    fn splat(cell: Pair) -> Self {
+        [cell; 4]
+    }
+    #[inline(always)]
+    fn add_to(sum: Self::Sum, a: Self, b: Self) -> Self::Sum {
+        core::array::from_fn(|i| sum[i] + a[i].product(b[i]))
+    }
+}
+
+impl Factor for [Small; 2] {
+    type Cell = Small;
+    type Sum = [Wrapping<i64>; 2];
+
+    #[inline(always)]
+    unsafe fn load(from: *const Small) -> Self {
+        // SAFETY: the caller says so; arrays of numbers have no other needs.
+        unsafe { from.cast::<Self>().read_unaligned() }
+    }
+    #[inline(always)]
+    fn splat(cell: Small) -> Self {
+        [cell; 2]
+    }
+    #[inline(always)]
+    fn add_to(sum: Self::Sum, a: Self, b: Self) -> Self::Sum {
+        core::array::from_fn(|i| sum[i] + a[i].product(b[i]))
+    }
+}
 
 macro_rules! array {
     ($item:ty, $count:literal) => {
@@ -13,7 +70,7 @@ macro_rules! array {
 
             #[inline(always)]
             fn zero() -> Self {
-                [0.0; $count]
+                [<$item>::default(); $count]
             }
             #[inline(always)]
             fn splat(value: $item) -> Self {
@@ -48,3 +105,6 @@ macro_rules! array {
 
 array!(f64, 2);
 array!(f32, 4);
+array!(Wrapping<i16>, 8);
+array!(Wrapping<i32>, 4);
+array!(Wrapping<i64>, 2);

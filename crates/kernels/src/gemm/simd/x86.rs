@@ -1,17 +1,30 @@
 //! The registers of AVX2 and AVX-512.
 
-use super::{Loops, MatVec, Register, Strip, Tile, matvec, pack, shells, tile};
+mod integers;
+
+use super::convert::{self, CellVec, F16c, NarrowLoops};
+use super::{
+    Loops, MatVec, Packs, Real, Register, Strip, Tile, matvec, narrow_shells, pack, shells, tile,
+};
+use core::ffi::c_void;
+use half::bf16;
+
 #[allow(
     clippy::wildcard_imports,
     reason = "the intrinsics of two instruction sets"
 )]
 use core::arch::x86_64::*;
+pub(super) use integers::{FROM_I8, FROM_I16, FROM_I64, FROM_U8, I16, I32, I64, PAIR, SMALL};
 
 // AVX2 has 16 registers: 12 sums, 2 of the left operand, one of the right, one to spare. AVX-512 has 32.
 shells!(F64_AVX2, f64, F64x4, (2, 6), 4, "avx2,fma");
 shells!(F32_AVX2, f32, F32x8, (2, 6), 8, "avx2,fma");
 shells!(F64_AVX512, f64, F64x8, (3, 8), 4, "avx512f");
 shells!(F32_AVX512, f32, F32x16, (3, 8), 8, "avx512f");
+narrow_shells!(BF16_AVX2, bf16, F32x8, (16, 6), 8, "avx2,fma,f16c");
+narrow_shells!(F16_AVX2, F16c, F32x8, (16, 6), 8, "avx2,fma,f16c");
+narrow_shells!(BF16_AVX512, bf16, F32x16, (48, 8), 8, "avx512f");
+narrow_shells!(F16_AVX512, F16c, F32x16, (48, 8), 8, "avx512f");
 
 macro_rules! register {
     ($name:ident($raw:ty), $item:ty, $count:literal, $zero:ident, $splat:ident, $fma:ident, $mul:ident, $add:ident, $load:ident, $store:ident $(, $more:item)?) => {

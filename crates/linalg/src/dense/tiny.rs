@@ -1,0 +1,444 @@
+//! Real matrices of at most four rows with all loops unrolled: one, or several side by side in the lanes of
+//! registers.
+//!
+//! A matrix goes through the same operations in the same order alone and in a lane, so its bits are the same.
+//! Which row becomes the pivot's is decided by selection, not by branches. Elimination is with row exchanges
+//! (Golub & Van Loan, "Matrix Computations", 4th ed., 3.4), Cholesky's by rows (4.2).
+
+#![expect(
+    clippy::inline_always,
+    reason = "the loops must be compiled inside the shell that enables their instructions"
+)]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "loops of a constant length, over several rows at once"
+)]
+
+mod simd;
+
+use crate::{Complex, Field, Float, MatMut, MatRef};
+use simd::{One, Vector};
+
+/// Matrices side by side at most.
+pub(crate) const LANES: usize = 8;
+
+/// Which of the matrices side by side have no result here: a pivot is zero, a minor is not positive.
+pub(crate) type Wrong = [bool; LANES];
+
+/// The operations of this file, for types that have them: `None` asks for the general ones.
+pub trait Tiny: Copy + 'static {
+    /// How many matrices are worked on side by side.
+    const WIDTH: usize = LANES;
+
+    /// The determinant.
+    fn det(_: MatRef<'_, Self>) -> Option<Self> {
+        None
+    }
+
+    /// Solves `a x = b` for one right side or as many as rows, `b` becoming `x`, or says which pivot is zero.
+    fn solve(_: MatRef<'_, Self>, _: &mut MatMut<'_, Self>) -> Option<Result<(), usize>> {
+        None
+    }
+
+    /// The inverse into the result, or which pivot is zero.
+    fn inv(_: MatRef<'_, Self>, _: &mut MatMut<'_, Self>) -> Option<Result<(), usize>> {
+        None
+    }
+
+    /// The determinants of up to [`Tiny::WIDTH`] matrices.
+    fn det_lanes<'a>(
+        _: usize,
+        _: &impl Fn(usize) -> MatRef<'a, Self>,
+        _: &mut [Self],
+    ) -> Option<()> {
+        None
+    }
+
+    /// [`Tiny::solve`] for several matrices, whose right sides lie one after the other. Those of singular
+    /// matrices stay.
+    fn solve_lanes<'a>(
+        _: (usize, usize),
+        _: &impl Fn(usize) -> MatRef<'a, Self>,
+        _: &mut [Self],
+    ) -> Option<Wrong> {
+        None
+    }
+
+    /// The inverses of several matrices, one after the other.
+    fn inv_lanes<'a>(
+        _: usize,
+        _: &impl Fn(usize) -> MatRef<'a, Self>,
+        _: &mut [Self],
+    ) -> Option<Wrong> {
+        None
+    }
+
+    /// The lower triangular factors of several matrices, one after the other.
+    fn cholesky_lanes<'a>(
+        _: usize,
+        _: &impl Fn(usize) -> MatRef<'a, Self>,
+        _: &mut [Self],
+    ) -> Option<Wrong> {
+        None
+    }
+}
+
+impl Tiny for Complex<f32> {}
+impl Tiny for Complex<f64> {}
+
+/// Calls `$work` with the number of rows as a constant, or returns `None`.
+macro_rules! with_rows {
+    ($rows:expr, $N:ident => $work:expr) => {
+        match $rows {
+            1 => with_rows!(1, $N, $work),
+            2 => with_rows!(2, $N, $work),
+            3 => with_rows!(3, $N, $work),
+            4 => with_rows!(4, $N, $work),
+            _ => None,
+        }
+    };
+    ($rows:literal, $N:ident, $work:expr) => {{
+        const $N: usize = $rows;
+        Some($work)
+    }};
+}
+
+macro_rules! tiny {
+    ($type:ident) => {
+        impl Tiny for $type {
+            const WIDTH: usize = simd::WIDTH_BYTES / size_of::<Self>();
+
+            fn det(a: MatRef<'_, Self>) -> Option<Self> {
+                with_rows!(a.shape().0, N => {
+                    let mut a = load::<One<Self>, N, N>(|_| a);
+                    eliminate::<_, N, 0>(&mut a, &mut [[]; N]).det.0
+                })
+            }
+
+            fn solve(a: MatRef<'_, Self>, b: &mut MatMut<'_, Self>) -> Option<Result<(), usize>> {
+                match b.shape().1 {
+                    1 => with_rows!(a.shape().0, N => solve_one::<Self, N, 1>(a, b)),
+                    width if width == a.shape().0 => {
+                        with_rows!(width, N => solve_one::<Self, N, N>(a, b))
+                    }
+                    _ => None,
+                }
+            }
+
+            fn inv(
+                a: MatRef<'_, Self>,
+                result: &mut MatMut<'_, Self>,
+            ) -> Option<Result<(), usize>> {
+                with_rows!(a.shape().0, N => inv_one::<Self, N>(a, result))
+            }
+
+            fn det_lanes<'a>(
+                rows: usize,
+                get: &impl Fn(usize) -> MatRef<'a, Self>,
+                result: &mut [Self],
+            ) -> Option<()> {
+                with_rows!(rows, N => simd::det::<Self, N>(get, result)?)
+            }
+
+            fn solve_lanes<'a>(
+                (rows, width): (usize, usize),
+                get: &impl Fn(usize) -> MatRef<'a, Self>,
+                b: &mut [Self],
+            ) -> Option<Wrong> {
+                if width == 1 {
+                    with_rows!(rows, N => simd::solve::<Self, N, 1>(get, b)?)
+                } else if width == rows {
+                    with_rows!(rows, N => simd::solve::<Self, N, N>(get, b)?)
+                } else {
+                    None
+                }
+            }
+
+            fn inv_lanes<'a>(
+                rows: usize,
+                get: &impl Fn(usize) -> MatRef<'a, Self>,
+                result: &mut [Self],
+            ) -> Option<Wrong> {
+                with_rows!(rows, N => simd::inv::<Self, N>(get, result)?)
+            }
+
+            fn cholesky_lanes<'a>(
+                rows: usize,
+                get: &impl Fn(usize) -> MatRef<'a, Self>,
+                result: &mut [Self],
+            ) -> Option<Wrong> {
+                with_rows!(rows, N => simd::factor::<Self, N>(get, result)?)
+            }
+        }
+    };
+}
+
+tiny!(f32);
+tiny!(f64);
+
+/// As many matrices as `V` has lanes, of `N` rows and `M` columns.
+type Block<V, const N: usize, const M: usize> = [[V; M]; N];
+
+/// The matrices that `get` has for the lanes.
+#[inline(always)]
+fn load<'a, V: Vector, const N: usize, const M: usize>(
+    get: impl Fn(usize) -> MatRef<'a, V::Item>,
+) -> Block<V, N, M> {
+    let strides = get(0).strides();
+    let cut = |len: usize| {
+        V::each(|lane| {
+            let matrix = get(lane);
+            // Matrices of one stack lie in the same way.
+            assert!(matrix.strides() == strides, "strides of a stack");
+            &matrix.data()[..len]
+        })
+    };
+    // Constants let the compiler see that all items are there.
+    if strides == (M, 1) {
+        gather::<V, N, M>(&cut(N * M), (M, 1))
+    } else {
+        let reach = (N - 1) * strides.0 + (M - 1) * strides.1 + 1;
+        gather::<V, N, M>(&cut(reach), strides)
+    }
+}
+
+#[inline(always)]
+fn gather<V: Vector, const N: usize, const M: usize>(
+    data: &V::Each<&[V::Item]>,
+    (row, column): (usize, usize),
+) -> Block<V, N, M> {
+    let mut block = [[V::splat(V::Item::default()); M]; N];
+    for (i, line) in block.iter_mut().enumerate() {
+        for (j, place) in line.iter_mut().enumerate() {
+            *place = V::pick(data, i * row + j * column);
+        }
+    }
+    block
+}
+
+/// Writes the matrices of the lanes that `keep` names to items in row-major order.
+#[inline(always)]
+fn store<V: Vector, const N: usize, const M: usize>(
+    block: &Block<V, N, M>,
+    to: &mut [V::Item],
+    keep: impl Fn(usize) -> bool,
+) {
+    for (i, line) in block.iter().enumerate() {
+        for (j, value) in line.iter().enumerate() {
+            let value = value.lanes();
+            for (lane, items) in to.chunks_exact_mut(N * M).enumerate() {
+                if keep(lane) {
+                    items[i * M + j] = value[lane];
+                }
+            }
+        }
+    }
+}
+
+/// What elimination says beside its factors.
+struct Eliminated<V: Vector, const N: usize> {
+    /// The determinant.
+    det: V,
+    /// The lanes whose pivot of each column is zero.
+    zero: [u8; N],
+}
+
+/// Makes `a` upper triangular and does the same to the rows of `b`.
+#[inline(always)]
+fn eliminate<V: Vector, const N: usize, const M: usize>(
+    a: &mut Block<V, N, N>,
+    b: &mut Block<V, N, M>,
+) -> Eliminated<V, N> {
+    let nothing = V::splat(V::Item::default());
+    let (mut det, mut zero) = (V::splat(V::Item::ONE), [0; N]);
+    for column in 0..N {
+        for below in column + 1..N {
+            let greater = V::greater(a[below][column].abs(), a[column][column].abs());
+            for j in column..N {
+                let (x, y) = (a[column][j], a[below][j]);
+                a[column][j] = V::select(greater, y, x);
+                a[below][j] = V::select(greater, x, y);
+            }
+            for j in 0..M {
+                let (x, y) = (b[column][j], b[below][j]);
+                b[column][j] = V::select(greater, y, x);
+                b[below][j] = V::select(greater, x, y);
+            }
+            det = V::select(greater, nothing.sub(det), det);
+        }
+        let pivot = a[column][column];
+        let is_zero = V::equal(pivot, nothing);
+        zero[column] = V::bits(is_zero);
+        det = det.mul(pivot);
+        for below in column + 1..N {
+            let factor = V::select(is_zero, nothing, a[below][column].div(pivot));
+            for j in column + 1..N {
+                a[below][j] = a[below][j].sub(factor.mul(a[column][j]));
+            }
+            for j in 0..M {
+                b[below][j] = b[below][j].sub(factor.mul(b[column][j]));
+            }
+        }
+    }
+    Eliminated { det, zero }
+}
+
+/// Solves the upper triangular system, `b` becoming the solution.
+#[inline(always)]
+fn substitute<V: Vector, const N: usize, const M: usize>(
+    a: &Block<V, N, N>,
+    b: &mut Block<V, N, M>,
+) {
+    for i in (0..N).rev() {
+        for known in i + 1..N {
+            for j in 0..M {
+                b[i][j] = b[i][j].sub(a[i][known].mul(b[known][j]));
+            }
+        }
+        for j in 0..M {
+            b[i][j] = b[i][j].div(a[i][i]);
+        }
+    }
+}
+
+/// Identities.
+#[inline(always)]
+fn identity<V: Vector, const N: usize>() -> Block<V, N, N> {
+    let mut block = [[V::splat(V::Item::default()); N]; N];
+    for (i, line) in block.iter_mut().enumerate() {
+        line[i] = V::splat(V::Item::ONE);
+    }
+    block
+}
+
+/// The lower triangular factors of positive definite matrices, and the lanes where a minor is not positive.
+#[inline(always)]
+fn factor<V: Vector, const N: usize>(a: &Block<V, N, N>) -> (Block<V, N, N>, u8) {
+    let nothing = V::splat(V::Item::default());
+    let (mut l, mut wrong) = ([[nothing; N]; N], 0);
+    for i in 0..N {
+        for j in 0..=i {
+            let rest = (0..j).fold(a[i][j], |rest, k| rest.sub(l[i][k].mul(l[j][k])));
+            if i == j {
+                // What overflowed on the way is no pivot either.
+                let positive = V::bits(V::greater(rest, nothing));
+                let finite = V::bits(V::greater(V::splat(V::Item::INFINITY), rest));
+                wrong |= !(positive & finite);
+                l[i][i] = rest.sqrt();
+            } else {
+                l[i][j] = rest.div(l[j][j]);
+            }
+        }
+    }
+    (l, wrong)
+}
+
+/// The pivot that is zero in the only lane.
+#[inline(always)]
+fn zero_pivot<const N: usize>(zero: [u8; N]) -> Result<(), usize> {
+    match zero.iter().position(|&lanes| lanes != 0) {
+        Some(pivot) => Err(pivot),
+        None => Ok(()),
+    }
+}
+
+#[inline(always)]
+fn solve_one<T: Float, const N: usize, const M: usize>(
+    a: MatRef<'_, T>,
+    b: &mut MatMut<'_, T>,
+) -> Result<(), usize> {
+    let mut a = load::<One<T>, N, N>(|_| a);
+    let mut x = load::<One<T>, N, M>(|_| b.as_ref());
+    zero_pivot(eliminate(&mut a, &mut x).zero)?;
+    substitute(&a, &mut x);
+    write(&x, b);
+    Ok(())
+}
+
+#[inline(always)]
+fn inv_one<T: Float, const N: usize>(
+    a: MatRef<'_, T>,
+    result: &mut MatMut<'_, T>,
+) -> Result<(), usize> {
+    let mut a = load::<One<T>, N, N>(|_| a);
+    let mut x = identity();
+    zero_pivot(eliminate(&mut a, &mut x).zero)?;
+    substitute(&a, &mut x);
+    write(&x, result);
+    Ok(())
+}
+
+/// Writes the only matrix of a block.
+#[inline(always)]
+fn write<T: Float, const N: usize, const M: usize>(
+    block: &Block<One<T>, N, M>,
+    to: &mut MatMut<'_, T>,
+) {
+    let (row, column) = to.strides();
+    let items = &mut to.data_mut()[..=(N - 1) * row + (M - 1) * column];
+    for (i, line) in block.iter().enumerate() {
+        for (j, value) in line.iter().enumerate() {
+            items[i * row + j * column] = value.0;
+        }
+    }
+}
+
+#[inline(always)]
+fn det_side_by_side<'a, V: Vector, const N: usize>(
+    get: &impl Fn(usize) -> MatRef<'a, V::Item>,
+    result: &mut [V::Item],
+) {
+    let last = result.len() - 1;
+    let mut a = load::<V, N, N>(|lane| get(lane.min(last)));
+    let dets = eliminate::<V, N, 0>(&mut a, &mut [[]; N]).det.lanes();
+    result.copy_from_slice(&dets[..=last]);
+}
+
+#[inline(always)]
+fn solve_side_by_side<'a, V: Vector, const N: usize, const M: usize>(
+    get: &impl Fn(usize) -> MatRef<'a, V::Item>,
+    b: &mut [V::Item],
+) -> Wrong {
+    let last = b.len() / (N * M) - 1;
+    let mut x = load::<V, N, M>(|lane| {
+        let start = lane.min(last) * N * M;
+        MatRef::new(&b[start..start + N * M], N, M).expect("a matrix")
+    });
+    let mut a = load::<V, N, N>(|lane| get(lane.min(last)));
+    let zero = eliminate(&mut a, &mut x).zero;
+    substitute(&a, &mut x);
+    let wrong = wrong(zero.into_iter().fold(0, |all, lanes| all | lanes));
+    store(&x, b, |lane| !wrong[lane]);
+    wrong
+}
+
+#[inline(always)]
+fn inv_side_by_side<'a, V: Vector, const N: usize>(
+    get: &impl Fn(usize) -> MatRef<'a, V::Item>,
+    result: &mut [V::Item],
+) -> Wrong {
+    let last = result.len() / (N * N) - 1;
+    let mut x = identity::<V, N>();
+    let mut a = load::<V, N, N>(|lane| get(lane.min(last)));
+    let zero = eliminate(&mut a, &mut x).zero;
+    substitute(&a, &mut x);
+    store(&x, result, |_| true);
+    wrong(zero.into_iter().fold(0, |all, lanes| all | lanes))
+}
+
+#[inline(always)]
+fn factor_side_by_side<'a, V: Vector, const N: usize>(
+    get: &impl Fn(usize) -> MatRef<'a, V::Item>,
+    result: &mut [V::Item],
+) -> Wrong {
+    let last = result.len() / (N * N) - 1;
+    let (l, minors) = factor(&load::<V, N, N>(|lane| get(lane.min(last))));
+    store(&l, result, |_| true);
+    wrong(minors)
+}
+
+/// Bits as flags.
+#[inline(always)]
+fn wrong(lanes: u8) -> Wrong {
+    std::array::from_fn(|lane| lanes >> lane & 1 == 1)
+}

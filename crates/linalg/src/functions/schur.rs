@@ -1,0 +1,127 @@
+//! Schur forms.
+
+use super::elementary::square_root;
+use super::{Square, check_result, fill, francis, hessenberg};
+use crate::decompose::{Contents, NoConvergence};
+use crate::{Complex, Error, ErrorKind, Field, Float, MatMut, MatRef};
+
+/// The real Schur form of any square matrix: `a = q t q^T` with orthogonal `q` and blocks of one or two rows along the
+/// diagonal of `t`, of which those of two rows have equal diagonals and a pair of conjugate eigenvalues. NaN makes
+/// both NaN. By J. G. F. Francis, "The QR transformation, part 2" (1962). Costs about `25 n^3` operations on the calling
+/// thread.
+///
+/// # Errors
+/// `InvalidInput` when the shapes are not square and equal, `Infinite`, `NoConvergence`.
+pub fn real_schur<T: Float>(
+    a: MatRef<'_, T>,
+    t: MatMut<'_, T>,
+    q: MatMut<'_, T>,
+) -> Result<(), Error> {
+    check_result("find the Schur form of", a.shape(), &t)?;
+    check_result("find the Schur form of", a.shape(), &q)?;
+    let (a, contents) = Square::of("find the Schur form of", a)?;
+    match contents {
+        Contents::NaN => {
+            fill(t, <T as Field>::NAN);
+            fill(q, <T as Field>::NAN);
+        }
+        Contents::Finite(size) => {
+            let form = Form::of(a, size.to_f64())?.unscaled();
+            form.t.write(t);
+            form.q.write(q);
+        }
+    }
+    Ok(())
+}
+
+/// `a = scale * q t q^T`, in real numbers.
+pub(super) struct Form {
+    pub(super) t: Square<f64>,
+    pub(super) q: Square<f64>,
+    /// A power of four.
+    pub(super) scale: f64,
+}
+
+/// Matrices are scaled when the exponent of their largest item is past this.
+const EXPONENT_MAX: f64 = 256.0;
+
+impl Form {
+    /// Of a finite matrix whose largest item has this size.
+    pub(super) fn of(a: Square<f64>, size: f64) -> Result<Self, Error> {
+        let n = a.n;
+        let exponent = if size == 0.0 { 0.0 } else { size.log2() };
+        let half = if exponent.abs() > EXPONENT_MAX {
+            (exponent / 2.0).floor()
+        } else {
+            0.0
+        };
+        // In two steps, because the square of a half may be no number.
+        let mut t = a.scaled((-half).exp2()).scaled((-half).exp2());
+        let mut q = Square::identity(n);
+        if n > 1 {
+            hessenberg::reduce(&mut t, &mut q);
+            francis::iterate(&mut t, &mut q).map_err(|NoConvergence| {
+                let message = format!(
+                    "cannot find the Schur form of a {n}x{n} matrix: the iteration does not end"
+                );
+                Error::new(ErrorKind::NoConvergence, message)
+            })?;
+        }
+        let scale = (2.0 * half).exp2();
+        Ok(Self { t, q, scale })
+    }
+
+    /// The form with its scale in the triangle.
+    pub(super) fn unscaled(self) -> Self {
+        let t = if self.scale == 1.0 {
+            self.t
+        } else {
+            self.t.scaled(self.scale)
+        };
+        Self {
+            t,
+            scale: 1.0,
+            ..self
+        }
+    }
+
+    /// The same in complex numbers: an upper triangle and a unitary matrix. Blocks of two rows are turned into
+    /// triangles one by one.
+    pub(super) fn into_complex(self) -> (Square<Complex<f64>>, Square<Complex<f64>>) {
+        let (mut t, mut q) = (self.t.to_complex(), self.q.to_complex());
+        let n = t.n;
+        for m in 1..n {
+            let below = self.t.at(m, m - 1);
+            if below == 0.0 {
+                continue;
+            }
+            let (a, b, d) = (
+                self.t.at(m - 1, m - 1),
+                self.t.at(m - 1, m),
+                self.t.at(m, m),
+            );
+            let half = (a - d) / 2.0;
+            let root = square_root(Complex::new(half * half + b * below, 0.0));
+            // An eigenvalue, less the last item of the block.
+            let shift = Complex::new(half, 0.0) + root;
+            let length = Field::abs(shift).hypot(below);
+            let (c, s) = (shift / length, below / length);
+            for j in m - 1..n {
+                let (x, y) = (t.at(m - 1, j), t.at(m, j));
+                *t.item(m - 1, j) = c.conj() * x + y * s;
+                *t.item(m, j) = c * y - x * s;
+            }
+            let turn = |a: &mut Square<Complex<f64>>, rows: usize| {
+                for i in 0..rows {
+                    let (x, y) = (a.at(i, m - 1), a.at(i, m));
+                    *a.item(i, m - 1) = x * c + y * s;
+                    *a.item(i, m) = y * c.conj() - x * s;
+                }
+            };
+            turn(&mut t, m + 1);
+            turn(&mut q, n);
+            *t.item(m, m - 1) = Complex::default();
+        }
+        (t, q)
+    }
+}

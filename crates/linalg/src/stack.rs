@@ -1,0 +1,261 @@
+//! Many matrices of one shape: small ones side by side in registers, and all of them shared among threads.
+//!
+//! A matrix has the same result, to the bit, at any place of a stack, in a stack of any length and alone. What
+//! fails does so for one matrix: the others have their results.
+//!
+//! ```
+//! use nexus_linalg::{Context, MatRef, stack};
+//!
+//! let matrices = [1.0, 2.0, 3.0, 4.0, 2.0, 0.0, 0.0, 2.0];
+//! let matrices = stack::Dense::new(&matrices, 2, 2)?;
+//! let mut dets = [0.0_f64; 2];
+//! let failures = stack::det(Context::default(), &matrices, &mut dets)?;
+//! assert!(failures.is_empty());
+//! assert_eq!(dets, [-2.0, 4.0]);
+//! # Ok::<(), nexus_linalg::Error>(())
+//! ```
+
+use crate::dense::tiny::{LANES, Tiny, Wrong};
+use crate::{Context, Error, Field, MatMut, MatRef, dense};
+use std::sync::{Mutex, PoisonError};
+
+/// Matrices of one shape, by number.
+pub trait Stack<T>: Sync {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// None.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows and columns of each.
+    fn shape(&self) -> (usize, usize);
+
+    /// One of them.
+    ///
+    /// # Panics
+    /// When `index` is not less than the length.
+    fn get(&self, index: usize) -> MatRef<'_, T>;
+}
+
+/// Matrices that lie one after the other, in row-major order.
+#[derive(Clone, Copy, Debug)]
+pub struct Dense<'a, T> {
+    items: &'a [T],
+    shape: (usize, usize),
+}
+
+impl<'a, T> Dense<'a, T> {
+    /// Matrices of this shape.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the items are not those of whole matrices.
+    pub fn new(items: &'a [T], rows: usize, columns: usize) -> Result<Self, Error> {
+        let size = rows.checked_mul(columns);
+        if size.is_none_or(|size| size == 0 || !items.len().is_multiple_of(size)) {
+            let message = format!(
+                "cannot take {} items as {rows}x{columns} matrices",
+                items.len()
+            );
+            return Err(Error::invalid(message));
+        }
+        let shape = (rows, columns);
+        Ok(Self { items, shape })
+    }
+}
+
+impl<T: Copy + Sync> Stack<T> for Dense<'_, T> {
+    fn len(&self) -> usize {
+        self.items.len() / (self.shape.0 * self.shape.1)
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        self.shape
+    }
+
+    fn get(&self, index: usize) -> MatRef<'_, T> {
+        let (rows, columns) = self.shape;
+        let size = rows * columns;
+        MatRef::new(&self.items[index * size..(index + 1) * size], rows, columns)
+            .expect("as many items as a matrix has")
+    }
+}
+
+/// Which matrices have no result, in ascending order, and why.
+pub type Failures = Vec<(usize, Error)>;
+
+/// Calls `work` with each of `places` and its number, on the threads of `context`; `cost` is the number of
+/// multiplications of each. `work` gets the context for what it calls: where the matrices are fewer than the
+/// threads, they are worked on one after the other, with all threads.
+pub fn map<P>(
+    context: Context,
+    cost: f64,
+    places: impl ExactSizeIterator<Item = P> + Send,
+    work: impl Fn(Context, usize, P) -> Result<(), Error> + Sync,
+) -> Failures {
+    let failures = Mutex::new(Vec::new());
+    let fail = |index, error| {
+        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.push((index, error));
+    };
+    let inner = context.within(places.len());
+    context.for_each(cost, places.enumerate(), |(index, place)| {
+        if let Err(error) = work(inner, index, place) {
+            fail(index, error);
+        }
+    });
+    let mut failures = failures
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    failures.sort_by_key(|&(index, _)| index);
+    failures
+}
+
+/// [`map`] over blocks of a few matrices, whose results lie one after the other: `lanes` tries a block, and
+/// says for each matrix of it whether `alone` is to be asked. `None` asks for all.
+fn in_lanes<T: Field>(
+    context: Context,
+    cost: f64,
+    (result, size): (&mut [T], usize),
+    lanes: impl Fn(usize, &mut [T]) -> Option<Wrong> + Sync,
+    alone: impl Fn(Context, usize, &mut [T]) -> Result<(), Error> + Sync,
+) -> Failures {
+    if size == 0 {
+        return Vec::new();
+    }
+    let failures = Mutex::new(Vec::new());
+    let inner = context.within(result.len() / size);
+    let blocks = result.chunks_mut(size * T::WIDTH).enumerate();
+    context.for_each(cost * T::WIDTH as f64, blocks, |(block, items)| {
+        let first = block * T::WIDTH;
+        let again = lanes(first, items).unwrap_or([true; LANES]);
+        if again == [false; LANES] {
+            return;
+        }
+        for (lane, items) in items.chunks_exact_mut(size).enumerate() {
+            if again[lane]
+                && let Err(error) = alone(inner, first + lane, items)
+            {
+                let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+                failures.push((first + lane, error));
+            }
+        }
+    });
+    let mut failures = failures
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    failures.sort_by_key(|&(index, _)| index);
+    failures
+}
+
+/// The multiplications of elimination.
+fn cubic(n: usize) -> f64 {
+    (n as f64).powi(3)
+}
+
+/// Checks that a stack has square matrices and the result as many items as it needs.
+fn check<T>(
+    operation: &str,
+    a: &impl Stack<T>,
+    (len, size): (usize, usize),
+) -> Result<usize, Error> {
+    let (m, n) = a.shape();
+    if m != n {
+        let message = format!("cannot {operation} {m}x{n} matrices: they are not square");
+        return Err(Error::invalid(message));
+    }
+    if a.len().checked_mul(size) != Some(len) {
+        let count = a.len();
+        let message = format!("cannot {operation} {count} {n}x{n} matrices into {len} items");
+        return Err(Error::invalid(message));
+    }
+    Ok(n)
+}
+
+/// The determinant of each matrix: [`dense::det`].
+///
+/// # Errors
+/// `InvalidInput` when the matrices are not square or `result` has another length than the stack.
+pub fn det<T: Field>(
+    context: Context,
+    a: &impl Stack<T>,
+    result: &mut [T],
+) -> Result<Failures, Error> {
+    let n = check("take the determinants of", a, (result.len(), 1))?;
+    Ok(in_lanes(
+        context,
+        cubic(n) / 3.0,
+        (result, 1),
+        |first, items| {
+            let done = Tiny::det_lanes(n, &|lane| a.get(first + lane), items);
+            done.map(|()| [false; LANES])
+        },
+        |context, index, items| {
+            items[0] = dense::det(context, a.get(index))?;
+            Ok(())
+        },
+    ))
+}
+
+/// Solves `a x = b` for each matrix: [`dense::solve`]. `b` has an `n` by `width` matrix for each, one after the
+/// other, which becomes `x`; where a matrix is singular, it stays.
+///
+/// # Errors
+/// `InvalidInput` when the matrices are not square or `b` has another length than they need.
+pub fn solve<T: Field>(
+    context: Context,
+    a: &impl Stack<T>,
+    b: &mut [T],
+    width: usize,
+) -> Result<Failures, Error> {
+    let n = check("solve with", a, (b.len(), a.shape().0 * width))?;
+    Ok(in_lanes(
+        context,
+        cubic(n) / 3.0 + (n * n * width) as f64,
+        (b, n * width),
+        |first, items| Tiny::solve_lanes((n, width), &|lane| a.get(first + lane), items),
+        |context, index, items| dense::solve(context, a.get(index), MatMut::new(items, n, width)?),
+    ))
+}
+
+/// The inverse of each matrix: [`dense::inv`]. The items of a singular one are arbitrary.
+///
+/// # Errors
+/// `InvalidInput` when the matrices are not square or `result` has not as many items.
+pub fn inv<T: Field>(
+    context: Context,
+    a: &impl Stack<T>,
+    result: &mut [T],
+) -> Result<Failures, Error> {
+    let (m, n) = a.shape();
+    let n = check("invert", a, (result.len(), m * n))?;
+    Ok(in_lanes(
+        context,
+        cubic(n),
+        (result, n * n),
+        |first, items| Tiny::inv_lanes(n, &|lane| a.get(first + lane), items),
+        |context, index, items| dense::inv(context, a.get(index), MatMut::new(items, n, n)?),
+    ))
+}
+
+/// The Cholesky factor of each matrix: [`dense::cholesky`]. The items of one that is not positive definite are
+/// arbitrary.
+///
+/// # Errors
+/// `InvalidInput` when the matrices are not square or `result` has not as many items.
+pub fn cholesky<T: Field>(
+    context: Context,
+    a: &impl Stack<T>,
+    result: &mut [T],
+) -> Result<Failures, Error> {
+    let (m, n) = a.shape();
+    let n = check("factor", a, (result.len(), m * n))?;
+    Ok(in_lanes(
+        context,
+        cubic(n) / 6.0,
+        (result, n * n),
+        |first, items| Tiny::cholesky_lanes(n, &|lane| a.get(first + lane), items),
+        |context, index, items| dense::cholesky(context, a.get(index), MatMut::new(items, n, n)?),
+    ))
+}

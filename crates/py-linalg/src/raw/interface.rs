@@ -1,0 +1,205 @@
+//! NumPy's array interface, as a dictionary and as a C structure, in and out.
+//!
+//! Source: NumPy's documentation, "The array interface protocol".
+
+use super::door::{adopt, refused};
+use super::lent::Keeper;
+use super::{Array, Dims, INLINE_WORDS, Matrix};
+use crate::dtype::{Item, Source};
+use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyAny, PyDict};
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr::{null, null_mut};
+use std::sync::Arc;
+
+/// The items that an `__array_interface__` names, shared where they are float32 or float64.
+///
+/// # Errors
+/// `TypeError` for items that are no real numbers, `ValueError` for a description that is none.
+pub(crate) fn from_interface(
+    object: &Bound<'_, PyAny>,
+    interface: &Bound<'_, PyAny>,
+) -> PyResult<Array> {
+    let interface = interface.cast::<PyDict>()?;
+    let item = |name: &str| {
+        interface.get_item(name)?.ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "the array interface of the operand has no `{name}`"
+            ))
+        })
+    };
+    let typestr: String = item("typestr")?.extract()?;
+    let dtype = Source::of_typestr(&typestr).ok_or_else(|| refused(&typestr))?;
+    let shape = Dims::new(item("shape")?.extract::<Vec<isize>>()?)?;
+    let size = dtype.size().cast_signed();
+    let strides = match interface.get_item("strides")? {
+        Some(strides) if !strides.is_none() => Dims::new(strides.extract::<Vec<isize>>()?)?,
+        _ => {
+            let mut strides = Dims::dense(&shape);
+            strides
+                .iter_mut()
+                .for_each(|stride| *stride = stride.wrapping_mul(size));
+            strides
+        }
+    };
+    let (address, _): (usize, bool) = item("data")?.extract()?;
+    if shape.len() != strides.len() || shape.iter().any(|&n| n < 0) {
+        let message = "the array interface of the operand has a shape and strides that do not fit";
+        return Err(PyValueError::new_err(message));
+    }
+    let start = std::ptr::with_exposed_provenance(address);
+    let owner = Arc::new(Keeper::object(object));
+    // SAFETY: the interface says that the items are there for as long as the object is.
+    unsafe { adopt(dtype, (shape, strides), start, owner) }
+}
+
+/// `PyArrayInterface`.
+#[repr(C)]
+struct ArrayInterface {
+    two: c_int,
+    nd: c_int,
+    typekind: c_char,
+    itemsize: c_int,
+    flags: c_int,
+    shape: *const isize,
+    strides: *const isize,
+    data: *mut c_void,
+    descr: *mut ffi::PyObject,
+}
+
+const ALIGNED: c_int = 0x100;
+const NOT_SWAPPED: c_int = 0x200;
+const WRITABLE: c_int = 0x400;
+
+/// What an `__array_struct__` is made of.
+#[repr(C)]
+struct Described {
+    interface: ArrayInterface,
+    shape: Dims,
+    strides: Dims,
+}
+
+/// A matrix's `__array_struct__`; who takes it keeps the matrix.
+pub(super) fn array_struct<'py>(py: Python<'py>, matrix: &Matrix) -> PyResult<Bound<'py, PyAny>> {
+    let array = &matrix.array;
+    let typestr = array.dtype.typestr().as_bytes();
+    let mut described = Box::new(Described {
+        shape: array.shape(),
+        strides: array.strides_bytes(),
+        interface: ArrayInterface {
+            two: 2,
+            nd: array.rank() as c_int,
+            typekind: typestr[1].cast_signed(),
+            itemsize: array.dtype.size() as c_int,
+            flags: ALIGNED | NOT_SWAPPED | if matrix.lent { WRITABLE } else { 0 },
+            shape: null(),
+            strides: null(),
+            data: array.start().cast_mut().cast(),
+            descr: null_mut(),
+        },
+    });
+    described.interface.shape = described.shape.as_ptr();
+    described.interface.strides = described.strides.as_ptr();
+    // SAFETY: the structure is the first thing in the box, which `forget` frees.
+    unsafe {
+        let pointer = Box::into_raw(described).cast();
+        let capsule = ffi::PyCapsule_New(pointer, null(), Some(forget));
+        Bound::from_owned_ptr_or_err(py, capsule)
+            .inspect_err(|_| drop(Box::from_raw(pointer.cast::<Described>())))
+    }
+}
+
+/// Frees what [`array_struct`] made.
+unsafe extern "C" fn forget(capsule: *mut ffi::PyObject) {
+    // SAFETY: CPython calls this once, with the capsule made above.
+    unsafe {
+        let pointer = ffi::PyCapsule_GetPointer(capsule, null());
+        drop(Box::from_raw(pointer.cast::<Described>()));
+    }
+}
+
+/// The float32 or float64 items of an `__array_struct__`, copied where they are few.
+///
+/// # Safety
+/// The capsule is from NumPy's array, which is alive.
+#[inline]
+pub(super) unsafe fn few_items(capsule: &Bound<'_, PyAny>) -> Option<Array> {
+    // SAFETY: the caller's: the structure's arrays have `nd` items, and lead to items of the array.
+    unsafe {
+        let pointer = ffi::PyCapsule_GetPointer(capsule.as_ptr(), null()).cast::<ArrayInterface>();
+        let interface = pointer.as_ref()?;
+        let usual = ALIGNED | NOT_SWAPPED;
+        let rank = usize::try_from(interface.nd).ok()?;
+        let is_float = interface.typekind.cast_unsigned() == b'f';
+        if !is_float || interface.flags & usual != usual || !(1..=2).contains(&rank) {
+            return None;
+        }
+        let dims = |items: *const isize| std::slice::from_raw_parts(items, rank).iter().copied();
+        let shape = Dims::new(dims(interface.shape)).ok()?;
+        let strides = Dims::new(dims(interface.strides)).ok()?;
+        match interface.itemsize {
+            8 => copied_few::<f64>(shape, strides, interface.data.cast()),
+            4 => copied_few::<f32>(shape, strides, interface.data.cast()),
+            _ => None,
+        }
+    }
+}
+
+/// # Safety
+/// Every index inside the shape leads from `start`, by strides in bytes, to an item.
+unsafe fn copied_few<T: Item>(shape: Dims, strides: Dims, start: *const u8) -> Option<Array> {
+    let len = shape.iter().product::<isize>();
+    if !(1..=INLINE_WORDS.cast_signed()).contains(&len) {
+        return None;
+    }
+    let mut items = [T::default(); INLINE_WORDS];
+    let mut places = items.iter_mut();
+    super::array::walk(&shape, &strides, 0, &mut |at| {
+        if let Some(place) = places.next() {
+            // SAFETY: the caller's; `walk` names indices inside the shape only.
+            *place = unsafe { start.offset(at).cast::<T>().read_unaligned() };
+        }
+    });
+    Array::of(&items[..len.cast_unsigned()], shape).ok()
+}
+
+/// The items that an `__array_struct__` names, shared where they are float32 or float64.
+///
+/// # Errors
+/// `TypeError` for items that are no real numbers, `ValueError` for a capsule that is none.
+pub(crate) fn from_struct(
+    object: &Bound<'_, PyAny>,
+    capsule: &Bound<'_, PyAny>,
+) -> PyResult<Array> {
+    let misfit = || PyValueError::new_err("the `__array_struct__` of the operand is none");
+    // SAFETY: a valid unnamed capsule under this name holds the structure, whose arrays have `nd` items. It says
+    // that the items are there for as long as the object is.
+    unsafe {
+        if ffi::PyCapsule_IsValid(capsule.as_ptr(), null()) != 1 {
+            return Err(misfit());
+        }
+        let pointer = ffi::PyCapsule_GetPointer(capsule.as_ptr(), null()).cast::<ArrayInterface>();
+        let interface = &*pointer;
+        let rank = usize::try_from(interface.nd).map_err(|_| misfit())?;
+        if interface.two != 2 {
+            return Err(misfit());
+        }
+        let order = if interface.flags & NOT_SWAPPED == 0 {
+            '>'
+        } else {
+            '<'
+        };
+        let kind = char::from(interface.typekind.cast_unsigned());
+        let typestr = format!("{order}{kind}{}", interface.itemsize);
+        let dtype = Source::of_typestr(&typestr).ok_or_else(|| refused(&typestr))?;
+        let dims = |items: *const isize| match rank {
+            0 => Dims::new([]),
+            _ => Dims::new(std::slice::from_raw_parts(items, rank).iter().copied()),
+        };
+        let dims = (dims(interface.shape)?, dims(interface.strides)?);
+        let owner = Arc::new(Keeper::object(object));
+        adopt(dtype, dims, interface.data.cast::<u8>().cast_const(), owner)
+    }
+}
