@@ -4,7 +4,18 @@ Each room is a module that loads on first import: ``nexus.safetensors``, ``nexus
 ``nexus.linalg`` and ``nexus.serve``. This package itself loads nothing.
 """
 
-from importlib.metadata import version as _version
-
-__version__: str = _version("nexus-rs")
 __all__ = ["__version__"]
+
+# As `typing.TYPE_CHECKING`, without importing `typing`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    __version__: str
+
+
+def __getattr__(name: str) -> str:
+    # Reading the version takes longer than importing a room.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("nexus-rs")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

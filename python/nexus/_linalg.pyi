@@ -1,7 +1,7 @@
 """The typed surface of the extension module `nexus._linalg`."""
 
 from collections.abc import Iterator, Sequence
-from types import EllipsisType
+from types import EllipsisType, ModuleType
 from typing import (
     Any,
     Generic,
@@ -18,6 +18,7 @@ from typing import (
 from typing_extensions import Buffer, CapsuleType
 
 __all__ = [
+    "EigResult",
     "EighResult",
     "LinAlgError",
     "LstsqResult",
@@ -31,7 +32,9 @@ __all__ = [
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "inv",
     "lstsq",
@@ -57,7 +60,20 @@ __all__ = [
 __version__: str
 
 _T = TypeVar("_T")
-_Number: TypeAlias = float | int
+_Number: TypeAlias = complex | float | int
+_Dtype: TypeAlias = Literal[
+    "bfloat16",
+    "complex64",
+    "complex128",
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+]
 
 class _DLPack(Protocol):
     def __dlpack__(self, *, stream: None = ...) -> CapsuleType: ...
@@ -66,12 +82,20 @@ class _ArrayInterface(Protocol):
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
 
+class _ArrayStruct(Protocol):
+    @property
+    def __array_struct__(self) -> CapsuleType: ...
+
 _Nested: TypeAlias = Sequence[_Number] | Sequence[_Nested] | Sequence[Buffer]
-_Operand: TypeAlias = Matrix | Buffer | _DLPack | _ArrayInterface | _Nested
+_Operand: TypeAlias = Matrix | Buffer | _DLPack | _ArrayInterface | _ArrayStruct | _Nested
 _Index: TypeAlias = SupportsIndex | slice | EllipsisType
 _Key: TypeAlias = _Index | tuple[_Index, ...]
 
 class LinAlgError(ValueError): ...
+
+class EigResult(NamedTuple, Generic[_T]):
+    eigenvalues: _T
+    eigenvectors: _T
 
 class EighResult(NamedTuple, Generic[_T]):
     eigenvalues: _T
@@ -79,7 +103,7 @@ class EighResult(NamedTuple, Generic[_T]):
 
 class LstsqResult(NamedTuple, Generic[_T]):
     x: _T
-    rank: int
+    rank: Any
     singular_values: _T
 
 class QRResult(NamedTuple, Generic[_T]):
@@ -97,9 +121,7 @@ class SVDResult(NamedTuple, Generic[_T]):
 
 @final
 class Matrix:
-    def __new__(
-        cls, data: _Operand, /, *, dtype: Literal["float32", "float64"] | None = ...
-    ) -> Matrix: ...
+    def __new__(cls, data: _Operand, /, *, dtype: _Dtype | None = ...) -> Matrix: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
@@ -107,11 +129,14 @@ class Matrix:
     @property
     def size(self) -> int: ...
     @property
-    def dtype(self) -> str: ...
+    def dtype(self) -> _Dtype: ...
+    @property
+    def device(self) -> Literal["cpu"]: ...
     @property
     def T(self) -> Matrix: ...
     @property
     def mT(self) -> Matrix: ...
+    def astype(self, dtype: _Dtype, /) -> Matrix: ...
     def tolist(self) -> list[Any]: ...
     def tobytes(self) -> bytes: ...
     def __matmul__(self, other: _Operand, /) -> Any: ...
@@ -132,6 +157,9 @@ class Matrix:
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]: ...
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
+    @property
+    def __array_struct__(self) -> CapsuleType: ...
+    def __array_namespace__(self, /, *, api_version: str | None = ...) -> ModuleType: ...
     def __dlpack__(
         self,
         *,
@@ -145,46 +173,317 @@ class Matrix:
 
 @overload
 def cholesky(
-    x: _Operand, /, *, upper: bool = ..., threads: int = ..., like: None = ...
+    x: _Operand,
+    /,
+    *,
+    upper: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> Matrix: ...
 @overload
-def cholesky(x: _Operand, /, *, upper: bool = ..., threads: int = ..., like: _T) -> _T: ...
+def cholesky(
+    x: _Operand,
+    /,
+    *,
+    upper: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
 @overload
-def cross(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: None = ...) -> Matrix: ...
+def cholesky(
+    x: _Operand,
+    /,
+    *,
+    upper: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
 @overload
-def cross(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: _T) -> _T: ...
+def cholesky(
+    x: _Operand,
+    /,
+    *,
+    upper: bool = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
-def det(x: _Operand, /, *, threads: int = ..., like: None = ...) -> Any: ...
+def cross(
+    x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: None = ..., out: None = ...
+) -> Matrix: ...
 @overload
-def det(x: _Operand, /, *, threads: int = ..., like: _T) -> _T | float: ...
+def cross(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: _T, out: None = ...) -> _T: ...
+@overload
+def cross(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: None = ..., out: _T) -> _T: ...
+@overload
+def det(x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...) -> Any: ...
+@overload
+def det(x: _Operand, /, *, threads: int = ..., like: _T, out: None = ...) -> _T | float: ...
+@overload
+def det(x: _Operand, /, *, threads: int = ..., like: None = ..., out: _T) -> _T: ...
 @overload
 def diagonal(x: _Operand, /, *, offset: int = ..., like: None = ...) -> Matrix: ...
 @overload
 def diagonal(x: _Operand, /, *, offset: int = ..., like: _T) -> _T: ...
 @overload
-def eigh(x: _Operand, /, *, like: None = ...) -> EighResult[Matrix]: ...
+def eig(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> EigResult[Matrix]: ...
 @overload
-def eigh(x: _Operand, /, *, like: _T) -> EighResult[_T]: ...
+def eig(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> EigResult[_T]: ...
 @overload
-def eigvalsh(x: _Operand, /, *, like: None = ...) -> Matrix: ...
+def eig(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T],
+) -> EigResult[_T]: ...
 @overload
-def eigvalsh(x: _Operand, /, *, like: _T) -> _T: ...
+def eig(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
 @overload
-def inv(x: _Operand, /, *, threads: int = ..., like: None = ...) -> Matrix: ...
+def eigh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> EighResult[Matrix]: ...
 @overload
-def inv(x: _Operand, /, *, threads: int = ..., like: _T) -> _T: ...
+def eigh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> EighResult[_T]: ...
+@overload
+def eigh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T],
+) -> EighResult[_T]: ...
+@overload
+def eigh(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
+@overload
+def eigvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def eigvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def eigvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def eigvals(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
+@overload
+def eigvalsh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def eigvalsh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def eigvalsh(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def eigvalsh(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
+@overload
+def inv(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def inv(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def inv(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def inv(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
 @overload
 def lstsq(
-    x1: _Operand, x2: _Operand, /, *, rtol: float | None = ..., like: None = ...
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> LstsqResult[Matrix]: ...
 @overload
 def lstsq(
-    x1: _Operand, x2: _Operand, /, *, rtol: float | None = ..., like: _T
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
 ) -> LstsqResult[_T]: ...
 @overload
-def matmul(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ...) -> Matrix: ...
+def lstsq(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, Any, _T],
+) -> LstsqResult[_T]: ...
 @overload
-def matmul(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: _T) -> _T: ...
+def lstsq(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def matmul(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    dtype: _Dtype | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Any: ...
+@overload
+def matmul(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    dtype: _Dtype | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T | complex: ...
+@overload
+def matmul(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    dtype: _Dtype | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
 @overload
 def matrix_norm(
     x: _Operand,
@@ -192,7 +491,10 @@ def matrix_norm(
     *,
     keepdims: bool = ...,
     ord: float | Literal["fro", "nuc"] | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
     like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
 def matrix_norm(
@@ -201,52 +503,329 @@ def matrix_norm(
     *,
     keepdims: bool = ...,
     ord: float | Literal["fro", "nuc"] | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
     like: _T,
+    out: None = ...,
 ) -> _T | float: ...
 @overload
-def matrix_power(x: _Operand, n: int, /, *, threads: int = ..., like: None = ...) -> Matrix: ...
+def matrix_norm(
+    x: _Operand,
+    /,
+    *,
+    keepdims: bool = ...,
+    ord: float | Literal["fro", "nuc"] | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
 @overload
-def matrix_power(x: _Operand, n: int, /, *, threads: int = ..., like: _T) -> _T: ...
+def matrix_norm(
+    x: _Operand,
+    /,
+    *,
+    keepdims: bool = ...,
+    ord: float | Literal["fro", "nuc"] | None = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def matrix_power(
+    x: _Operand, n: int, /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> Matrix: ...
+@overload
+def matrix_power(
+    x: _Operand, n: int, /, *, threads: int = ..., like: _T, out: None = ...
+) -> _T: ...
+@overload
+def matrix_power(
+    x: _Operand, n: int, /, *, threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
 @overload
 def matrix_rank(
-    x: _Operand, /, *, rtol: float | _Operand | None = ..., like: None = ...
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
-def matrix_rank(x: _Operand, /, *, rtol: float | _Operand | None = ..., like: _T) -> _T | int: ...
+def matrix_rank(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T | int: ...
+@overload
+def matrix_rank(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def matrix_rank(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
 def matrix_transpose(x: _Operand, /, *, like: None = ...) -> Matrix: ...
 @overload
 def matrix_transpose(x: _Operand, /, *, like: _T) -> _T: ...
 @overload
-def outer(x1: _Operand, x2: _Operand, /, *, like: None = ...) -> Matrix: ...
+def outer(
+    x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> Matrix: ...
 @overload
-def outer(x1: _Operand, x2: _Operand, /, *, like: _T) -> _T: ...
+def outer(
+    x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: _T, out: None = ...
+) -> _T: ...
 @overload
-def pinv(x: _Operand, /, *, rtol: float | _Operand | None = ..., like: None = ...) -> Matrix: ...
+def outer(
+    x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
 @overload
-def pinv(x: _Operand, /, *, rtol: float | _Operand | None = ..., like: _T) -> _T: ...
+def pinv(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def pinv(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def pinv(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def pinv(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | _Operand | None = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
 def qr(
-    x: _Operand, /, *, mode: Literal["reduced", "complete"] = ..., like: None = ...
+    x: _Operand,
+    /,
+    *,
+    mode: Literal["reduced", "complete"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> QRResult[Matrix]: ...
 @overload
-def qr(x: _Operand, /, *, mode: Literal["reduced", "complete"] = ..., like: _T) -> QRResult[_T]: ...
+def qr(
+    x: _Operand,
+    /,
+    *,
+    mode: Literal["reduced", "complete"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> QRResult[_T]: ...
 @overload
-def slogdet(x: _Operand, /, *, threads: int = ..., like: None = ...) -> SlogdetResult[Any]: ...
+def qr(
+    x: _Operand,
+    /,
+    *,
+    mode: Literal["reduced", "complete"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T],
+) -> QRResult[_T]: ...
 @overload
-def slogdet(x: _Operand, /, *, threads: int = ..., like: _T) -> SlogdetResult[_T | float]: ...
+def qr(
+    x: _Operand,
+    /,
+    *,
+    mode: Literal["reduced", "complete"] = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
 @overload
-def solve(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ...) -> Matrix: ...
+def slogdet(
+    x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> SlogdetResult[Any]: ...
 @overload
-def solve(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: _T) -> _T: ...
+def slogdet(
+    x: _Operand, /, *, threads: int = ..., like: _T, out: None = ...
+) -> SlogdetResult[_T | float]: ...
 @overload
-def svd(x: _Operand, /, *, full_matrices: bool = ..., like: None = ...) -> SVDResult[Matrix]: ...
+def slogdet(
+    x: _Operand, /, *, threads: int = ..., like: None = ..., out: tuple[_T, _T]
+) -> SlogdetResult[_T]: ...
 @overload
-def svd(x: _Operand, /, *, full_matrices: bool = ..., like: _T) -> SVDResult[_T]: ...
+def solve(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
 @overload
-def svdvals(x: _Operand, /, *, like: None = ...) -> Matrix: ...
+def solve(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
 @overload
-def svdvals(x: _Operand, /, *, like: _T) -> _T: ...
+def solve(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def solve(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def svd(
+    x: _Operand,
+    /,
+    *,
+    full_matrices: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> SVDResult[Matrix]: ...
+@overload
+def svd(
+    x: _Operand,
+    /,
+    *,
+    full_matrices: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> SVDResult[_T]: ...
+@overload
+def svd(
+    x: _Operand,
+    /,
+    *,
+    full_matrices: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T, _T],
+) -> SVDResult[_T]: ...
+@overload
+def svd(
+    x: _Operand,
+    /,
+    *,
+    full_matrices: bool = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def svdvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def svdvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def svdvals(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def svdvals(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
 @overload
 def tensordot(
     x1: _Operand,
@@ -254,7 +833,9 @@ def tensordot(
     /,
     *,
     axes: int | tuple[Sequence[int], Sequence[int]] = ...,
+    threads: int = ...,
     like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
 def tensordot(
@@ -263,30 +844,58 @@ def tensordot(
     /,
     *,
     axes: int | tuple[Sequence[int], Sequence[int]] = ...,
+    threads: int = ...,
     like: _T,
-) -> _T | float: ...
+    out: None = ...,
+) -> _T | complex: ...
+@overload
+def tensordot(
+    x1: _Operand,
+    x2: _Operand,
+    /,
+    *,
+    axes: int | tuple[Sequence[int], Sequence[int]] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
 @overload
 def trace(
     x: _Operand,
     /,
     *,
     offset: int = ...,
-    dtype: Literal["float32", "float64"] | None = ...,
+    dtype: _Dtype | None = ...,
     like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
 def trace(
-    x: _Operand,
+    x: _Operand, /, *, offset: int = ..., dtype: _Dtype | None = ..., like: _T, out: None = ...
+) -> _T | complex: ...
+@overload
+def trace(
+    x: _Operand, /, *, offset: int = ..., dtype: _Dtype | None = ..., like: None = ..., out: _T
+) -> _T: ...
+@overload
+def vecdot(
+    x1: _Operand,
+    x2: _Operand,
     /,
     *,
-    offset: int = ...,
-    dtype: Literal["float32", "float64"] | None = ...,
-    like: _T,
-) -> _T | float: ...
+    axis: int = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Any: ...
 @overload
-def vecdot(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: None = ...) -> Any: ...
+def vecdot(
+    x1: _Operand, x2: _Operand, /, *, axis: int = ..., threads: int = ..., like: _T, out: None = ...
+) -> _T | complex: ...
 @overload
-def vecdot(x1: _Operand, x2: _Operand, /, *, axis: int = ..., like: _T) -> _T | float: ...
+def vecdot(
+    x1: _Operand, x2: _Operand, /, *, axis: int = ..., threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
 @overload
 def vector_norm(
     x: _Operand,
@@ -296,6 +905,7 @@ def vector_norm(
     keepdims: bool = ...,
     ord: float = ...,
     like: None = ...,
+    out: None = ...,
 ) -> Any: ...
 @overload
 def vector_norm(
@@ -306,6 +916,18 @@ def vector_norm(
     keepdims: bool = ...,
     ord: float = ...,
     like: _T,
+    out: None = ...,
 ) -> _T | float: ...
+@overload
+def vector_norm(
+    x: _Operand,
+    /,
+    *,
+    axis: int | Sequence[int] | None = ...,
+    keepdims: bool = ...,
+    ord: float = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
 def softmax(a: _Operand, /) -> Matrix: ...
 def _rebuild(items: Buffer, dtype: str, shape: Sequence[int], /) -> Matrix: ...

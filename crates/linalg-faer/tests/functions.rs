@@ -1,4 +1,4 @@
-//! What singular values tell: bases, condition numbers, polar factors; figures by NumPy 2.4.6 and SciPy 1.17.1.
+//! What singular values tell: bases, condition numbers, polar factors; figures by NumPy 2.4.6 and `SciPy` 1.17.1.
 
 use nexus_linalg::functions::{Side, cond, null_space, orth, polar};
 use nexus_linalg::norm::{self, MatrixNorm};
@@ -101,14 +101,14 @@ fn condition_numbers_are_those_of_numpy() {
     use MatrixNorm::{Frobenius, Infinity, MinusInfinity, MinusOne, MinusTwo, Nuclear, One, Two};
     let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0];
     let cases = [
-        (Two, 88.44827992069874),
-        (MinusTwo, 0.01130604236618941),
+        (Two, 88.448_279_920_698_74),
+        (MinusTwo, 0.011_306_042_366_189_41),
         (One, 133.0),
-        (MinusOne, 28.000000000000007),
-        (Infinity, 158.33333333333334),
-        (MinusInfinity, 17.999999999999993),
-        (Frobenius, 90.78423749626242),
-        (Nuclear, 116.07658777239588),
+        (MinusOne, 28.000_000_000_000_007),
+        (Infinity, 158.333_333_333_333_34),
+        (MinusInfinity, 17.999_999_999_999_993),
+        (Frobenius, 90.784_237_496_262_42),
+        (Nuclear, 116.076_587_772_395_88),
     ];
     let found =
         |a: &[f64], m: usize, n: usize, kind| cond(&Faer, Context::default(), of(a, m, n), kind);
@@ -197,14 +197,14 @@ fn polar_factors_are_orthonormal_and_positive_and_multiply_to_the_matrix() {
     )
     .unwrap();
     let expected: [f64; 8] = [
-        -0.5144957554275261,
-        0.8574929257125442,
-        0.8574929257125442,
-        0.5144957554275263,
-        2.0579830217101063,
-        2.400980191995124,
-        2.400980191995124,
-        3.772968873135193,
+        -0.514_495_755_427_526_1,
+        0.857_492_925_712_544_2,
+        0.857_492_925_712_544_2,
+        0.514_495_755_427_526_3,
+        2.057_983_021_710_106_3,
+        2.400_980_191_995_124,
+        2.400_980_191_995_124,
+        3.772_968_873_135_193,
     ];
     let error = u.iter().chain(&p).zip(expected).map(|(a, b)| (a - b).abs());
     assert!(error.fold(0.0, f64::max) < 1e-14, "{u:?} {p:?}");

@@ -9,7 +9,7 @@ use nexus_linalg::{Context, Error, ErrorKind};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::num::NonZero;
 
 /// What happens when matrices of a stack have no result.
@@ -108,11 +108,11 @@ impl<'a, 'py> Call<'a, 'py> {
     /// A call with the values of its keywords.
     ///
     /// # Errors
-    /// `ValueError` for an unknown word and for no threads, `TypeError` for both `like` and `out`.
+    /// `ValueError` for an unknown word and for less than one thread, `TypeError` for both `like` and `out`.
     pub(crate) fn new(
         py: Python<'py>,
         name: &'static str,
-        (errors, threads): (&str, usize),
+        (errors, threads): (&str, impl TryInto<usize> + Copy + Display),
         (like, out): (Option<&'a Bound<'py, PyAny>>, Option<&'a Bound<'py, PyAny>>),
     ) -> PyResult<Self> {
         let errors = match errors {
@@ -125,10 +125,10 @@ impl<'a, 'py> Call<'a, 'py> {
                 return Err(PyValueError::new_err(message));
             }
         };
-        let Some(threads) = NonZero::new(threads) else {
-            let message = format!("{name}: threads is at least 1, not 0");
-            return Err(PyValueError::new_err(message));
-        };
+        let count = threads.try_into().ok().and_then(NonZero::new);
+        let count = count.ok_or_else(|| {
+            PyValueError::new_err(format!("{name}: threads is at least 1, not {threads}"))
+        })?;
         let (like, out) = (
             like.filter(|like| !like.is_none()),
             out.filter(|out| !out.is_none()),
@@ -137,7 +137,7 @@ impl<'a, 'py> Call<'a, 'py> {
             let message = format!("{name}: give like or out, not both");
             return Err(PyTypeError::new_err(message));
         }
-        let context = Context::default().threads(threads);
+        let context = Context::default().threads(count);
         Ok(Self {
             py,
             plan: Plan {
@@ -219,7 +219,11 @@ impl<'a, 'py> Call<'a, 'py> {
         }
     }
 
-    fn with_info(&self, result: Py<PyAny>, info: Option<Array>) -> PyResult<Py<PyAny>> {
+    /// The codes beside a result.
+    ///
+    /// # Errors
+    /// As [`Call::give`].
+    pub(crate) fn with_info(&self, result: Py<PyAny>, info: Option<Array>) -> PyResult<Py<PyAny>> {
         let Some(info) = info else {
             return Ok(result);
         };

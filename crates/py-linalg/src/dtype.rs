@@ -138,9 +138,8 @@ impl Source {
     /// order of bytes.
     pub(crate) fn of_format(format: &str, size: usize) -> Option<Self> {
         let code = match format.as_bytes() {
-            [b'@' | b'=', code @ ..] => code,
             [b'<', code @ ..] if cfg!(target_endian = "little") => code,
-            code => code,
+            [b'@' | b'=', code @ ..] | code => code,
         };
         Some(match (code, size) {
             (b"e", 2) => Self::Own(Dtype::F16),
@@ -302,13 +301,13 @@ complex! {
 /// Types that are computed with.
 pub(crate) trait Element: Item + Field<Real: Item, Complex: Item> {
     /// The engine of decompositions.
-    fn engine() -> impl Decompose<Self>;
+    fn engine() -> impl Decompose<Self> + Sync;
 }
 
 macro_rules! element {
     ($($type:ty),+) => {$(
         impl Element for $type {
-            fn engine() -> impl Decompose<Self> {
+            fn engine() -> impl Decompose<Self> + Sync {
                 Faer
             }
         }

@@ -27,7 +27,7 @@ impl Operation {
         }
     }
 
-    fn of_elements<T: Element>(self, a: T, b: T) -> T {
+    pub(crate) fn of_elements<T: Element>(self, a: T, b: T) -> T {
         match self {
             Self::Add => a + b,
             Self::Subtract => a - b,

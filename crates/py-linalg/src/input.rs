@@ -3,7 +3,7 @@
 use crate::dtype::Kind;
 use crate::limits::RANK_MAX;
 use crate::raw::{
-    Array, Dims, Dtype, Matrix, from_buffer, from_dlpack, from_interface, from_struct,
+    Array, Dims, Dtype, Matrix, few_of_list, from_buffer, from_dlpack, from_interface, from_struct,
 };
 use nexus_linalg::Complex;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -60,6 +60,12 @@ impl<'py> FromPyObject<'_, 'py> for Operand {
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let array = if let Some(matrix) = Matrix::of(&object) {
             matrix.array.clone()
+        } else if let Some(few) = object
+            .cast::<PyList>()
+            .ok()
+            .and_then(|list| few_of_list(&list))
+        {
+            few
         } else if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
             from_nested(&object)?
         } else {

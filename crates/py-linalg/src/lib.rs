@@ -4,10 +4,17 @@
 //! is taken, `output` what comes back, `run` where it is computed.
 
 #![expect(clippy::needless_pass_by_value, reason = "pyo3 hands operands over")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "the keywords of a Python function"
+)]
 
 mod call;
+mod contraction;
 mod dtype;
 mod elementwise;
+mod factors;
+mod functions;
 mod index;
 mod input;
 mod limits;
@@ -25,7 +32,9 @@ mod text;
 
 use crate::raw::LinAlgError;
 use nexus_linalg::Error;
+use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 /// Puts the functions into a new module.
 fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -35,23 +44,47 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         };
     }
     functions! {
+        contraction: block_diag, einsum, einsum_path, kron, multi_dot;
+        factors: cho_factor, cho_solve, ldl, lu, lu_factor, lu_solve, rcond, solve_triangular;
+        functions: cond, expm, logm, null_space, orth, polar, schur, solve_sylvester, sqrtm;
         matrix: rebuild;
         norms: diagonal, matrix_norm, softmax, trace, vector_norm;
         products: cross, matmul, matrix_transpose, outer, tensordot, vecdot;
         solving: cholesky, det, inv, matrix_power, slogdet, solve;
         spectral: eig, eigh, eigvals, eigvalsh, lstsq, matrix_rank, pinv, qr, svd, svdvals;
     }
-    for named in [
-        &output::EIG,
-        &output::EIGH,
-        &output::LSTSQ,
-        &output::QR,
-        &output::SLOGDET,
-        &output::SVD,
-    ] {
-        named.add_to(module)?;
+    for named in NAMED {
+        module.index()?.append(named.name())?;
     }
+    module.setattr("__getattr__", wrap_pyfunction!(attribute, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
+}
+
+/// The classes of named tuples. They are made when they are first wanted: that takes longer than all the rest of
+/// an import.
+static NAMED: [&output::Named; 12] = [
+    &output::EIG,
+    &output::EIGH,
+    &output::EINSUM_PATH,
+    &output::LDL,
+    &output::LSTSQ,
+    &output::LU,
+    &output::LU_FACTOR,
+    &output::POLAR,
+    &output::QR,
+    &output::SCHUR,
+    &output::SLOGDET,
+    &output::SVD,
+];
+
+/// What is not there yet (PEP 562).
+#[pyfunction(name = "__getattr__")]
+fn attribute<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyType>> {
+    let Some(named) = NAMED.iter().find(|named| named.name() == name) else {
+        let message = format!("module 'nexus.linalg' has no attribute '{name}'");
+        return Err(PyAttributeError::new_err(message));
+    };
+    named.class(py)
 }
 
 /// An error of the library, as Python's.

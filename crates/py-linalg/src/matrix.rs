@@ -12,7 +12,7 @@ use crate::output::Part;
 use crate::products::dtype_named;
 use crate::raw::{Array, Dims, Dtype, LinAlgError, Matrix, This, export, from_bytes};
 use crate::stacks::Shape;
-use crate::{index, products, text};
+use crate::{index, products, quick, text};
 use nexus_linalg::Context;
 use nexus_tensor::dlpack::{self, Access, DEVICE_CPU};
 use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
@@ -190,6 +190,11 @@ fn item_by_item<'py>(
     operation: Operation,
 ) -> Object<'py> {
     let py = left.py();
+    if let (Some(a), Some(b)) = (Matrix::of(left), Matrix::of(right))
+        && let Some(few) = quick::combined(py, (&a.array, &b.array), operation)
+    {
+        return Ok(few);
+    }
     let pair = match (Matrix::of(left), Matrix::of(right)) {
         (Some(a), _) => Operand::of_operator(right, &a.array)?.map(|b| (a.array.clone(), b)),
         (None, Some(b)) => Operand::of_operator(left, &b.array)?.map(|a| (a, b.array.clone())),

@@ -26,7 +26,7 @@ pub(crate) fn matmul(
     x1: Operand,
     x2: Operand,
     dtype: Option<&str>,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -213,7 +213,7 @@ pub(crate) fn outer(
     py: Python<'_>,
     x1: Operand,
     x2: Operand,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -263,7 +263,7 @@ pub(crate) fn vecdot(
     x1: Operand,
     x2: Operand,
     axis: isize,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -364,7 +364,7 @@ pub(crate) fn tensordot(
     x1: Operand,
     x2: Operand,
     axes: Axes,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {

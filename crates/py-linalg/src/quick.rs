@@ -4,6 +4,7 @@
 //! the general way: for operands of other kinds, and for errors.
 
 use crate::dtype::Element;
+use crate::elementwise::Operation;
 use crate::raw::{Array, Dims, Dtype, INLINE_WORDS, Matrix};
 use nexus_linalg::{Context, Float, MatMut, dense};
 use pyo3::prelude::*;
@@ -47,6 +48,32 @@ pub(crate) fn matmul<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> 
     typed!(a, go(py, a, b))
 }
 
+/// `a` and `b` item by item, for matrices of one shape and type.
+#[inline]
+pub(crate) fn combined<'py>(
+    py: Python<'py>,
+    (a, b): (&Array, &Array),
+    operation: Operation,
+) -> Object<'py> {
+    fn go<'py, T: Element>(
+        py: Python<'py>,
+        (a, b): (&Array, &Array),
+        operation: Operation,
+    ) -> Object<'py> {
+        let (a_items, b_items) = (a.few::<T>()?, b.few::<T>()?);
+        Matrix::of_few(py, a.shape(), |items| {
+            for (place, (&a, &b)) in items.iter_mut().zip(a_items.iter().zip(b_items)) {
+                *place = operation.of_elements(a, b);
+            }
+            Some(())
+        })
+    }
+    if a.dtype != b.dtype || a.shape() != b.shape() || a.rank() == 0 {
+        return None;
+    }
+    typed!(a, go(py, (a, b), operation))
+}
+
 /// The determinant.
 pub(crate) fn det<'py>(py: Python<'py>, a: &Array) -> Object<'py> {
     fn go<T: Element + Float>(a: &Array) -> Option<f64> {
@@ -77,12 +104,12 @@ pub(crate) fn solve<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
             [n, width] => (n.cast_unsigned(), width.cast_unsigned()),
             _ => return None,
         };
-        let fits = b.dtype == T::DTYPE && b.is_dense() && left.shape() == (n, n);
-        if !fits || n * n.max(width) * size_of::<T>() > INLINE_WORDS * 8 {
+        if left.shape() != (n, n) || n * n * size_of::<T>() > INLINE_WORDS * 8 {
             return None;
         }
+        let right = b.few::<T>()?;
         Matrix::of_few(py, dims, |items| {
-            items.copy_from_slice(&b.values::<T>());
+            items.copy_from_slice(right);
             let x = MatMut::new(items, n, width).ok()?;
             dense::solve(Context::default(), left, x).ok()
         })

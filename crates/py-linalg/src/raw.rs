@@ -16,4 +16,5 @@ pub(crate) use door::{
 pub(crate) use interface::{from_interface, from_struct};
 pub(crate) use lent::detached;
 pub(crate) use matrix::{Matrix, This};
+pub(crate) use quick::few_of_list;
 pub(crate) use state::{LinAlgError, State};

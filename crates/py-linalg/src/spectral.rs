@@ -3,6 +3,7 @@
 use crate::call::{Call, Pieces, Plan, piece};
 use crate::dtype::{Element, Item, computing};
 use crate::elementwise::broadcast_shape;
+use crate::failed;
 use crate::input::Operand;
 use crate::output::{EIG, EIGH, LSTSQ, QR, SVD};
 use crate::raw::{Array, Dims, LinAlgError, Output, Stack};
@@ -33,7 +34,7 @@ pub(crate) fn eigh(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -45,12 +46,10 @@ pub(crate) fn eigh(
             let mut values = Output::<<T as Field>::Real>::new(sizes.with(&[n])?)?;
             let mut vectors = Output::<T>::new(a.shape())?;
             let prepared = a.prepared::<T>()?;
-            let (matrices, count) = (Stack::<T>::new(&prepared), sizes.count());
-            let places = Pieces::new(values.items(), n, count).zip(Pieces::new(vectors.items(), n * n, count));
-            let failures = stack::map(plan.context, cost(&sizes), places, |_, index, (values, vectors)| {
-                let vectors = by_columns(vectors, (n, n))?;
-                decompose::eigh(&T::engine(), matrices.get(index), values, Some(vectors))
-            });
+            let matrices = Stack::<T>::new(&prepared);
+            let failures =
+                stack::eigh(plan.context, &T::engine(), &matrices, values.items(), vectors.items());
+            let failures = failures.map_err(|error| failed(&error))?;
             let info = plan.settle(&a, failures, |index| {
                 piece(values.items(), n, index).fill(Field::NAN);
                 piece(vectors.items(), n * n, index).fill(T::NAN);
@@ -68,7 +67,7 @@ pub(crate) fn eigvalsh(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -76,9 +75,17 @@ pub(crate) fn eigvalsh(
     let sizes = Shape::square("eigvalsh", &x.array)?;
     let (a, plan) = (x.array, call.plan);
     let values = run(py, sizes.count() as f64 * cost(&sizes), move || {
-        computing!(a.dtype, T => values_of::<T, <T as Field>::Real>(&plan, &a, &sizes, sizes.n, |matrix, values| {
-            decompose::eigh(&T::engine(), matrix, values, None)
-        }))
+        computing!(a.dtype, T => {
+            let mut values = Output::<<T as Field>::Real>::new(sizes.with(&[sizes.n])?)?;
+            let prepared = a.prepared::<T>()?;
+            let matrices = Stack::<T>::new(&prepared);
+            let failures =
+                stack::eigh(plan.context, &T::engine(), &matrices, values.items(), &mut []);
+            let info = plan.settle(&a, failures.map_err(|error| failed(&error))?, |index| {
+                piece(values.items(), sizes.n, index).fill(Field::NAN);
+            })?;
+            Ok((values.into_array(), info))
+        })
     })?;
     call.give_with(values)
 }
@@ -112,7 +119,7 @@ pub(crate) fn eig(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -147,7 +154,7 @@ pub(crate) fn eigvals(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -170,7 +177,7 @@ pub(crate) fn qr(
     x: Operand,
     mode: &str,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -215,7 +222,7 @@ pub(crate) fn svd(
     x: Operand,
     full_matrices: bool,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -259,7 +266,7 @@ pub(crate) fn svdvals(
     py: Python<'_>,
     x: Operand,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -306,7 +313,7 @@ pub(crate) fn matrix_rank(
     x: Operand,
     rtol: Option<Operand>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -341,7 +348,7 @@ pub(crate) fn pinv(
     x: Operand,
     rtol: Option<Operand>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -371,14 +378,13 @@ pub(crate) fn pinv(
 /// The least-squares solutions of `x1 @ x = x2` with the least norm, the ranks of `x1` and its singular values.
 #[pyfunction]
 #[pyo3(signature = (x1, x2, /, *, rtol = None, errors = "raise", threads = 1, like = None, out = None))]
-#[expect(clippy::too_many_arguments, reason = "the keywords")]
 pub(crate) fn lstsq(
     py: Python<'_>,
     x1: Operand,
     x2: Operand,
     rtol: Option<f64>,
     errors: &str,
-    threads: usize,
+    threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
@@ -429,7 +435,7 @@ fn least_squares<T: Element>(
     let mut values = Output::<T::Real>::new(sizes.with(&[k])?)?;
     let numbers = Pieces::new(ranks.items(), 1, count).zip(Pieces::new(values.items(), k, count));
     let places = Pieces::new(x.items(), n * width, count).zip(numbers);
-    let rtol = rtol.map(|rtol| <T::Real as Item>::of_real(rtol));
+    let rtol = rtol.map(<T::Real as Item>::of_real);
     let failures = stack::map(
         plan.context,
         2.0 * cost(&sizes),

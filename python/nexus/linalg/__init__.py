@@ -12,17 +12,9 @@ Matrix 2 float64
 [[2.0, 1.0], [4.0, 3.0]]
 """
 
-from __future__ import annotations
-
 from nexus._linalg import (
-    EighResult,
-    EigResult,
     LinAlgError,
-    LstsqResult,
     Matrix,
-    QRResult,
-    SlogdetResult,
-    SVDResult,
     cholesky,
     cross,
     det,
@@ -52,6 +44,21 @@ from nexus._linalg import (
     vector_norm,
 )
 
+# As `typing.TYPE_CHECKING`, without importing `typing`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nexus._linalg import (
+        EighResult,
+        EigResult,
+        LstsqResult,
+        QRResult,
+        SlogdetResult,
+        SVDResult,
+    )
+else:
+    # Makes the classes of named tuples when they are first wanted.
+    from nexus._linalg import __getattr__  # noqa: F401
+
 __all__ = [
     "EigResult",
     "EighResult",
@@ -69,6 +76,7 @@ __all__ = [
     "eigh",
     "eigvals",
     "eigvalsh",
+    "install",
     "inv",
     "lstsq",
     "matmul",
@@ -86,6 +94,32 @@ __all__ = [
     "svdvals",
     "tensordot",
     "trace",
+    "uninstall",
     "vecdot",
     "vector_norm",
 ]
+
+
+def install() -> None:
+    """Let ``import math.linalg`` find this module, in this process, until :func:`uninstall`.
+
+    ``python -m nexus.linalg install`` does it for every process of an environment. The module is
+    the same one by both names.
+
+    >>> import nexus.linalg
+    >>> nexus.linalg.install()
+    >>> import math.linalg
+    >>> math.linalg is nexus.linalg
+    True
+    >>> nexus.linalg.uninstall()
+    """
+    from nexus.linalg._install import install
+
+    install()
+
+
+def uninstall() -> None:
+    """Undo :func:`install` in this process, also where the environment has it."""
+    from nexus.linalg._install import uninstall
+
+    uninstall()

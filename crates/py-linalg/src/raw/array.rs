@@ -273,13 +273,14 @@ impl Array {
     }
 
     /// The last two axes exchanged.
+    #[inline]
     pub(crate) fn transposed(&self) -> Self {
-        let mut order: [usize; RANK_MAX] = std::array::from_fn(|axis| axis);
-        let order = &mut order[..self.rank()];
-        if let [.., a, b] = order {
-            std::mem::swap(a, b);
+        let (mut shape, mut strides) = (self.shape, self.strides);
+        if let ([.., m, n], [.., row, column]) = (&mut *shape, &mut *strides) {
+            std::mem::swap(m, n);
+            std::mem::swap(row, column);
         }
-        self.permuted(order)
+        self.view(shape, strides, 0)
     }
 
     /// All axes in reverse order.
@@ -446,6 +447,17 @@ impl Array {
             values.push(convert(unsafe { start.offset(at).read() }));
         });
         values
+    }
+
+    /// The items in row-major order, where they are few, of type `T` and lie so.
+    #[inline]
+    pub(crate) fn few<T: Item>(&self) -> Option<&[T]> {
+        let len = self.len();
+        if self.dtype != T::DTYPE || len * size_of::<T>() > INLINE_WORDS * 8 || !self.is_dense() {
+            return None;
+        }
+        // SAFETY: the invariant, for items that lie one after the other.
+        Some(unsafe { slice::from_raw_parts(self.items(), len) })
     }
 
     /// The matrix that an array of two axes is, where its items are of type `T` and in forward strides.

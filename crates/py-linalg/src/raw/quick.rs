@@ -7,7 +7,7 @@ use super::{Array, Dims, INLINE_WORDS, Matrix, State};
 use crate::quick;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyCFunction;
+use pyo3::types::{PyCFunction, PyList};
 use pyo3::{Borrowed, ffi};
 use std::sync::OnceLock;
 
@@ -36,6 +36,10 @@ impl General {
 }
 
 /// An operand of few items.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lies on the stack during one call"
+)]
 enum Few<'a> {
     /// The array of a `Matrix`, of any size.
     Matrix(&'a Array),
@@ -106,6 +110,13 @@ unsafe fn nested(list: *mut ffi::PyObject) -> Option<Array> {
     }
 }
 
+/// A list of few floats, or of lists of as many each.
+#[inline]
+pub(crate) fn few_of_list(list: &Bound<'_, PyList>) -> Option<Array> {
+    // SAFETY: it is a list, and its reference proves that the thread is attached.
+    unsafe { nested(list.as_ptr()) }
+}
+
 /// The floats and small whole numbers of a list.
 ///
 /// # Safety
@@ -148,12 +159,21 @@ macro_rules! quick {
                 if count == $count && names.is_null() {
                     let $py = Python::assume_attached();
                     let given = std::slice::from_raw_parts(arguments, $count);
-                    let few: [Option<Few<'_>>; $count] =
-                        std::array::from_fn(|index| Few::of($py, given[index]));
-                    let $operands: [Option<&Array>; $count] =
-                        std::array::from_fn(|index| few[index].as_ref().map(Few::array));
-                    let answer = || $work;
-                    if let Some(answer) = answer() {
+                    let answer = |$operands: [Option<&Array>; $count]| $work;
+                    // Matrices alone need no copies.
+                    let matrices: [Option<&Array>; $count] = std::array::from_fn(|index| {
+                        Matrix::of_pointer(given[index]).map(|matrix| &matrix.array)
+                    });
+                    let answer = if matrices.iter().all(Option::is_some) {
+                        answer(matrices)
+                    } else {
+                        let few: [Option<Few<'_>>; $count] =
+                            std::array::from_fn(|index| Few::of($py, given[index]));
+                        answer(std::array::from_fn(|index| {
+                            few[index].as_ref().map(Few::array)
+                        }))
+                    };
+                    if let Some(answer) = answer {
                         return answer.into_ptr();
                     }
                 }
