@@ -3,7 +3,7 @@
 use crate::call::{Call, Pieces, Plan, piece};
 use crate::dtype::{Element, Item, computing};
 use crate::elementwise::broadcast_shape;
-use crate::input::Operand;
+use crate::input::{Numbers, Operand};
 use crate::output::{EIG, EIGH, LSTSQ, QR, SVD};
 use crate::raw::{Array, Dims, LinAlgError, Output, Stack};
 use crate::run::run;
@@ -278,7 +278,7 @@ pub(crate) fn svdvals(
 struct Tolerance(Option<Array>);
 
 impl Tolerance {
-    fn new(name: &str, rtol: Option<Operand>, a: &Array) -> PyResult<Self> {
+    fn new(name: &str, rtol: Option<Numbers>, a: &Array) -> PyResult<Self> {
         let Some(rtol) = rtol else {
             return Ok(Self(None));
         };
@@ -304,7 +304,7 @@ impl Tolerance {
 pub(crate) fn matrix_rank(
     py: Python<'_>,
     x: Operand,
-    rtol: Option<Operand>,
+    rtol: Option<Numbers>,
     errors: &str,
     threads: isize,
     like: Given<'_, '_>,
@@ -339,7 +339,7 @@ pub(crate) fn matrix_rank(
 pub(crate) fn pinv(
     py: Python<'_>,
     x: Operand,
-    rtol: Option<Operand>,
+    rtol: Option<Numbers>,
     errors: &str,
     threads: isize,
     like: Given<'_, '_>,

@@ -241,7 +241,10 @@ pub(crate) fn write_into(name: &str, out: &Bound<'_, PyAny>, array: &Array) -> P
     let mut writable = true;
     if !has_buffer(out) && !out.hasattr("__dlpack__")? {
         let class = out.get_type();
-        let message = format!("{name}: out is an array that may be written, not {}", class.name()?);
+        let message = format!(
+            "{name}: out is an array that may be written, not {}",
+            class.name()?
+        );
         return Err(PyTypeError::new_err(message));
     }
     let target = if has_buffer(out) {
