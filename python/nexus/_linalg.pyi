@@ -20,15 +20,25 @@ from typing_extensions import Buffer, CapsuleType
 __all__ = [
     "EigResult",
     "EighResult",
+    "EinsumPathResult",
+    "LDLResult",
+    "LUFactorResult",
+    "LUResult",
     "LinAlgError",
     "LstsqResult",
     "Matrix",
+    "PolarResult",
     "QRResult",
     "SVDResult",
+    "SchurResult",
     "SlogdetResult",
     "__version__",
     "_rebuild",
+    "block_diag",
+    "cho_factor",
+    "cho_solve",
     "cholesky",
+    "cond",
     "cross",
     "det",
     "diagonal",
@@ -36,19 +46,37 @@ __all__ = [
     "eigh",
     "eigvals",
     "eigvalsh",
+    "einsum",
+    "einsum_path",
+    "expm",
     "inv",
+    "kron",
+    "ldl",
+    "logm",
     "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_solve",
     "matmul",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",
     "matrix_transpose",
+    "multi_dot",
+    "null_space",
+    "orth",
     "outer",
     "pinv",
+    "polar",
     "qr",
+    "rcond",
+    "schur",
     "slogdet",
     "softmax",
     "solve",
+    "solve_sylvester",
+    "solve_triangular",
+    "sqrtm",
     "svd",
     "svdvals",
     "tensordot",
@@ -88,6 +116,7 @@ class _ArrayStruct(Protocol):
 
 _Nested: TypeAlias = Sequence[_Number] | Sequence[_Nested] | Sequence[Buffer]
 _Operand: TypeAlias = Matrix | Buffer | _DLPack | _ArrayInterface | _ArrayStruct | _Nested
+_Order: TypeAlias = Literal["fro", "nuc"] | _Number
 _Index: TypeAlias = SupportsIndex | slice | EllipsisType
 _Key: TypeAlias = _Index | tuple[_Index, ...]
 
@@ -101,14 +130,40 @@ class EighResult(NamedTuple, Generic[_T]):
     eigenvalues: _T
     eigenvectors: _T
 
+class EinsumPathResult(NamedTuple):
+    path: list[tuple[int, int]]
+    cost: float
+
+class LDLResult(NamedTuple, Generic[_T]):
+    L: _T
+    D: _T
+    perm: _T
+
+class LUFactorResult(NamedTuple, Generic[_T]):
+    lu: _T
+    piv: _T
+
+class LUResult(NamedTuple, Generic[_T]):
+    P: _T
+    L: _T
+    U: _T
+
 class LstsqResult(NamedTuple, Generic[_T]):
     x: _T
     rank: Any
     singular_values: _T
 
+class PolarResult(NamedTuple, Generic[_T]):
+    U: _T
+    P: _T
+
 class QRResult(NamedTuple, Generic[_T]):
     Q: _T
     R: _T
+
+class SchurResult(NamedTuple, Generic[_T]):
+    T: _T
+    Z: _T
 
 class SlogdetResult(NamedTuple, Generic[_T]):
     sign: _T
@@ -172,6 +227,100 @@ class Matrix:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @overload
+def block_diag(*arrays: _Operand | _Number, like: None = ..., out: None = ...) -> Matrix: ...
+@overload
+def block_diag(*arrays: _Operand | _Number, like: _T, out: None = ...) -> _T: ...
+@overload
+def block_diag(*arrays: _Operand | _Number, like: None = ..., out: _T) -> _T: ...
+@overload
+def cho_factor(
+    x: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> tuple[Matrix, bool]: ...
+@overload
+def cho_factor(
+    x: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> tuple[_T, bool]: ...
+@overload
+def cho_factor(
+    x: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> tuple[_T, bool]: ...
+@overload
+def cho_factor(
+    x: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def cho_solve(
+    c_and_lower: tuple[_Operand, bool],
+    b: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def cho_solve(
+    c_and_lower: tuple[_Operand, bool],
+    b: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def cho_solve(
+    c_and_lower: tuple[_Operand, bool],
+    b: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def cho_solve(
+    c_and_lower: tuple[_Operand, bool],
+    b: _Operand,
+    /,
+    *,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
 def cholesky(
     x: _Operand,
     /,
@@ -210,6 +359,50 @@ def cholesky(
     /,
     *,
     upper: bool = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def cond(
+    x: _Operand,
+    /,
+    p: _Order | None = ...,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Any: ...
+@overload
+def cond(
+    x: _Operand,
+    /,
+    p: _Order | None = ...,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T | Any: ...
+@overload
+def cond(
+    x: _Operand,
+    /,
+    p: _Order | None = ...,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def cond(
+    x: _Operand,
+    /,
+    p: _Order | None = ...,
+    *,
     errors: Literal["info"],
     threads: int = ...,
     like: Any = ...,
@@ -370,6 +563,58 @@ def eigvalsh(
     x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
 ) -> tuple[Any, Any]: ...
 @overload
+def einsum(
+    subscripts: str,
+    /,
+    *operands: _Operand | _Number,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Any: ...
+@overload
+def einsum(
+    subscripts: str, /, *operands: _Operand | _Number, threads: int = ..., like: _T, out: None = ...
+) -> _T | Any: ...
+@overload
+def einsum(
+    subscripts: str, /, *operands: _Operand | _Number, threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
+def einsum_path(subscripts: str, /, *operands: _Operand | _Number) -> EinsumPathResult: ...
+@overload
+def expm(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def expm(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def expm(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def expm(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
+@overload
 def inv(
     x: _Operand,
     /,
@@ -401,6 +646,66 @@ def inv(
 ) -> _T: ...
 @overload
 def inv(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
+) -> tuple[Any, Any]: ...
+@overload
+def kron(
+    a: _Operand, b: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> Matrix: ...
+@overload
+def kron(a: _Operand, b: _Operand, /, *, threads: int = ..., like: _T, out: None = ...) -> _T: ...
+@overload
+def kron(a: _Operand, b: _Operand, /, *, threads: int = ..., like: None = ..., out: _T) -> _T: ...
+@overload
+def ldl(
+    x: _Operand, /, *, lower: bool = ..., threads: int = ..., like: None = ..., out: None = ...
+) -> LDLResult[Matrix]: ...
+@overload
+def ldl(
+    x: _Operand, /, *, lower: bool = ..., threads: int = ..., like: _T, out: None = ...
+) -> LDLResult[_T]: ...
+@overload
+def ldl(
+    x: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T, _T],
+) -> LDLResult[_T]: ...
+@overload
+def logm(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def logm(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def logm(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def logm(
     x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
 ) -> tuple[Any, Any]: ...
 @overload
@@ -446,6 +751,76 @@ def lstsq(
     /,
     *,
     rtol: float | None = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def lu(
+    x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> LUResult[Matrix]: ...
+@overload
+def lu(x: _Operand, /, *, threads: int = ..., like: _T, out: None = ...) -> LUResult[_T]: ...
+@overload
+def lu(
+    x: _Operand, /, *, threads: int = ..., like: None = ..., out: tuple[_T, _T, _T]
+) -> LUResult[_T]: ...
+@overload
+def lu_factor(
+    x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> LUFactorResult[Matrix]: ...
+@overload
+def lu_factor(
+    x: _Operand, /, *, threads: int = ..., like: _T, out: None = ...
+) -> LUFactorResult[_T]: ...
+@overload
+def lu_factor(
+    x: _Operand, /, *, threads: int = ..., like: None = ..., out: tuple[_T, _T]
+) -> LUFactorResult[_T]: ...
+@overload
+def lu_solve(
+    lu_and_piv: tuple[_Operand, _Operand],
+    b: _Operand,
+    /,
+    *,
+    trans: Literal[0, 1, 2] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def lu_solve(
+    lu_and_piv: tuple[_Operand, _Operand],
+    b: _Operand,
+    /,
+    *,
+    trans: Literal[0, 1, 2] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def lu_solve(
+    lu_and_piv: tuple[_Operand, _Operand],
+    b: _Operand,
+    /,
+    *,
+    trans: Literal[0, 1, 2] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def lu_solve(
+    lu_and_piv: tuple[_Operand, _Operand],
+    b: _Operand,
+    /,
+    *,
+    trans: Literal[0, 1, 2] = ...,
     errors: Literal["info"],
     threads: int = ...,
     like: Any = ...,
@@ -593,6 +968,54 @@ def matrix_transpose(x: _Operand, /, *, like: None = ...) -> Matrix: ...
 @overload
 def matrix_transpose(x: _Operand, /, *, like: _T) -> _T: ...
 @overload
+def multi_dot(
+    arrays: Sequence[_Operand], /, *, threads: int = ..., like: None = ..., out: None = ...
+) -> Any: ...
+@overload
+def multi_dot(
+    arrays: Sequence[_Operand], /, *, threads: int = ..., like: _T, out: None = ...
+) -> _T | Any: ...
+@overload
+def multi_dot(
+    arrays: Sequence[_Operand], /, *, threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
+@overload
+def null_space(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def null_space(
+    x: _Operand, /, *, rtol: float | None = ..., threads: int = ..., like: _T, out: None = ...
+) -> _T: ...
+@overload
+def null_space(
+    x: _Operand, /, *, rtol: float | None = ..., threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
+@overload
+def orth(
+    x: _Operand,
+    /,
+    *,
+    rtol: float | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def orth(
+    x: _Operand, /, *, rtol: float | None = ..., threads: int = ..., like: _T, out: None = ...
+) -> _T: ...
+@overload
+def orth(
+    x: _Operand, /, *, rtol: float | None = ..., threads: int = ..., like: None = ..., out: _T
+) -> _T: ...
+@overload
 def outer(
     x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
 ) -> Matrix: ...
@@ -649,6 +1072,50 @@ def pinv(
     out: Any = ...,
 ) -> tuple[Any, Any]: ...
 @overload
+def polar(
+    x: _Operand,
+    /,
+    *,
+    side: Literal["left", "right"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> PolarResult[Matrix]: ...
+@overload
+def polar(
+    x: _Operand,
+    /,
+    *,
+    side: Literal["left", "right"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> PolarResult[_T]: ...
+@overload
+def polar(
+    x: _Operand,
+    /,
+    *,
+    side: Literal["left", "right"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T],
+) -> PolarResult[_T]: ...
+@overload
+def polar(
+    x: _Operand,
+    /,
+    *,
+    side: Literal["left", "right"] = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
 def qr(
     x: _Operand,
     /,
@@ -687,6 +1154,56 @@ def qr(
     /,
     *,
     mode: Literal["reduced", "complete"] = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def rcond(x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...) -> Any: ...
+@overload
+def rcond(x: _Operand, /, *, threads: int = ..., like: _T, out: None = ...) -> _T | Any: ...
+@overload
+def rcond(x: _Operand, /, *, threads: int = ..., like: None = ..., out: _T) -> _T: ...
+@overload
+def schur(
+    x: _Operand,
+    /,
+    *,
+    output: Literal["real", "complex"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> SchurResult[Matrix]: ...
+@overload
+def schur(
+    x: _Operand,
+    /,
+    *,
+    output: Literal["real", "complex"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> SchurResult[_T]: ...
+@overload
+def schur(
+    x: _Operand,
+    /,
+    *,
+    output: Literal["real", "complex"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: tuple[_T, _T],
+) -> SchurResult[_T]: ...
+@overload
+def schur(
+    x: _Operand,
+    /,
+    *,
+    output: Literal["real", "complex"] = ...,
     errors: Literal["info"],
     threads: int = ...,
     like: Any = ...,
@@ -747,6 +1264,144 @@ def solve(
     threads: int = ...,
     like: Any = ...,
     out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def solve_sylvester(
+    a: _Operand,
+    b: _Operand,
+    q: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def solve_sylvester(
+    a: _Operand,
+    b: _Operand,
+    q: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def solve_sylvester(
+    a: _Operand,
+    b: _Operand,
+    q: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def solve_sylvester(
+    a: _Operand,
+    b: _Operand,
+    q: _Operand,
+    /,
+    *,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def solve_triangular(
+    a: _Operand,
+    b: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    unit_diagonal: bool = ...,
+    trans: Literal[0, 1, 2] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def solve_triangular(
+    a: _Operand,
+    b: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    unit_diagonal: bool = ...,
+    trans: Literal[0, 1, 2] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def solve_triangular(
+    a: _Operand,
+    b: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    unit_diagonal: bool = ...,
+    trans: Literal[0, 1, 2] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def solve_triangular(
+    a: _Operand,
+    b: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    unit_diagonal: bool = ...,
+    trans: Literal[0, 1, 2] = ...,
+    errors: Literal["info"],
+    threads: int = ...,
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def sqrtm(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def sqrtm(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def sqrtm(
+    x: _Operand,
+    /,
+    *,
+    errors: Literal["raise", "nan"] = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def sqrtm(
+    x: _Operand, /, *, errors: Literal["info"], threads: int = ..., like: Any = ..., out: Any = ...
 ) -> tuple[Any, Any]: ...
 @overload
 def svd(

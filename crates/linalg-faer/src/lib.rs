@@ -41,6 +41,7 @@ mod eigen;
 mod orthogonal;
 mod raw;
 mod sparse;
+mod values;
 
 use faer::dyn_stack::{MemBuffer, StackReq};
 use nexus_linalg::decompose::{Decompose, NoConvergence};
@@ -63,6 +64,10 @@ macro_rules! decompose {
                 values: &mut [$real],
                 vectors: Option<(MatMut<'_, $type>, MatMut<'_, $type>)>,
             ) -> Result<(), NoConvergence> {
+                // Where the quick way does not end, faer's own may.
+                if vectors.is_none() && values::singular_values(a, values).is_ok() {
+                    return Ok(());
+                }
                 $values(values, |values| orthogonal::svd(a, values, vectors))
             }
 
@@ -72,6 +77,9 @@ macro_rules! decompose {
                 values: &mut [$real],
                 vectors: Option<MatMut<'_, $type>>,
             ) -> Result<(), NoConvergence> {
+                if vectors.is_none() && values::eigenvalues(a, values).is_ok() {
+                    return Ok(());
+                }
                 $values(values, |values| eigen::eigh(a, values, vectors))
             }
 

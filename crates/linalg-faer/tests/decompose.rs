@@ -457,6 +457,7 @@ fn ranks_pseudo_inverses_and_least_squares_agree_with_their_definitions() {
         of(&b, (3, 1)),
         None,
         view,
+        &mut [0.0; 2],
     )
     .unwrap();
     assert_eq!(found, 1);
@@ -490,4 +491,70 @@ fn norms_equal_their_definitions() {
         norm::vector([1e200_f64, 1e200].into_iter(), 2.0),
         1e200 * 2.0_f64.sqrt()
     );
+}
+
+/// The solution by the pseudo-inverse.
+fn by_pinv<T: Field>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Vec<T>
+where
+    Faer: decompose::Decompose<T>,
+{
+    let ((m, n), (_, columns)) = (a.shape(), b.shape());
+    let (mut p, mut x) = (vec![T::default(); n * m], vec![T::default(); n * columns]);
+    let context = Context::default();
+    pinv(&Faer, context, a, None, MatMut::new(&mut p, n, m).unwrap()).unwrap();
+    let to = MatMut::new(&mut x, n, columns).unwrap();
+    context.matmul(of(&p, (n, m)), b, to).unwrap();
+    x
+}
+
+fn check_least_squares<T: Field<Real = f64>>(to: impl Fn(f64, f64) -> T)
+where
+    Faer: decompose::Decompose<T>,
+{
+    for (m, n) in [(1, 1), (4, 4), (30, 30), (40, 7), (7, 40), (12, 12)] {
+        for scale in [1.0, 1e-200, 1e200] {
+            let (re, im) = (random::<f64>(m, n, scale), random::<f64>(n, m, scale));
+            let mut items: Vec<T> = re.iter().zip(&im).map(|(&re, &im)| to(re, im)).collect();
+            for i in 0..m.min(n) {
+                items[i * n + i] = items[i * n + i] + to(2.0 * scale, 0.0);
+            }
+            // The last one has two equal rows, so its rank is not full.
+            if m == 12 {
+                items.copy_within(0..n, n);
+            }
+            let b: Vec<T> = random::<f64>(m, 3, 1.0)
+                .iter()
+                .map(|&b| to(b, -b))
+                .collect();
+            let (a, b) = (of(&items, (m, n)), of(&b, (m, 3)));
+            let mut x = vec![T::NAN; n * 3];
+            let (mut values, mut wanted) = (vec![0.0; m.min(n)], vec![0.0; m.min(n)]);
+            svd(&Faer, a, &mut wanted, None).unwrap();
+            let view = MatMut::new(&mut x, n, 3).unwrap();
+            let found = lstsq(&Faer, Context::default(), a, b, None, view, &mut values).unwrap();
+            assert_eq!(found, if m == 12 { 11 } else { m.min(n) });
+            assert_eq!(values, wanted, "{m}x{n}");
+            let expected = by_pinv(a, b);
+            let condition = wanted[0] / wanted[found - 1];
+            let most = |items: &mut dyn Iterator<Item = T>| items.map(T::abs).fold(0.0, f64::max);
+            let apart = most(&mut x.iter().zip(&expected).map(|(&x, &y)| x - y));
+            let size = most(&mut expected.iter().copied());
+            assert!(apart <= 1e-13 * condition * size, "{m}x{n}: {apart}");
+        }
+    }
+}
+
+#[test]
+fn least_squares_by_elimination_or_qr_are_those_of_the_pseudo_inverse() {
+    check_least_squares(|re, _| re);
+    check_least_squares(Complex::new);
+    let (mut x, mut values) = ([0.0; 2], [0.0; 2]);
+    let a = [1.0, f64::NAN, 0.0, 1.0];
+    let (a, b) = (of(&a, (2, 2)), of(&[1.0, 1.0], (2, 1)));
+    let to = MatMut::new(&mut x, 2, 1).unwrap();
+    lstsq(&Faer, Context::default(), a, b, None, to, &mut values).unwrap();
+    assert!(x.iter().chain(&values).all(|item| item.is_nan()));
+    let to = MatMut::new(&mut x, 1, 2).unwrap();
+    let shapes = lstsq(&Faer, Context::default(), a, b, None, to, &mut values);
+    assert_eq!(shapes.unwrap_err().kind(), ErrorKind::InvalidInput);
 }

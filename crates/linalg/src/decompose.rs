@@ -23,6 +23,7 @@ pub(crate) use least_squares::count_above;
 pub use least_squares::{lstsq, pinv, rank};
 pub use schur::schur;
 
+use crate::dense::tiny::Tiny;
 use crate::dense::{Triangle, copy_into};
 use crate::field::unit;
 use crate::{Error, ErrorKind, Field, MatMut, MatRef};
@@ -220,10 +221,20 @@ pub fn eigh<T: Field>(
     let scale = Scale::of(size);
     with_real_diagonal(a, |a| {
         scale.apply(a, |a| {
+            if Tiny::eigh(a, values, vectors.as_mut()).is_some() {
+                return Ok(());
+            }
             engine.eigh(a, values, vectors.as_mut().map(MatMut::reborrow))
         })
     })
     .map_err(|_| no_convergence("the eigenvalues", (n, n)))?;
+    arrange(values, vectors);
+    scale.undo(values);
+    Ok(())
+}
+
+/// Puts eigenvalues in order, and gives their vectors their signs.
+pub(crate) fn arrange<T: Field>(values: &mut [T::Real], mut vectors: Option<MatMut<'_, T>>) {
     sort(
         values,
         |a, b| a < b,
@@ -234,12 +245,10 @@ pub fn eigh<T: Field>(
         },
     );
     if let Some(v) = &mut vectors {
-        for j in 0..n {
+        for j in 0..values.len() {
             turn(v, j);
         }
     }
-    scale.undo(values);
-    Ok(())
 }
 
 /// What [`Decompose::eig`] says, for any square matrix, with vectors of length 1 and signs that depend on the

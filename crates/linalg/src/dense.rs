@@ -10,6 +10,7 @@ mod ldl;
 mod lu;
 pub(crate) mod tiny;
 mod triangular;
+mod turned;
 
 pub use cholesky::{cholesky, cholesky_solve};
 pub use factors::{Lu, LuRef, Orientation};
@@ -69,14 +70,22 @@ pub(crate) fn copy_into<T: Copy>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     let (rows, columns) = from.shape();
     let ((from_row, from_column), (to_row, to_column)) = (from.strides(), to.strides());
     let (source, target) = (from.data(), to.data_mut());
-    for i in 0..rows {
-        if from_column == 1 && to_column == 1 {
+    if from_column == 1 && to_column == 1 {
+        for i in 0..rows {
             let (from, to) = (i * from_row, i * to_row);
             target[to..to + columns].copy_from_slice(&source[from..from + columns]);
-        } else {
-            for j in 0..columns {
-                target[i * to_row + j * to_column] = source[i * from_row + j * from_column];
-            }
+        }
+        return;
+    }
+    if from_row == 1 && to_column == 1 {
+        return turned::copy((source, from_column), (target, to_row), (rows, columns));
+    }
+    if from_column == 1 && to_row == 1 {
+        return turned::copy((source, from_row), (target, to_column), (columns, rows));
+    }
+    for i in 0..rows {
+        for j in 0..columns {
+            target[i * to_row + j * to_column] = source[i * from_row + j * from_column];
         }
     }
 }

@@ -11,6 +11,11 @@ pub trait Float: Field<Real = Self> + PartialOrd + Div<Output = Self> {
     const INFINITY: Self;
     /// The greatest finite number.
     const MAX: Self;
+    /// Numbers between this one and [`LARGE`](Self::LARGE) are far from overflow, and their squares too.
+    #[doc(hidden)]
+    const SMALL: Self;
+    #[doc(hidden)]
+    const LARGE: Self;
     /// The smallest positive number with all its bits.
     const MIN_POSITIVE: Self;
 
@@ -24,11 +29,13 @@ pub trait Float: Field<Real = Self> + PartialOrd + Div<Output = Self> {
 }
 
 macro_rules! float {
-    ($type:ident) => {
+    ($type:ident, $small:literal) => {
         impl Float for $type {
             const EPSILON: Self = $type::EPSILON;
             const INFINITY: Self = $type::INFINITY;
             const MAX: Self = $type::MAX;
+            const SMALL: Self = $small;
+            const LARGE: Self = 1.0 / $small;
             const MIN_POSITIVE: Self = $type::MIN_POSITIVE;
 
             #[inline]
@@ -47,5 +54,5 @@ macro_rules! float {
     };
 }
 
-float!(f32);
-float!(f64);
+float!(f32, 1e-9);
+float!(f64, 1e-75);

@@ -1,8 +1,8 @@
 //! Functions of matrices, and what singular values tell of one.
 //!
-//! [`expm`] stands on products and elimination; [`sqrtm`], [`logm`] and [`sylvester`] on [`real_schur`]; [`polar`],
+//! [`expm`] stands on products and elimination; [`sqrtm`], [`logm`] and [`sylvester`] on Schur forms; [`polar`],
 //! [`orth`], [`null_space`] and [`cond`] on the singular values of an engine. What does not need an engine is
-//! computed in f64, also for f32.
+//! computed in f64 and complex numbers of it, also for f32.
 //!
 //! NaN in a matrix makes every number of a result NaN, and an infinity is an error, as in
 //! [`decompose`](crate::decompose).
@@ -30,10 +30,14 @@ pub use space::{null_space, orth};
 pub use sylvester::sylvester;
 
 use crate::decompose::Contents;
+use crate::dense::copy_into;
 use crate::tensor::Array;
 use crate::{Complex, Context, Error, Field, Float, MatMut, MatRef};
 
-/// A function of a real matrix: real where it can be, else complex.
+/// What is computed with where it must be complex.
+type C = Complex<f64>;
+
+/// A function of a matrix: real where it can be, else complex. That of a complex matrix is complex.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RealOrComplex<T> {
     /// No imaginary parts.
@@ -43,7 +47,7 @@ pub enum RealOrComplex<T> {
 }
 
 impl<T: Float> RealOrComplex<T> {
-    fn of(items: &Square<Complex<f64>>, real: bool) -> Self {
+    fn of(items: &Square<C>, real: bool) -> Self {
         let shape = vec![items.n, items.n];
         let items = items.items.iter();
         if real {
@@ -54,8 +58,13 @@ impl<T: Float> RealOrComplex<T> {
         Self::Complex(Array::new(items.collect(), shape))
     }
 
-    fn nan(n: usize) -> Self {
-        Self::Real(Array::new(vec![<T as Field>::NAN; n * n], vec![n, n]))
+    fn nan(n: usize, real: bool) -> Self {
+        let shape = vec![n, n];
+        if real {
+            return Self::Real(Array::new(vec![<T as Field>::NAN; n * n], shape));
+        }
+        let nan = Complex::new(<T as Field>::NAN, <T as Field>::NAN);
+        Self::Complex(Array::new(vec![nan; n * n], shape))
     }
 }
 
@@ -98,16 +107,16 @@ impl<T: Field> Square<T> {
         product(context, self.view(), other.view())
     }
 
-    fn scaled(mut self, factor: T) -> Self {
+    fn scaled(mut self, factor: T::Real) -> Self {
         self.items
             .iter_mut()
-            .for_each(|item| *item = *item * factor);
+            .for_each(|item| *item = item.scale(factor));
         self
     }
 
-    fn add(&mut self, factor: T, other: &Self) {
-        for (item, &other) in self.items.iter_mut().zip(&other.items) {
-            *item = *item + factor * other;
+    fn add(&mut self, factor: T::Real, other: &Self) {
+        for (item, other) in self.items.iter_mut().zip(&other.items) {
+            *item = *item + other.scale(factor);
         }
     }
 
@@ -117,57 +126,57 @@ impl<T: Field> Square<T> {
         }
     }
 
+    fn transposed(&self) -> Self {
+        let mut turned = Self::zeros(self.n);
+        copy_into(self.view().transpose(), turned.view_mut());
+        turned
+    }
+
     fn is_finite(&self) -> bool {
         self.items.iter().all(|item| item.is_finite())
     }
 }
 
-impl Square<f64> {
-    /// A copy of a square matrix, whose contents are told first.
-    fn of<T: Float>(operation: &str, a: MatRef<'_, T>) -> Result<(Self, Contents<T>), Error> {
+impl<W: Field<Real = f64>> Square<W> {
+    /// A copy of a square matrix, whose contents are told first. Imaginary parts go where there is no place for them.
+    fn of<T: Field>(operation: &str, a: MatRef<'_, T>) -> Result<(Self, Contents<T::Real>), Error> {
         let (m, n) = a.shape();
         if m != n {
             let message = format!("cannot {operation} a {m}x{n} matrix: it is not square");
             return Err(Error::invalid(message));
         }
         let contents = Contents::of(operation, a, None)?;
-        let items = (0..n).flat_map(|i| a.row(i).map(|item| item.to_f64()));
+        let items = (0..n).flat_map(|i| a.row(i).map(|&item| wide(item)));
         let items = items.collect();
         Ok((Self { n, items }, contents))
     }
 
-    fn write<T: Float>(&self, result: MatMut<'_, T>) {
+    fn write<T: Field>(&self, result: MatMut<'_, T>) {
         write_rounded(&self.items, result);
     }
 
-    fn to_complex(&self) -> Square<Complex<f64>> {
+    fn to_complex(&self) -> Square<C> {
         Square {
             n: self.n,
-            items: self.items.iter().map(|&item| item.into()).collect(),
+            items: self.items.iter().map(|&item| wide(item)).collect(),
         }
     }
 
     /// The largest sum of absolute values of a column.
     fn norm_one(&self) -> f64 {
-        column_sums(self.n, &self.items)
+        let mut sums = vec![0.0; self.n];
+        for row in self.items.chunks_exact(self.n.max(1)) {
+            sums.iter_mut()
+                .zip(row)
+                .for_each(|(sum, item)| *sum += Field::abs(*item));
+        }
+        sums.into_iter().fold(0.0, f64::max)
     }
 }
 
-impl Square<Complex<f64>> {
-    fn norm_one(&self) -> f64 {
-        let sizes: Vec<f64> = self.items.iter().map(|&item| Field::abs(item)).collect();
-        column_sums(self.n, &sizes)
-    }
-}
-
-fn column_sums(n: usize, items: &[f64]) -> f64 {
-    let mut sums = vec![0.0; n];
-    for row in items.chunks_exact(n.max(1)) {
-        sums.iter_mut()
-            .zip(row)
-            .for_each(|(sum, item)| *sum += item.abs());
-    }
-    sums.into_iter().fold(0.0, f64::max)
+/// A number as one that is computed with.
+fn wide<T: Field, W: Field<Real = f64>>(item: T) -> W {
+    W::from_parts(item.re().to_f64(), item.im().to_f64())
 }
 
 /// A product of square matrices.
@@ -177,11 +186,14 @@ fn product<T: Field>(context: Context, a: MatRef<'_, T>, b: MatRef<'_, T>) -> Sq
     result
 }
 
-fn write_rounded<T: Float>(items: &[f64], mut result: MatMut<'_, T>) {
+/// Writes the nearest numbers, without imaginary parts where there is no place for them.
+fn write_rounded<W: Field<Real = f64>, T: Field>(items: &[W], mut result: MatMut<'_, T>) {
     let (m, n) = result.shape();
+    let real = T::Real::from_f64;
     for i in 0..m {
         for j in 0..n {
-            *result.item(i, j) = T::from_f64(items[i * n + j]);
+            let item = items[i * n + j];
+            *result.item(i, j) = T::from_parts(real(item.re()), real(item.im()));
         }
     }
 }

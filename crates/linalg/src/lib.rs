@@ -22,6 +22,7 @@
 //! ```
 
 mod complex;
+pub mod condensed;
 mod context;
 pub mod decompose;
 pub mod dense;
@@ -35,6 +36,7 @@ pub mod norm;
 mod pool;
 pub mod products;
 mod quantized;
+mod scan;
 pub mod sparse;
 pub mod stack;
 pub mod tensor;

@@ -1,6 +1,7 @@
 //! Norms of vectors and matrices that overflow only where the norm itself does.
 
 pub(crate) mod estimate;
+mod squares;
 
 use crate::decompose::{self, Decompose};
 use crate::{Error, Field, Float, MatRef};
@@ -115,7 +116,9 @@ pub fn matrix<T: Field>(
         ))
     };
     let value = match norm {
-        MatrixNorm::Frobenius => euclidean((0..m).flat_map(|i| a.row(i).copied())),
+        MatrixNorm::Frobenius => {
+            squares::root(a).unwrap_or_else(|| euclidean((0..m).flat_map(|i| a.row(i).copied())))
+        }
         MatrixNorm::One => greatest(column_sizes()),
         MatrixNorm::MinusOne => least(column_sizes()).ok_or_else(none)?,
         MatrixNorm::Infinity => greatest(sizes()),

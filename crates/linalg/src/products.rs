@@ -31,7 +31,7 @@ pub fn kron<T: Field>(
 ///
 /// # Errors
 /// `InvalidInput` when `result` has not as many rows and columns as all of them.
-pub fn block_diag<T: Field>(
+pub fn block_diag<T: Copy + Default>(
     blocks: &[MatRef<'_, T>],
     mut result: MatMut<'_, T>,
 ) -> Result<(), Error> {
@@ -74,15 +74,9 @@ pub fn multi_dot<T: Field>(
     chain: &[MatRef<'_, T>],
     mut result: MatMut<'_, T>,
 ) -> Result<(), Error> {
-    let (Some(first), Some(last)) = (chain.first(), chain.last()) else {
-        let message = "cannot multiply a chain of no matrices".to_owned();
-        return Err(Error::invalid(message));
-    };
-    if chain.len() > CHAIN_MAX {
-        let count = chain.len();
-        let message = format!("cannot multiply a chain of {count} matrices: more than {CHAIN_MAX}");
-        return Err(Error::invalid(message));
-    }
+    let lens = chain.iter().map(|a| a.shape().0);
+    let lens: Vec<usize> = lens.chain(chain.last().map(|a| a.shape().1)).collect();
+    let order = chain_order(&lens)?;
     for (at, pair) in chain.windows(2).enumerate() {
         let ((m, n), (p, q)) = (pair[0].shape(), pair[1].shape());
         if n != p {
@@ -93,13 +87,12 @@ pub fn multi_dot<T: Field>(
             return Err(Error::invalid(message));
         }
     }
-    let (m, n) = (first.shape().0, last.shape().1);
+    let (m, n) = (lens[0], lens[chain.len()]);
     if result.shape() != (m, n) {
         let (rows, columns) = result.shape();
         let message = format!("cannot multiply a chain of {m}x{n} into {rows}x{columns}");
         return Err(Error::invalid(message));
     }
-    let order = chain_order(chain);
     multiply(
         context,
         chain,
@@ -112,11 +105,23 @@ pub fn multi_dot<T: Field>(
 /// Matrices in one chain.
 pub const CHAIN_MAX: usize = 512;
 
-/// For each part of the chain, from its first to its last matrix, where it is cut.
-fn chain_order<T>(chain: &[MatRef<'_, T>]) -> Vec<Vec<usize>> {
-    let count = chain.len();
-    let mut lens: Vec<f64> = chain.iter().map(|a| a.shape().0 as f64).collect();
-    lens.extend(chain.last().map(|a| a.shape().1 as f64));
+/// The order of [`multi_dot`] for matrices with these rows, and the columns of the last one: `[first][last]` of the
+/// result is the matrix after which the part from `first` to `last` is cut in two. Costs the cube of the number of
+/// matrices.
+///
+/// # Errors
+/// `InvalidInput` for no matrices and more than [`CHAIN_MAX`].
+pub fn chain_order(lens: &[usize]) -> Result<Vec<Vec<usize>>, Error> {
+    let count = lens.len().saturating_sub(1);
+    if count == 0 {
+        let message = "cannot multiply a chain of no matrices".to_owned();
+        return Err(Error::invalid(message));
+    }
+    if count > CHAIN_MAX {
+        let message = format!("cannot multiply a chain of {count} matrices: more than {CHAIN_MAX}");
+        return Err(Error::invalid(message));
+    }
+    let lens: Vec<f64> = lens.iter().map(|&len| len as f64).collect();
     let mut costs = vec![vec![0.0_f64; count]; count];
     let mut cuts = vec![vec![0; count]; count];
     for width in 1..count {
@@ -136,7 +141,7 @@ fn chain_order<T>(chain: &[MatRef<'_, T>]) -> Vec<Vec<usize>> {
             (costs[first][last], cuts[first][last]) = best;
         }
     }
-    cuts
+    Ok(cuts)
 }
 
 fn multiply<T: Field>(

@@ -15,6 +15,7 @@
 //! # Ok::<(), nexus_linalg::Error>(())
 //! ```
 
+use crate::decompose::{self, Decompose};
 use crate::dense::tiny::{LANES, Tiny, Wrong};
 use crate::{Context, Error, Field, MatMut, MatRef, dense};
 use std::sync::{Mutex, PoisonError};
@@ -259,3 +260,92 @@ pub fn cholesky<T: Field>(
         |context, index, items| dense::cholesky(context, a.get(index), MatMut::new(items, n, n)?),
     ))
 }
+
+/// The eigenvalues of each Hermitian matrix, and its eigenvectors by columns where there is room for them:
+/// [`decompose::eigh`]. The items of a matrix without a result are arbitrary.
+///
+/// # Errors
+/// `InvalidInput` when the matrices are not square, or `values` and `vectors` have other lengths than `n` and
+/// `n * n` for each, or none for vectors.
+pub fn eigh<T: Field>(
+    context: Context,
+    engine: &(impl Decompose<T> + Sync),
+    a: &impl Stack<T>,
+    values: &mut [T::Real],
+    vectors: &mut [T],
+) -> Result<Failures, Error> {
+    let (m, n) = a.shape();
+    let wanted = !vectors.is_empty();
+    if wanted {
+        check("decompose", a, (vectors.len(), m * n))?;
+    }
+    let n = check("decompose", a, (values.len(), n))?;
+    if n == 0 {
+        return Ok(Vec::new());
+    }
+    let failures = Mutex::new(Vec::new());
+    let size = if wanted { n * n } else { 0 };
+    let blocks = Blocks {
+        values,
+        vectors,
+        steps: (n * T::WIDTH, size * T::WIDTH),
+    };
+    let cost = 8.0 * cubic(n) * T::WIDTH as f64;
+    context.for_each(cost, blocks.enumerate(), |(block, (values, vectors))| {
+        let first = block * T::WIDTH;
+        let again = Tiny::eigh_lanes(n, &|lane| a.get(first + lane), values, vectors);
+        let again = again.unwrap_or([true; LANES]);
+        for (lane, values) in values.chunks_exact_mut(n).enumerate() {
+            let vectors = wanted.then(|| {
+                let columns = &mut vectors[lane * size..(lane + 1) * size];
+                let Ok(view) = MatMut::with_strides(columns, (n, n), (1, n)) else {
+                    unreachable!("n times n items")
+                };
+                view
+            });
+            if !again[lane] {
+                decompose::arrange(values, vectors);
+            } else if let Err(error) = decompose::eigh(engine, a.get(first + lane), values, vectors)
+            {
+                let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+                failures.push((first + lane, error));
+            }
+        }
+    });
+    let mut failures = failures
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    failures.sort_by_key(|&(index, _)| index);
+    Ok(failures)
+}
+
+/// Values and vectors of a few matrices at a time.
+struct Blocks<'a, R, T> {
+    values: &'a mut [R],
+    vectors: &'a mut [T],
+    steps: (usize, usize),
+}
+
+impl<'a, R, T> Iterator for Blocks<'a, R, T> {
+    type Item = (&'a mut [R], &'a mut [T]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.values.is_empty() {
+            return None;
+        }
+        let values = std::mem::take(&mut self.values);
+        let (values, rest) = values.split_at_mut(self.steps.0.min(values.len()));
+        self.values = rest;
+        let vectors = std::mem::take(&mut self.vectors);
+        let (vectors, rest) = vectors.split_at_mut(self.steps.1.min(vectors.len()));
+        self.vectors = rest;
+        Some((values, vectors))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = self.values.len().div_ceil(self.steps.0);
+        (count, Some(count))
+    }
+}
+
+impl<R, T> ExactSizeIterator for Blocks<'_, R, T> {}

@@ -219,7 +219,11 @@ impl<'a, 'py> Call<'a, 'py> {
         }
     }
 
-    fn with_info(&self, result: Py<PyAny>, info: Option<Array>) -> PyResult<Py<PyAny>> {
+    /// The codes beside a result.
+    ///
+    /// # Errors
+    /// As [`Call::give`].
+    pub(crate) fn with_info(&self, result: Py<PyAny>, info: Option<Array>) -> PyResult<Py<PyAny>> {
         let Some(info) = info else {
             return Ok(result);
         };

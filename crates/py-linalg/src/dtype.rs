@@ -301,13 +301,13 @@ complex! {
 /// Types that are computed with.
 pub(crate) trait Element: Item + Field<Real: Item, Complex: Item> {
     /// The engine of decompositions.
-    fn engine() -> impl Decompose<Self>;
+    fn engine() -> impl Decompose<Self> + Sync;
 }
 
 macro_rules! element {
     ($($type:ty),+) => {$(
         impl Element for $type {
-            fn engine() -> impl Decompose<Self> {
+            fn engine() -> impl Decompose<Self> + Sync {
                 Faer
             }
         }

@@ -10,8 +10,11 @@
 )]
 
 mod call;
+mod contraction;
 mod dtype;
 mod elementwise;
+mod factors;
+mod functions;
 mod index;
 mod input;
 mod limits;
@@ -41,6 +44,9 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         };
     }
     functions! {
+        contraction: block_diag, einsum, einsum_path, kron, multi_dot;
+        factors: cho_factor, cho_solve, ldl, lu, lu_factor, lu_solve, rcond, solve_triangular;
+        functions: cond, expm, logm, null_space, orth, polar, schur, solve_sylvester, sqrtm;
         matrix: rebuild;
         norms: diagonal, matrix_norm, softmax, trace, vector_norm;
         products: cross, matmul, matrix_transpose, outer, tensordot, vecdot;
@@ -56,11 +62,17 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// The classes of named tuples. They are made when they are first wanted: that takes longer than all the rest of
 /// an import.
-static NAMED: [&output::Named; 6] = [
+static NAMED: [&output::Named; 12] = [
     &output::EIG,
     &output::EIGH,
+    &output::EINSUM_PATH,
+    &output::LDL,
     &output::LSTSQ,
+    &output::LU,
+    &output::LU_FACTOR,
+    &output::POLAR,
     &output::QR,
+    &output::SCHUR,
     &output::SLOGDET,
     &output::SVD,
 ];

@@ -20,13 +20,10 @@ use pyo3::types::PyString;
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
 /// The norm `ord` of a matrix, by its name in the array API standard.
-fn matrix_order(ord: Option<&Bound<'_, PyAny>>) -> PyResult<MatrixNorm> {
-    let Some(ord) = ord else {
-        return Ok(MatrixNorm::Frobenius);
-    };
+pub(crate) fn matrix_order(name: &str, ord: &Bound<'_, PyAny>) -> PyResult<MatrixNorm> {
     let unknown = || {
         let message =
-            format!("matrix_norm: ord is \"fro\", \"nuc\", 1, -1, 2, -2, inf or -inf, not {ord}");
+            format!("{name}: the norm is \"fro\", \"nuc\", 1, -1, 2, -2, inf or -inf, not {ord}");
         PyValueError::new_err(message)
     };
     if let Ok(name) = ord.cast::<PyString>() {
@@ -64,7 +61,9 @@ pub(crate) fn matrix_norm(
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
     let call = Call::new(py, "matrix_norm", (errors, threads), (like, out))?;
-    let order = matrix_order(ord)?;
+    let order = ord.map_or(Ok(MatrixNorm::Frobenius), |ord| {
+        matrix_order("matrix_norm", ord)
+    })?;
     let sizes = Shape::of("matrix_norm", &x.array)?;
     let (plan, rank) = (call.plan, x.array.rank());
     let a = x.array;

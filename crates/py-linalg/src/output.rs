@@ -61,6 +61,12 @@ pub(crate) static LSTSQ: Named = Named::new(1, "LstsqResult", &["x", "rank", "si
 pub(crate) static QR: Named = Named::new(2, "QRResult", &["Q", "R"]);
 pub(crate) static SLOGDET: Named = Named::new(3, "SlogdetResult", &["sign", "logabsdet"]);
 pub(crate) static SVD: Named = Named::new(4, "SVDResult", &["U", "S", "Vh"]);
+pub(crate) static EINSUM_PATH: Named = Named::new(6, "EinsumPathResult", &["path", "cost"]);
+pub(crate) static LDL: Named = Named::new(7, "LDLResult", &["L", "D", "perm"]);
+pub(crate) static LU: Named = Named::new(8, "LUResult", &["P", "L", "U"]);
+pub(crate) static LU_FACTOR: Named = Named::new(9, "LUFactorResult", &["lu", "piv"]);
+pub(crate) static POLAR: Named = Named::new(10, "PolarResult", &["U", "P"]);
+pub(crate) static SCHUR: Named = Named::new(11, "SchurResult", &["T", "Z"]);
 
 impl Named {
     const fn new(number: usize, name: &'static str, fields: &'static [&'static str]) -> Self {

@@ -2,15 +2,13 @@
 
 use crate::call::{Call, Pieces, piece};
 use crate::dtype::{Element, computing};
-use crate::elementwise::broadcast_shape;
 use crate::failed;
 use crate::input::Operand;
 use crate::output::SLOGDET;
 use crate::products::product;
-use crate::raw::{Array, LinAlgError, Output, Stack};
+use crate::raw::{Array, Output, Stack};
 use crate::run::run;
-use crate::stacks::Shape;
-use crate::text::shape;
+use crate::stacks::{Shape, System};
 use nexus_linalg::Field;
 use nexus_linalg::dense::{self, Triangle};
 use nexus_linalg::stack::{self, Stack as _};
@@ -31,44 +29,24 @@ pub(crate) fn solve(
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
     let call = Call::new(py, "solve", (errors, threads), (like, out))?;
-    let (a, b) = (x1.array, x2.array);
-    let sizes = Shape::square("solve", &a)?;
-    let vector = b.rank() == 1;
-    let misfit = || {
-        let (a, b) = (shape(&a.shape()), shape(&b.shape()));
-        LinAlgError::new_err(format!("solve: {a} does not fit {b}"))
-    };
-    if b.rank() == 0 {
-        return Err(misfit());
-    }
-    let columns = if vector { b.expanded(1)? } else { b.clone() };
-    let right = Shape::of("solve", &columns)?;
-    let batch = broadcast_shape(&sizes.batch, &right.batch)
-        .filter(|_| right.m == sizes.n)
-        .ok_or_else(misfit)?;
-    let whole = Shape { batch, ..right };
-    let under = |array: &Array, columns| {
-        let dims = whole.with(&[sizes.n, columns])?;
-        array.broadcast(&dims).ok_or_else(misfit)
-    };
-    let (left, right) = (under(&a, sizes.n)?, under(&columns, whole.n)?);
-    let (n, width) = (sizes.n, whole.n);
-    let cost = whole.count() as f64 * (sizes.cube() / 3.0 + (n * n * width) as f64);
-    let plan = call.plan;
+    let system = System::of("solve", &x1.array, &x2.array)?;
+    let (plan, shaped) = (call.plan, system.shaper());
+    let (n, width) = (system.whole.m, system.whole.n);
+    let cost = system.whole.count() as f64 * ((n * n * n) as f64 / 3.0 + (n * n * width) as f64);
     let (x, info) = run(py, cost, move || {
-        computing!(left.dtype.computed().promote(right.dtype.computed()), T => {
+        let (left, right) = (&system.matrices, &system.sides);
+        computing!(system.dtype(), T => {
             let (prepared, mut x) = (left.prepared::<T>()?, Output::<T>::new(right.shape())?);
             x.items().copy_from_slice(&right.values::<T>());
             let failures = stack::solve(plan.context, &Stack::<T>::new(&prepared), x.items(), width);
             let failures = failures.map_err(|error| failed(&error))?;
-            let info = plan.settle(&left, failures, |index| {
+            let info = plan.settle(left, failures, |index| {
                 piece(x.items(), n * width, index).fill(T::NAN);
             })?;
             Ok((x.into_array(), info))
         })
     })?;
-    let x = if vector { x.select(x.rank() - 1, 0) } else { x };
-    call.give_with((x, info))
+    call.give_with((shaped(x), info))
 }
 
 /// The inverse of each matrix.
@@ -173,14 +151,24 @@ pub(crate) fn cholesky(
     out: Given<'_, '_>,
 ) -> PyResult<Py<PyAny>> {
     let call = Call::new(py, "cholesky", (errors, threads), (like, out))?;
-    let sizes = Shape::square("cholesky", &x.array)?;
-    let (x, plan) = (x.array, call.plan);
     let triangle = if upper {
         Triangle::Upper
     } else {
         Triangle::Lower
     };
-    let factors = run(py, sizes.count() as f64 * sizes.cube() / 6.0, move || {
+    call.give_with(positive_factors(py, &call, x.array, triangle)?)
+}
+
+/// Cholesky's factor on this side of the diagonal of each matrix, of which that triangle is read.
+pub(crate) fn positive_factors(
+    py: Python<'_>,
+    call: &Call<'_, '_>,
+    x: Array,
+    triangle: Triangle,
+) -> PyResult<(Array, Option<Array>)> {
+    let plan = call.plan;
+    let sizes = Shape::square(plan.name, &x)?;
+    run(py, sizes.count() as f64 * sizes.cube() / 6.0, move || {
         // The lower triangle of the transpose is the upper one; its factor is conjugated, and so is its transpose.
         let a = if triangle == Triangle::Upper {
             x.transposed()
@@ -197,8 +185,7 @@ pub(crate) fn cholesky(
             let lower = factors.into_array();
             Ok((if triangle == Triangle::Upper { lower.transposed() } else { lower }, info))
         })
-    })?;
-    call.give_with(factors)
+    })
 }
 
 /// Each square matrix multiplied `n` times by itself; with a negative `n`, its inverse.

@@ -3,6 +3,7 @@
 use crate::call::{Call, Pieces, Plan, piece};
 use crate::dtype::{Element, Item, computing};
 use crate::elementwise::broadcast_shape;
+use crate::failed;
 use crate::input::{Numbers, Operand};
 use crate::output::{EIG, EIGH, LSTSQ, QR, SVD};
 use crate::raw::{Array, Dims, LinAlgError, Output, Stack};
@@ -45,12 +46,10 @@ pub(crate) fn eigh(
             let mut values = Output::<<T as Field>::Real>::new(sizes.with(&[n])?)?;
             let mut vectors = Output::<T>::new(a.shape())?;
             let prepared = a.prepared::<T>()?;
-            let (matrices, count) = (Stack::<T>::new(&prepared), sizes.count());
-            let places = Pieces::new(values.items(), n, count).zip(Pieces::new(vectors.items(), n * n, count));
-            let failures = stack::map(plan.context, cost(&sizes), places, |_, index, (values, vectors)| {
-                let vectors = by_columns(vectors, (n, n))?;
-                decompose::eigh(&T::engine(), matrices.get(index), values, Some(vectors))
-            });
+            let matrices = Stack::<T>::new(&prepared);
+            let failures =
+                stack::eigh(plan.context, &T::engine(), &matrices, values.items(), vectors.items());
+            let failures = failures.map_err(|error| failed(&error))?;
             let info = plan.settle(&a, failures, |index| {
                 piece(values.items(), n, index).fill(Field::NAN);
                 piece(vectors.items(), n * n, index).fill(T::NAN);
@@ -76,9 +75,17 @@ pub(crate) fn eigvalsh(
     let sizes = Shape::square("eigvalsh", &x.array)?;
     let (a, plan) = (x.array, call.plan);
     let values = run(py, sizes.count() as f64 * cost(&sizes), move || {
-        computing!(a.dtype, T => values_of::<T, <T as Field>::Real>(&plan, &a, &sizes, sizes.n, |matrix, values| {
-            decompose::eigh(&T::engine(), matrix, values, None)
-        }))
+        computing!(a.dtype, T => {
+            let mut values = Output::<<T as Field>::Real>::new(sizes.with(&[sizes.n])?)?;
+            let prepared = a.prepared::<T>()?;
+            let matrices = Stack::<T>::new(&prepared);
+            let failures =
+                stack::eigh(plan.context, &T::engine(), &matrices, values.items(), &mut []);
+            let info = plan.settle(&a, failures.map_err(|error| failed(&error))?, |index| {
+                piece(values.items(), sizes.n, index).fill(Field::NAN);
+            })?;
+            Ok((values.into_array(), info))
+        })
     })?;
     call.give_with(values)
 }
@@ -436,9 +443,8 @@ fn least_squares<T: Element>(
         |context, index, (x, (rank, values))| {
             rank[0] = -1;
             let (a, b) = (left.get(index), right.get(index));
-            decompose::svd(&T::engine(), a, values, None)?;
             let x = MatMut::new(x, n, width)?;
-            rank[0] = decompose::lstsq(&T::engine(), context, a, b, rtol, x)? as i64;
+            rank[0] = decompose::lstsq(&T::engine(), context, a, b, rtol, x, values)? as i64;
             Ok(())
         },
     );

@@ -1,6 +1,7 @@
 //! What follows from singular values: ranks, pseudo-inverses, least squares.
 
-use super::{Decompose, svd};
+use super::{Decompose, qr, svd};
+use crate::dense::{Diagonal, Triangle, copy_into, solve, solve_triangular};
 use crate::{Conj, Context, Error, ErrorKind, Field, Float, MatMut, MatRef};
 
 /// How many singular values are greater than `tolerance` times the largest one: the larger dimension times
@@ -54,22 +55,33 @@ pub fn pinv<T: Field>(
     Ok(())
 }
 
-/// The least-squares solution of `a x = b` with the least norm, into `x`; returns the rank of `a`.
+/// The least-squares solution of `a x = b` with the least norm, into `x`, and the singular values of `a`,
+/// descending, into `values`; returns the rank: how many values are greater than `tolerance` times the largest
+/// one (the larger dimension times epsilon where none is given).
+///
+/// At full rank it costs the singular values and an elimination or a QR decomposition, else singular vectors
+/// too. NaN in `a` makes all of `x` and `values` NaN.
 ///
 /// # Errors
-/// `InvalidInput` when the shapes are not `(m, n)`, `(m, columns)` and `(n, columns)`, `Infinite`,
-/// `NoConvergence`.
+/// `InvalidInput` when the shapes are not `(m, n)`, `(m, columns)`, `(n, columns)` and the lesser of `m` and `n`,
+/// `Infinite`, `NoConvergence`.
 pub fn lstsq<T: Field>(
     engine: &impl Decompose<T>,
     context: Context,
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
     tolerance: Option<T::Real>,
-    x: MatMut<'_, T>,
+    mut x: MatMut<'_, T>,
+    values: &mut [T::Real],
 ) -> Result<usize, Error> {
     let ((m, n), (b_rows, columns)) = (a.shape(), b.shape());
     if b_rows != m || x.shape() != (n, columns) {
         return Err(Error::shapes("solve", (m, n), b.shape(), x.shape()));
+    }
+    svd(engine, a, values, None)?;
+    let is_full = !values.is_empty() && count_above(values, (m, n), tolerance) == values.len();
+    if is_full && of_full_rank(engine, context, (a, b), x.reborrow()).is_ok() {
+        return Ok(values.len());
     }
     let thin = Thin::of(engine, a, tolerance)?;
     let mut middle = vec![T::default(); thin.rank * columns];
@@ -87,6 +99,44 @@ pub fn lstsq<T: Field>(
     let v = MatRef::new(&v, n, thin.rank)?;
     context.gemm(T::ONE, v, projected.as_ref(), T::default(), x);
     Ok(thin.rank)
+}
+
+/// The solution where all rows or all columns are independent.
+fn of_full_rank<T: Field>(
+    engine: &impl Decompose<T>,
+    context: Context,
+    (a, b): (MatRef<'_, T>, MatRef<'_, T>),
+    mut x: MatMut<'_, T>,
+) -> Result<(), Error> {
+    let ((m, n), (_, columns)) = (a.shape(), b.shape());
+    if m == n {
+        copy_into(b, x.reborrow());
+        return solve(context, a, x);
+    }
+    let (rows, k) = (m.max(n), m.min(n));
+    let tall = if m > n { a } else { a.transpose() };
+    let (mut q, mut r) = (vec![T::default(); rows * k], vec![T::default(); k * k]);
+    let factors = (
+        MatMut::with_strides(&mut q, (rows, k), (1, rows))?,
+        MatMut::new(&mut r, k, k)?,
+    );
+    qr(engine, tall, factors.0, factors.1)?;
+    let q = MatRef::with_strides(&q, (rows, k), (1, rows))?;
+    let r = MatRef::new(&r, k, k)?;
+    let (one, zero) = (T::ONE, T::default());
+    if m > n {
+        let q = (q.transpose(), Conj::Yes);
+        T::gemm(context, one, q, (b, Conj::No), zero, x.reborrow());
+        return solve_triangular(context, r, (Triangle::Upper, Diagonal::Stored), x);
+    }
+    let mut middle = vec![zero; k * columns];
+    let mut known = MatMut::new(&mut middle, k, columns)?;
+    copy_into(b, known.reborrow());
+    let lower = (Triangle::Lower, Diagonal::Stored);
+    solve_triangular(context, r.transpose(), lower, known.reborrow())?;
+    let known = (known.as_ref(), Conj::No);
+    T::gemm(context, one, (q, Conj::Yes), known, zero, x);
+    Ok(())
 }
 
 /// A thin singular value decomposition, as far as the values count. NaN leaves one column of NaN.

@@ -14,6 +14,7 @@
     reason = "loops of a constant length, over several rows at once"
 )]
 
+mod jacobi;
 mod simd;
 
 use crate::{Complex, Field, Float, MatMut, MatRef};
@@ -45,6 +46,19 @@ pub trait Tiny: Copy + 'static {
         None
     }
 
+    /// The eigenvalues of a symmetric matrix, whose lower triangle is read and whose items are far from overflow,
+    /// in any order, and its eigenvectors.
+    fn eigh(
+        _: MatRef<'_, Self>,
+        _: &mut [Self::Real],
+        _: Option<&mut MatMut<'_, Self>>,
+    ) -> Option<()>
+    where
+        Self: Field,
+    {
+        None
+    }
+
     /// The determinants of up to [`Tiny::WIDTH`] matrices.
     fn det_lanes<'a>(
         _: usize,
@@ -70,6 +84,20 @@ pub trait Tiny: Copy + 'static {
         _: &impl Fn(usize) -> MatRef<'a, Self>,
         _: &mut [Self],
     ) -> Option<Wrong> {
+        None
+    }
+
+    /// [`Tiny::eigh`] of several matrices, one after the other, with the vectors by columns where there is room
+    /// for them.
+    fn eigh_lanes<'a>(
+        _: usize,
+        _: &impl Fn(usize) -> MatRef<'a, Self>,
+        _: &mut [Self::Real],
+        _: &mut [Self],
+    ) -> Option<Wrong>
+    where
+        Self: Field,
+    {
         None
     }
 
@@ -132,6 +160,14 @@ macro_rules! tiny {
                 with_rows!(a.shape().0, N => inv_one::<Self, N>(a, result))
             }
 
+            fn eigh(
+                a: MatRef<'_, Self>,
+                values: &mut [Self],
+                vectors: Option<&mut MatMut<'_, Self>>,
+            ) -> Option<()> {
+                with_rows!(a.shape().0, N => jacobi::eigh::<Self, N>(a, values, vectors)?)
+            }
+
             fn det_lanes<'a>(
                 rows: usize,
                 get: &impl Fn(usize) -> MatRef<'a, Self>,
@@ -160,6 +196,15 @@ macro_rules! tiny {
                 result: &mut [Self],
             ) -> Option<Wrong> {
                 with_rows!(rows, N => simd::inv::<Self, N>(get, result)?)
+            }
+
+            fn eigh_lanes<'a>(
+                rows: usize,
+                get: &impl Fn(usize) -> MatRef<'a, Self>,
+                values: &mut [Self],
+                vectors: &mut [Self],
+            ) -> Option<Wrong> {
+                with_rows!(rows, N => simd::eigh::<Self, N>(get, values, vectors)?)
             }
 
             fn cholesky_lanes<'a>(

@@ -1,8 +1,7 @@
 //! Elementary functions of complex numbers, principal values.
 
-use crate::{Complex, Field};
-
-type C = Complex<f64>;
+use super::C;
+use crate::Field;
 
 pub(super) fn argument(z: C) -> f64 {
     z.im.atan2(z.re)

@@ -1,9 +1,10 @@
 //! The exponential.
 
-use super::{Square, check_result, fill};
+use super::elementary::{self, sinh};
+use super::{C, Square, check_result, fill, wide};
 use crate::decompose::Contents;
 use crate::norm::estimate::estimate_one;
-use crate::{Context, Error, Field, Float, MatMut, MatRef, dense};
+use crate::{Conj, Context, Error, Field, MatMut, MatRef, dense};
 
 /// The exponential of a square matrix, into `result`.
 ///
@@ -24,20 +25,34 @@ use crate::{Context, Error, Field, Float, MatMut, MatRef, dense};
 ///
 /// # Errors
 /// `InvalidInput` when the shapes are not square and equal, `Infinite`.
-pub fn expm<T: Float>(
+pub fn expm<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     result: MatMut<'_, T>,
 ) -> Result<(), Error> {
     check_result("take the exponential of", a.shape(), &result)?;
-    let (a, contents) = Square::of("take the exponential of", a)?;
+    if T::IS_COMPLEX {
+        any_exponential::<T, C>(context, a, result)
+    } else {
+        any_exponential::<T, f64>(context, a, result)
+    }
+}
+
+fn any_exponential<T: Field, W: Field<Real = f64>>(
+    context: Context,
+    a: MatRef<'_, T>,
+    result: MatMut<'_, T>,
+) -> Result<(), Error> {
+    let (a, contents) = Square::<W>::of("take the exponential of", a)?;
     match contents {
-        Contents::NaN => fill(result, <T as Field>::NAN),
+        Contents::NaN => fill(result, T::NAN),
         Contents::Finite(_) if is_upper(&a) => exponential(context, a, true)?.write(result),
         Contents::Finite(_) => {
-            let turned = transposed(&a);
+            let turned = a.transposed();
             if is_upper(&turned) {
-                transposed(&exponential(context, turned, true)?).write(result);
+                exponential(context, turned, true)?
+                    .transposed()
+                    .write(result);
             } else {
                 exponential(context, a, false)?.write(result);
             }
@@ -59,13 +74,17 @@ const LIMIT: f64 = 4.25;
 /// Matrices are brought below two to this power first, so that no power of them overflows.
 const EXPONENT_MAX: i32 = 64;
 
-fn exponential(context: Context, mut a: Square<f64>, upper: bool) -> Result<Square<f64>, Error> {
+fn exponential<W: Field<Real = f64>>(
+    context: Context,
+    mut a: Square<W>,
+    upper: bool,
+) -> Result<Square<W>, Error> {
     let n = a.n;
     if n == 0 {
         return Ok(a);
     }
-    let diagonal: Vec<f64> = (0..n).map(|i| a.at(i, i)).collect();
-    let above: Vec<f64> = (1..n).map(|i| a.at(i - 1, i)).collect();
+    let diagonal: Vec<W> = (0..n).map(|i| a.at(i, i)).collect();
+    let above: Vec<W> = (1..n).map(|i| a.at(i - 1, i)).collect();
     let size = a.norm_one();
     let mut squarings = 0;
     if size > f64::from(EXPONENT_MAX).exp2() {
@@ -83,7 +102,7 @@ fn exponential(context: Context, mut a: Square<f64>, upper: bool) -> Result<Squa
             exact_diagonals(&mut result, &diagonal, &above, left + 1);
         }
         result = result.times(context, &result);
-        if !result.is_finite() || result.items.iter().all(|&item| item == 0.0) {
+        if !result.is_finite() || result.items.iter().all(|&item| item == W::default()) {
             break;
         }
     }
@@ -94,15 +113,15 @@ fn exponential(context: Context, mut a: Square<f64>, upper: bool) -> Result<Squa
 }
 
 /// A matrix and its powers.
-struct Powers {
-    one: Square<f64>,
-    two: Square<f64>,
-    four: Square<f64>,
-    six: Square<f64>,
+struct Powers<W> {
+    one: Square<W>,
+    two: Square<W>,
+    four: Square<W>,
+    six: Square<W>,
 }
 
-impl Powers {
-    fn of(context: Context, one: Square<f64>) -> Self {
+impl<W: Field<Real = f64>> Powers<W> {
+    fn of(context: Context, one: Square<W>) -> Self {
         let two = one.times(context, &one);
         let four = two.times(context, &two);
         let six = two.times(context, &four);
@@ -121,55 +140,61 @@ impl Powers {
         let d6 = root(self.six.norm_one(), 6);
         let small = d4.max(d6);
         for (degree, limit) in &DEGREES[..2] {
-            if small <= *limit && self.more(context, *degree, 0) == 0 {
+            if small <= *limit && self.more(*degree, 0) == 0 {
                 return (*degree, 0);
             }
         }
         let d8 = root(norm_of_product(context, &self.four, &self.four), 8);
         let middle = d6.max(d8);
         for (degree, limit) in &DEGREES[2..] {
-            if middle <= *limit && self.more(context, *degree, 0) == 0 {
+            if middle <= *limit && self.more(*degree, 0) == 0 {
                 return (*degree, 0);
             }
         }
         let d10 = root(norm_of_product(context, &self.four, &self.six), 10);
         let size = middle.min(d8.max(d10));
         let halvings = (size / LIMIT).log2().ceil().max(0.0) as i32;
-        (13, halvings + self.more(context, 13, halvings))
+        (13, halvings + self.more(13, halvings))
     }
 
     /// How many more halvings rounding errors ask for: the function `l` of 2009, of the matrix halved so often.
-    fn more(&self, context: Context, degree: u32, halvings: i32) -> i32 {
+    fn more(&self, degree: u32, halvings: i32) -> i32 {
         let n = self.one.n;
         let scale = f64::from(-halvings).exp2();
-        let sizes: Vec<f64> = self
-            .one
-            .items
-            .iter()
-            .map(|item| item.abs() * scale)
-            .collect();
-        let sizes = MatRef::new(&sizes, n, n).expect("n times n items");
-        let mut sums = vec![1.0; n];
-        for _ in 0..=2 * degree {
-            let mut next = vec![0.0; n];
-            let row = MatRef::new(&sums, 1, n).expect("n items");
-            let to = MatMut::new(&mut next, 1, n).expect("n items");
-            context.gemm(1.0, row, sizes, 0.0, to);
-            sums = next;
-        }
-        let power = sums.into_iter().fold(0.0, f64::max);
         let size = self.one.norm_one() * scale;
-        if power == 0.0 || size == 0.0 {
-            return 0;
-        }
         // One divided by the leading coefficient of the backward error: (2m)! (2m + 1)! / (m!)^2.
         let m = f64::from(degree);
         let choose = (1..=degree)
             .map(f64::from)
             .fold(1.0, |c, i| c * (m + i) / i);
         let factorial: f64 = (1..=2 * degree + 1).map(f64::from).product();
-        let alpha = power / (size * choose * factorial);
-        let value = (alpha / (f64::EPSILON / 2.0)).log2() / (2.0 * m);
+        let unit = f64::EPSILON / 2.0 * choose * factorial;
+        // The norm of a power is at most the power of the norm.
+        if size.powi(2 * degree as i32) <= unit {
+            return 0;
+        }
+        let sizes: Vec<f64> = self
+            .one
+            .items
+            .iter()
+            .map(|&item| Field::abs(item) * scale)
+            .collect();
+        let mut sums = vec![1.0; n];
+        let mut next = vec![0.0; n];
+        for _ in 0..=2 * degree {
+            next.fill(0.0);
+            for (row, &sum) in sizes.chunks_exact(n).zip(&sums) {
+                for (next, &size) in next.iter_mut().zip(row) {
+                    *next += sum * size;
+                }
+            }
+            std::mem::swap(&mut sums, &mut next);
+        }
+        let power = sums.into_iter().fold(0.0, f64::max);
+        if power == 0.0 {
+            return 0;
+        }
+        let value = (power / (size * unit)).log2() / (2.0 * m);
         value.ceil().max(0.0) as i32
     }
 
@@ -179,7 +204,7 @@ impl Powers {
         context: Context,
         degree: u32,
         halvings: i32,
-    ) -> Result<Square<f64>, Error> {
+    ) -> Result<Square<W>, Error> {
         let half = |power: i32| f64::from(-halvings * power).exp2();
         if halvings > 0 {
             self.one = self.one.scaled(half(1));
@@ -217,9 +242,9 @@ impl Powers {
     }
 
     /// A polynomial in the square of the matrix.
-    fn sum(&self, b: &[f64]) -> Square<f64> {
+    fn sum(&self, b: &[f64]) -> Square<W> {
         let mut sum = Square::zeros(self.one.n);
-        sum.add_diagonal(b[0]);
+        sum.add_diagonal(W::from_real(b[0]));
         for (&b, power) in b[1..].iter().zip([&self.two, &self.four, &self.six]) {
             sum.add(b, power);
         }
@@ -237,64 +262,73 @@ fn coefficients(degree: u32) -> Vec<f64> {
     b.into_iter().rev().map(|b| b as f64).collect()
 }
 
-/// An estimate of the 1-norm of a product that is not computed.
-fn norm_of_product(context: Context, a: &Square<f64>, b: &Square<f64>) -> f64 {
+/// Rows up to which a product costs less than its estimate.
+const PRODUCT_MAX: usize = 64;
+
+/// The 1-norm of a product; of a large one an estimate, by products with vectors.
+fn norm_of_product<W: Field<Real = f64>>(context: Context, a: &Square<W>, b: &Square<W>) -> f64 {
     let n = a.n;
-    let apply = |first: MatRef<'_, f64>, last: MatRef<'_, f64>, x: &mut [f64]| {
-        let mut middle = vec![0.0; n];
+    if n <= PRODUCT_MAX {
+        return a.times(context, b).norm_one();
+    }
+    let apply = |first: (MatRef<'_, W>, Conj), last: (MatRef<'_, W>, Conj), x: &mut [W]| {
+        let mut middle = vec![W::default(); n];
         multiply(context, first, x, &mut middle);
         multiply(context, last, &middle, x);
     };
     estimate_one(
         n,
-        |x| apply(b.view(), a.view(), x),
-        |x| apply(a.view().transpose(), b.view().transpose(), x),
+        |x| apply((b.view(), Conj::No), (a.view(), Conj::No), x),
+        |x| {
+            let (a, b) = (a.view().transpose(), b.view().transpose());
+            apply((a, Conj::Yes), (b, Conj::Yes), x);
+        },
     )
 }
 
 /// A matrix times a vector.
-fn multiply(context: Context, a: MatRef<'_, f64>, from: &[f64], to: &mut [f64]) {
+fn multiply<W: Field>(context: Context, a: (MatRef<'_, W>, Conj), from: &[W], to: &mut [W]) {
     let n = from.len();
     let from = MatRef::new(from, n, 1).expect("n items");
     let to = MatMut::new(to, n, 1).expect("n items");
-    context.gemm(1.0, a, from, 0.0, to);
+    W::gemm(context, W::ONE, a, (from, Conj::No), W::default(), to);
 }
 
 /// Writes the diagonal and what is right above it as they are in the exponential of the matrix halved so often:
 /// code fragment 2.1 of 2009.
-fn exact_diagonals(result: &mut Square<f64>, diagonal: &[f64], above: &[f64], halvings: i32) {
-    let half = |x: f64| x * f64::from(-halvings).exp2();
+fn exact_diagonals<W: Field<Real = f64>>(
+    result: &mut Square<W>,
+    diagonal: &[W],
+    above: &[W],
+    halvings: i32,
+) {
+    let half = |x: W| -> C { wide(x.scale(f64::from(-halvings).exp2())) };
     for (i, &x) in diagonal.iter().enumerate() {
-        *result.item(i, i) = half(x).exp();
+        *result.item(i, i) = wide(elementary::exponential(half(x)));
     }
     for (i, &b) in above.iter().enumerate() {
         let (x, y) = (half(diagonal[i]), half(diagonal[i + 1]));
-        *result.item(i, i + 1) = half(b) * divided_difference(x, y);
+        *result.item(i, i + 1) = wide(half(b) * divided_difference(x, y));
     }
 }
 
 /// `(e^x - e^y) / (x - y)` without cancellation.
-fn divided_difference(x: f64, y: f64) -> f64 {
-    let (middle, half) = (f64::midpoint(x, y), (x - y) / 2.0);
-    if half.abs() > 1.0 {
-        (x.exp() - y.exp()) / (x - y)
-    } else if half == 0.0 {
-        middle.exp()
+fn divided_difference(x: C, y: C) -> C {
+    let (middle, half) = ((x + y).scale(0.5), (x - y).scale(0.5));
+    let exponential = elementary::exponential;
+    if Field::abs(half) > 1.0 {
+        (exponential(x) - exponential(y)).divide(x - y)
+    } else if half == C::default() {
+        exponential(middle)
     } else {
-        middle.exp() * half.sinh() / half
+        (exponential(middle) * sinh(half)).divide(half)
     }
 }
 
-fn is_upper(a: &Square<f64>) -> bool {
+fn is_upper<W: Field>(a: &Square<W>) -> bool {
     (1..a.n).all(|i| {
         a.items[i * a.n..i * a.n + i]
             .iter()
-            .all(|&item| item == 0.0)
+            .all(|&item| item == W::default())
     })
-}
-
-fn transposed(a: &Square<f64>) -> Square<f64> {
-    let mut turned = Square::zeros(a.n);
-    dense::copy_into(a.view().transpose(), turned.view_mut());
-    turned
 }

@@ -13,7 +13,7 @@ const SWEEPS_OF_A_KIND: usize = 10;
 const SMALLEST: f64 = f64::MIN_POSITIVE / f64::EPSILON / f64::EPSILON;
 
 /// Takes `h`, which has no items below its first subdiagonal, to blocks of one or two rows along the diagonal, and
-/// multiplies `q` by the same from the right (G. H. Golub, C. F. Van Loan, "Matrix Computations", 4th ed., algorithm
+/// multiplies the transpose `q` by the inverse of the same from the left, so that rows are turned (G. H. Golub, C. F. Van Loan, "Matrix Computations", 4th ed., algorithm
 /// 7.5.2, with LAPACK's shifts). Numbers are far from overflow.
 pub(super) fn iterate(h: &mut Square<f64>, q: &mut Square<f64>) -> Result<(), NoConvergence> {
     let size = h.norm_one();
@@ -105,7 +105,7 @@ fn sweep(
         }
         reflect_rows(h, k, &v[..rows], k..n);
         reflect_columns(h, k, &v[..rows], (k + 4).min(end));
-        reflect_columns(q, k, &v[..rows], n);
+        reflect_rows(q, k, &v[..rows], 0..n);
     }
 }
 
@@ -151,17 +151,27 @@ fn reflect_rows(a: &mut Square<f64>, first: usize, v: &[f64], columns: std::ops:
 
 fn reflect_columns(a: &mut Square<f64>, first: usize, v: &[f64], rows: usize) {
     let n = a.n;
-    for row in a.items.chunks_exact_mut(n).take(rows) {
-        let items = &mut row[first..first + v.len()];
-        let sum: f64 = items
-            .iter()
-            .zip(v)
-            .map(|(item, factor)| item * factor)
-            .sum();
-        items
-            .iter_mut()
-            .zip(v)
-            .for_each(|(item, factor)| *item -= sum * factor);
+    let rows = a.items.chunks_exact_mut(n).take(rows);
+    if let [r, s, t] = *v {
+        for row in rows {
+            let [x, y, z] = &mut row[first..first + 3] else {
+                continue;
+            };
+            let sum = r * *x + s * *y + t * *z;
+            *x -= r * sum;
+            *y -= s * sum;
+            *z -= t * sum;
+        }
+    } else {
+        let (r, s) = (v[0], v[1]);
+        for row in rows {
+            let [x, y] = &mut row[first..first + 2] else {
+                continue;
+            };
+            let sum = r * *x + s * *y;
+            *x -= r * sum;
+            *y -= s * sum;
+        }
     }
 }
 
@@ -190,17 +200,17 @@ fn finish_pair(h: &mut Square<f64>, q: &mut Square<f64>, k: usize) {
     let length = x.hypot(y);
     let (cosine, sine) = (x / length, y / length);
     let n = h.n;
-    for j in k..n {
-        let (x, y) = (h.at(k, j), h.at(k + 1, j));
-        *h.item(k, j) = cosine * x + sine * y;
-        *h.item(k + 1, j) = cosine * y - sine * x;
-    }
-    for (a, rows) in [(&mut *h, k + 2), (q, n)] {
-        for i in 0..rows {
-            let (x, y) = (a.at(i, k), a.at(i, k + 1));
-            *a.item(i, k) = cosine * x + sine * y;
-            *a.item(i, k + 1) = cosine * y - sine * x;
+    for (a, first) in [(&mut *h, k), (q, 0)] {
+        for j in first..n {
+            let (x, y) = (a.at(k, j), a.at(k + 1, j));
+            *a.item(k, j) = cosine * x + sine * y;
+            *a.item(k + 1, j) = cosine * y - sine * x;
         }
+    }
+    for i in 0..k + 2 {
+        let (x, y) = (h.at(i, k), h.at(i, k + 1));
+        *h.item(i, k) = cosine * x + sine * y;
+        *h.item(i, k + 1) = cosine * y - sine * x;
     }
     if discriminant >= 0.0 {
         *h.item(k + 1, k) = 0.0;

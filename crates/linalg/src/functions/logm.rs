@@ -2,17 +2,14 @@
 
 use super::elementary::{self, argument, exponential, logarithm, power, sinh};
 use super::root::{back, is_off_the_negative_axis, square_root};
-use super::schur::Form;
+use super::schur::Triangular;
 use super::triangular::solve_upper;
-use super::{RealOrComplex, Square};
-use crate::decompose::Contents;
-use crate::{Complex, Context, Error, ErrorKind, Field, Float, MatRef};
+use super::{C, RealOrComplex, Square};
+use crate::{Context, Error, ErrorKind, Field, MatRef};
 use std::f64::consts::{FRAC_PI_2, PI};
 
-type C = Complex<f64>;
-
-/// The principal logarithm of a square matrix: the one whose eigenvalues have imaginary parts in `(-pi, pi]`. It is
-/// real unless the matrix has a negative eigenvalue.
+/// The principal logarithm of a square matrix: the one whose eigenvalues have imaginary parts in `(-pi, pi]`. That of
+/// a real matrix is real unless an eigenvalue is negative.
 ///
 /// By inverse scaling and squaring of a Schur form: A. H. Al-Mohy, N. J. Higham, "Improved inverse scaling and squaring
 /// algorithms for the matrix logarithm" (2012). Costs a Schur form, square roots of it until it is near the identity,
@@ -21,21 +18,18 @@ type C = Complex<f64>;
 /// # Errors
 /// `InvalidInput` when the matrix is not square, `Infinite`; `Singular` when an eigenvalue is zero, with its row in a
 /// Schur form; `NoConvergence`.
-pub fn logm<T: Float>(context: Context, a: MatRef<'_, T>) -> Result<RealOrComplex<T>, Error> {
-    let (a, contents) = Square::of("take the logarithm of", a)?;
-    let n = a.n;
-    let Contents::Finite(size) = contents else {
-        return Ok(RealOrComplex::nan(n));
+pub fn logm<T: Field>(context: Context, a: MatRef<'_, T>) -> Result<RealOrComplex<T::Real>, Error> {
+    let n = a.shape().0;
+    let Some(form) = Triangular::of("take the logarithm of", a)? else {
+        return Ok(RealOrComplex::nan(n, !T::IS_COMPLEX));
     };
-    let form = Form::of(a, size.to_f64())?;
-    let scale = form.scale;
-    let (t, q) = form.into_complex();
+    let Triangular { t, q, scale } = form;
     if let Some(pivot) = (0..n).find(|&i| t.at(i, i) == C::default()) {
         let message =
             format!("cannot take the logarithm of a {n}x{n} matrix: eigenvalue {pivot} is zero");
         return Err(Error::new(ErrorKind::Singular { pivot }, message));
     }
-    let real = is_off_the_negative_axis(&t);
+    let real = !T::IS_COMPLEX && is_off_the_negative_axis(&t);
     let log = triangular_logarithm(context, &t).ok_or_else(|| {
         let message = format!(
             "cannot take the logarithm of a {n}x{n} matrix: its roots do not come near one"
@@ -66,15 +60,15 @@ fn triangular_logarithm(context: Context, t: &Square<C>) -> Option<Square<C>> {
     exact_power(&mut root, t, roots);
     let mut log = Square::zeros(n);
     for (node, weight) in gauss_legendre(degree) {
-        let mut divisor = root.clone().scaled(C::new(node, 0.0));
+        let mut divisor = root.clone().scaled(node);
         divisor.add_diagonal(C::new(1.0, 0.0));
         let mut term = root.clone();
         solve_upper(context, divisor.view(), term.view_mut());
-        log.add(C::new(weight, 0.0), &term);
+        log.add(weight, &term);
     }
     while roots > 0 {
         let step = roots.min(1000);
-        log = log.scaled(C::new(f64::from(step).exp2(), 0.0));
+        log = log.scaled(f64::from(step).exp2());
         roots -= step;
     }
     for i in 0..n {

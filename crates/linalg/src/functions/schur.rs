@@ -1,8 +1,8 @@
 //! Schur forms.
 
 use super::elementary::square_root;
-use super::{Square, check_result, fill, francis, hessenberg};
-use crate::decompose::{Contents, NoConvergence};
+use super::{C, Square, check_result, fill, francis, hessenberg};
+use crate::decompose::{self, Contents, NoConvergence};
 use crate::{Complex, Error, ErrorKind, Field, Float, MatMut, MatRef};
 
 /// The real Schur form of any square matrix: `a = q t q^T` with orthogonal `q` and blocks of one or two rows along the
@@ -19,7 +19,7 @@ pub fn real_schur<T: Float>(
 ) -> Result<(), Error> {
     check_result("find the Schur form of", a.shape(), &t)?;
     check_result("find the Schur form of", a.shape(), &q)?;
-    let (a, contents) = Square::of("find the Schur form of", a)?;
+    let (a, contents) = Square::<f64>::of("find the Schur form of", a)?;
     match contents {
         Contents::NaN => {
             fill(t, <T as Field>::NAN);
@@ -35,44 +35,99 @@ pub fn real_schur<T: Float>(
 }
 
 /// `a = scale * q t q^T`, in real numbers.
-pub(super) struct Form {
-    pub(super) t: Square<f64>,
-    pub(super) q: Square<f64>,
+struct Form {
+    t: Square<f64>,
+    q: Square<f64>,
+    /// A power of four.
+    scale: f64,
+}
+
+/// `a = scale * q t q^H`, with a unitary `q` and an upper triangular `t`.
+pub(super) struct Triangular {
+    pub(super) t: Square<C>,
+    pub(super) q: Square<C>,
     /// A power of four.
     pub(super) scale: f64,
+}
+
+impl Triangular {
+    /// Of any square matrix; none of one with NaN.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the matrix is not square, `Infinite`, `NoConvergence`.
+    pub(super) fn of<T: Field>(operation: &str, a: MatRef<'_, T>) -> Result<Option<Self>, Error> {
+        if !T::IS_COMPLEX {
+            let (a, contents) = Square::<f64>::of(operation, a)?;
+            let Contents::Finite(size) = contents else {
+                return Ok(None);
+            };
+            let form = Form::of(a, size.to_f64())?;
+            let scale = form.scale;
+            let (t, q) = form.into_complex();
+            return Ok(Some(Self { t, q, scale }));
+        }
+        let (a, contents) = Square::<C>::of(operation, a)?;
+        let Contents::Finite(size) = contents else {
+            return Ok(None);
+        };
+        let half = half_exponent(size.to_f64());
+        let a = a.scaled((-half).exp2()).scaled((-half).exp2());
+        let (mut t, mut q) = (Square::zeros(a.n), Square::zeros(a.n));
+        decompose::schur(a.view(), t.view_mut(), q.view_mut())?;
+        let scale = (2.0 * half).exp2();
+        Ok(Some(Self { t, q, scale }))
+    }
+
+    /// The same with its scale in the triangle.
+    pub(super) fn unscaled(self) -> Self {
+        let t = self.t.scaled(self.scale);
+        Self {
+            t,
+            scale: 1.0,
+            ..self
+        }
+    }
 }
 
 /// Matrices are scaled when the exponent of their largest item is past this.
 const EXPONENT_MAX: f64 = 256.0;
 
+/// Half of the exponent that a matrix is divided by whose largest item has this size.
+fn half_exponent(size: f64) -> f64 {
+    let exponent = if size == 0.0 { 0.0 } else { size.log2() };
+    if exponent.abs() > EXPONENT_MAX {
+        (exponent / 2.0).floor()
+    } else {
+        0.0
+    }
+}
+
 impl Form {
     /// Of a finite matrix whose largest item has this size.
     pub(super) fn of(a: Square<f64>, size: f64) -> Result<Self, Error> {
         let n = a.n;
-        let exponent = if size == 0.0 { 0.0 } else { size.log2() };
-        let half = if exponent.abs() > EXPONENT_MAX {
-            (exponent / 2.0).floor()
-        } else {
-            0.0
-        };
+        let half = half_exponent(size);
         // In two steps, because the square of a half may be no number.
         let mut t = a.scaled((-half).exp2()).scaled((-half).exp2());
         let mut q = Square::identity(n);
         if n > 1 {
             hessenberg::reduce(&mut t, &mut q);
+            // The iteration turns rows, which lie together.
+            q = q.transposed();
             francis::iterate(&mut t, &mut q).map_err(|NoConvergence| {
                 let message = format!(
                     "cannot find the Schur form of a {n}x{n} matrix: the iteration does not end"
                 );
                 Error::new(ErrorKind::NoConvergence, message)
             })?;
+            q = q.transposed();
         }
         let scale = (2.0 * half).exp2();
         Ok(Self { t, q, scale })
     }
 
     /// The form with its scale in the triangle.
-    pub(super) fn unscaled(self) -> Self {
+    fn unscaled(self) -> Self {
         let t = if self.scale == 1.0 {
             self.t
         } else {
@@ -87,7 +142,7 @@ impl Form {
 
     /// The same in complex numbers: an upper triangle and a unitary matrix. Blocks of two rows are turned into
     /// triangles one by one.
-    pub(super) fn into_complex(self) -> (Square<Complex<f64>>, Square<Complex<f64>>) {
+    fn into_complex(self) -> (Square<C>, Square<C>) {
         let (mut t, mut q) = (self.t.to_complex(), self.q.to_complex());
         let n = t.n;
         for m in 1..n {
@@ -111,7 +166,7 @@ impl Form {
                 *t.item(m - 1, j) = c.conj() * x + y * s;
                 *t.item(m, j) = c * y - x * s;
             }
-            let turn = |a: &mut Square<Complex<f64>>, rows: usize| {
+            let turn = |a: &mut Square<C>, rows: usize| {
                 for i in 0..rows {
                     let (x, y) = (a.at(i, m - 1), a.at(i, m));
                     *a.item(i, m - 1) = x * c + y * s;

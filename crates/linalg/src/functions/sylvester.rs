@@ -1,12 +1,10 @@
 //! Sylvester's equation.
 
-use super::schur::Form;
+use super::schur::Triangular;
 use super::triangular::{ZeroSum, owned, solve_sylvester};
-use super::{Square, check_result, fill, write_rounded};
+use super::{C, Square, check_result, fill, wide, write_rounded};
 use crate::decompose::Contents;
-use crate::{Complex, Context, Error, ErrorKind, Field, Float, MatMut, MatRef};
-
-type C = Complex<f64>;
+use crate::{Context, Error, ErrorKind, Field, MatMut, MatRef};
 
 /// Solves `a x + x b = c`, for `a` of `m` and `b` of `n` rows, into `x`, which is `m x n` as `c` is. It has one solution
 /// where no eigenvalue of `a` is that of `-b`. NaN makes all of `x` NaN.
@@ -17,38 +15,35 @@ type C = Complex<f64>;
 /// # Errors
 /// `InvalidInput` when the shapes do not fit, `Infinite`, `NoConvergence`; `Singular` when the sum of two eigenvalues is
 /// exactly zero, with the row of a Schur form of `a`.
-pub fn sylvester<T: Float>(
+pub fn sylvester<T: Field>(
     context: Context,
     (a, b): (MatRef<'_, T>, MatRef<'_, T>),
     c: MatRef<'_, T>,
     x: MatMut<'_, T>,
 ) -> Result<(), Error> {
     let operation = "solve Sylvester's equation with";
-    let (a, a_contents) = Square::of(operation, a)?;
-    let (b, b_contents) = Square::of(operation, b)?;
-    let (m, n) = (a.n, b.n);
+    let (m, n) = (a.shape().0, b.shape().0);
+    let forms = (Triangular::of(operation, a)?, Triangular::of(operation, b)?);
     if c.shape() != (m, n) {
         return Err(Error::shapes(operation, (m, m), (n, n), c.shape()));
     }
     check_result("solve Sylvester's equation for", (m, n), &x)?;
     let c_contents = Contents::of(operation, c, None)?;
-    let (Contents::Finite(a_size), Contents::Finite(b_size), Contents::Finite(_)) =
-        (a_contents, b_contents, c_contents)
-    else {
-        fill(x, <T as Field>::NAN);
+    let ((Some(a_form), Some(b_form)), Contents::Finite(_)) = (forms, c_contents) else {
+        fill(x, T::NAN);
         return Ok(());
     };
-    let (a_form, b_form) = (
-        Form::of(a, a_size.to_f64())?.unscaled(),
-        Form::of(b, b_size.to_f64())?.unscaled(),
-    );
-    let ((s, u), (r, v)) = (a_form.into_complex(), b_form.into_complex());
+    let (a_form, b_form) = (a_form.unscaled(), b_form.unscaled());
+    let ((s, u), (r, v)) = ((a_form.t, a_form.q), (b_form.t, b_form.q));
     let right: Vec<C> = (0..m)
-        .flat_map(|i| c.row(i).map(|item| C::new(item.to_f64(), 0.0)))
+        .flat_map(|i| c.row(i).map(|&item| wide(item)))
         .collect();
     let adjoint = |q: &Square<C>| {
         let turned = owned(q.view().transpose());
-        turned.iter().map(Complex::conj).collect::<Vec<_>>()
+        turned
+            .iter()
+            .map(|&item| Field::conj(item))
+            .collect::<Vec<_>>()
     };
     let (u_adjoint, v_adjoint) = (adjoint(&u), adjoint(&v));
     let right = MatRef::new(&right, m, n)?;
@@ -62,7 +57,6 @@ pub fn sylvester<T: Float>(
     })?;
     let y = MatRef::new(&y, m, n)?;
     let solution = between(context, u.view(), y, MatRef::new(&v_adjoint, n, n)?);
-    let solution: Vec<f64> = solution.iter().map(|item| item.re).collect();
     write_rounded(&solution, x);
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! Systems with upper triangular complex matrices, by recursions that end in products.
 
+use super::C;
 use crate::dense::copy_into;
-use crate::{Complex, Context, MatMut, MatRef};
-
-type C = Complex<f64>;
+use crate::{Context, MatMut, MatRef};
 
 /// Rows up to which the plain loops run.
 const LEAF: usize = 16;

@@ -117,6 +117,18 @@ impl Einsum {
         self.order.cost
     }
 
+    /// How many products each item of the result is the sum of.
+    pub fn products_per_item(&self) -> f64 {
+        let labels = |labels: &[u8]| labels.iter().fold(0, |all, &label| all | bit(label));
+        let operands = self.subscripts.operands.iter();
+        let summed =
+            operands.fold(0, |all, own| all | labels(own)) & !labels(&self.subscripts.output);
+        let sizes = (0..LABELS as u8).filter(|&label| summed & bit(label) != 0);
+        sizes
+            .map(|label| self.sizes[label as usize] as f64)
+            .product()
+    }
+
     /// Computes the sum of products into `result`.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub(super) trait Vector: Copy {
     fn splat(value: Self::Item) -> Self;
     /// The numbers of the lanes, and zeros.
     fn lanes(self) -> [Self::Item; LANES];
+    fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
     fn mul(self, other: Self) -> Self;
     fn div(self, other: Self) -> Self;
@@ -57,6 +58,10 @@ impl<T: Float> Vector for One<T> {
     #[inline(always)]
     fn lanes(self) -> [T; LANES] {
         from_fn(|lane| if lane == 0 { self.0 } else { T::default() })
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
@@ -132,6 +137,31 @@ shells! {
     factor[N](result) -> Wrong = factor_side_by_side;
 }
 
+/// [`jacobi::eigh_side_by_side`](super::jacobi::eigh_side_by_side) with the registers of the machine; `None` where
+/// it has none of them.
+#[inline]
+pub(super) fn eigh<'a, T: Registers, const N: usize>(
+    get: &impl Fn(usize) -> MatRef<'a, T>,
+    values: &mut [T],
+    vectors: &mut [T],
+) -> Option<Wrong> {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn shell<'a, T: Registers, const N: usize>(
+        get: &impl Fn(usize) -> MatRef<'a, T>,
+        values: &mut [T],
+        vectors: &mut [T],
+    ) -> Wrong {
+        super::jacobi::eigh_side_by_side::<T::Wide, N>(get, values, vectors)
+    }
+    #[cfg(target_arch = "x86_64")]
+    if Isa::detect() != Isa::portable() {
+        // SAFETY: every set but the portable one has avx2.
+        return Some(unsafe { shell::<T, N>(get, values, vectors) });
+    }
+    None
+}
+
 /// Types with registers.
 pub(super) trait Registers: Float {
     /// The register.
@@ -178,7 +208,7 @@ mod x86 {
     macro_rules! vector {
         (
             $vector:ident, $item:ty, $count:literal, [$($lane:literal),*],
-            $set:ident, $set1:ident, $store:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident,
+            $set:ident, $set1:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident,
             $andnot:ident, $cmp:ident, $blend:ident, $movemask:ident
         ) => {
             // SAFETY of every block below: the shells alone name these types, on a machine that has avx2; the store writes as many numbers as the array has.
@@ -207,6 +237,11 @@ mod x86 {
                     // SAFETY: see above; a register has at most as many lanes as the array items.
                     unsafe { $store(items.as_mut_ptr(), self.0) };
                     items
+                }
+                #[inline(always)]
+                fn add(self, other: Self) -> Self {
+                    // SAFETY: see above.
+                    Self(unsafe { $add(self.0, other.0) })
                 }
                 #[inline(always)]
                 fn sub(self, other: Self) -> Self {
@@ -265,6 +300,7 @@ mod x86 {
         _mm256_set_pd,
         _mm256_set1_pd,
         _mm256_storeu_pd,
+        _mm256_add_pd,
         _mm256_sub_pd,
         _mm256_mul_pd,
         _mm256_div_pd,
@@ -282,6 +318,7 @@ mod x86 {
         _mm256_set_ps,
         _mm256_set1_ps,
         _mm256_storeu_ps,
+        _mm256_add_ps,
         _mm256_sub_ps,
         _mm256_mul_ps,
         _mm256_div_ps,
