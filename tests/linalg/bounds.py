@@ -44,9 +44,12 @@ def bound(a: Any, dtype: str) -> Any:
 
 def backward(product: Any, a: Any, dtype: str) -> None:
     """Assert that factors give their matrices back, to the bound or to the least normal number."""
-    error = norms(wide(product) - wide(a))
-    allowed = bound(a, dtype) * norms(a) + 100 * np.finfo(dtype).tiny * np.finfo(dtype).eps
-    assert np.all(error <= allowed), (np.max(error / np.maximum(norms(a), 1e-300)), dtype)
+    by = exponent(a)
+    error = norms(scaled(wide(product) - wide(a), by))
+    # What is below all normal numbers is rounded to what there is.
+    least = float(scaled(np.finfo(dtype).smallest_subnormal, by)) if by > 0 else 0.0
+    allowed = bound(a, dtype) * (norms(scaled(a, by)) + least / np.finfo(dtype).eps)
+    assert np.all(error <= allowed), (np.max(error / np.maximum(allowed, 1e-300)), dtype)
 
 
 def unitary(q: Any, dtype: str) -> None:

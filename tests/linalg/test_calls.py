@@ -128,7 +128,8 @@ CALLS: dict[str, Callable[..., Any]] = {
 
 @pytest.mark.parametrize("name", CALLS)
 def test_the_bits_do_not_depend_on_threads_strides_and_callers(name: str) -> None:
-    a = np.random.default_rng(8).standard_normal((150, 150))
+    n = 60 if name in ("eig", "eigvals") else 150
+    a = np.random.default_rng(8).standard_normal((n, n))
     call = CALLS[name]
     expected = [part.tobytes() for part in parts(call(a))]
     for threads in (2, 3, 64):
@@ -283,7 +284,7 @@ def test_words_that_are_not_known_are_errors_that_name_what_is() -> None:
             CALLS[name](a, out=np.zeros((3, 3)))
     with pytest.raises(ValueError, match='qr: mode is "reduced" or "complete", not "full"'):
         linalg.qr(a, mode="full")  # type: ignore[call-overload]
-    with pytest.raises(ValueError, match=r'matrix_norm: ord is "fro", "nuc", .*, not 3'):
+    with pytest.raises(ValueError, match=r'matrix_norm: the norm is "fro", "nuc", .*, not 3'):
         linalg.matrix_norm(a, ord=3)
     with pytest.raises(ValueError, match=r"matmul: dtype is one of .*, not float8"):
         linalg.matmul(a, a, dtype="float8")  # type: ignore[call-overload]
