@@ -39,7 +39,8 @@ pub(crate) fn eig_real<R: RealField + Field<Real = R>>(
     let n = values.len();
     let (right, left) = (compute(vectors.is_some()), ComputeEigenvectors::No);
     let needed = evd_scratch::<R>(n, left, right, Par::Seq, Spec::default());
-    let (mut re, mut im) = (vec![R::default(); n], vec![R::default(); n]);
+    // faer does not say which values it has not found.
+    let (mut re, mut im) = (vec![R::NAN; n], vec![R::NAN; n]);
     let mut parts = vectors.as_ref().map(|_| Mat::<R>::zeros(n, n));
     evd_real(
         view(a),

@@ -1,8 +1,8 @@
 //! Decompositions of complex matrices against NumPy 2.4.6, and the rules at their edges.
 
-use nexus_linalg::decompose::{eig, eigh, lstsq, pinv, qr, rank, schur, svd};
+use nexus_linalg::decompose::{Decompose, eig, eigh, lstsq, pinv, qr, rank, schur, svd};
 use nexus_linalg::norm::{self, MatrixNorm};
-use nexus_linalg::{Complex, Context, ErrorKind, Field, MatMut, MatRef};
+use nexus_linalg::{Complex, Context, ErrorKind, Field, Float, MatMut, MatRef};
 use nexus_linalg_faer::Faer;
 
 type C = Complex<f64>;
@@ -187,6 +187,44 @@ fn numbers_near_the_ends_of_the_range_keep_their_digits() {
         assert!((sum - C::new(5.0, 5.0)).abs() < 1e-13, "{scale}: {sum}");
         for (found, expected) in found.iter().zip(expected) {
             assert!((found / scale - expected).abs() < 1e-13, "{scale}: {found}");
+        }
+    }
+}
+
+/// The largest distance of an eigenvalue of `half (1 + i)`, disturbed by `by` beside the diagonal, from it.
+fn astray<R: Float>(n: usize, by: f64) -> f64
+where
+    Complex<R>: Field<Real = R, Complex = Complex<R>>,
+    Faer: Decompose<Complex<R>>,
+{
+    let part = |value: f64| Complex::new(R::from_f64(value), R::from_f64(value));
+    let items: Vec<Complex<R>> = (0..n * n)
+        .map(|at| part(if at % (n + 1) == 0 { 0.5 } else { by }))
+        .collect();
+    let (mut only, mut values) = (vec![Complex::NAN; n], vec![Complex::NAN; n]);
+    let mut vectors = vec![Complex::NAN; n * n];
+    eig(&Faer, of(&items, (n, n)), &mut only, None).unwrap();
+    let view = MatMut::new(&mut vectors, n, n).unwrap();
+    eig(&Faer, of(&items, (n, n)), &mut values, Some(view)).unwrap();
+    let far = |value: &Complex<R>| Field::abs(*value - part(0.5)).to_f64();
+    only.iter().chain(&values).map(far).fold(0.0, f64::max)
+}
+
+#[test]
+fn eigenvalues_that_are_equal_but_for_roundings_are_found() {
+    for n in [2, 3, 5, 10] {
+        for exponent in [-7, -8, -10, -15, -17, -18, -20, -30, -60] {
+            let by = 10_f64.powi(exponent);
+            let size = 2.0 * n as f64 * by;
+            let rounding = 10.0 * n as f64;
+            assert!(
+                astray::<f64>(n, by) <= size + rounding * f64::EPSILON,
+                "{n} {by}"
+            );
+            assert!(
+                astray::<f32>(n, by) <= size + rounding * f64::from(f32::EPSILON),
+                "{n} {by}"
+            );
         }
     }
 }

@@ -75,6 +75,24 @@ impl<'py> FromPyObject<'_, 'py> for Operand {
     }
 }
 
+/// A number, or an operand.
+pub(crate) struct Numbers {
+    pub(crate) array: Array,
+}
+
+impl<'py> FromPyObject<'_, 'py> for Numbers {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let array = if is_number(&object) {
+            Array::of(&[object.extract::<f64>()?], Dims::new([])?)?
+        } else {
+            object.extract::<Operand>()?.array
+        };
+        Ok(Self { array })
+    }
+}
+
 /// Doors of other objects, the cheapest first.
 fn from_memory(object: &Bound<'_, PyAny>) -> PyResult<Array> {
     let py = object.py();

@@ -4,7 +4,7 @@ use crate::call::{Call, Pieces, Plan, piece};
 use crate::dtype::{Element, Item, computing};
 use crate::elementwise::broadcast_shape;
 use crate::failed;
-use crate::input::Operand;
+use crate::input::{Numbers, Operand};
 use crate::output::{EIG, EIGH, LSTSQ, QR, SVD};
 use crate::raw::{Array, Dims, LinAlgError, Output, Stack};
 use crate::run::run;
@@ -285,7 +285,7 @@ pub(crate) fn svdvals(
 struct Tolerance(Option<Array>);
 
 impl Tolerance {
-    fn new(name: &str, rtol: Option<Operand>, a: &Array) -> PyResult<Self> {
+    fn new(name: &str, rtol: Option<Numbers>, a: &Array) -> PyResult<Self> {
         let Some(rtol) = rtol else {
             return Ok(Self(None));
         };
@@ -311,7 +311,7 @@ impl Tolerance {
 pub(crate) fn matrix_rank(
     py: Python<'_>,
     x: Operand,
-    rtol: Option<Operand>,
+    rtol: Option<Numbers>,
     errors: &str,
     threads: isize,
     like: Given<'_, '_>,
@@ -346,7 +346,7 @@ pub(crate) fn matrix_rank(
 pub(crate) fn pinv(
     py: Python<'_>,
     x: Operand,
-    rtol: Option<Operand>,
+    rtol: Option<Numbers>,
     errors: &str,
     threads: isize,
     like: Given<'_, '_>,

@@ -55,11 +55,11 @@ pub fn schur<T: Field>(
     Ok(())
 }
 
-/// Eigenvalues and vectors of a finite matrix of ordinary size. Vectors that grow are scaled on the way.
+/// Eigenvalues, and vectors where they are wanted, of a finite matrix of ordinary size. Vectors that grow are scaled on the way.
 pub(super) fn eig<T: Field>(
     a: MatRef<'_, T>,
     values: &mut [T::Complex],
-    vectors: MatMut<'_, T::Complex>,
+    vectors: Option<MatMut<'_, T::Complex>>,
 ) -> Result<(), super::NoConvergence> {
     let mut form = Form::<T::Complex>::new(a);
     form.iterate()?;
@@ -67,6 +67,9 @@ pub(super) fn eig<T: Field>(
     for (i, value) in values.iter_mut().enumerate() {
         *value = form.t[i * n + i];
     }
+    let Some(vectors) = vectors else {
+        return Ok(());
+    };
     let triangle = form.triangular_vectors();
     let triangle = MatRef::new(&triangle, n, n).expect("n times n items");
     Context::default().gemm(
