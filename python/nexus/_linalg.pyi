@@ -22,6 +22,7 @@ __all__ = [
     "LinAlgError",
     "LstsqResult",
     "Matrix",
+    "QMatrix",
     "QRResult",
     "SVDResult",
     "SlogdetResult",
@@ -143,6 +144,40 @@ class Matrix:
     def __dlpack_device__(self) -> tuple[int, int]: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+_Format: TypeAlias = Literal["q8_0", "q4_0"]
+
+@final
+class QMatrix:
+    def __new__(cls, weights: _Operand, /, format: _Format = ...) -> QMatrix: ...
+    @classmethod
+    def from_blocks(
+        cls, data: Buffer | _DLPack, /, format: _Format, shape: tuple[int, int]
+    ) -> QMatrix: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def format(self) -> _Format: ...
+    @property
+    def nbytes(self) -> int: ...
+    def blocks(self) -> memoryview: ...
+    @overload
+    def dequantize(self, /, *, like: None = ..., out: None = ...) -> Matrix: ...
+    @overload
+    def dequantize(self, /, *, like: _T) -> _T: ...
+    @overload
+    def dequantize(self, /, *, out: _T) -> _T: ...
+    @overload
+    def linear(
+        self, x: _Operand, /, *, threads: int = ..., like: None = ..., out: None = ...
+    ) -> Matrix: ...
+    @overload
+    def linear(self, x: _Operand, /, *, threads: int = ..., like: _T) -> _T: ...
+    @overload
+    def linear(self, x: _Operand, /, *, threads: int = ..., out: _T) -> _T: ...
+    def __matmul__(self, other: _Operand, /) -> Matrix: ...
+    def __rmatmul__(self, other: _Operand, /) -> Matrix: ...
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]: ...
+
 @overload
 def cholesky(
     x: _Operand, /, *, upper: bool = ..., threads: int = ..., like: None = ...
@@ -182,9 +217,36 @@ def lstsq(
     x1: _Operand, x2: _Operand, /, *, rtol: float | None = ..., like: _T
 ) -> LstsqResult[_T]: ...
 @overload
-def matmul(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: None = ...) -> Matrix: ...
+def matmul(
+    x1: _Operand | QMatrix,
+    x2: _Operand,
+    /,
+    *,
+    dtype: str | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
 @overload
-def matmul(x1: _Operand, x2: _Operand, /, *, threads: int = ..., like: _T) -> _T: ...
+def matmul(
+    x1: _Operand | QMatrix,
+    x2: _Operand,
+    /,
+    *,
+    dtype: str | None = ...,
+    threads: int = ...,
+    like: _T,
+) -> _T: ...
+@overload
+def matmul(
+    x1: _Operand | QMatrix,
+    x2: _Operand,
+    /,
+    *,
+    dtype: str | None = ...,
+    threads: int = ...,
+    out: _T,
+) -> _T: ...
 @overload
 def matrix_norm(
     x: _Operand,
