@@ -1,6 +1,6 @@
 """The typed surface of the extension module `nexus._linalg`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import EllipsisType
 from typing import (
     Any,
@@ -19,34 +19,52 @@ from typing_extensions import Buffer, CapsuleType
 
 __all__ = [
     "EighResult",
+    "IterationResult",
     "LinAlgError",
     "LstsqResult",
     "Matrix",
     "QRResult",
     "SVDResult",
     "SlogdetResult",
+    "SparseFactor",
+    "SparseMatrix",
     "__version__",
     "_rebuild",
+    "_rebuild_sparse",
+    "bicgstab",
+    "cg",
     "cholesky",
+    "coo",
     "cross",
+    "csc",
+    "csr",
     "det",
     "diagonal",
     "eigh",
+    "eigsh",
     "eigvalsh",
+    "gmres",
+    "ilu0",
     "inv",
+    "jacobi",
     "lstsq",
     "matmul",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",
     "matrix_transpose",
+    "minres",
     "outer",
     "pinv",
     "qr",
+    "randomized_svd",
     "slogdet",
     "softmax",
     "solve",
+    "sparse_factor",
+    "sparse_solve",
     "svd",
+    "svds",
     "svdvals",
     "tensordot",
     "trace",
@@ -76,6 +94,12 @@ class LinAlgError(ValueError): ...
 class EighResult(NamedTuple, Generic[_T]):
     eigenvalues: _T
     eigenvectors: _T
+
+class IterationResult(NamedTuple, Generic[_T]):
+    x: _T
+    info: int
+    iterations: int
+    residual: float
 
 class LstsqResult(NamedTuple, Generic[_T]):
     x: _T
@@ -142,6 +166,85 @@ class Matrix:
     ) -> CapsuleType: ...
     def __dlpack_device__(self) -> tuple[int, int]: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class SparseMatrix:
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def nnz(self) -> int: ...
+    @property
+    def dtype(self) -> Literal["float32", "float64"]: ...
+    @property
+    def format(self) -> Literal["csr", "csc"]: ...
+    @property
+    def data(self) -> Matrix: ...
+    @property
+    def indices(self) -> Matrix: ...
+    @property
+    def indptr(self) -> Matrix: ...
+    @property
+    def T(self) -> SparseMatrix: ...
+    @property
+    def __array_priority__(self) -> float: ...
+    def tocsr(self) -> SparseMatrix: ...
+    def tocsc(self) -> SparseMatrix: ...
+    def todense(self) -> Matrix: ...
+    def toarray(self) -> Matrix: ...
+    def to_scipy(self) -> Any: ...
+    def diagonal(self) -> Matrix: ...
+    def sum_duplicates(self) -> SparseMatrix: ...
+    def astype(self, dtype: Literal["float32", "float64"], /) -> SparseMatrix: ...
+    def __matmul__(self, other: _Compressed | _Operand, /) -> Any: ...
+    def __rmatmul__(self, other: _Compressed | _Operand, /) -> Any: ...
+    def __add__(self, other: _Compressed, /) -> SparseMatrix: ...
+    def __radd__(self, other: _Compressed, /) -> SparseMatrix: ...
+    def __sub__(self, other: _Compressed, /) -> SparseMatrix: ...
+    def __rsub__(self, other: _Compressed, /) -> SparseMatrix: ...
+    def __mul__(self, other: _Number, /) -> SparseMatrix: ...
+    def __rmul__(self, other: _Number, /) -> SparseMatrix: ...
+    def __truediv__(self, other: _Number, /) -> SparseMatrix: ...
+    def __rtruediv__(self, other: _Number, /) -> SparseMatrix: ...
+    def __neg__(self) -> SparseMatrix: ...
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]: ...
+
+@final
+class SparseFactor:
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def dtype(self) -> Literal["float32", "float64"]: ...
+    @property
+    def method(self) -> Literal["lu", "cholesky", "qr", "ilu0", "jacobi"]: ...
+    def solve(self, b: _Operand, /) -> Matrix: ...
+    def solve_transpose(self, b: _Operand, /) -> Matrix: ...
+    def matvec(self, b: _Operand, /) -> Matrix: ...
+    def rmatvec(self, b: _Operand, /) -> Matrix: ...
+    def refactor(self, a: _AnyMatrix, /) -> SparseFactor: ...
+
+class _Compressed(Protocol):
+    @property
+    def data(self) -> Any: ...
+    @property
+    def indices(self) -> Any: ...
+    @property
+    def indptr(self) -> Any: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def format(self) -> str: ...
+
+class _HasMatvec(Protocol):
+    def matvec(self, x: Any, /) -> Any: ...
+
+class _HasMatmul(Protocol):
+    def __matmul__(self, x: Any, /) -> Any: ...
+
+_AnyMatrix: TypeAlias = _Compressed | _Operand
+_Operator: TypeAlias = _AnyMatrix | _HasMatvec | _HasMatmul
+_Map: TypeAlias = _Operator | Callable[[Any], Any]
 
 @overload
 def cholesky(
@@ -309,3 +412,414 @@ def vector_norm(
 ) -> _T | float: ...
 def softmax(a: _Operand, /) -> Matrix: ...
 def _rebuild(items: Buffer, dtype: str, shape: Sequence[int], /) -> Matrix: ...
+def _rebuild_sparse(
+    format: str, shape: tuple[int, int], data: Matrix, indices: Matrix, indptr: Matrix, /
+) -> SparseMatrix: ...
+@overload
+def bicgstab(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> IterationResult[Matrix]: ...
+@overload
+def bicgstab(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> IterationResult[_T]: ...
+@overload
+def bicgstab(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> IterationResult[_T]: ...
+@overload
+def cg(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> IterationResult[Matrix]: ...
+@overload
+def cg(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> IterationResult[_T]: ...
+@overload
+def cg(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> IterationResult[_T]: ...
+def coo(
+    data: _Operand,
+    rows: _Operand,
+    columns: _Operand,
+    *,
+    shape: tuple[int, int] | None = ...,
+    format: Literal["csr", "csc"] = ...,
+) -> SparseMatrix: ...
+def csc(
+    data: _AnyMatrix,
+    indices: _Operand | None = ...,
+    indptr: _Operand | None = ...,
+    *,
+    shape: tuple[int, int] | None = ...,
+) -> SparseMatrix: ...
+def csr(
+    data: _AnyMatrix,
+    indices: _Operand | None = ...,
+    indptr: _Operand | None = ...,
+    *,
+    shape: tuple[int, int] | None = ...,
+) -> SparseMatrix: ...
+@overload
+def eigsh(
+    a: _Operator,
+    k: int = ...,
+    *,
+    which: Literal["LM", "SM", "LA", "SA"] = ...,
+    sigma: float | None = ...,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: None = ...,
+) -> EighResult[Matrix]: ...
+@overload
+def eigsh(
+    a: _Operator,
+    k: int = ...,
+    *,
+    which: Literal["LM", "SM", "LA", "SA"] = ...,
+    sigma: float | None = ...,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: _T,
+    out: None = ...,
+) -> EighResult[_T]: ...
+@overload
+def eigsh(
+    a: _Operator,
+    k: int = ...,
+    *,
+    which: Literal["LM", "SM", "LA", "SA"] = ...,
+    sigma: float | None = ...,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: tuple[_T, ...],
+) -> EighResult[_T]: ...
+@overload
+def eigsh(
+    a: _Operator,
+    k: int = ...,
+    *,
+    which: Literal["LM", "SM", "LA", "SA"] = ...,
+    sigma: float | None = ...,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["info"],
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def gmres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    restart: int = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> IterationResult[Matrix]: ...
+@overload
+def gmres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    restart: int = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> IterationResult[_T]: ...
+@overload
+def gmres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    restart: int = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> IterationResult[_T]: ...
+def ilu0(a: _AnyMatrix, /) -> SparseFactor: ...
+def jacobi(a: _AnyMatrix, /) -> SparseFactor: ...
+@overload
+def minres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> IterationResult[Matrix]: ...
+@overload
+def minres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> IterationResult[_T]: ...
+@overload
+def minres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> IterationResult[_T]: ...
+@overload
+def randomized_svd(
+    a: _Operator,
+    k: int = ...,
+    *,
+    oversampling: int = ...,
+    power_iterations: int = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: None = ...,
+) -> SVDResult[Matrix]: ...
+@overload
+def randomized_svd(
+    a: _Operator,
+    k: int = ...,
+    *,
+    oversampling: int = ...,
+    power_iterations: int = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: _T,
+    out: None = ...,
+) -> SVDResult[_T]: ...
+@overload
+def randomized_svd(
+    a: _Operator,
+    k: int = ...,
+    *,
+    oversampling: int = ...,
+    power_iterations: int = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: tuple[_T, ...],
+) -> SVDResult[_T]: ...
+@overload
+def randomized_svd(
+    a: _Operator,
+    k: int = ...,
+    *,
+    oversampling: int = ...,
+    power_iterations: int = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["info"],
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+def sparse_factor(a: _AnyMatrix, method: Literal["lu", "cholesky", "qr"] = ...) -> SparseFactor: ...
+@overload
+def sparse_solve(
+    a: _AnyMatrix,
+    b: _Operand,
+    *,
+    method: Literal["lu", "cholesky", "qr"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def sparse_solve(
+    a: _AnyMatrix,
+    b: _Operand,
+    *,
+    method: Literal["lu", "cholesky", "qr"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def sparse_solve(
+    a: _AnyMatrix,
+    b: _Operand,
+    *,
+    method: Literal["lu", "cholesky", "qr"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def sparse_solve(
+    a: _AnyMatrix,
+    b: _Operand,
+    *,
+    method: Literal["lu", "cholesky", "qr"] = ...,
+    errors: Literal["info"],
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def svds(
+    a: _Operator,
+    k: int = ...,
+    *,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: None = ...,
+) -> SVDResult[Matrix]: ...
+@overload
+def svds(
+    a: _Operator,
+    k: int = ...,
+    *,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: _T,
+    out: None = ...,
+) -> SVDResult[_T]: ...
+@overload
+def svds(
+    a: _Operator,
+    k: int = ...,
+    *,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: tuple[_T, ...],
+) -> SVDResult[_T]: ...
+@overload
+def svds(
+    a: _Operator,
+    k: int = ...,
+    *,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["info"],
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...

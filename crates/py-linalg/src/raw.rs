@@ -6,7 +6,9 @@ mod interface;
 mod lent;
 mod matrix;
 mod module;
+mod object;
 mod quick;
+mod sparse;
 mod state;
 
 pub(crate) use array::{Array, Dims, Dtype, INLINE_WORDS, Output, Stack};
@@ -16,4 +18,5 @@ pub(crate) use door::{
 pub(crate) use interface::{from_interface, from_struct};
 pub(crate) use lent::detached;
 pub(crate) use matrix::{Matrix, This};
+pub(crate) use object::{Class, This as Receiver};
 pub(crate) use state::{LinAlgError, State};

@@ -1,16 +1,13 @@
 //! The Python type `Matrix`: its memory, its table of methods, and the buffers that it hands out.
-//!
-//! Entries are made by pyo3's own trampolines, which its macros use: panics become exceptions, errors are
-//! raised. They are not part of pyo3's public surface, so its version is pinned.
 
+use super::object::{entry, getter, method, of_one, of_two, operator, parts};
 use super::state::State;
 use super::{Array, Dims, interface, quick};
 use crate::dtype::Item;
 use crate::matrix as methods;
 use pyo3::exceptions::{PyBufferError, PyMemoryError};
-use pyo3::impl_::trampoline::{self, MethodDef};
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyDict, PyTuple};
+use pyo3::types::PyAny;
 use pyo3::{Borrowed, ffi};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::offset_of;
@@ -170,123 +167,6 @@ unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
         state.release(py, NonNull::new_unchecked(object.cast()));
         ffi::Py_DECREF(class.cast());
         state.give_back(py);
-    }
-}
-
-/// A function of a trampoline, for a closure.
-macro_rules! entry {
-    ($kind:ident, |$($argument:ident),*| $body:expr) => {{
-        struct Entry;
-        impl MethodDef<trampoline::$kind::Func> for Entry {
-            const METH: trampoline::$kind::Func = |$($argument),*| {
-                // SAFETY of all entries: CPython calls them attached, with objects that are alive during the
-                // call; methods and slots of one operand get a `Matrix` first.
-                #[allow(unused_unsafe, reason = "some bodies need none")]
-                unsafe { $body }
-            };
-        }
-        trampoline::$kind::<Entry>
-    }};
-}
-
-/// A slot or method of one `Matrix`, by a function that makes an object.
-macro_rules! of_one {
-    ($kind:ident, $function:path) => {
-        entry!($kind, |py, this| {
-            $function(This::new(py, this)).map(Bound::into_ptr)
-        })
-    };
-}
-
-/// The same with another operand.
-macro_rules! of_two {
-    ($function:path) => {
-        entry!(binaryfunc, |py, this, other| {
-            let other = Borrowed::from_ptr(py, other);
-            $function(This::new(py, this), &other).map(Bound::into_ptr)
-        })
-    };
-}
-
-/// A slot of an operator: either operand is a `Matrix`.
-macro_rules! operator {
-    ($function:path) => {
-        entry!(binaryfunc, |py, left, right| {
-            let (left, right) = (Borrowed::from_ptr(py, left), Borrowed::from_ptr(py, right));
-            $function(&left, &right).map(Bound::into_ptr)
-        })
-    };
-}
-
-/// A getter.
-macro_rules! getter {
-    ($name:literal, $function:path, $doc:literal) => {{
-        unsafe extern "C" fn get(this: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
-            let get = of_one!(noargs, $function);
-            // SAFETY: the interpreter's.
-            unsafe { get(this, null_mut()) }
-        }
-        ffi::PyGetSetDef {
-            name: $name.as_ptr(),
-            get: Some(get),
-            set: None,
-            doc: $doc.as_ptr(),
-            closure: null_mut(),
-        }
-    }};
-}
-
-/// A method without arguments, with one, or with a tuple and keywords.
-macro_rules! method {
-    ($name:literal, $function:path, $doc:literal) => {
-        method!(
-            $name,
-            ffi::METH_NOARGS,
-            PyCFunction,
-            of_one!(noargs, $function),
-            $doc
-        )
-    };
-    (one $name:literal, $function:path, $doc:literal) => {
-        method!($name, ffi::METH_O, PyCFunction, of_two!($function), $doc)
-    };
-    (keywords $name:literal, $function:path, $doc:literal) => {
-        method!(
-            $name,
-            ffi::METH_VARARGS | ffi::METH_KEYWORDS,
-            PyCFunctionWithKeywords,
-            entry!(cfunction_with_keywords, |py, this, arguments, keywords| {
-                let (arguments, keywords) = parts(py, arguments, keywords)?;
-                $function(This::new(py, this), &arguments, keywords.as_ref()).map(Bound::into_ptr)
-            }),
-            $doc
-        )
-    };
-    ($name:literal, $flags:expr, $kind:ident, $entry:expr, $doc:literal) => {
-        ffi::PyMethodDef {
-            ml_name: $name.as_ptr(),
-            ml_meth: ffi::PyMethodDefPointer { $kind: $entry },
-            ml_flags: $flags,
-            ml_doc: $doc.as_ptr(),
-        }
-    };
-}
-
-/// The arguments of a call.
-///
-/// # Safety
-/// CPython's: a tuple, and a dictionary or nothing.
-unsafe fn parts(
-    py: Python<'_>,
-    arguments: *mut ffi::PyObject,
-    keywords: *mut ffi::PyObject,
-) -> PyResult<(Bound<'_, PyTuple>, Option<Bound<'_, PyDict>>)> {
-    // SAFETY: the caller's.
-    unsafe {
-        let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into()?;
-        let keywords = Bound::from_borrowed_ptr_or_opt(py, keywords);
-        let keywords = keywords.map(Bound::cast_into).transpose()?;
-        Ok((arguments, keywords))
     }
 }
 

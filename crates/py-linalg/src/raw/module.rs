@@ -73,6 +73,12 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // SAFETY: the state has a reference to the type.
     let matrix = unsafe { Bound::from_borrowed_ptr(py, state.matrix().cast()) };
     module.add("Matrix", matrix)?;
+    for number in 0..State::CLASSES {
+        // SAFETY: as above.
+        let class = unsafe { Bound::from_borrowed_ptr(py, state.class(number).cast()) };
+        let name: String = class.getattr("__name__")?.extract()?;
+        module.add(name, class)?;
+    }
     module.add("LinAlgError", py.get_type::<LinAlgError>())?;
     crate::fill(module)?;
     quick::front(module)

@@ -4,7 +4,7 @@
 //! an object may outlive it.
 
 use super::lent::Lent;
-use super::matrix;
+use super::{matrix, sparse};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -24,12 +24,18 @@ const FREE_MAX: usize = 64;
 /// The most named tuples that there are.
 const NAMED_MAX: usize = 32;
 
+/// Makers of the classes whose objects hold one value, by their numbers.
+const CLASSES: [fn(Python<'_>) -> PyResult<Bound<'_, PyAny>>; 2] =
+    [sparse::new_matrix_type, sparse::new_factor_type];
+
 /// The types of one interpreter, which its lock guards.
 pub(crate) struct State {
     /// `nexus.linalg.Matrix`; null after the interpreter's end.
     matrix: AtomicPtr<ffi::PyTypeObject>,
     /// `nexus.linalg.LinAlgError`.
     error: AtomicPtr<ffi::PyTypeObject>,
+    /// The classes of [`CLASSES`]; null after the interpreter's end.
+    classes: [AtomicPtr<ffi::PyTypeObject>; CLASSES.len()],
     /// Classes of named tuples, made when they are first wanted.
     named: [AtomicPtr<ffi::PyObject>; NAMED_MAX],
     /// Memory of objects that are gone; only the thread that holds the interpreter's lock touches it.
@@ -96,6 +102,7 @@ impl State {
         let state: &'static Self = Box::leak(Box::new(Self {
             matrix: AtomicPtr::default(),
             error: AtomicPtr::default(),
+            classes: Default::default(),
             named: Default::default(),
             free: UnsafeCell::default(),
             array_struct: AtomicPtr::default(),
@@ -113,6 +120,8 @@ impl State {
             );
             let error = Bound::from_owned_ptr_or_err(py, error)?;
             let matrix = matrix::new_type(py)?;
+            let classes = CLASSES.iter().map(|make| make(py));
+            let classes: Vec<_> = classes.collect::<PyResult<_>>()?;
             let dict = ffi::PyInterpreterState_GetDict(ffi::PyInterpreterState_Get());
             let pointer = std::ptr::from_ref(state).cast_mut().cast();
             let capsule = ffi::PyCapsule_New(pointer, KEY.as_ptr(), Some(close));
@@ -131,6 +140,9 @@ impl State {
             state
                 .matrix
                 .store(matrix.into_ptr().cast(), Ordering::Release);
+            for (place, class) in state.classes.iter().zip(classes) {
+                place.store(class.into_ptr().cast(), Ordering::Release);
+            }
         }
         Ok(state)
     }
@@ -140,6 +152,15 @@ impl State {
     pub(super) fn matrix(&self) -> *mut ffi::PyTypeObject {
         self.matrix.load(Ordering::Relaxed)
     }
+
+    /// The class with this number of [`CLASSES`], borrowed.
+    #[inline]
+    pub(super) fn class(&self, number: usize) -> *mut ffi::PyTypeObject {
+        self.classes[number].load(Ordering::Relaxed)
+    }
+
+    /// How many classes there are.
+    pub(super) const CLASSES: usize = CLASSES.len();
 
     /// The class of named tuples with this number, made by `make` the first time.
     ///
@@ -256,8 +277,11 @@ unsafe extern "C" fn close(capsule: *mut ffi::PyObject) {
             return;
         };
         state.give_back(py);
-        let types =
-            [&state.matrix, &state.error].map(|place| place.swap(null_mut(), Ordering::AcqRel));
+        let places = [&state.matrix, &state.error];
+        let types = places.into_iter().chain(&state.classes);
+        let types: Vec<_> = types
+            .map(|place| place.swap(null_mut(), Ordering::AcqRel))
+            .collect();
         for memory in std::mem::take(&mut *state.free.get()) {
             ffi::PyObject_Free(memory.as_ptr());
         }
