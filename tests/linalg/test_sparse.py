@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import pickle
 import signal
+import sys
 import threading
 import time
+import weakref
 from typing import Any
 
 import numpy as np
@@ -76,7 +79,7 @@ def test_parts_are_shared_and_named_as_scipy_names_them() -> None:
 def test_items_of_one_place_are_summed() -> None:
     expected = [[0.0, 3.0], [4.0, 0.0]]
     for format in FORMATS:
-        s = sparse.coo([1.0, 4, 2], [0, 1, 0], [1, 0, 1], format=format)  # type: ignore[arg-type]
+        s = sparse.coo([1.0, 4, 2], [0, 1, 0], [1, 0, 1], format=format)
         assert (s.todense().tolist(), s.nnz, s.format) == (expected, 2, format)
     twice = sparse.csr([1.0, 2, 4], [1, 1, 0], [0, 2, 3])
     assert (twice.nnz, twice.todense().tolist()) == (3, expected)
@@ -110,18 +113,18 @@ def test_parts_that_do_not_fit_are_refused(
 
 
 def test_other_matrices_are_refused_by_name() -> None:
-    with pytest.raises(TypeError, match="float32 or float64, not|are of float32 or float64"):
+    with pytest.raises(TypeError, match="of float32 or float64"):
         sparse.csr(np.eye(2, dtype="complex128"))
     with pytest.raises(TypeError, match="data, indices and indptr"):
         sparse.csr([1.0], [0])
     with pytest.raises(ValueError, match="expected a matrix"):
         sparse.csr(np.zeros((2, 2, 2)))
     with pytest.raises(ValueError, match="format"):
-        sparse.coo([1.0], [0], [0], format="bsr")  # type: ignore[arg-type]
+        sparse.coo([1.0], [0], [0], format="bsr")
     with pytest.raises(TypeError):
         sparse.SparseMatrix()
     with pytest.raises((AttributeError, TypeError)):
-        sparse.csr(np.eye(2)).data = None  # type: ignore[misc]
+        sparse.csr(np.eye(2)).data = None
 
 
 def test_arrays_may_change_after_the_check() -> None:
@@ -141,10 +144,8 @@ def test_arrays_may_change_after_the_check() -> None:
             lambda: sparse.ilu0(s),
             lambda: linalg.svds(s, 1),
         ]:
-            try:
+            with contextlib.suppress(ValueError):
                 work()
-            except ValueError:
-                pass
 
 
 # Arithmetic
@@ -228,7 +229,7 @@ def test_scipy_and_we_have_the_same_memory() -> None:
 
 
 def test_scipy_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "scipy.sparse", None)
+    monkeypatch.setitem(sys.modules, "scipy.sparse", None)
     with pytest.raises(ImportError, match="scipy"):
         sparse.csr(np.eye(2)).to_scipy()
 
@@ -287,7 +288,7 @@ def test_iterations_solve_with_every_kind_of_operator(name: str, kind: str) -> N
     n = 40
     a = make(n)
     b = RNG.standard_normal(n)
-    found = solve(OPERATORS[kind](a), b, rtol=1e-10)  # type: ignore[operator]
+    found = solve(OPERATORS[kind](a), b, rtol=1e-10)
     assert type(found) is sparse.IterationResult
     assert (found.info, found.x.shape) == (0, (n,))
     assert 0 < found.iterations <= 10 * n
@@ -383,10 +384,10 @@ def test_exceptions_of_operators_come_back_as_they_are() -> None:
         with pytest.raises(Special):
             solve(np.eye(2), [1.0, 2.0], M=fails)
     operator = Multiplies(np.eye(8))
-    operator.matvec = fails  # type: ignore[method-assign]
+    operator.matvec = fails
     for search in [linalg.eigsh, linalg.svds, linalg.randomized_svd]:
         with pytest.raises(Special):
-            search(operator, 2)  # type: ignore[operator]
+            search(operator, 2)
 
 
 @pytest.mark.parametrize(
@@ -407,7 +408,6 @@ def test_exceptions_of_operators_come_back_as_they_are() -> None:
         (lambda: sparse.cg(lambda x: "no", np.ones(2)), TypeError, "expected"),
         (lambda: sparse.cg(object(), np.ones(2)), TypeError, "expected"),
         (lambda: linalg.eigsh(lambda x: x, 1), TypeError, "shape"),
-        (lambda: linalg.svds(AtSign.__new__(AtSign)), AttributeError, "shape"),
     ],
 )
 def test_what_does_not_fit_is_refused(work: Any, error: type[Exception], message: str) -> None:
@@ -455,12 +455,12 @@ def test_factors_solve(method: str, format: str, dtype: str) -> None:
     a = (laplacian(n) if method == "cholesky" else wind(n)).astype(dtype)
     s = FORMATS[format](a)
     b = RNG.standard_normal((n, 3)).astype(dtype)
-    f = sparse.factor(s, method)  # type: ignore[arg-type]
+    f = sparse.factor(s, method)
     assert (f.shape, f.dtype, f.method) == ((n, n), dtype, method)
     assert repr(f) == f"SparseFactor 30x30 {dtype}, {method}"
     for right in [b, b[:, 0], b[::-1], b.T.copy().T]:
         close(a @ np.asarray(f.solve(right)), right, dtype, 1000)
-        close(a @ np.asarray(sparse.solve(s, right, method=method)), right, dtype, 1000)  # type: ignore[call-overload]
+        close(a @ np.asarray(sparse.solve(s, right, method=method)), right, dtype, 1000)
         if method != "qr":
             close(a.T @ np.asarray(f.solve_transpose(right)), right, dtype, 1000)
     again = f.refactor(s * 2)
@@ -500,7 +500,7 @@ def test_matrices_without_a_factor_are_named() -> None:
     with pytest.raises(linalg.LinAlgError, match="pivot 0"):
         sparse.ilu0(np.array([[0.0, 1], [1, 0]]))
     with pytest.raises(ValueError, match="method"):
-        sparse.factor(np.eye(2), "svd")  # type: ignore[arg-type]
+        sparse.factor(np.eye(2), "svd")
     with pytest.raises(ValueError, match="rows differ"):
         sparse.factor(np.eye(2)).solve(np.ones(3))
 
@@ -526,12 +526,12 @@ def test_eigenvalues_at_an_end_are_those_of_numpy(which: str, kind: str) -> None
     all_of = np.linalg.eigvalsh(a)
     order = {"LM": -np.abs(all_of), "SM": np.abs(all_of), "LA": -all_of, "SA": all_of}[which]
     expected = np.sort(all_of[np.argsort(order)[:k]])
-    operator = OPERATORS[kind](a)  # type: ignore[operator]
+    operator = OPERATORS[kind](a)
     if which == "SM" and kind in ("matvec", "@"):
         with pytest.raises(TypeError, match="factored"):
             linalg.eigsh(operator, k, which=which)
         return
-    found = linalg.eigsh(operator, k, which=which)  # type: ignore[call-overload]
+    found = linalg.eigsh(operator, k, which=which)
     assert type(found) is linalg.EighResult
     close(found.eigenvalues, expected, factor=1000)
     v = np.asarray(found.eigenvectors)
@@ -552,7 +552,7 @@ def test_eigenvalues_near_a_number_are_found() -> None:
     with pytest.raises(ValueError, match="which"):
         linalg.eigsh(a, which="SA", sigma=1.0)
     with pytest.raises(ValueError, match="which"):
-        linalg.eigsh(a, which="BE")  # type: ignore[call-overload]
+        linalg.eigsh(a, which="BE")
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -561,7 +561,7 @@ def test_eigenvalues_near_a_number_are_found() -> None:
 def test_singular_values_are_those_of_numpy(shape: tuple[int, int], kind: str, dtype: str) -> None:
     a = (dense_of(*shape) * 2.0 ** -np.arange(shape[1])).astype(dtype)
     expected = np.linalg.svd(a.astype("float64"), compute_uv=False)[:5]
-    operator = OPERATORS[kind](a)  # type: ignore[operator]
+    operator = OPERATORS[kind](a)
     for name in ["svds", "randomized_svd"]:
         u, s, vh = found = getattr(linalg, name)(operator, 5)
         assert type(found) is linalg.SVDResult
@@ -585,14 +585,14 @@ def test_searches_take_the_keywords_of_all_functions() -> None:
     bad[3, 4] = np.nan
     for search in [linalg.eigsh, linalg.svds, linalg.randomized_svd]:
         with pytest.raises(linalg.LinAlgError, match="NaN"):
-            search(bad, 2)  # type: ignore[operator]
-        result, code = search(bad, 2, errors="info")  # type: ignore[operator]
+            search(bad, 2)
+        result, code = search(bad, 2, errors="info")
         assert code == -1
         assert np.isnan(np.asarray(result[0])).all()
         with pytest.raises(ValueError, match="21"):
-            search(bad, 21)  # type: ignore[operator]
-        assert np.asarray(search(np.eye(20), 0)[0]).size == 0  # type: ignore[operator]
-    with pytest.raises(ValueError, match="square|eigenvalues"):
+            search(bad, 21)
+        assert np.asarray(search(np.eye(20), 0)[0]).size == 0
+    with pytest.raises(ValueError, match="eigenvalues"):
         linalg.eigsh(np.ones((3, 4)), 1)
 
 
@@ -601,7 +601,7 @@ def test_scipy_finds_the_same_values() -> None:
     a = sparse.csr(laplacian(200))
     for which in ["LM", "LA", "SA"]:
         theirs = scipy.eigsh(a.to_scipy(), 5, which=which)[0]
-        close(linalg.eigsh(a, 5, which=which).eigenvalues, np.sort(theirs), factor=1e4)  # type: ignore[call-overload]
+        close(linalg.eigsh(a, 5, which=which).eigenvalues, np.sort(theirs), factor=1e4)
     b = sparse.csr(dense_of(60, 40))
     theirs = np.sort(scipy.svds(b.to_scipy(), 5)[1])[::-1]
     close(linalg.svds(b, 5).S, theirs, factor=1e4)
@@ -633,7 +633,7 @@ def test_foreign_memory_is_given_back() -> None:
         pass
 
     data = np.ones(3).view(Owner)
-    alive = __import__("weakref").ref(data)
+    alive = weakref.ref(data)
     s = sparse.csr(data, [0, 1, 2], [0, 1, 2, 3])
     t = (s @ s).T
     sparse.cg(s, np.ones(3))

@@ -1,8 +1,8 @@
 """Sparse matrices: their type, solvers of systems with them, and preconditioners.
 
-The functions have the keywords of `scipy.sparse.linalg`; matrices of `scipy.sparse` are taken over
-the memory that they have. `nexus.linalg` has `eigsh`, `svds` and `randomized_svd`, which take sparse
-matrices too.
+The functions have the keywords of `scipy.sparse.linalg`; matrices of `scipy.sparse` are taken
+over the memory that they have. `nexus.linalg` has `eigsh`, `svds` and `randomized_svd`, which take
+sparse matrices too.
 
 >>> from nexus.linalg import sparse
 >>> a = sparse.coo([2.0, -1.0, -1.0, 2.0], [0, 0, 1, 1], [0, 1, 0, 1])

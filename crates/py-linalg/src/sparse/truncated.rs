@@ -245,7 +245,6 @@ fn shifted<T: Real>(a: &Sparse, sigma: T) -> PyResult<Sparse> {
 
 /// Values and vectors of a search: the left ones, and the right ones where there are two sides.
 struct Found<T> {
-    name: &'static str,
     shape: (usize, usize),
     k: usize,
     values: Output<T>,
@@ -266,7 +265,6 @@ impl<T: Real> Found<T> {
             return Err(LinAlgError::new_err(message));
         }
         Ok(Self {
-            name,
             shape,
             k,
             values: Output::new(Dims::shape(&[k])?)?,
@@ -284,7 +282,6 @@ impl<T: Real> Found<T> {
 
     /// The results: vectors are rows. NaN where there was an error that is not raised.
     fn settle(mut self, plan: &Plan, error: Option<Error>) -> PyResult<Parts<3>> {
-        debug_assert_eq!(self.name, plan.name, "of the same call");
         let failures = error.into_iter().map(|error| (0, error)).collect();
         let kind = Array::of::<T>(&[], Dims::shape(&[0])?)?;
         let info = plan.settle(&kind, failures, |_| {
