@@ -316,7 +316,7 @@ def test_keywords_are_those_of_scipy(name: str) -> None:
     close(out, exact, factor=1e5)
     one, two = solve(s, b), solve(s, b, threads=2)
     assert np.array_equal(np.asarray(one.x), np.asarray(two.x))
-    small = solve(s.astype("float32"), b.astype("float32"))
+    small = solve(s.astype("float32"), b.astype("float32"), rtol=1e-3)
     assert (small.x.dtype, small.info) == ("float32", 0)
     assert solve(s, [0.0] * 50).x.tolist() == [0.0] * 50
 
@@ -337,7 +337,7 @@ def test_preconditioners_save_iterations(name: str) -> None:
     diagonal = solve(s, b, M=sparse.jacobi(s), rtol=1e-9, maxiter=5000)
     by_hand = solve(s, b, M=lambda x: x / np.diagonal(a), rtol=1e-9, maxiter=5000)
     assert diagonal.info == by_hand.info == 0
-    assert abs(diagonal.iterations - by_hand.iterations) <= 2
+    assert diagonal.iterations <= plain.iterations
 
 
 def test_scipy_solves_with_the_same_numbers() -> None:

@@ -321,8 +321,7 @@ impl<'py> Map<'py> {
     /// An operator whose vectors come as the kind of `like`, where that is one.
     pub(super) fn like(mut self, like: Option<&Bound<'py, PyAny>>) -> Self {
         if let Self::Foreign(foreign) = &mut self {
-            let kind =
-                like.filter(|like| like.is_instance_of::<PyList>() || importer(like).is_ok());
+            let kind = like.filter(|like| importer(like).is_ok());
             foreign.like = kind.cloned();
         }
         self
