@@ -37,7 +37,7 @@ pub(crate) trait Class: Send + Sync + Sized + 'static {
             assert!(
                 align_of::<Self>() <= 16,
                 "what Python's memory is aligned to"
-            )
+            );
         };
         let class = State::current(py).class(Self::NUMBER);
         // SAFETY: the memory is an object's, which is complete when it gets its reference.

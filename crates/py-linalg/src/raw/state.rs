@@ -24,9 +24,11 @@ const FREE_MAX: usize = 64;
 /// The most named tuples that there are.
 const NAMED_MAX: usize = 32;
 
+/// Makes a class.
+type Make = fn(Python<'_>) -> PyResult<Bound<'_, PyAny>>;
+
 /// Makers of the classes whose objects hold one value, by their numbers.
-const CLASSES: [fn(Python<'_>) -> PyResult<Bound<'_, PyAny>>; 2] =
-    [sparse::new_matrix_type, sparse::new_factor_type];
+const CLASSES: [Make; 2] = [sparse::new_matrix_type, sparse::new_factor_type];
 
 /// The types of one interpreter, which its lock guards.
 pub(crate) struct State {

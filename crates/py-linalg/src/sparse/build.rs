@@ -56,7 +56,7 @@ impl Sparse {
             });
         }
         let dense = object.extract::<Operand>()?.array;
-        Self::of_dense(name, format, &dense)
+        Self::of_dense(object.py(), name, format, &dense)
     }
 }
 

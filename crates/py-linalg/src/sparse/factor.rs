@@ -107,9 +107,12 @@ impl<T: Real> Solver<T> {
         let done = match self {
             Self::Direct(_, factor) => {
                 x.items().copy_from_slice(&b.values::<T>());
-                let solve = |x| match transposed {
-                    false => factor.solve(x),
-                    true => factor.solve_transpose(x),
+                let solve = |x| {
+                    if transposed {
+                        factor.solve_transpose(x)
+                    } else {
+                        factor.solve(x)
+                    }
                 };
                 MatMut::new(x.items(), m, width)
                     .map_err(Into::into)
@@ -123,9 +126,10 @@ impl<T: Real> Solver<T> {
                     .map_err(Into::into)
                     .map(|x| {
                         // These have no reason to give up.
-                        let _ = match transposed {
-                            false => operator.apply(b, x),
-                            true => operator.apply_transpose(b, x),
+                        let _ = if transposed {
+                            operator.apply_transpose(b, x)
+                        } else {
+                            operator.apply(b, x)
                         };
                     })
             }

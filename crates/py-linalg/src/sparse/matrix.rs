@@ -165,7 +165,12 @@ impl Sparse {
     }
 
     /// The items of a dense matrix that are not zero.
-    pub(crate) fn of_dense(name: &str, format: Format, dense: &Array) -> PyResult<Self> {
+    pub(crate) fn of_dense(
+        py: Python<'_>,
+        name: &str,
+        format: Format,
+        dense: &Array,
+    ) -> PyResult<Self> {
         check_real(name, "a dense matrix", dense.dtype)?;
         let [m, n] = matrix_shape(name, dense)?;
         let by_rows = match format {
@@ -174,11 +179,13 @@ impl Sparse {
         };
         let wide = m.saturating_mul(n).max(m).max(n) > i32::MAX as usize;
         let indices = if wide { Dtype::I64 } else { Dtype::I32 };
-        with_real!(dense.dtype, T => with_index!(indices, I => {
-            let prepared = by_rows.prepared::<T>()?;
-            let rows = Csr::<T, I>::from_dense(Stack::<T>::new(&prepared).get(0));
-            Self::of_rows((format, (m, n)), rows.map_err(|error| failed(&error))?)
-        }))
+        run(py, 2.0 * dense.len() as f64, move || {
+            with_real!(by_rows.dtype, T => with_index!(indices, I => {
+                let prepared = by_rows.prepared::<T>()?;
+                let rows = Csr::<T, I>::from_dense(Stack::<T>::new(&prepared).get(0));
+                Self::of_rows((format, (m, n)), rows.map_err(|error| failed(&error))?)
+            }))
+        })
     }
 
     /// Rows and columns of the compressed rows: those of the transposed matrix in CSC.
@@ -253,26 +260,33 @@ impl Sparse {
     }
 
     /// The matrix with ascending indices, each named once: itself where it is so.
-    pub(crate) fn to_canonical(&self) -> PyResult<Self> {
+    pub(crate) fn to_canonical(&self, py: Python<'_>) -> PyResult<Self> {
         if self.canonical {
             return Ok(self.clone());
         }
-        with_real!(self.data.dtype, T => with_index!(self.indices.dtype, I => {
-            Self::of_rows((self.format, self.shape), self.rows::<T, I>().to_canonical())
-        }))
+        let matrix = self.clone();
+        run(py, 20.0 * self.stored() as f64, move || {
+            with_real!(matrix.data.dtype, T => with_index!(matrix.indices.dtype, I => {
+                let rows = matrix.rows::<T, I>().to_canonical();
+                Self::of_rows((matrix.format, matrix.shape), rows)
+            }))
+        })
     }
 
     /// The matrix with its zeros.
-    pub(crate) fn to_dense(&self) -> PyResult<Array> {
+    pub(crate) fn to_dense(&self, py: Python<'_>) -> PyResult<Array> {
         let (m, n) = self.major();
-        let dense = with_real!(self.data.dtype, T => with_index!(self.indices.dtype, I => {
-            let mut dense = Output::<T>::new(Dims::shape(&[m, n])?)?;
-            let written = MatMut::new(dense.items(), m, n)
-                .map_err(Into::into)
-                .and_then(|target| self.rows::<T, I>().to_dense(target));
-            written.map_err(|error| failed(&error))?;
-            dense.into_array()
-        }));
+        let matrix = self.clone();
+        let dense = run(py, m as f64 * n as f64, move || {
+            with_real!(matrix.data.dtype, T => with_index!(matrix.indices.dtype, I => {
+                let mut dense = Output::<T>::new(Dims::shape(&[m, n])?)?;
+                let written = MatMut::new(dense.items(), m, n)
+                    .map_err(Into::into)
+                    .and_then(|target| matrix.rows::<T, I>().to_dense(target));
+                written.map_err(|error| failed(&error))?;
+                Ok(dense.into_array())
+            }))
+        })?;
         Ok(match self.format {
             Format::Csr => dense,
             Format::Csc => dense.transposed(),
@@ -280,11 +294,14 @@ impl Sparse {
     }
 
     /// The items of the main diagonal.
-    pub(crate) fn diagonal(&self) -> PyResult<Array> {
-        with_real!(self.data.dtype, T => with_index!(self.indices.dtype, I => {
-            let diagonal = self.rows::<T, I>().diagonal();
-            Array::of(&diagonal, Dims::shape(&[diagonal.len()])?)
-        }))
+    pub(crate) fn diagonal(&self, py: Python<'_>) -> PyResult<Array> {
+        let matrix = self.clone();
+        run(py, self.stored() as f64, move || {
+            with_real!(matrix.data.dtype, T => with_index!(matrix.indices.dtype, I => {
+                let diagonal = matrix.rows::<T, I>().diagonal();
+                Array::of(&diagonal, Dims::shape(&[diagonal.len()])?)
+            }))
+        })
     }
 
     /// The matrix as an object of Python.

@@ -82,15 +82,15 @@ pub(crate) fn tocsc<'py>(this: This<'_, 'py>) -> Object<'py> {
 }
 
 pub(crate) fn sum_duplicates<'py>(this: This<'_, 'py>) -> Object<'py> {
-    this.to_canonical()?.give(this.object.py())
+    this.to_canonical(this.object.py())?.give(this.object.py())
 }
 
 pub(crate) fn todense<'py>(this: This<'_, 'py>) -> Object<'py> {
-    Matrix::new(this.to_dense()?).into_object(this.object.py())
+    Matrix::new(this.to_dense(this.object.py())?).into_object(this.object.py())
 }
 
 pub(crate) fn diagonal<'py>(this: This<'_, 'py>) -> Object<'py> {
-    Matrix::new(this.diagonal()?).into_object(this.object.py())
+    Matrix::new(this.diagonal(this.object.py())?).into_object(this.object.py())
 }
 
 /// The items as ones of another type.
@@ -204,10 +204,10 @@ fn scaled<'py>(
     let Some(matrix) = Sparse::of(matrix) else {
         return not_implemented(py);
     };
-    let is_number = Sparse::of(factor).is_none();
-    let factor = match is_number {
-        true => Operand::of_operator(factor, &matrix.data)?,
-        false => None,
+    let factor = if Sparse::of(factor).is_none() {
+        Operand::of_operator(factor, &matrix.data)?
+    } else {
+        None
     };
     match factor.filter(|factor| factor.rank() == 0) {
         Some(factor) => {

@@ -1,6 +1,6 @@
 //! Operators as Python gives them: sparse and dense matrices, factors, and objects that multiply.
 
-use super::factor::SparseFactor;
+use super::factor::{Solver, SparseFactor};
 use super::matrix::{Real, Sparse, matrix_shape, real_type, with_index};
 use crate::input::Operand;
 use crate::output::{Part, importer};
@@ -21,8 +21,8 @@ type Native<T> = Box<dyn Operator<T> + Send + Sync>;
 
 /// An operator as it was given.
 pub(super) enum Map<'py> {
-    Sparse(Sparse),
-    Dense(Array),
+    Sparse(Box<Sparse>),
+    Dense(Box<Array>),
     Factor(SparseFactor),
     Foreign(Foreign<'py>),
 }
@@ -36,14 +36,14 @@ impl<'py> Map<'py> {
         shape: Option<(usize, usize)>,
     ) -> PyResult<Self> {
         if let Some(sparse) = Sparse::of_sparse(name, object)? {
-            return Ok(Self::Sparse(sparse));
+            return Ok(Self::Sparse(Box::new(sparse)));
         }
         if let Some(factor) = SparseFactor::of(object) {
             return Ok(Self::Factor(factor.clone()));
         }
         if object.hasattr("tocsr")? {
             let converted = Sparse::of_any(name, super::matrix::Format::Csr, object)?;
-            return Ok(Self::Sparse(converted));
+            return Ok(Self::Sparse(Box::new(converted)));
         }
         let is_dense = Matrix::of(object).is_some()
             || object.is_instance_of::<PyList>()
@@ -53,7 +53,7 @@ impl<'py> Map<'py> {
         }
         let array = object.extract::<Operand>()?.array;
         matrix_shape(name, &array)?;
-        Ok(Self::Dense(array))
+        Ok(Self::Dense(Box::new(array)))
     }
 
     /// Rows and columns.
@@ -101,7 +101,7 @@ impl<'py> Map<'py> {
                 context,
             }),
             Self::Factor(factor) => {
-                let operator = T::inverse(&factor.inverse).and_then(|solver| solver.operator());
+                let operator = T::inverse(&factor.inverse).and_then(Solver::operator);
                 Box::new(Shared(operator.ok_or_else(|| {
                     let (found, wanted) = (factor.dtype().name(), T::DTYPE.name());
                     PyTypeError::new_err(format!(

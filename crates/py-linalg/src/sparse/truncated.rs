@@ -203,7 +203,9 @@ impl Search {
         let py = a.py();
         let matrix = match map {
             Map::Sparse(sparse) => sparse.of_type(T::DTYPE)?,
-            Map::Dense(array) => Sparse::of_dense("eigsh", Format::Csc, &array.of_type(T::DTYPE)?)?,
+            Map::Dense(array) => {
+                Sparse::of_dense(py, "eigsh", Format::Csc, &array.of_type(T::DTYPE)?)?
+            }
             _ => {
                 let message = "eigsh: sigma needs a matrix, which is factored";
                 return Err(PyTypeError::new_err(message));
