@@ -1,6 +1,6 @@
 """The typed surface of the extension module `nexus._linalg`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import EllipsisType, ModuleType
 from typing import (
     Any,
@@ -21,6 +21,7 @@ __all__ = [
     "EigResult",
     "EighResult",
     "EinsumPathResult",
+    "IterationResult",
     "LDLResult",
     "LUFactorResult",
     "LUResult",
@@ -33,24 +34,36 @@ __all__ = [
     "SVDResult",
     "SchurResult",
     "SlogdetResult",
+    "SparseFactor",
+    "SparseMatrix",
     "__version__",
     "_rebuild",
+    "_rebuild_sparse",
+    "bicgstab",
     "block_diag",
+    "cg",
     "cho_factor",
     "cho_solve",
     "cholesky",
     "cond",
+    "coo",
     "cross",
+    "csc",
+    "csr",
     "det",
     "diagonal",
     "eig",
     "eigh",
+    "eigsh",
     "eigvals",
     "eigvalsh",
     "einsum",
     "einsum_path",
     "expm",
+    "gmres",
+    "ilu0",
     "inv",
+    "jacobi",
     "kron",
     "ldl",
     "logm",
@@ -63,6 +76,7 @@ __all__ = [
     "matrix_power",
     "matrix_rank",
     "matrix_transpose",
+    "minres",
     "multi_dot",
     "null_space",
     "orth",
@@ -70,6 +84,7 @@ __all__ = [
     "pinv",
     "polar",
     "qr",
+    "randomized_svd",
     "rcond",
     "schur",
     "slogdet",
@@ -77,8 +92,11 @@ __all__ = [
     "solve",
     "solve_sylvester",
     "solve_triangular",
+    "sparse_factor",
+    "sparse_solve",
     "sqrtm",
     "svd",
+    "svds",
     "svdvals",
     "tensordot",
     "trace",
@@ -1621,3 +1639,502 @@ def vector_norm(
 ) -> _T: ...
 def softmax(a: _Operand, /) -> Matrix: ...
 def _rebuild(items: Buffer, dtype: str, shape: Sequence[int], /) -> Matrix: ...
+
+class IterationResult(NamedTuple, Generic[_T]):
+    x: _T
+    info: int
+    iterations: int
+    residual: float
+
+@final
+class SparseMatrix:
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def nnz(self) -> int: ...
+    @property
+    def dtype(self) -> Literal["float32", "float64"]: ...
+    @property
+    def format(self) -> Literal["csr", "csc"]: ...
+    @property
+    def data(self) -> Matrix: ...
+    @property
+    def indices(self) -> Matrix: ...
+    @property
+    def indptr(self) -> Matrix: ...
+    @property
+    def T(self) -> SparseMatrix: ...
+    @property
+    def __array_priority__(self) -> float: ...
+    def tocsr(self) -> SparseMatrix: ...
+    def tocsc(self) -> SparseMatrix: ...
+    def todense(self) -> Matrix: ...
+    def toarray(self) -> Matrix: ...
+    def to_scipy(self) -> Any: ...
+    def diagonal(self) -> Matrix: ...
+    def sum_duplicates(self) -> SparseMatrix: ...
+    def astype(self, dtype: Literal["float32", "float64"], /) -> SparseMatrix: ...
+    def __matmul__(self, other: _Compressed | _Operand, /) -> Any: ...
+    def __rmatmul__(self, other: _Compressed | _Operand, /) -> Any: ...
+    def __add__(self, other: _Compressed, /) -> SparseMatrix: ...
+    def __radd__(self, other: _Compressed, /) -> SparseMatrix: ...
+    def __sub__(self, other: _Compressed, /) -> SparseMatrix: ...
+    def __rsub__(self, other: _Compressed, /) -> SparseMatrix: ...
+    def __mul__(self, other: _Number, /) -> SparseMatrix: ...
+    def __rmul__(self, other: _Number, /) -> SparseMatrix: ...
+    def __truediv__(self, other: _Number, /) -> SparseMatrix: ...
+    def __rtruediv__(self, other: _Number, /) -> SparseMatrix: ...
+    def __neg__(self) -> SparseMatrix: ...
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]: ...
+
+@final
+class SparseFactor:
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def dtype(self) -> Literal["float32", "float64"]: ...
+    @property
+    def method(self) -> Literal["lu", "cholesky", "qr", "ilu0", "jacobi"]: ...
+    def solve(self, b: _Operand, /) -> Matrix: ...
+    def solve_transpose(self, b: _Operand, /) -> Matrix: ...
+    def matvec(self, b: _Operand, /) -> Matrix: ...
+    def rmatvec(self, b: _Operand, /) -> Matrix: ...
+    def refactor(self, a: _AnyMatrix, /) -> SparseFactor: ...
+
+class _Compressed(Protocol):
+    @property
+    def data(self) -> Any: ...
+    @property
+    def indices(self) -> Any: ...
+    @property
+    def indptr(self) -> Any: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def format(self) -> str: ...
+
+class _HasMatvec(Protocol):
+    def matvec(self, x: Any, /) -> Any: ...
+
+class _HasMatmul(Protocol):
+    def __matmul__(self, x: Any, /) -> Any: ...
+
+_AnyMatrix: TypeAlias = _Compressed | _Operand
+
+_Operator: TypeAlias = _AnyMatrix | _HasMatvec | _HasMatmul
+
+_Map: TypeAlias = _Operator | Callable[[Any], Any]
+
+def _rebuild_sparse(
+    format: str, shape: tuple[int, int], data: Matrix, indices: Matrix, indptr: Matrix, /
+) -> SparseMatrix: ...
+@overload
+def bicgstab(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> IterationResult[Matrix]: ...
+@overload
+def bicgstab(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> IterationResult[_T]: ...
+@overload
+def bicgstab(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> IterationResult[_T]: ...
+@overload
+def cg(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> IterationResult[Matrix]: ...
+@overload
+def cg(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> IterationResult[_T]: ...
+@overload
+def cg(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> IterationResult[_T]: ...
+def coo(
+    data: _Operand,
+    rows: _Operand,
+    columns: _Operand,
+    *,
+    shape: tuple[int, int] | None = ...,
+    format: Literal["csr", "csc"] = ...,
+) -> SparseMatrix: ...
+def csc(
+    data: _AnyMatrix,
+    indices: _Operand | None = ...,
+    indptr: _Operand | None = ...,
+    *,
+    shape: tuple[int, int] | None = ...,
+) -> SparseMatrix: ...
+def csr(
+    data: _AnyMatrix,
+    indices: _Operand | None = ...,
+    indptr: _Operand | None = ...,
+    *,
+    shape: tuple[int, int] | None = ...,
+) -> SparseMatrix: ...
+@overload
+def eigsh(
+    a: _Operator,
+    k: int = ...,
+    *,
+    which: Literal["LM", "SM", "LA", "SA"] = ...,
+    sigma: float | None = ...,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: None = ...,
+) -> EighResult[Matrix]: ...
+@overload
+def eigsh(
+    a: _Operator,
+    k: int = ...,
+    *,
+    which: Literal["LM", "SM", "LA", "SA"] = ...,
+    sigma: float | None = ...,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: _T,
+    out: None = ...,
+) -> EighResult[_T]: ...
+@overload
+def eigsh(
+    a: _Operator,
+    k: int = ...,
+    *,
+    which: Literal["LM", "SM", "LA", "SA"] = ...,
+    sigma: float | None = ...,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: tuple[_T, ...],
+) -> EighResult[_T]: ...
+@overload
+def eigsh(
+    a: _Operator,
+    k: int = ...,
+    *,
+    which: Literal["LM", "SM", "LA", "SA"] = ...,
+    sigma: float | None = ...,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["info"],
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def gmres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    restart: int = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> IterationResult[Matrix]: ...
+@overload
+def gmres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    restart: int = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> IterationResult[_T]: ...
+@overload
+def gmres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    restart: int = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> IterationResult[_T]: ...
+def ilu0(a: _AnyMatrix, /) -> SparseFactor: ...
+def jacobi(a: _AnyMatrix, /) -> SparseFactor: ...
+@overload
+def minres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
+) -> IterationResult[Matrix]: ...
+@overload
+def minres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
+) -> IterationResult[_T]: ...
+@overload
+def minres(
+    a: _Map,
+    b: _Operand,
+    x0: _Operand | None = ...,
+    *,
+    rtol: float = ...,
+    atol: float = ...,
+    maxiter: int | None = ...,
+    M: _Map | None = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: _T,
+) -> IterationResult[_T]: ...
+@overload
+def randomized_svd(
+    a: _Operator,
+    k: int = ...,
+    *,
+    oversampling: int = ...,
+    power_iterations: int = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: None = ...,
+) -> SVDResult[Matrix]: ...
+@overload
+def randomized_svd(
+    a: _Operator,
+    k: int = ...,
+    *,
+    oversampling: int = ...,
+    power_iterations: int = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: _T,
+    out: None = ...,
+) -> SVDResult[_T]: ...
+@overload
+def randomized_svd(
+    a: _Operator,
+    k: int = ...,
+    *,
+    oversampling: int = ...,
+    power_iterations: int = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: tuple[_T, ...],
+) -> SVDResult[_T]: ...
+@overload
+def randomized_svd(
+    a: _Operator,
+    k: int = ...,
+    *,
+    oversampling: int = ...,
+    power_iterations: int = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["info"],
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+def sparse_factor(a: _AnyMatrix, method: Literal["lu", "cholesky", "qr"] = ...) -> SparseFactor: ...
+@overload
+def sparse_solve(
+    a: _AnyMatrix,
+    b: _Operand,
+    *,
+    method: Literal["lu", "cholesky", "qr"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: None = ...,
+) -> Matrix: ...
+@overload
+def sparse_solve(
+    a: _AnyMatrix,
+    b: _Operand,
+    *,
+    method: Literal["lu", "cholesky", "qr"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: _T,
+    out: None = ...,
+) -> _T: ...
+@overload
+def sparse_solve(
+    a: _AnyMatrix,
+    b: _Operand,
+    *,
+    method: Literal["lu", "cholesky", "qr"] = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: _T,
+) -> _T: ...
+@overload
+def sparse_solve(
+    a: _AnyMatrix,
+    b: _Operand,
+    *,
+    method: Literal["lu", "cholesky", "qr"] = ...,
+    errors: Literal["info"],
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...
+@overload
+def svds(
+    a: _Operator,
+    k: int = ...,
+    *,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: None = ...,
+) -> SVDResult[Matrix]: ...
+@overload
+def svds(
+    a: _Operator,
+    k: int = ...,
+    *,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: _T,
+    out: None = ...,
+) -> SVDResult[_T]: ...
+@overload
+def svds(
+    a: _Operator,
+    k: int = ...,
+    *,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["raise", "nan"] = ...,
+    like: None = ...,
+    out: tuple[_T, ...],
+) -> SVDResult[_T]: ...
+@overload
+def svds(
+    a: _Operator,
+    k: int = ...,
+    *,
+    ncv: int | None = ...,
+    maxiter: int | None = ...,
+    tol: float = ...,
+    seed: int = ...,
+    threads: int = ...,
+    errors: Literal["info"],
+    like: Any = ...,
+    out: Any = ...,
+) -> tuple[Any, Any]: ...

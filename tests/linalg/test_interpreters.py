@@ -21,6 +21,11 @@ except linalg.LinAlgError as error:
     assert isinstance(error, ValueError)
 else:
     raise SystemExit("no error")
+sparse = linalg.sparse
+s = sparse.csr(m)
+assert pickle.loads(pickle.dumps(s, 5)).todense().tolist() == m.tolist()
+assert type(sparse.cg(s @ s.T, [1.0, 2.0])) is sparse.IterationResult
+assert sparse.factor(s).solve([3.0, 7.0]).shape == (2,)
 long = linalg.Matrix(array.array("d", range(200_000)))
 linalg.vector_norm(long[::2])
 del long

@@ -151,6 +151,27 @@ fn foreign_memory_that_does_not_fit_is_refused_with_the_place() {
 }
 
 #[test]
+fn a_view_that_was_checked_before_needs_its_lengths_alone() {
+    let (pointers, indices, values) = ([0_i32, 2, 3], [0, 1, 1], [1.0, 2.0, 3.0]);
+    let view =
+        |pointers, values| CsrRef::checked_before((2, 2), (pointers, &indices), values, true);
+    assert_eq!(
+        dense(view(&pointers, &values).unwrap()),
+        [1.0, 2.0, 0.0, 3.0]
+    );
+    for wrong in [view(&pointers[1..], &values), view(&pointers, &values[1..])] {
+        assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+    // What changed since the check is left out.
+    let changed = view(&[0, 7, 3], &values).unwrap();
+    let mut y = [f64::NAN; 2];
+    let x = MatRef::new(&[1.0, 1.0], 2, 1).unwrap();
+    let y_view = MatMut::new(&mut y, 2, 1).unwrap();
+    changed.multiply(Context::default(), x, y_view).unwrap();
+    assert_eq!(y, [0.0, 0.0]);
+}
+
+#[test]
 fn parts_of_one_place_are_summed_in_their_order() {
     let (rows, columns) = ([1_i64, 0, 1, 1, 0], [2, 1, 0, 2, 1]);
     let values = [1e16, 1.0, 5.0, -1e16, 2.0];

@@ -27,6 +27,7 @@ mod quick;
 mod raw;
 mod run;
 mod solving;
+mod sparse;
 mod spectral;
 mod stacks;
 mod text;
@@ -52,6 +53,7 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         norms: diagonal, matrix_norm, softmax, trace, vector_norm;
         products: cross, matmul, matrix_transpose, outer, tensordot, vecdot;
         solving: cholesky, det, inv, matrix_power, slogdet, solve;
+        sparse: bicgstab, cg, coo, csc, csr, eigsh, gmres, ilu0, jacobi, minres, randomized_svd, rebuild_sparse, sparse_factor, sparse_solve, svds;
         spectral: eig, eigh, eigvals, eigvalsh, lstsq, matrix_rank, pinv, qr, svd, svdvals;
     }
     for named in NAMED {
@@ -63,10 +65,11 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// The classes of named tuples. They are made when they are first wanted: that takes longer than all the rest of
 /// an import.
-static NAMED: [&output::Named; 12] = [
+static NAMED: [&output::Named; 13] = [
     &output::EIG,
     &output::EIGH,
     &output::EINSUM_PATH,
+    &output::ITERATION,
     &output::LDL,
     &output::LSTSQ,
     &output::LU,

@@ -31,7 +31,7 @@ impl Part {
 }
 
 /// The function `from_dlpack` of the library whose array `like` is.
-fn importer<'py>(like: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn importer<'py>(like: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let class = like.get_type();
     let module: String = class.getattr("__module__")?.extract()?;
     let root = module.split('.').next().unwrap_or_default();
@@ -57,6 +57,11 @@ pub(crate) struct Named {
 
 pub(crate) static EIGH: Named = Named::new(0, "EighResult", &["eigenvalues", "eigenvectors"]);
 pub(crate) static EIG: Named = Named::new(5, "EigResult", &["eigenvalues", "eigenvectors"]);
+pub(crate) static ITERATION: Named = Named::new(
+    16,
+    "IterationResult",
+    &["x", "info", "iterations", "residual"],
+);
 pub(crate) static LSTSQ: Named = Named::new(1, "LstsqResult", &["x", "rank", "singular_values"]);
 pub(crate) static QR: Named = Named::new(2, "QRResult", &["Q", "R"]);
 pub(crate) static SLOGDET: Named = Named::new(3, "SlogdetResult", &["sign", "logabsdet"]);

@@ -9,6 +9,7 @@ mod module;
 mod object;
 mod qmatrix;
 mod quick;
+mod sparse;
 mod state;
 
 pub(crate) use array::{Array, Dims, Dtype, INLINE_WORDS, Output, Stack};
@@ -18,6 +19,7 @@ pub(crate) use door::{
 pub(crate) use interface::{from_interface, from_struct};
 pub(crate) use lent::detached;
 pub(crate) use matrix::{Matrix, This};
-pub(crate) use quick::few_of_list;
+pub(crate) use object::{Class, This as Receiver};
 pub(crate) use qmatrix::{QMatrix, ThisQ};
+pub(crate) use quick::few_of_list;
 pub(crate) use state::{LinAlgError, State};

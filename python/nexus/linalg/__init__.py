@@ -26,6 +26,7 @@ from nexus._linalg import (
     diagonal,
     eig,
     eigh,
+    eigsh,
     eigvals,
     eigvalsh,
     einsum,
@@ -51,6 +52,7 @@ from nexus._linalg import (
     pinv,
     polar,
     qr,
+    randomized_svd,
     rcond,
     schur,
     slogdet,
@@ -60,12 +62,14 @@ from nexus._linalg import (
     solve_triangular,
     sqrtm,
     svd,
+    svds,
     svdvals,
     tensordot,
     trace,
     vecdot,
     vector_norm,
 )
+from nexus.linalg import sparse
 
 # As `typing.TYPE_CHECKING`, without importing `typing`.
 TYPE_CHECKING = False
@@ -114,6 +118,7 @@ __all__ = [
     "diagonal",
     "eig",
     "eigh",
+    "eigsh",
     "eigvals",
     "eigvalsh",
     "einsum",
@@ -140,6 +145,7 @@ __all__ = [
     "pinv",
     "polar",
     "qr",
+    "randomized_svd",
     "rcond",
     "schur",
     "slogdet",
@@ -147,8 +153,10 @@ __all__ = [
     "solve",
     "solve_sylvester",
     "solve_triangular",
+    "sparse",
     "sqrtm",
     "svd",
+    "svds",
     "svdvals",
     "tensordot",
     "trace",

@@ -87,6 +87,31 @@ impl<'a, T, I: Index> CsrRef<'a, T, I> {
         })
     }
 
+    /// The view of parts that [`new`](Self::new) has checked before, without another reading; `canonical` is what
+    /// [`is_canonical`](Self::is_canonical) said then. Parts that are others make results arbitrary, nothing else.
+    ///
+    /// # Errors
+    /// `InvalidInput` when there are not `rows + 1` pointers, or not as many values as indices.
+    pub fn checked_before(
+        shape: (usize, usize),
+        (pointers, indices): (&'a [I], &'a [I]),
+        values: &'a [T],
+        canonical: bool,
+    ) -> Result<Self, Error> {
+        if shape.0.checked_add(1) != Some(pointers.len()) || values.len() != indices.len() {
+            return Err(Error::invalid(format!(
+                "cannot view a sparse matrix: {} pointers for {} rows, {} values, {} indices",
+                pointers.len(),
+                shape.0,
+                values.len(),
+                indices.len()
+            )));
+        }
+        let end = end_of(pointers).min(values.len());
+        let parts = (pointers, &indices[..end]);
+        Ok(Self::trusted(shape, parts, &values[..end], canonical))
+    }
+
     /// Parts that are known to fit.
     pub(super) fn trusted(
         shape: (usize, usize),

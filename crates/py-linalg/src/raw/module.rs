@@ -3,6 +3,7 @@
 use super::object::Class;
 use super::state::{LinAlgError, State};
 use super::{Matrix, QMatrix, quick};
+use crate::sparse::{Sparse, SparseFactor};
 use pyo3::ffi;
 use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
@@ -71,7 +72,12 @@ unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
 fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     let state = State::load(py)?;
-    for (number, name) in [(Matrix::NUMBER, "Matrix"), (QMatrix::NUMBER, "QMatrix")] {
+    for (number, name) in [
+        (Matrix::NUMBER, "Matrix"),
+        (QMatrix::NUMBER, "QMatrix"),
+        (Sparse::NUMBER, "SparseMatrix"),
+        (SparseFactor::NUMBER, "SparseFactor"),
+    ] {
         // SAFETY: the state has a reference to the type.
         let class = unsafe { Bound::from_borrowed_ptr(py, state.class(number).cast()) };
         module.add(name, class)?;

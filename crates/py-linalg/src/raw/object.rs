@@ -15,12 +15,26 @@ use std::ops::Deref;
 use std::ptr::{NonNull, null, null_mut};
 
 /// What the objects of a type have in them.
-pub(super) trait Class: Sized + 'static {
+pub(crate) trait Class: Send + Sync + Sized + 'static {
     /// Which one of an interpreter's types this is.
     const NUMBER: usize;
 
     /// The first entry of the table of methods, by which objects are known, of whatever interpreter.
     fn methods() -> *const ffi::PyMethodDef;
+
+    /// The value that an object is, where it is of this type.
+    fn of<'a>(object: &'a Bound<'_, PyAny>) -> Option<&'a Self> {
+        // SAFETY: the object is alive for as long as it is borrowed.
+        unsafe { value(object.as_ptr()) }
+    }
+
+    /// The value as an object.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        with(py, self)
+    }
 }
 
 /// The object.
@@ -216,11 +230,16 @@ pub(super) fn new_type<'py, T: Class, const METHODS: usize, const GETTERS: usize
         .chain(&[(0, null_mut())])
         .map(|&(slot, pfunc)| ffi::PyType_Slot { slot, pfunc })
         .collect();
+    let mut flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE;
+    if own.iter().all(|&(slot, _)| slot != ffi::Py_tp_new) {
+        // Functions make the objects; what `object` makes would have no value.
+        flags |= ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    }
     let mut spec = ffi::PyType_Spec {
         name: name.as_ptr(),
         basicsize: size::<T>() as c_int,
         itemsize: 0,
-        flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE) as c_uint,
+        flags: flags as c_uint,
         slots: slots.as_mut_ptr(),
     };
     // SAFETY: the specification is complete; CPython copies the slots and keeps the tables, which are static.

@@ -4,7 +4,7 @@
 //! an object may outlive it.
 
 use super::lent::Lent;
-use super::{matrix, qmatrix};
+use super::{matrix, qmatrix, sparse};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -115,7 +115,12 @@ impl State {
                 null_mut(),
             );
             let error = Bound::from_owned_ptr_or_err(py, error)?;
-            let types = [matrix::new_type(py)?, qmatrix::new_type(py)?];
+            let types = [
+                matrix::new_type(py)?,
+                qmatrix::new_type(py)?,
+                sparse::new_matrix_type(py)?,
+                sparse::new_factor_type(py)?,
+            ];
             let dict = ffi::PyInterpreterState_GetDict(ffi::PyInterpreterState_Get());
             let pointer = std::ptr::from_ref(state).cast_mut().cast();
             let capsule = ffi::PyCapsule_New(pointer, KEY.as_ptr(), Some(close));
