@@ -72,8 +72,10 @@ def test_a_path_is_the_cheapest_one() -> None:
 def test_sums_of_whole_numbers_are_exact_or_refused() -> None:
     large = np.full(4, 2**25)
     assert linalg.einsum("i,i", large, large) == 2**52
-    with pytest.raises(ValueError, match=r"past 2\*\*53: give float64 operands"):
+    with pytest.raises(ValueError, match=r"not below 2\*\*53: give float64 operands"):
         linalg.einsum("i,i,i", large, large, large)
+    with pytest.raises(ValueError, match="may reach 9007199254740992"):
+        linalg.einsum("i->i", np.array([2**53 + 1]))
     small = np.full(4, 100, dtype="int8")
     assert linalg.einsum("i,i", small, small) == np.einsum("i,i", small, small)
 

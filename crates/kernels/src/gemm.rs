@@ -43,6 +43,26 @@ pub fn gemm_parts<'a, T: Real>(
     raw::parts(isa, alpha, (a, b), beta, c, count)
 }
 
+/// Computes `c = alpha * a * b + beta * c` without copies and without a workspace, or says that it does not: where
+/// the product is not small, or rows or columns do not lie as the tiles read and write them.
+///
+/// Each item has the bits that [`gemm_parts`] gives it.
+///
+/// # Panics
+/// When the shapes do not fit.
+#[inline]
+pub fn gemm_small<T: Real>(
+    isa: Isa,
+    alpha: T,
+    (a, b): (MatRef<'_, T>, MatRef<'_, T>),
+    beta: T,
+    c: MatMut<'_, T>,
+) -> bool {
+    let ((m, k), (k_b, n)) = (a.shape(), b.shape());
+    assert_eq!((k, (m, n)), (k_b, c.shape()), "shapes of a, b and c");
+    raw::small(isa, alpha, (a, b), beta, c)
+}
+
 /// Cuts `c = a * b` into about `count` parts, as [`gemm_parts`] does, for items whose products are added up in
 /// a wider type.
 ///

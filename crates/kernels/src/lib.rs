@@ -36,7 +36,8 @@ pub use blocks::{
     BLOCK_LEN, BlockFormat, VectorGroup, block_dots, dequantize_block, quantize_block,
 };
 pub use gemm::{
-    Cell, Gemm, GemmPart, GemmParts, NaiveGemm, Narrow, Pair, Real, Small, gemm_parts, narrow_parts,
+    Cell, Gemm, GemmPart, GemmParts, NaiveGemm, Narrow, Pair, Real, Small, gemm_parts, gemm_small,
+    narrow_parts,
 };
 pub use isa::Isa;
 pub use matrix::{MatMut, MatRef, ViewError};

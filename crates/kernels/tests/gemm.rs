@@ -1,7 +1,7 @@
 //! Products by any instruction set of this machine: right at every edge, and with the same bits however
 //! they are cut.
 
-use nexus_kernels::{Gemm, Isa, MatMut, MatRef, NaiveGemm, Real, gemm_parts};
+use nexus_kernels::{Gemm, Isa, MatMut, MatRef, NaiveGemm, Real, gemm_parts, gemm_small};
 use proptest::prelude::*;
 use std::mem::MaybeUninit;
 
@@ -217,4 +217,71 @@ fn shapes_that_do_not_fit_are_a_programming_error() {
         MatMut::new(&mut c, 2, 2).unwrap(),
         1,
     );
+}
+
+#[test]
+fn small_products_without_copies_have_the_bits_of_the_others() {
+    let (items, old) = (real(40 * 40, 1), real(40 * 40, 2));
+    let narrow_items = narrow(&items);
+    for isa in all_isas() {
+        for m in 1..20 {
+            for n in [1, 2, 3, 4, 5, 8, 11, 16, 17] {
+                for (k, by_columns, (alpha, beta)) in [
+                    (0, false, (1.0, 0.0)),
+                    (1, true, (1.0, 0.0)),
+                    (5, false, (-0.3, 0.7)),
+                    (16, true, (-1.0, 1.0)),
+                    (33, false, (1.0, 0.0)),
+                ] {
+                    let of = |rows, columns, gap, by_columns| {
+                        let strides = layout(rows, columns, gap, by_columns);
+                        MatRef::with_strides(&items, (rows, columns), strides).unwrap()
+                    };
+                    let operands = (of(m, k, 3, by_columns), of(k, n, 1, by_columns));
+                    let (mut c, mut expected) = (old.clone(), old.clone());
+                    let strides = layout(m, n, 2, by_columns);
+                    let view = MatMut::with_strides(&mut c, (m, n), strides).unwrap();
+                    let done = gemm_small(isa, alpha, operands, beta, view);
+                    assert_eq!(done, m > 1 && n > 1 && k > 0, "{m}x{k} by {k}x{n}");
+                    let view = MatMut::with_strides(&mut expected, (m, n), strides).unwrap();
+                    multiply(isa, alpha, operands, beta, view, 1);
+                    assert!(!done || c == expected, "{m}x{k} by {k}x{n}");
+                    let view = |rows, columns| MatRef::new(&narrow_items, rows, columns).unwrap();
+                    let operands = (view(m, k), view(k, n));
+                    let (mut c, mut expected) = ([0.0; 400], [0.0; 400]);
+                    let done =
+                        gemm_small(isa, 1.0, operands, 0.0, MatMut::new(&mut c, m, n).unwrap());
+                    multiply(
+                        isa,
+                        1.0,
+                        operands,
+                        0.0,
+                        MatMut::new(&mut expected, m, n).unwrap(),
+                        1,
+                    );
+                    assert!(
+                        !done || c == expected,
+                        "{m}x{k} by {k}x{n} in single precision"
+                    );
+                }
+            }
+        }
+    }
+    let (a, mut c) = (MatRef::new(&items, 40, 40).unwrap(), vec![0.0; 1600]);
+    let isa = Isa::detect();
+    assert!(!gemm_small(
+        isa,
+        1.0,
+        (a, a),
+        0.0,
+        MatMut::new(&mut c, 40, 40).unwrap()
+    ));
+    let (a, b) = (a.block(0..4, 0..4), a.block(0..4, 0..4).transpose());
+    assert!(!gemm_small(
+        isa,
+        1.0,
+        (a, b),
+        0.0,
+        MatMut::new(&mut c, 4, 4).unwrap()
+    ));
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::{self, Workspace};
 use crate::{Conj, Error, Field, Isa, MatMut, MatRef, pool};
-use nexus_kernels::{GemmParts, Real, gemm_parts};
+use nexus_kernels::{GemmParts, Real, gemm_parts, gemm_small};
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 
@@ -112,9 +112,12 @@ impl Context {
         a: MatRef<'_, T>,
         b: MatRef<'_, T>,
         beta: T,
-        c: MatMut<'_, T>,
+        mut c: MatMut<'_, T>,
     ) {
         let ((m, k), (_, n)) = (a.shape(), b.shape());
+        if gemm_small(Isa::detect(), alpha, (a, b), beta, c.reborrow()) {
+            return;
+        }
         self.share((m, k, n), |count| {
             gemm_parts(Isa::detect(), alpha, (a, b), beta, c, count)
         });

@@ -21,6 +21,9 @@ use pyo3::types::{PyList, PyTuple};
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
+/// The longest axis.
+const LEN_MAX: usize = isize::MAX.cast_unsigned();
+
 /// Operands, of which numbers are arrays without axes.
 fn arrays(operands: &Bound<'_, PyTuple>) -> PyResult<Vec<Array>> {
     let array = |operand: Bound<'_, PyAny>| match operand.extract::<Operand>() {
@@ -68,7 +71,8 @@ pub(crate) fn einsum(
     let plan = plan(subscripts, &operands)?;
     let (dtype, context) = (common_type(&operands), call.plan.context);
     let items = plan.shape().iter().map(|&n| n as f64).product::<f64>();
-    let cost = plan.cost() + items;
+    let read = operands.iter().map(|array| array.len() as f64).sum::<f64>();
+    let cost = plan.cost() + items + read;
     let result = run(py, cost, move || {
         if dtype.kind() == Kind::Whole {
             check_exact(&plan, &operands)?;
@@ -103,7 +107,7 @@ fn contracted<T: Element>(context: Context, plan: &Einsum, operands: &[Array]) -
     Ok(result.into_array())
 }
 
-/// Whole numbers up to which float64 has all of them.
+/// Below this float64 has all whole numbers.
 const EXACT_MAX: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
 
 /// Refuses whole numbers whose sums of products may be rounded.
@@ -115,11 +119,11 @@ fn check_exact(plan: &Einsum, operands: &[Array]) -> PyResult<()> {
             .fold(1.0_f64, |most, value| most.max(value.abs()))
     };
     let bound = operands.iter().map(largest).product::<f64>() * plan.products_per_item();
-    if bound <= EXACT_MAX {
+    if bound < EXACT_MAX {
         return Ok(());
     }
     let message = format!(
-        "einsum: sums of these whole numbers may reach {bound:.0}, past 2**53: give float64 operands, or use matmul"
+        "einsum: sums of these whole numbers may reach {bound:.0}, not below 2**53: give float64 operands, or use matmul"
     );
     Err(PyValueError::new_err(message))
 }
@@ -218,7 +222,7 @@ pub(crate) fn kron(
         LinAlgError::new_err(format!("kron: the stacks of {a} and {b} do not fit"))
     })?;
     let side = |m: usize, p: usize| {
-        m.checked_mul(p).ok_or_else(|| {
+        m.checked_mul(p).filter(|&n| n <= LEN_MAX).ok_or_else(|| {
             let (a, b) = (shape(&a.shape()), shape(&b.shape()));
             PyValueError::new_err(format!("kron: the product of {a} and {b} is too large"))
         })
@@ -298,11 +302,12 @@ pub(crate) fn block_diag(
     for block in &blocks {
         let sizes = Shape::of("block_diag", block)?;
         let batch = broadcast_shape(&whole.batch, &sizes.batch).ok_or_else(misfit)?;
-        whole = Shape {
-            batch,
-            m: whole.m + sizes.m,
-            n: whole.n + sizes.n,
-        };
+        let (m, n) = (whole.m + sizes.m, whole.n + sizes.n);
+        if m.max(n) > LEN_MAX {
+            let message = "block_diag: the blocks together are too large";
+            return Err(PyValueError::new_err(message));
+        }
+        whole = Shape { batch, m, n };
     }
     let under = |block: &Array| {
         let sizes = Shape::of("block_diag", block)?;

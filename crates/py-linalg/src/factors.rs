@@ -249,7 +249,7 @@ enum Factors {
     Triangle(Triangle, Diagonal),
 }
 
-/// The orientation that SciPy gives this number.
+/// The orientation that `SciPy` gives this number.
 fn orientation(name: &str, trans: i64) -> PyResult<Orientation> {
     match trans {
         0 => Ok(Orientation::AsIs),

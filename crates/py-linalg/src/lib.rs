@@ -22,6 +22,7 @@ mod matrix;
 mod norms;
 mod output;
 mod products;
+mod quantized;
 mod quick;
 mod raw;
 mod run;

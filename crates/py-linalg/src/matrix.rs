@@ -60,7 +60,7 @@ fn cast(function: &str, array: &Array, dtype: Dtype) -> PyResult<Array> {
 }
 
 /// The values of keywords, in the order of their names; `None` counts as absent.
-fn options<'py, const N: usize>(
+pub(crate) fn options<'py, const N: usize>(
     function: &str,
     keywords: Keywords<'_, 'py>,
     names: [&str; N],

@@ -5,25 +5,27 @@ use crate::dtype::{Item, Kind, computing, with_item, with_whole};
 use crate::elementwise::{self, Operation, broadcast_shape};
 use crate::failed;
 use crate::input::Operand;
-use crate::raw::{Array, Dims, Dtype, LinAlgError, Output, Stack};
+use crate::quantized;
+use crate::raw::{Array, Dims, Dtype, LinAlgError, Output, QMatrix, Stack};
 use crate::run::run;
 use crate::stacks::Shape;
 use crate::text::shape;
 use half::{bf16, f16};
 use nexus_linalg::stack::{self, Stack as _};
 use nexus_linalg::{Context, Error, MatMut, MatRef};
-use pyo3::exceptions::PyValueError;
+use pyo3::Borrowed;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
 /// The matrix product; a vector on the left is a row, one on the right a column. Products of whole numbers wrap
-/// around in their type, unless `dtype` names a wider one.
+/// around in their type, unless `dtype` names a wider one. The left one may be a `QMatrix`.
 #[pyfunction]
 #[pyo3(signature = (x1, x2, /, *, dtype = None, threads = 1, like = None, out = None))]
 pub(crate) fn matmul(
     py: Python<'_>,
-    x1: Operand,
+    x1: Left,
     x2: Operand,
     dtype: Option<&str>,
     threads: isize,
@@ -32,14 +34,37 @@ pub(crate) fn matmul(
 ) -> PyResult<Py<PyAny>> {
     let call = Call::new(py, "matmul", ("raise", threads), (like, out))?;
     let dtype = dtype.map(|name| dtype_named("matmul", name)).transpose()?;
-    let dtype = dtype.unwrap_or_else(|| product_type(x1.array.dtype, x2.array.dtype));
-    call.give(product_of_type(
-        py,
-        &x1.array,
-        &x2.array,
-        dtype,
-        call.plan.context,
-    )?)
+    let context = call.plan.context;
+    call.give(match x1 {
+        Left::Array(a) => {
+            let dtype = dtype.unwrap_or_else(|| product_type(a.dtype, x2.array.dtype));
+            product_of_type(py, &a, &x2.array, dtype, context)?
+        }
+        Left::Quantized(q) => {
+            if dtype.is_some_and(|dtype| dtype != Dtype::F32) {
+                let message = "matmul: the product of a QMatrix is float32";
+                return Err(PyTypeError::new_err(message));
+            }
+            quantized::product(py, &q, &x2.array, context)?
+        }
+    })
+}
+
+/// The left operand of a product.
+pub(crate) enum Left {
+    Array(Array),
+    Quantized(QMatrix),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Left {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match QMatrix::of(&object) {
+            Some(q) => Ok(Self::Quantized(q.clone())),
+            None => object.extract::<Operand>().map(|a| Self::Array(a.array)),
+        }
+    }
 }
 
 /// The type of this name.

@@ -6,6 +6,8 @@ mod interface;
 mod lent;
 mod matrix;
 mod module;
+mod object;
+mod qmatrix;
 mod quick;
 mod state;
 
@@ -17,4 +19,5 @@ pub(crate) use interface::{from_interface, from_struct};
 pub(crate) use lent::detached;
 pub(crate) use matrix::{Matrix, This};
 pub(crate) use quick::few_of_list;
+pub(crate) use qmatrix::{QMatrix, ThisQ};
 pub(crate) use state::{LinAlgError, State};

@@ -15,6 +15,7 @@ Matrix 2 float64
 from nexus._linalg import (
     LinAlgError,
     Matrix,
+    QMatrix,
     block_diag,
     cho_factor,
     cho_solve,
@@ -98,6 +99,7 @@ __all__ = [
     "LstsqResult",
     "Matrix",
     "PolarResult",
+    "QMatrix",
     "QRResult",
     "SVDResult",
     "SchurResult",

@@ -178,6 +178,9 @@ const ROWS_BYTES: usize = 256 << 10;
 /// Bytes of a block of the right operand: a part of a third-level cache.
 const COLUMNS_BYTES: usize = 4 << 20;
 
+/// Items of a small product.
+const SMALL_ITEMS: usize = 1024;
+
 /// How many cells' products are added up at a time. It depends on `k` alone, for it is seen in the last bits.
 fn depth<P: Cell>(k: usize) -> usize {
     let (k, most) = (k.div_ceil(P::NUMBERS), DEPTH_BYTES / size_of::<P>());
@@ -216,6 +219,46 @@ pub(super) fn parts<'a, T: Real>(
         };
     }
     whole.parts(count)
+}
+
+/// Computes a product whose parts would cost more than its items, and where nothing needs copies; says whether
+/// it did.
+pub(super) fn small<T: Real>(
+    isa: Isa,
+    alpha: T,
+    (a, b): (MatRef<'_, T>, MatRef<'_, T>),
+    beta: T,
+    mut c: MatMut<'_, T>,
+) -> bool {
+    let ((m, k), (_, n)) = (a.shape(), b.shape());
+    let is_small = m > 1 && n > 1 && k > 0 && m * n <= SMALL_ITEMS && k <= SMALL_ITEMS / 8;
+    // The columns of the result lie side by side, or its rows do and those of its transpose are computed.
+    let (a, b, c_column) = match c.strides() {
+        (1, column) => (a, b, column),
+        (row, 1) => (b.transpose(), a.transpose(), row),
+        _ => return false,
+    };
+    if !is_small || a.strides().0 != 1 {
+        return false;
+    }
+    let strip = Strip {
+        depth: k,
+        a: a.data().as_ptr(),
+        a_step: a.strides().1,
+        b: b.data().as_ptr(),
+        b_step: b.strides().0,
+        b_column: b.strides().1,
+        c: c.data_mut().as_mut_ptr(),
+        c_row: 1,
+        c_column,
+        rows: a.shape().0,
+        columns: b.shape().1,
+        alpha,
+        beta: (beta != T::default()).then_some(beta),
+    };
+    // SAFETY: views hold all items of their shapes, which fit; a sum of so few products is one in blocks too.
+    unsafe { (T::loops(isa).small)(&strip) };
+    true
 }
 
 /// About `count` parts of `c = a * b`, whose items become cells as they are copied.

@@ -8,6 +8,7 @@ mod convert;
 mod integers;
 mod matvec;
 mod portable;
+mod small;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -77,6 +78,8 @@ pub struct Loops<T: Cell> {
     pub(super) turned: MatVecFn<T>,
     /// As `turned`, where the items of a column lie side by side.
     pub(super) sweep: MatVecFn<T>,
+    /// A product of any size, where those of the left operand and of the result do.
+    pub(super) small: unsafe fn(&Strip<T>),
 }
 
 pub(super) type MatVecFn<T> = unsafe fn(&MatVec<T>);
@@ -177,6 +180,37 @@ trait Register: Copy {
     /// # Safety
     /// `COUNT` items are writable.
     unsafe fn store(self, to: *mut Self::Item);
+
+    /// The first `count` items, at most `COUNT`; the others are zeros.
+    ///
+    /// # Safety
+    /// These are readable.
+    #[inline(always)]
+    unsafe fn load_some(from: *const Self::Item, count: usize) -> Self {
+        let mut lanes = [Self::Item::default(); LANES_MAX];
+        for (lane, item) in lanes.iter_mut().enumerate().take(count) {
+            // SAFETY: the caller says so.
+            *item = unsafe { *from.add(lane) };
+        }
+        // SAFETY: the buffer holds any register.
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
+
+    /// Writes the first `count` items, at most `COUNT`.
+    ///
+    /// # Safety
+    /// These are writable.
+    #[inline(always)]
+    unsafe fn store_some(self, to: *mut Self::Item, count: usize) {
+        let mut lanes = [Self::Item::default(); LANES_MAX];
+        // SAFETY: the buffer holds any register, and the caller vouches for the items.
+        unsafe {
+            self.store(lanes.as_mut_ptr());
+            for (lane, item) in lanes.into_iter().enumerate().take(count) {
+                *to.add(lane) = item;
+            }
+        }
+    }
 
     /// Adds the products of `COUNT` columns with as many factors, the first column first; column `i` is item
     /// `i` of each of `COUNT` rows.
@@ -426,6 +460,11 @@ macro_rules! shells {
                 // SAFETY: as of all.
                 unsafe { matvec::sweep::<$register>(it, <$item as Real>::ONE) }
             }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn small(strip: &Strip<$item>) {
+                // SAFETY: as of all.
+                unsafe { small::small::<$register>(strip) }
+            }
             Loops {
                 tile: Tile {
                     rows: ROWS,
@@ -439,6 +478,7 @@ macro_rules! shells {
                 dots,
                 turned,
                 sweep,
+                small,
             }
         };
     };

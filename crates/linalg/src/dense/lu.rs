@@ -193,6 +193,9 @@ pub(super) fn eliminate<T: Field>(
     exchanged: &mut impl FnMut(usize, usize),
 ) {
     if columns.len() <= LEAF {
+        if !T::IS_COMPLEX && a.rows() - columns.start >= TALL {
+            return eliminate_panel(context, a, columns, exchanged);
+        }
         for column in columns.clone() {
             eliminate_column(a, column, columns.end, exchanged);
         }
@@ -226,6 +229,88 @@ pub(super) fn eliminate<T: Field>(
         context.gemm(-T::ONE, factor.as_ref(), known, T::ONE, rest);
     });
     eliminate(context, a, right, exchanged);
+}
+
+/// Rows from which a copy of a panel pays.
+const TALL: usize = 48;
+
+/// The columns of a leaf, in a copy by columns: to each the multiples of all before it are added at once.
+fn eliminate_panel<T: Field>(
+    context: Context,
+    a: &mut Dense<'_, T>,
+    columns: Range<usize>,
+    exchanged: &mut impl FnMut(usize, usize),
+) {
+    let (first, width, n) = (columns.start, columns.len(), a.columns);
+    let (rows, m) = (first..a.rows(), a.rows() - first);
+    with_space((width, m), |mut panel| {
+        let block = a.view().block(rows.clone(), columns.clone());
+        copy_into(block.as_ref().transpose(), panel.view());
+        for j in 0..width {
+            let (known, rest) = panel.items.split_at_mut(j * m);
+            take_known(context, known, &mut rest[..m], j);
+            let largest = j + first_largest(&rest[j..m]);
+            if largest != j {
+                for column in panel.items.chunks_exact_mut(m) {
+                    column.swap(j, largest);
+                }
+                let (top, bottom) = a.items.split_at_mut((first + largest) * n);
+                top[(first + j) * n..][..n].swap_with_slice(&mut bottom[..n]);
+                exchanged(first + j, first + largest);
+            }
+            let column = &mut panel.items[j * m..(j + 1) * m];
+            let pivot = column[j];
+            if pivot != T::default() {
+                for item in &mut column[j + 1..] {
+                    *item = item.divide(pivot);
+                }
+            }
+        }
+        let block = a.view().block(rows, columns);
+        copy_into(panel.view().as_ref().transpose(), block);
+    });
+}
+
+/// Takes the multiples of the `j` columns before a column from it.
+fn take_known<T: Field>(context: Context, known: &[T], column: &mut [T], j: usize) {
+    let m = column.len();
+    for k in 0..j {
+        let factor = column[k];
+        for i in k + 1..j {
+            column[i] = column[i] - known[k * m + i] * factor;
+        }
+    }
+    let (top, bottom) = column.split_at_mut(j);
+    if j == 0 || bottom.is_empty() {
+        return;
+    }
+    let known = MatRef::with_strides(&known[j..], (m - j, j), (1, m)).expect("columns of m items");
+    let factors = MatRef::new(top, j, 1).expect("j items");
+    let rest = MatMut::with_strides(bottom, (m - j, 1), (1, m)).expect("the rest of m items");
+    context.gemm(-T::ONE, known, factors, T::ONE, rest);
+}
+
+/// The place of the first of the items with the largest absolute value; NaN stays where it is.
+fn first_largest<T: Field>(items: &[T]) -> usize {
+    const LANES: usize = 8;
+    let zero = T::Real::default();
+    if items[0].is_nan() {
+        return 0;
+    }
+    let mut most = [zero; LANES];
+    for chunk in items.chunks(LANES) {
+        for (most, item) in most.iter_mut().zip(chunk) {
+            let size = item.abs1();
+            *most = if size > *most { size } else { *most };
+        }
+    }
+    let most = most
+        .into_iter()
+        .fold(zero, |a, b| if b > a { b } else { a });
+    items
+        .iter()
+        .position(|item| item.abs1() == most)
+        .unwrap_or(0)
 }
 
 /// One column: the largest item comes to the diagonal, and multiples of its row are taken from those below,

@@ -62,6 +62,10 @@ pub(super) fn singular(operation: &str, n: usize, pivot: usize) -> Error {
     Error::new(ErrorKind::Singular { pivot }, message)
 }
 
+/// Columns of right sides that fill registers, and the rows up to which the plain loops run over them.
+const WIDE: usize = 8;
+const WIDE_LEAF: usize = 4;
+
 /// [`solve_triangular`] where the rows of `b` lie one after the other, and no diagonal item is zero.
 pub(super) fn solve_rows<T: Field>(
     context: Context,
@@ -73,7 +77,9 @@ pub(super) fn solve_rows<T: Field>(
     if columns == 0 {
         return;
     }
-    if n <= LEAF {
+    // Of wide right sides more is left to products.
+    let leaf = if columns < WIDE { LEAF } else { WIDE_LEAF };
+    if n <= leaf {
         return substitute(a, (triangle, diagonal), b);
     }
     let half = n / 2;

@@ -52,6 +52,7 @@ impl<T> Array<T> {
 /// // The last two first: 2 * 2 * 100 * 3 and 2 * 100 * 2 * 3 operations.
 /// assert_eq!(chain.path(), [(1, 2), (0, 1)]);
 /// assert_eq!(chain.cost(), 2400.0);
+/// assert_eq!(chain.products_per_item(), 200.0);
 /// # Ok::<(), nexus_linalg::Error>(())
 /// ```
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! Functions of matrices: against high precision on hard matrices, and what they are by definition on larger ones.
 
+mod complex;
 mod fixtures;
 
 use fixtures::{CASES, LOG, ROOT};
 use nexus_linalg::functions::{RealOrComplex, expm, logm, real_schur, sqrtm, sylvester};
-use nexus_linalg::products::{block_diag, kron, multi_dot};
+use nexus_linalg::products::{block_diag, chain_order, kron, multi_dot};
 use nexus_linalg::{Complex, Context, Error, ErrorKind, Field, MatMut, MatRef, norm};
 use std::num::NonZero;
 
@@ -452,6 +453,8 @@ fn kronecker_products_and_blocks_lie_where_they_belong() {
 
 #[test]
 fn chains_are_multiplied_in_any_number_and_errors_name_the_pair() {
+    assert_eq!(chain_order(&[100, 2, 100, 3]).unwrap()[0], [0, 0, 0]);
+    assert_eq!(chain_order(&[3, 100, 2, 100]).unwrap()[0][2], 1);
     // The example of the textbook.
     let lens = [30, 35, 15, 5, 10, 20, 25];
     let items: Vec<Vec<f64>> = lens

@@ -1,21 +1,17 @@
-//! The Python type `Matrix`: its memory, its table of methods, and the buffers that it hands out.
-//!
-//! Entries are made by pyo3's own trampolines, which its macros use: panics become exceptions, errors are
-//! raised. They are not part of pyo3's public surface, so its version is pinned.
+//! The Python type `Matrix`: its table of methods, and the buffers that it hands out.
 
-use super::state::State;
+use super::object::{
+    self, Class, NO_GETTER, Tables, entry, getter, method, newer, of_one, of_two, operator,
+};
 use super::{Array, Dims, interface, quick};
 use crate::dtype::Item;
 use crate::matrix as methods;
-use pyo3::exceptions::{PyBufferError, PyMemoryError};
-use pyo3::impl_::trampoline::{self, MethodDef};
+use pyo3::exceptions::PyBufferError;
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyDict, PyTuple};
-use pyo3::{Borrowed, ffi};
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
-use std::mem::offset_of;
-use std::ops::Deref;
-use std::ptr::{NonNull, null, null_mut};
+use pyo3::types::PyAny;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ptr::null_mut;
 
 /// An immutable array of numbers as Python has it.
 pub(crate) struct Matrix {
@@ -24,17 +20,19 @@ pub(crate) struct Matrix {
     pub(crate) lent: bool,
 }
 
-/// The object.
-#[repr(C)]
-struct Object {
-    base: ffi::PyObject,
-    weak_references: *mut ffi::PyObject,
-    state: &'static State,
-    matrix: Matrix,
+impl Class for Matrix {
+    const NUMBER: usize = 0;
+
+    fn methods() -> *const ffi::PyMethodDef {
+        TABLES.methods.as_ptr()
+    }
 }
 
+/// The matrix whose method is called.
+pub(crate) type This<'a, 'py> = object::This<'a, 'py, Matrix>;
+
 /// Bytes of an object.
-pub(super) const SIZE: usize = size_of::<Object>();
+pub(super) const SIZE: usize = object::size::<Matrix>();
 
 impl Matrix {
     pub(crate) fn new(array: Array) -> Self {
@@ -50,21 +48,15 @@ impl Matrix {
     #[inline]
     pub(crate) fn of<'a>(object: &'a Bound<'_, PyAny>) -> Option<&'a Self> {
         // SAFETY: the object is alive for as long as it is borrowed.
-        unsafe { Self::of_pointer(object.as_ptr()) }
+        unsafe { object::value(object.as_ptr()) }
     }
 
     /// # Safety
     /// The object is alive during `'a`.
     #[inline]
     pub(super) unsafe fn of_pointer<'a>(object: *mut ffi::PyObject) -> Option<&'a Self> {
-        // SAFETY: a type that frees by `dealloc` is one of ours, of whatever interpreter, and has no subclasses.
-        unsafe {
-            let own: ffi::destructor = dealloc;
-            let found = (*ffi::Py_TYPE(object)).tp_dealloc;
-            found
-                .is_some_and(|found| std::ptr::fn_addr_eq(found, own))
-                .then(|| &(*object.cast::<Object>()).matrix)
-        }
+        // SAFETY: the caller's.
+        unsafe { object::value(object) }
     }
 
     /// The matrix as an object.
@@ -72,14 +64,7 @@ impl Matrix {
     /// # Errors
     /// `MemoryError`.
     pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        // SAFETY: the place gets the matrix.
-        let made = unsafe {
-            Self::place(py, |place| {
-                place.write(self);
-                Some(())
-            })
-        };
-        made.ok_or_else(|| PyMemoryError::new_err("no memory for a Matrix"))
+        object::with(py, self)
     }
 
     /// An object of few items, which `work` computes where they are to be; they are zeros at first. `None` where
@@ -92,201 +77,12 @@ impl Matrix {
     ) -> Option<Bound<'_, PyAny>> {
         // SAFETY: the place gets an array and what is beside it.
         unsafe {
-            Self::place(py, |place| {
+            object::place(py, |place: *mut Self| {
                 Array::write(&raw mut (*place).array, shape, work)?;
                 (&raw mut (*place).lent).write(false);
                 Some(())
             })
         }
-    }
-
-    /// An object whose matrix `fill` writes; `None` where it does not, or where there is no memory.
-    ///
-    /// # Safety
-    /// The matrix is complete where `fill` succeeds, and nothing is in its place where it does not.
-    #[inline]
-    unsafe fn place(
-        py: Python<'_>,
-        fill: impl FnOnce(*mut Self) -> Option<()>,
-    ) -> Option<Bound<'_, PyAny>> {
-        let state = State::current(py);
-        let memory = NonNull::new(state.allocate(py))?;
-        // SAFETY: the memory is an object's, which is complete when it gets its reference.
-        unsafe {
-            let place = memory.cast::<Object>().as_ptr();
-            if fill(&raw mut (*place).matrix).is_none() {
-                state.release(py, memory);
-                return None;
-            }
-            (&raw mut (*place).weak_references).write(null_mut());
-            (&raw mut (*place).state).write(state);
-            let object = ffi::PyObject_Init(place.cast(), state.matrix());
-            Some(Bound::from_owned_ptr(py, object))
-        }
-    }
-}
-
-/// The object whose method is called.
-#[derive(Clone, Copy)]
-pub(crate) struct This<'a, 'py> {
-    pub(crate) object: Borrowed<'a, 'py, PyAny>,
-    matrix: &'a Matrix,
-}
-
-impl<'py> This<'_, 'py> {
-    /// # Safety
-    /// The object is a `Matrix` that is alive during `'a`.
-    unsafe fn new(py: Python<'py>, object: *mut ffi::PyObject) -> Self {
-        // SAFETY: the caller's.
-        unsafe {
-            Self {
-                object: Borrowed::from_ptr(py, object),
-                matrix: &(*object.cast::<Object>()).matrix,
-            }
-        }
-    }
-}
-
-impl Deref for This<'_, '_> {
-    type Target = Matrix;
-    fn deref(&self) -> &Matrix {
-        self.matrix
-    }
-}
-
-/// Frees an object.
-unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-    // SAFETY: CPython calls this once, attached, with an object that nobody has any more. A type made at run
-    // time is kept by its objects.
-    unsafe {
-        let py = Python::assume_attached();
-        let place = object.cast::<Object>();
-        if !(*place).weak_references.is_null() {
-            ffi::PyObject_ClearWeakRefs(object);
-        }
-        let class = ffi::Py_TYPE(object);
-        let state = (*place).state;
-        (&raw mut (*place).matrix).drop_in_place();
-        state.release(py, NonNull::new_unchecked(object.cast()));
-        ffi::Py_DECREF(class.cast());
-        state.give_back(py);
-    }
-}
-
-/// A function of a trampoline, for a closure.
-macro_rules! entry {
-    ($kind:ident, |$($argument:ident),*| $body:expr) => {{
-        struct Entry;
-        impl MethodDef<trampoline::$kind::Func> for Entry {
-            const METH: trampoline::$kind::Func = |$($argument),*| {
-                // SAFETY of all entries: CPython calls them attached, with objects that are alive during the
-                // call; methods and slots of one operand get a `Matrix` first.
-                #[allow(unused_unsafe, reason = "some bodies need none")]
-                unsafe { $body }
-            };
-        }
-        trampoline::$kind::<Entry>
-    }};
-}
-
-/// A slot or method of one `Matrix`, by a function that makes an object.
-macro_rules! of_one {
-    ($kind:ident, $function:path) => {
-        entry!($kind, |py, this| {
-            $function(This::new(py, this)).map(Bound::into_ptr)
-        })
-    };
-}
-
-/// The same with another operand.
-macro_rules! of_two {
-    ($function:path) => {
-        entry!(binaryfunc, |py, this, other| {
-            let other = Borrowed::from_ptr(py, other);
-            $function(This::new(py, this), &other).map(Bound::into_ptr)
-        })
-    };
-}
-
-/// A slot of an operator: either operand is a `Matrix`.
-macro_rules! operator {
-    ($function:path) => {
-        entry!(binaryfunc, |py, left, right| {
-            let (left, right) = (Borrowed::from_ptr(py, left), Borrowed::from_ptr(py, right));
-            $function(&left, &right).map(Bound::into_ptr)
-        })
-    };
-}
-
-/// A getter.
-macro_rules! getter {
-    ($name:literal, $function:path, $doc:literal) => {{
-        unsafe extern "C" fn get(this: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
-            let get = of_one!(noargs, $function);
-            // SAFETY: the interpreter's.
-            unsafe { get(this, null_mut()) }
-        }
-        ffi::PyGetSetDef {
-            name: $name.as_ptr(),
-            get: Some(get),
-            set: None,
-            doc: $doc.as_ptr(),
-            closure: null_mut(),
-        }
-    }};
-}
-
-/// A method without arguments, with one, or with a tuple and keywords.
-macro_rules! method {
-    ($name:literal, $function:path, $doc:literal) => {
-        method!(
-            $name,
-            ffi::METH_NOARGS,
-            PyCFunction,
-            of_one!(noargs, $function),
-            $doc
-        )
-    };
-    (one $name:literal, $function:path, $doc:literal) => {
-        method!($name, ffi::METH_O, PyCFunction, of_two!($function), $doc)
-    };
-    (keywords $name:literal, $function:path, $doc:literal) => {
-        method!(
-            $name,
-            ffi::METH_VARARGS | ffi::METH_KEYWORDS,
-            PyCFunctionWithKeywords,
-            entry!(cfunction_with_keywords, |py, this, arguments, keywords| {
-                let (arguments, keywords) = parts(py, arguments, keywords)?;
-                $function(This::new(py, this), &arguments, keywords.as_ref()).map(Bound::into_ptr)
-            }),
-            $doc
-        )
-    };
-    ($name:literal, $flags:expr, $kind:ident, $entry:expr, $doc:literal) => {
-        ffi::PyMethodDef {
-            ml_name: $name.as_ptr(),
-            ml_meth: ffi::PyMethodDefPointer { $kind: $entry },
-            ml_flags: $flags,
-            ml_doc: $doc.as_ptr(),
-        }
-    };
-}
-
-/// The arguments of a call.
-///
-/// # Safety
-/// CPython's: a tuple, and a dictionary or nothing.
-unsafe fn parts(
-    py: Python<'_>,
-    arguments: *mut ffi::PyObject,
-    keywords: *mut ffi::PyObject,
-) -> PyResult<(Bound<'_, PyTuple>, Option<Bound<'_, PyDict>>)> {
-    // SAFETY: the caller's.
-    unsafe {
-        let arguments = Bound::from_borrowed_ptr(py, arguments).cast_into()?;
-        let keywords = Bound::from_borrowed_ptr_or_opt(py, keywords);
-        let keywords = keywords.map(Bound::cast_into).transpose()?;
-        Ok((arguments, keywords))
     }
 }
 
@@ -301,17 +97,7 @@ unsafe extern "C" fn multiply(
     }
 }
 
-/// Tables of the type, which live as long as the process.
-struct Tables {
-    methods: [ffi::PyMethodDef; 9],
-    getters: [ffi::PyGetSetDef; 10],
-    members: [ffi::PyMemberDef; 2],
-}
-
-// SAFETY: nobody writes to them.
-unsafe impl Sync for Tables {}
-
-static TABLES: Tables = Tables {
+static TABLES: Tables<9, 10> = Tables {
     methods: [
         method!(
             c"tolist",
@@ -385,29 +171,7 @@ static TABLES: Tables = Tables {
             array_struct,
             c"The same as a C structure."
         ),
-        ffi::PyGetSetDef {
-            name: null(),
-            get: None,
-            set: None,
-            doc: null(),
-            closure: null_mut(),
-        },
-    ],
-    members: [
-        ffi::PyMemberDef {
-            name: c"__weaklistoffset__".as_ptr(),
-            type_code: ffi::Py_T_PYSSIZET,
-            offset: offset_of!(Object, weak_references).cast_signed(),
-            flags: ffi::Py_READONLY,
-            doc: null(),
-        },
-        ffi::PyMemberDef {
-            name: null(),
-            type_code: 0,
-            offset: 0,
-            flags: 0,
-            doc: null(),
-        },
+        NO_GETTER,
     ],
 };
 
@@ -429,76 +193,48 @@ Matrix 2x2 float64
 /// # Errors
 /// When the interpreter has no memory.
 pub(super) fn new_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
-    let new = entry!(newfunc, |py, _class, arguments, keywords| {
-        let (arguments, keywords) = parts(py, arguments, keywords)?;
-        methods::new(&arguments, keywords.as_ref()).map(Bound::into_ptr)
-    });
     let length = entry!(lenfunc, |py, this| methods::len(This::new(py, this)));
     let get_buffer = entry!(getbufferproc, |py, this, view, flags| {
         fill(This::new(py, this), view, flags).map(|()| 0)
     });
-    let mut slots = [
-        slot(ffi::Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
-        slot(ffi::Py_tp_new, new as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(
-            ffi::Py_tp_methods,
-            (&raw const TABLES.methods).cast_mut().cast(),
-        ),
-        slot(
-            ffi::Py_tp_getset,
-            (&raw const TABLES.getters).cast_mut().cast(),
-        ),
-        slot(
-            ffi::Py_tp_members,
-            (&raw const TABLES.members).cast_mut().cast(),
-        ),
-        slot(
+    let slots = [
+        (ffi::Py_tp_new, newer!(methods::new) as *mut c_void),
+        (
             ffi::Py_tp_repr,
             of_one!(unaryfunc, methods::repr) as *mut c_void,
         ),
-        slot(
+        (
             ffi::Py_tp_iter,
             of_one!(unaryfunc, methods::iterate) as *mut c_void,
         ),
-        slot(ffi::Py_mp_length, length as *mut c_void),
-        slot(ffi::Py_mp_subscript, of_two!(methods::item) as *mut c_void),
-        slot(ffi::Py_nb_matrix_multiply, multiply as *mut c_void),
-        slot(ffi::Py_nb_add, operator!(methods::add) as *mut c_void),
-        slot(
+        (ffi::Py_mp_length, length as *mut c_void),
+        (ffi::Py_mp_subscript, of_two!(methods::item) as *mut c_void),
+        (ffi::Py_nb_matrix_multiply, multiply as *mut c_void),
+        (ffi::Py_nb_add, operator!(methods::add) as *mut c_void),
+        (
             ffi::Py_nb_subtract,
             operator!(methods::subtract) as *mut c_void,
         ),
-        slot(
+        (
             ffi::Py_nb_multiply,
             operator!(methods::multiply) as *mut c_void,
         ),
-        slot(
+        (
             ffi::Py_nb_true_divide,
             operator!(methods::divide) as *mut c_void,
         ),
-        slot(
+        (
             ffi::Py_nb_negative,
             of_one!(unaryfunc, methods::negative) as *mut c_void,
         ),
-        slot(
+        (
             ffi::Py_nb_positive,
             of_one!(unaryfunc, methods::positive) as *mut c_void,
         ),
-        slot(ffi::Py_bf_getbuffer, get_buffer as *mut c_void),
-        slot(ffi::Py_bf_releasebuffer, empty as *mut c_void),
-        slot(0, null_mut()),
+        (ffi::Py_bf_getbuffer, get_buffer as *mut c_void),
+        (ffi::Py_bf_releasebuffer, empty as *mut c_void),
     ];
-    let mut spec = ffi::PyType_Spec {
-        name: c"nexus.linalg.Matrix".as_ptr(),
-        basicsize: SIZE as c_int,
-        itemsize: 0,
-        flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE) as c_uint,
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the specification is complete; CPython copies the slots and keeps the tables, which are static.
-    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }
+    object::new_type::<Matrix, _, _>(py, (c"nexus.linalg.Matrix", DOC), &TABLES, &slots)
 }
 
 /// Shape and strides in bytes of a buffer, until it is released.

@@ -1,7 +1,8 @@
 //! The module's entry: a state for each interpreter, and the functions.
 
-use super::quick;
+use super::object::Class;
 use super::state::{LinAlgError, State};
+use super::{Matrix, QMatrix, quick};
 use pyo3::ffi;
 use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
@@ -70,9 +71,11 @@ unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
 fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     let state = State::load(py)?;
-    // SAFETY: the state has a reference to the type.
-    let matrix = unsafe { Bound::from_borrowed_ptr(py, state.matrix().cast()) };
-    module.add("Matrix", matrix)?;
+    for (number, name) in [(Matrix::NUMBER, "Matrix"), (QMatrix::NUMBER, "QMatrix")] {
+        // SAFETY: the state has a reference to the type.
+        let class = unsafe { Bound::from_borrowed_ptr(py, state.class(number).cast()) };
+        module.add(name, class)?;
+    }
     module.add("LinAlgError", py.get_type::<LinAlgError>())?;
     crate::fill(module)?;
     quick::front(module)

@@ -4,7 +4,7 @@
 //! an object may outlive it.
 
 use super::lent::Lent;
-use super::matrix;
+use super::{matrix, qmatrix};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -21,13 +21,16 @@ const KEY: &CStr = c"nexus._linalg.state";
 /// Objects whose memory is kept for the next ones.
 const FREE_MAX: usize = 64;
 
+/// The most types that there are.
+const TYPES_MAX: usize = 8;
+
 /// The most named tuples that there are.
 const NAMED_MAX: usize = 32;
 
 /// The types of one interpreter, which its lock guards.
 pub(crate) struct State {
-    /// `nexus.linalg.Matrix`; null after the interpreter's end.
-    matrix: AtomicPtr<ffi::PyTypeObject>,
+    /// The types of objects, `Matrix` first; null after the interpreter's end.
+    types: [AtomicPtr<ffi::PyTypeObject>; TYPES_MAX],
     /// `nexus.linalg.LinAlgError`.
     error: AtomicPtr<ffi::PyTypeObject>,
     /// Classes of named tuples, made when they are first wanted.
@@ -94,7 +97,7 @@ impl State {
             return Ok(state);
         }
         let state: &'static Self = Box::leak(Box::new(Self {
-            matrix: AtomicPtr::default(),
+            types: Default::default(),
             error: AtomicPtr::default(),
             named: Default::default(),
             free: UnsafeCell::default(),
@@ -112,7 +115,7 @@ impl State {
                 null_mut(),
             );
             let error = Bound::from_owned_ptr_or_err(py, error)?;
-            let matrix = matrix::new_type(py)?;
+            let types = [matrix::new_type(py)?, qmatrix::new_type(py)?];
             let dict = ffi::PyInterpreterState_GetDict(ffi::PyInterpreterState_Get());
             let pointer = std::ptr::from_ref(state).cast_mut().cast();
             let capsule = ffi::PyCapsule_New(pointer, KEY.as_ptr(), Some(close));
@@ -128,17 +131,17 @@ impl State {
             state
                 .error
                 .store(error.into_ptr().cast(), Ordering::Release);
-            state
-                .matrix
-                .store(matrix.into_ptr().cast(), Ordering::Release);
+            for (place, class) in state.types.iter().zip(types) {
+                place.store(class.into_ptr().cast(), Ordering::Release);
+            }
         }
         Ok(state)
     }
 
-    /// `Matrix`, borrowed.
+    /// A type of objects by its number, borrowed.
     #[inline]
-    pub(super) fn matrix(&self) -> *mut ffi::PyTypeObject {
-        self.matrix.load(Ordering::Relaxed)
+    pub(super) fn class(&self, number: usize) -> *mut ffi::PyTypeObject {
+        self.types[number].load(Ordering::Relaxed)
     }
 
     /// The class of named tuples with this number, made by `make` the first time.
@@ -189,28 +192,32 @@ impl State {
         }
     }
 
-    /// Memory for an object of [`matrix::SIZE`] bytes.
+    /// Memory for an object of `size` bytes: that of a `Matrix` may have been one before.
     #[inline]
-    pub(super) fn allocate(&self, _py: Python<'_>) -> *mut c_void {
+    pub(super) fn allocate(&self, _py: Python<'_>, size: usize) -> *mut c_void {
         // SAFETY: the thread holds the lock, and nothing is called while the list is borrowed.
-        match unsafe { (*self.free.get()).pop() } {
-            Some(memory) => memory.as_ptr(),
-            // SAFETY: as above.
-            None => unsafe { ffi::PyObject_Malloc(matrix::SIZE) },
+        unsafe {
+            let known = if size == matrix::SIZE {
+                (*self.free.get()).pop()
+            } else {
+                None
+            };
+            known.map_or_else(|| ffi::PyObject_Malloc(size), NonNull::as_ptr)
         }
     }
 
     /// Takes memory back.
     ///
     /// # Safety
-    /// It is from [`State::allocate`] of this state, and nothing uses it any more.
+    /// It is from [`State::allocate`] of this state for as many bytes, and nothing uses it any more.
     #[inline]
-    pub(super) unsafe fn release(&self, _py: Python<'_>, memory: NonNull<c_void>) {
+    pub(super) unsafe fn release(&self, _py: Python<'_>, memory: NonNull<c_void>, size: usize) {
         // SAFETY: the thread holds the lock, and nothing is called while the list is borrowed. A closed state
         // keeps no memory.
         unsafe {
             let free = &mut *self.free.get();
-            if free.len() < FREE_MAX && !self.matrix().is_null() {
+            let is_open = !self.class(0).is_null();
+            if size == matrix::SIZE && free.len() < FREE_MAX && is_open {
                 free.push(memory);
             } else {
                 ffi::PyObject_Free(memory.as_ptr());
@@ -256,8 +263,10 @@ unsafe extern "C" fn close(capsule: *mut ffi::PyObject) {
             return;
         };
         state.give_back(py);
-        let types =
-            [&state.matrix, &state.error].map(|place| place.swap(null_mut(), Ordering::AcqRel));
+        let places = state.types.iter().chain([&state.error]);
+        let types: Vec<_> = places
+            .map(|place| place.swap(null_mut(), Ordering::AcqRel))
+            .collect();
         for memory in std::mem::take(&mut *state.free.get()) {
             ffi::PyObject_Free(memory.as_ptr());
         }

@@ -4,7 +4,7 @@ use super::convert::{self, CellVec, NarrowLoops};
 use super::integers::{Pair, Small};
 use super::{
     Factor, Loops, MatVec, Packs, Real, Register, Strip, Tile, cell_tile, matvec, narrow_shells,
-    pack, shells, tile,
+    pack, shells, small, tile,
 };
 use core::ffi::c_void;
 use core::num::Wrapping;

@@ -4,7 +4,8 @@ mod integers;
 
 use super::convert::{self, CellVec, F16c, NarrowLoops};
 use super::{
-    Loops, MatVec, Packs, Real, Register, Strip, Tile, matvec, narrow_shells, pack, shells, tile,
+    Loops, MatVec, Packs, Real, Register, Strip, Tile, matvec, narrow_shells, pack, shells, small,
+    tile,
 };
 use core::ffi::c_void;
 use half::bf16;
@@ -27,7 +28,7 @@ narrow_shells!(BF16_AVX512, bf16, F32x16, (48, 8), 8, "avx512f");
 narrow_shells!(F16_AVX512, F16c, F32x16, (48, 8), 8, "avx512f");
 
 macro_rules! register {
-    ($name:ident($raw:ty), $item:ty, $count:literal, $zero:ident, $splat:ident, $fma:ident, $mul:ident, $add:ident, $load:ident, $store:ident $(, $more:item)?) => {
+    ($name:ident($raw:ty), $item:ty, $count:literal, $zero:ident, $splat:ident, $fma:ident, $mul:ident, $add:ident, $load:ident, $store:ident $(, $more:item)*) => {
         #[derive(Clone, Copy)]
         struct $name($raw);
 
@@ -72,7 +73,7 @@ macro_rules! register {
                 // SAFETY: as of every block.
                 unsafe { $store(to, self.0) }
             }
-            $($more)?
+            $($more)*
         }
     };
 }
@@ -107,6 +108,24 @@ register!(
                 sum = sum.add_product(Self(column), Self::splat(*factors.add(i)));
             }
             sum
+        }
+    },
+    #[inline(always)]
+    unsafe fn load_some(from: *const f64, count: usize) -> Self {
+        // SAFETY: see above; of the mask's sign bits, as many as the count are set.
+        unsafe {
+            let lanes = _mm256_setr_epi64x(0, 1, 2, 3);
+            let mask = _mm256_cmpgt_epi64(_mm256_set1_epi64x(count as i64), lanes);
+            Self(_mm256_maskload_pd(from, mask))
+        }
+    },
+    #[inline(always)]
+    unsafe fn store_some(self, to: *mut f64, count: usize) {
+        // SAFETY: see above.
+        unsafe {
+            let lanes = _mm256_setr_epi64x(0, 1, 2, 3);
+            let mask = _mm256_cmpgt_epi64(_mm256_set1_epi64x(count as i64), lanes);
+            _mm256_maskstore_pd(to, mask, self.0);
         }
     }
 );
@@ -149,6 +168,24 @@ register!(
                 sum = sum.add_product(Self(column), Self::splat(*factors.add(4 + i)));
             }
             sum
+        }
+    },
+    #[inline(always)]
+    unsafe fn load_some(from: *const f32, count: usize) -> Self {
+        // SAFETY: see above; of the mask's sign bits, as many as the count are set.
+        unsafe {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes);
+            Self(_mm256_maskload_ps(from, mask))
+        }
+    },
+    #[inline(always)]
+    unsafe fn store_some(self, to: *mut f32, count: usize) {
+        // SAFETY: see above.
+        unsafe {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes);
+            _mm256_maskstore_ps(to, mask, self.0);
         }
     }
 );

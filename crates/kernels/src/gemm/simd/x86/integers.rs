@@ -4,7 +4,7 @@ use super::super::convert::{self, CellVec, NarrowLoops};
 use super::super::integers::{Pair, Small};
 use super::super::{
     Factor, Loops, MatVec, Packs, Real, Register, Strip, Tile, cell_tile, matvec, narrow_shells,
-    pack, shells, tile,
+    pack, shells, small, tile,
 };
 use core::arch::x86_64::{
     __m256i, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_epi64, _mm256_loadu_si256,
