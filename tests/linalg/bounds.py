@@ -21,15 +21,17 @@ def dagger(a: Any) -> Any:
 
 def exponent(a: Any) -> int:
     """The power of two that brings the largest item near one."""
-    parts = wide(a).view("float64")
-    return -int(np.frexp(np.max(np.abs(parts), initial=0))[1])
+    a = wide(a)
+    largest = max(np.max(np.abs(part), initial=0) for part in (a.real, a.imag))
+    return -int(np.frexp(largest)[1])
 
 
 def scaled(a: Any, by: int) -> Any:
     """The numbers times a power of two, in steps that do not overflow."""
-    a = np.ascontiguousarray(wide(a))
-    parts = np.ldexp(np.ldexp(a.view("float64"), by // 2), by - by // 2)
-    return parts.view(a.dtype).reshape(a.shape)
+    a = wide(a)
+    if np.iscomplexobj(a):
+        return scaled(a.real, by) + 1j * scaled(a.imag, by)
+    return np.ldexp(np.ldexp(a, by // 2), by - by // 2)
 
 
 def norms(a: Any) -> Any:
@@ -47,7 +49,7 @@ def backward(product: Any, a: Any, dtype: str) -> None:
     by = exponent(a)
     error = norms(scaled(wide(product) - wide(a), by))
     # What is below all normal numbers is rounded to what there is.
-    least = float(scaled(np.finfo(dtype).smallest_subnormal, by)) if by > 0 else 0.0
+    least = math.ldexp(float(np.finfo(dtype).smallest_subnormal), by)
     allowed = bound(a, dtype) * (norms(scaled(a, by)) + least / np.finfo(dtype).eps)
     assert np.all(error <= allowed), (np.max(error / np.maximum(allowed, 1e-300)), dtype)
 

@@ -248,7 +248,7 @@ def test_eigenvalues_of_awkward_matrices_have_small_residuals(dtype: str) -> Non
         by = exponent(a)
         values, vectors = (np.asarray(part) for part in linalg.eig(a))
         # Of a denormal matrix the values are rounded to what there is.
-        least = scaled(np.finfo(dtype).smallest_subnormal, by)
+        least = float(np.ldexp(float(np.finfo(dtype).smallest_subnormal), by))
         backward_of_pairs(scaled(a, by), scaled(values, by), vectors, dtype, least)
 
 
