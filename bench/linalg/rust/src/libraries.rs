@@ -3,7 +3,7 @@
 use crate::Operands;
 use faer::linalg::solvers::{DenseSolveCore, Solve};
 use faer::{MatRef as FaerRef, Side};
-use nexus_linalg::{Context, MatMut, MatRef, decompose, dense, least_squares, norm};
+use nexus_linalg::{Complex, Context, Field, MatMut, MatRef, decompose, dense, norm};
 use nexus_linalg_faer::Faer;
 use std::num::NonZero;
 
@@ -108,7 +108,7 @@ mod nexus {
                 let x = MatRef::new(&it.x, n, 1).expect("n items");
                 // Vectors go where faer likes them best: by columns.
                 let (mut c, mut d) = (vec![0.0; n * n], vec![0.0; n * n]);
-                let (mut values, mut imaginary) = (vec![0.0; n], vec![0.0; n]);
+                let (mut values, mut others) = (vec![0.0; n], vec![0.0; n]);
                 macro_rules! square {
                     ($items:ident) => {
                         MatMut::new(&mut $items, n, n).expect("n times n items")
@@ -175,18 +175,26 @@ mod nexus {
                         (seconds, size!(&values))
                     }
                     "eigvals" | "eig" => {
+                        let zeros = |len| vec![Complex::<$type>::default(); len];
+                        let (mut complex, mut vectors) = (zeros(n), zeros(n * n));
                         let (seconds, _) = measure(&mut || {
-                            let vectors = (operation == "eig").then(|| square!(c).transpose());
-                            let pair = (&mut values[..], &mut imaginary[..]);
-                            decompose::eig(&Faer, a, pair, vectors).expect("finite");
+                            let by_columns = ((n, n), (1, n));
+                            let vectors = (operation == "eig").then(|| {
+                                MatMut::with_strides(&mut vectors, by_columns.0, by_columns.1)
+                                    .expect("n times n items")
+                            });
+                            decompose::eig(&Faer, a, &mut complex, vectors).expect("finite");
                             UNCHECKED
                         });
-                        let lengths = values.iter().zip(&imaginary).map(|(&x, &y)| x.hypot(y));
-                        (seconds, size!(lengths))
+                        (
+                            seconds,
+                            size!(complex.iter().map(|&value| Field::abs(value))),
+                        )
                     }
                     "svdvals" | "svd" => {
                         let (seconds, _) = measure(&mut || {
-                            let vectors = (operation == "svd").then(|| (square!(c).transpose(), square!(d).transpose()));
+                            let vectors = (operation == "svd")
+                                .then(|| (square!(c).transpose(), square!(d).transpose()));
                             decompose::svd(&Faer, a, &mut values, vectors).expect("finite");
                             UNCHECKED
                         });
@@ -199,8 +207,8 @@ mod nexus {
                     "lstsq" => {
                         let (seconds, _) = measure(&mut || {
                             let y = MatMut::new(&mut values, n, 1).expect("n items");
-                            let numbers = &mut imaginary[..];
-                            least_squares::solve(&Faer, context, a, x, None, y, numbers)
+                            let numbers = &mut others[..];
+                            decompose::lstsq(&Faer, context, a, x, None, y, numbers)
                                 .expect("finite");
                             UNCHECKED
                         });
