@@ -11,7 +11,8 @@ cores as it has threads; the order turns around every round.
 onnxruntime runs the graph of make_onnx.py with every optimisation (ORT_ENABLE_ALL), and a second
 time after its own optimiser for BERT models (onnxruntime.transformers). Passages are sorted by
 length and padded to the longest of a batch. The graph and batch size that are fastest in a trial
-are the ones that count, so the peer runs at its best.
+are the ones that count, so the peer runs at its best. The rows `int8` have linear layers in numbers
+of 8 bits: `nexus` by --precision int8, onnxruntime by its own quantize_dynamic of both graphs.
 
 Needs numpy, onnx, onnxruntime, safetensors, sympy (for that optimiser) and tokenizers;
 ``--with torch`` needs sentence-transformers.
@@ -58,11 +59,10 @@ class Setting:
     def passages(self) -> Path:
         return self.folder / "passages.jsonl"
 
-    @property
-    def graphs(self) -> dict[str, Path]:
+    def graphs(self, precision: str) -> dict[str, Path]:
         return {
-            "as written": self.folder / "minilm.onnx",
-            "BERT optimiser": self.folder / "minilm-bert.onnx",
+            "as written": self.folder / f"minilm-{precision}.onnx",
+            "BERT optimiser": self.folder / f"minilm-bert-{precision}.onnx",
         }
 
 
@@ -184,23 +184,42 @@ def prepare(setting: Setting, count: int) -> int:
         texts = [json.loads(line)["text"] for line in source][:count]
     lines = [json.dumps({"text": text}) + "\n" for text in texts]
     setting.passages.write_text("".join(lines), "utf-8")
-    graph, optimised = setting.graphs.values()
+    graph, optimised = setting.graphs("f32").values()
     onnx.save(make_onnx.build(setting.model_dir), graph)
     write_optimised(graph, optimised)
+    for exact, rounded in zip((graph, optimised), setting.graphs("int8").values(), strict=True):
+        write_quantized(exact, rounded)
     return sum(len(ids) for ids in tokenizer_of(setting.model_dir)(texts))
 
 
 def write_optimised(graph: Path, target: Path) -> None:
     """Let onnxruntime's own optimiser fuse attention and embeddings of a BERT graph."""
-    code = (
+    run_tool(
         "import sys; from onnxruntime.transformers.optimizer import optimize_model as optimize;"
         "optimize(sys.argv[1], model_type='bert', num_heads=12, hidden_size=384, opt_level=0)"
-        ".save_model_to_file(sys.argv[2])"
+        ".save_model_to_file(sys.argv[2])",
+        graph,
+        target,
     )
+
+
+def write_quantized(graph: Path, target: Path) -> None:
+    """Let onnxruntime turn the linear layers of a graph into ones of 8 bits."""
+    run_tool(
+        "import onnx, sys; from onnxruntime.quantization import quantize_dynamic;"
+        "quantize_dynamic(sys.argv[1], sys.argv[2], op_types_to_quantize=['MatMul', 'Attention'],"
+        "extra_options={'DefaultTensorType': onnx.TensorProto.FLOAT})",
+        graph,
+        target,
+    )
+
+
+def run_tool(code: str, graph: Path, target: Path) -> None:
+    """Run one of onnxruntime's tools on a graph, in a process of its own."""
     command = [sys.executable, "-c", code, str(graph), str(target)]
     ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if ended.returncode != 0:
-        sys.exit(f"onnxruntime cannot optimise the graph:\n{ended.stderr}\nhint: pip install sympy")
+        sys.exit(f"onnxruntime cannot change the graph:\n{ended.stderr}\nhint: pip install sympy")
 
 
 def choose(setting: Setting, threads: int, arguments: argparse.Namespace) -> Iterator[Contestant]:
@@ -209,25 +228,30 @@ def choose(setting: Setting, threads: int, arguments: argparse.Namespace) -> Ite
         options = ["--model", str(setting.model_dir), "--threads", str(threads), "--bench"]
         command = [str(setting.nexus), "search", "embed", *options, "--json"]
         yield Contestant("nexus", threads, command)
-    trials = []
-    for label, graph in setting.graphs.items():
-        for batch in BATCH_SIZES:
-            worker = ["--worker", "onnxruntime", "--graph", str(graph), "--batch", str(batch)]
-            note = f"batches of {batch}, graph: {label}"
-            candidate = Contestant(
-                "onnxruntime", threads, worker_command(setting, threads, worker), note
-            )
-            trial = Contestant(
-                "onnxruntime", threads, [*candidate.command, "--stride", str(TRIAL_STRIDE)]
-            )
-            seconds = float(str(trial.seconds(setting)["seconds"]))
-            log(f"{threads} threads, trial: onnxruntime, {note}: {seconds:.2f} s")
-            trials.append((seconds, candidate))
-    yield min(trials, key=lambda trial: trial[0])[1]
+        yield Contestant("nexus int8", threads, [*command, "--precision", "int8"])
+    for name, precision in (("onnxruntime", "f32"), ("onnxruntime int8", "int8")):
+        yield best_onnxruntime(setting, threads, name, setting.graphs(precision))
     if "torch" in arguments.extra.split(","):
         worker = ["--worker", "torch", "--batch", "32"]
         command = worker_command(setting, threads, worker)
         yield Contestant("sentence-transformers", threads, command, "batches of 32")
+
+
+def best_onnxruntime(
+    setting: Setting, threads: int, name: str, graphs: dict[str, Path]
+) -> Contestant:
+    """Return the fastest of onnxruntime's graphs and batch sizes, by a trial of each."""
+    trials = []
+    for label, graph in graphs.items():
+        for batch in BATCH_SIZES:
+            worker = ["--worker", "onnxruntime", "--graph", str(graph), "--batch", str(batch)]
+            note = f"batches of {batch}, graph: {label}"
+            candidate = Contestant(name, threads, worker_command(setting, threads, worker), note)
+            trial = Contestant(name, threads, [*candidate.command, "--stride", str(TRIAL_STRIDE)])
+            seconds = float(str(trial.seconds(setting)["seconds"]))
+            log(f"{threads} threads, trial: {name}, {note}: {seconds:.2f} s")
+            trials.append((seconds, candidate))
+    return min(trials, key=lambda trial: trial[0])[1]
 
 
 def worker_command(setting: Setting, threads: int, options: list[str]) -> list[str]:

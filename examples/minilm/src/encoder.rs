@@ -214,17 +214,11 @@ fn project(
 ) {
     let (inputs, outputs) = (dense.inputs, dense.outputs);
     match &dense.weight {
-        Weight::F32(parts) => {
+        Weight::F32(weight) => {
             let from = MatRef::new(from, tokens, inputs).expect("one row a token");
-            let rows = outputs / parts.len();
-            for (part, weight) in parts.iter().enumerate() {
-                let weight = MatRef::new(weight.values(), rows, inputs)
-                    .expect("checked when the model was loaded");
-                let to = &mut to[part * rows..];
-                let to = MatMut::with_strides(to, (tokens, rows), (outputs, 1))
-                    .expect("a part of each row");
-                Engine.gemm(1.0, from, weight.transpose(), 0.0, to);
-            }
+            let weight = MatRef::new(weight, inputs, outputs).expect("one row an input");
+            let to = MatMut::new(to, tokens, outputs).expect("one row a token");
+            Engine.gemm(1.0, from, weight, 0.0, to);
         }
         Weight::Int8 { numbers, scales } => {
             let rows = from.chunks_exact(inputs);

@@ -99,28 +99,47 @@ pub(crate) struct Dense {
 
 /// A weight in the numbers that it is multiplied by.
 pub(crate) enum Weight {
-    /// Parts with as many rows each, one after the other.
-    F32(Vec<Values>),
-    /// Rows of whole numbers, each with the scale that it is to be multiplied by.
+    /// The transposed weight, `[inputs, outputs]`: so a product reads it where it is, or packs it by rows.
+    F32(Vec<f32>),
+    /// Rows of whole numbers, `[outputs, inputs]`, each with the scale that it is to be multiplied by.
     Int8 { numbers: Vec<i8>, scales: Vec<f32> },
 }
 
-impl Dense {
-    /// The same with its weight rounded to numbers of 8 bits and a scale for each output.
-    fn quantized(self) -> Self {
-        let Weight::F32(parts) = &self.weight else {
-            return self;
-        };
-        let mut numbers = vec![0; self.outputs * self.inputs];
+/// Rows that are transposed at a time: their items lie side by side then.
+const ROWS: usize = 16;
+
+impl Weight {
+    /// The transposed rows of all parts, one after the other.
+    fn transposed(parts: &[Values], outputs: usize, inputs: usize) -> Self {
+        let mut all = vec![0.0; inputs * outputs];
+        let blocks = parts
+            .iter()
+            .flat_map(|part| part.values().chunks(ROWS * inputs));
+        let mut first = 0;
+        for rows in blocks {
+            for (input, to) in all.chunks_exact_mut(outputs).enumerate() {
+                let items = rows.iter().skip(input).step_by(inputs);
+                to[first..]
+                    .iter_mut()
+                    .zip(items)
+                    .for_each(|(to, &item)| *to = item);
+            }
+            first += rows.len() / inputs;
+        }
+        Self::F32(all)
+    }
+
+    /// The rows of all parts, each rounded to numbers of 8 bits with a scale.
+    fn quantized(parts: &[Values], outputs: usize, inputs: usize) -> Self {
+        let mut numbers = vec![0; outputs * inputs];
         let rows = parts
             .iter()
-            .flat_map(|part| part.values().chunks_exact(self.inputs));
+            .flat_map(|part| part.values().chunks_exact(inputs));
         let scales = rows
-            .zip(numbers.chunks_exact_mut(self.inputs))
+            .zip(numbers.chunks_exact_mut(inputs))
             .map(|(row, numbers)| quantize_row(Isa::detect(), row, numbers))
             .collect();
-        let weight = Weight::Int8 { numbers, scales };
-        Self { weight, ..self }
+        Self::Int8 { numbers, scales }
     }
 }
 
@@ -216,15 +235,16 @@ impl Source<'_> {
             parts.push(self.values(&format!("{name}.weight"), &[outputs, inputs])?);
             bias.extend_from_slice(self.values(&format!("{name}.bias"), &[outputs])?.values());
         }
-        let dense = Dense {
-            inputs,
-            outputs: outputs * names.len(),
-            weight: Weight::F32(parts),
-            bias,
+        let outputs = outputs * names.len();
+        let weight = match self.precision {
+            Precision::F32 => Weight::transposed(&parts, outputs, inputs),
+            Precision::Int8 => Weight::quantized(&parts, outputs, inputs),
         };
-        Ok(match self.precision {
-            Precision::F32 => dense,
-            Precision::Int8 => dense.quantized(),
+        Ok(Dense {
+            inputs,
+            outputs,
+            weight,
+            bias,
         })
     }
 
