@@ -3,14 +3,15 @@
 use crate::dtype::Kind;
 use crate::limits::RANK_MAX;
 use crate::raw::{
-    Array, Dims, Dtype, Matrix, few_of_list, from_buffer, from_dlpack, from_interface, from_struct,
+    Array, Dims, Dtype, Matrix, State, few_of_list, from_buffer, from_dlpack, from_interface,
+    from_struct,
 };
 use nexus_linalg::Complex;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-/// An operand. Items of float32 and float64 are shared with the object they come from, others are copied.
+/// An operand. Items of our types are shared with the object they come from, others are copied.
 pub(crate) struct Operand {
     pub(crate) array: Array,
 }
@@ -97,7 +98,11 @@ impl<'py> FromPyObject<'_, 'py> for Numbers {
 fn from_memory(object: &Bound<'_, PyAny>) -> PyResult<Array> {
     let py = object.py();
     // An object without the door is asked for the next one; NumPy's structure is cheaper than its buffer.
-    if crate::raw::has_buffer(object) && !crate::raw::is_ndarray(object) {
+    if crate::raw::is_ndarray(object) {
+        if let Some(capsule) = State::current(py).array_struct(object) {
+            return from_struct(object, &capsule);
+        }
+    } else if crate::raw::has_buffer(object) {
         return from_buffer(object);
     }
     if let Some(capsule) = object.getattr_opt("__array_struct__")? {

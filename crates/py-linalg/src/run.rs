@@ -1,6 +1,6 @@
 //! Where a computation runs: here, without the interpreter lock, or on a thread that Ctrl-C leaves behind.
 
-use crate::raw::detached;
+use crate::raw::{State, detached};
 use pyo3::prelude::*;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -31,7 +31,7 @@ pub(crate) fn run<R: Send + 'static>(
         return work();
     }
     if cost <= WORK_WITHOUT_SIGNALS_MAX {
-        return py.detach(|| detached(work));
+        return without_lock(py, work);
     }
     let (sender, result) = mpsc::sync_channel(1);
     let worker = thread::Builder::new()
@@ -48,7 +48,10 @@ pub(crate) fn run<R: Send + 'static>(
     };
     loop {
         match py.detach(wait) {
-            Ok(result) => return result,
+            Ok(result) => {
+                State::current(py).give_back(py);
+                return result;
+            }
             Err(RecvTimeoutError::Timeout) => py.check_signals()?,
             Err(RecvTimeoutError::Disconnected) => match worker.join() {
                 Err(panic) => resume_unwind(panic),
@@ -56,4 +59,27 @@ pub(crate) fn run<R: Send + 'static>(
             },
         }
     }
+}
+
+/// Does short `work` here, which may borrow what it works on; `None` where it costs so much that Ctrl-C must be
+/// heard.
+pub(crate) fn run_short<R: Send>(
+    py: Python<'_>,
+    cost: f64,
+    work: impl FnOnce() -> R + Send,
+) -> Option<R> {
+    if cost <= WORK_WITH_LOCK_MAX {
+        Some(work())
+    } else if cost <= WORK_WITHOUT_SIGNALS_MAX {
+        Some(without_lock(py, work))
+    } else {
+        None
+    }
+}
+
+/// Does `work` while other threads may have the interpreter, and gives back what it has dropped.
+fn without_lock<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
+    let result = py.detach(|| detached(work));
+    State::current(py).give_back(py);
+    result
 }

@@ -180,7 +180,7 @@ impl State {
 
     /// The `__array_struct__` of NumPy's array.
     #[inline]
-    pub(super) fn array_struct<'py>(&self, array: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    pub(crate) fn array_struct<'py>(&self, array: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
         let py = array.py();
         // SAFETY: the thread is attached; the state keeps the name.
         unsafe {
