@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import timeit
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -82,15 +83,16 @@ PART = {"qr": 1, "eigh": 0, "eig": 0, "svd": 1, "lstsq": 0}
 UNCHECKED = ("lu", "pinv")
 
 
-class Library:
+class Library(ABC):
     """Statements, and the names that they use."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.statements = dict(COMMON)
 
+    @abstractmethod
     def names(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """What the statements name: the library's functions."""
 
     def take(self, array: Any) -> Any:
         """An operand as the library has it."""
