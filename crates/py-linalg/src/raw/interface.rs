@@ -128,12 +128,19 @@ unsafe extern "C" fn forget(capsule: *mut ffi::PyObject) {
 pub(super) unsafe fn few_items(capsule: &Bound<'_, PyAny>) -> Option<Array> {
     // SAFETY: the caller's: the structure's arrays have `nd` items, and lead to items of the array.
     unsafe {
+        if ffi::PyCapsule_IsValid(capsule.as_ptr(), null()) != 1 {
+            return None;
+        }
         let pointer = ffi::PyCapsule_GetPointer(capsule.as_ptr(), null()).cast::<ArrayInterface>();
         let interface = pointer.as_ref()?;
         let usual = ALIGNED | NOT_SWAPPED;
         let rank = usize::try_from(interface.nd).ok()?;
         let is_float = interface.typekind.cast_unsigned() == b'f';
-        if !is_float || interface.flags & usual != usual || !(1..=2).contains(&rank) {
+        if interface.two != 2
+            || !is_float
+            || interface.flags & usual != usual
+            || !(1..=2).contains(&rank)
+        {
             return None;
         }
         let dims = |items: *const isize| std::slice::from_raw_parts(items, rank).iter().copied();
