@@ -11,6 +11,7 @@ mod qmatrix;
 mod quick;
 mod sparse;
 mod state;
+mod view;
 
 pub(crate) use array::{Array, Dims, Dtype, INLINE_WORDS, Output, Stack};
 pub(crate) use door::{
@@ -21,5 +22,5 @@ pub(crate) use lent::detached;
 pub(crate) use matrix::{Matrix, This};
 pub(crate) use object::{Class, This as Receiver};
 pub(crate) use qmatrix::{QMatrix, ThisQ};
-pub(crate) use quick::few_of_list;
 pub(crate) use state::{LinAlgError, State};
+pub(crate) use view::{View, few_of_list};

@@ -1,5 +1,6 @@
 //! Strided arrays over shared memory.
 
+use super::view::View;
 use crate::dtype::{Item, with_item};
 use crate::limits::RANK_MAX;
 use nexus_linalg::MatRef;
@@ -56,8 +57,31 @@ impl Dims {
         Ok(dims)
     }
 
+    /// The same of items that lie together.
+    ///
+    /// # Errors
+    /// As [`Dims::new`].
+    #[inline]
+    pub(crate) fn of(dims: &[isize]) -> PyResult<Self> {
+        let mut items = [0; RANK_MAX];
+        let len = dims.len();
+        match items.get_mut(..len) {
+            Some(places) => places.copy_from_slice(dims),
+            None => return Self::new(dims.iter().copied()),
+        }
+        Ok(Self { items, len })
+    }
+
     pub(crate) fn shape(shape: &[usize]) -> PyResult<Self> {
         Self::new(shape.iter().map(|&n| n.cast_signed()))
+    }
+
+    /// The shape of a vector.
+    #[inline]
+    pub(crate) const fn vector(len: isize) -> Self {
+        let mut items = [0; RANK_MAX];
+        items[0] = len;
+        Self { items, len: 1 }
     }
 
     /// The shape of a matrix.
@@ -460,20 +484,12 @@ impl Array {
         Some(unsafe { slice::from_raw_parts(self.items(), len) })
     }
 
-    /// The matrix that an array of two axes is, where its items are of type `T` and in forward strides.
+    /// The matrix or vector that it is.
     #[inline]
-    pub(crate) fn matrix<T: Item>(&self) -> Option<MatRef<'_, T>> {
-        let (&[m, n], &[row, column]) = (&*self.shape, &*self.strides) else {
-            return None;
-        };
-        if self.dtype != T::DTYPE || m < 1 || n < 1 || row < 0 || column < 0 {
-            return None;
-        }
-        let [m, n, row, column] = [m, n, row, column].map(isize::cast_unsigned);
-        let reach = (m - 1) * row + (n - 1) * column + 1;
-        // SAFETY: as of `Stack::get`.
-        let items = unsafe { slice::from_raw_parts(self.start().cast(), reach) };
-        MatRef::with_strides(items, (m, n), (row, column)).ok()
+    pub(super) fn viewed(&self) -> Option<View<'_>> {
+        let axes = (&*self.shape, &*self.strides);
+        // SAFETY: the invariant.
+        unsafe { View::strided(self.dtype, axes, 1, self.start()) }
     }
 
     /// Whether the memory is another object's.
