@@ -485,7 +485,7 @@ impl Array {
     }
 
     /// The matrix or vector that it is.
-    #[inline]
+    #[inline(always)]
     pub(super) fn viewed(&self) -> Option<View<'_>> {
         let axes = (&*self.shape, &*self.strides);
         // SAFETY: the invariant.

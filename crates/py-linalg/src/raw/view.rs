@@ -29,7 +29,7 @@ pub(crate) struct View<'a> {
 /// What keeps the items of an operand that is no `Matrix`.
 #[derive(Default)]
 pub(super) struct Keeper<'py> {
-    numbers: [f64; INLINE_WORDS],
+    numbers: Option<[f64; INLINE_WORDS]>,
     capsule: Option<Bound<'py, PyAny>>,
 }
 
@@ -39,22 +39,37 @@ impl<'a> View<'a> {
     ///
     /// # Safety
     /// The object is alive during `'a`, and the thread attached.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn of<'py>(
+        py: Python<'py>,
+        object: *mut ffi::PyObject,
+        keeper: &'a mut Keeper<'py>,
+    ) -> Option<Self> {
+        // SAFETY: the caller's.
+        unsafe {
+            match Matrix::of_pointer(object) {
+                Some(matrix) => matrix.array.viewed(),
+                None => Self::foreign(py, object, keeper),
+            }
+        }
+    }
+
+    /// [`of`](Self::of) what is no `Matrix`.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn foreign<'py>(
         py: Python<'py>,
         object: *mut ffi::PyObject,
         keeper: &'a mut Keeper<'py>,
     ) -> Option<Self> {
         // SAFETY: the caller's. The capsule of NumPy's array keeps the array.
         unsafe {
-            if let Some(matrix) = Matrix::of_pointer(object) {
-                return matrix.array.viewed();
-            }
             if ffi::PyList_CheckExact(object) != 0 {
-                let shape = nested(object, &mut keeper.numbers)?;
+                let numbers = keeper.numbers.insert([0.0; INLINE_WORDS]);
+                let shape = nested(object, numbers)?;
                 let axes = (&*shape, &*Dims::dense(&shape));
-                let start = keeper.numbers.as_ptr().cast();
-                return Self::strided(Dtype::F64, axes, 1, start);
+                return Self::strided(Dtype::F64, axes, 1, numbers.as_ptr().cast());
             }
             let object = Borrowed::from_ptr(py, object);
             if !super::is_ndarray(&object) {
@@ -73,7 +88,7 @@ impl<'a> View<'a> {
     ///
     /// # Safety
     /// The invariant, but for zeros in the shape and the sign of strides.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn strided(
         dtype: Dtype,
         axes: (&[isize], &[isize]),
@@ -106,7 +121,7 @@ impl<'a> View<'a> {
     }
 
     /// The items where they are of type `T`: of a vector, a column.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn columns<T: Item>(&self) -> Option<MatRef<'a, T>> {
         if self.dtype != T::DTYPE {
             return None;
