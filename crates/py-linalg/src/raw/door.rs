@@ -201,7 +201,7 @@ unsafe fn copied<S: Copy, T: Item>(
     convert: impl Fn(S) -> T,
 ) -> PyResult<Array> {
     let mut values = Vec::new();
-    super::array::walk(&shape, &strides, 0, &mut |at| {
+    super::dims::walk(&shape, &strides, 0, &mut |at| {
         // SAFETY: the caller's; `walk` names indices inside the shape only.
         let item = unsafe { start.offset(at).cast::<S>().read_unaligned() };
         values.push(convert(item));
