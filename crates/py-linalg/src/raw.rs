@@ -19,7 +19,7 @@ mod view;
 pub(crate) use array::{Array, Dtype, INLINE_WORDS};
 pub(crate) use dims::Dims;
 pub(crate) use door::{
-    export, from_buffer, from_bytes, from_dlpack, has_buffer, is_ndarray, write_into,
+    Target, export, from_buffer, from_bytes, from_dlpack, has_buffer, is_ndarray,
 };
 pub(crate) use interface::{from_interface, from_struct};
 pub(crate) use lent::detached;
