@@ -336,6 +336,11 @@ def test_operands_of_numpy_give_the_same_wherever_they_lie() -> None:
                 assert np.asarray(column).tolist() == expected[:, 0].tolist(), (dtype, place)
                 row = linalg.matmul(whole[1].T[0], left.T)
                 assert np.asarray(row).tolist() == expected[:, 0].tolist(), (dtype, place)
+    line = np.arange(12.0)
+    assert linalg.vecdot(line[::2], line[1::2]) == line[::2] @ line[1::2]
+    assert linalg.vecdot(line, line.astype("float32")) == linalg.matmul(line, line) == 506
+    with pytest.raises(ValueError, match="vecdot: axis -1 of 12 and of 6 differ in length"):
+        linalg.vecdot(line, line[:6])
     repeated = np.broadcast_to(np.array([2.0, 3.0]), (4, 2))
     assert linalg.matmul(repeated, [1.0, 1.0]).tolist() == [5.0] * 4
     assert linalg.matmul(np.zeros((2, 0)), np.zeros((0, 3))).tolist() == [[0.0] * 3] * 2

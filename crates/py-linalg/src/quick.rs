@@ -40,7 +40,7 @@ fn made<T: Element>(
     Matrix::new(output.into_array()).into_object(py).ok()
 }
 
-/// `a @ b`, where one of them is a matrix.
+/// `a @ b`.
 #[inline]
 pub(crate) fn matmul<'py>(
     py: Python<'py>,
@@ -61,11 +61,10 @@ pub(crate) fn matmul<'py>(
             left
         };
         let ((m, k), (inner, n)) = (left.shape(), right.shape());
-        let size = (m.cast_signed(), n.cast_signed());
         let shape = match (a.is_vector(), b.is_vector()) {
-            (false, false) => Dims::matrix(size.0, size.1),
-            (false, true) => Dims::vector(size.0),
-            (true, false) => Dims::vector(size.1),
+            (false, false) => Dims::matrix(m.cast_signed(), n.cast_signed()),
+            (false, true) => Dims::vector(m.cast_signed()),
+            (true, false) => Dims::vector(n.cast_signed()),
             (true, true) => return None,
         };
         if k != inner {
@@ -77,7 +76,37 @@ pub(crate) fn matmul<'py>(
             run_short(py, cost, || context.matmul(left, right, product))?.ok()
         })
     }
+    if a.is_vector() && b.is_vector() {
+        return vecdot(py, context, a, b);
+    }
     typed!(a, go(py, context, a, b), C64 Complex<f32>, C128 Complex<f64>)
+}
+
+/// The inner product of two real vectors.
+#[inline]
+pub(crate) fn vecdot<'py>(
+    py: Python<'py>,
+    context: Context,
+    a: View<'_>,
+    b: View<'_>,
+) -> Object<'py> {
+    fn go<T: Element + Float>(
+        py: Python<'_>,
+        context: Context,
+        a: View<'_>,
+        b: View<'_>,
+    ) -> Option<f64> {
+        let (row, column) = (a.columns::<T>()?.transpose(), b.columns::<T>()?);
+        let mut sum = [T::default()];
+        let cost = row.shape().1 as f64;
+        let product = MatMut::new(&mut sum, 1, 1).ok()?;
+        run_short(py, cost, || context.matmul(row, column, product))?.ok()?;
+        Some(sum[0].to_f64())
+    }
+    if !(a.is_vector() && b.is_vector()) {
+        return None;
+    }
+    typed!(a, go(py, context, a, b)).map(|sum| PyFloat::new(py, sum).into_any())
 }
 
 /// `a` and `b` item by item, for matrices of one shape and type.

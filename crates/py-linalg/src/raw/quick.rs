@@ -103,17 +103,19 @@ quick!(det, DET, a);
 quick!(inv, INV, a);
 quick!(matmul, MATMUL, a, b);
 quick!(solve, SOLVE, a, b);
+quick!(vecdot, VECDOT, a, b);
 
 /// Puts a quick function before the one of the same name in a module.
 ///
 /// # Errors
 /// When there is none.
 pub(super) fn front(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let all: [(&str, &General, ffi::PyCFunctionFastWithKeywords); 4] = [
+    let all: [(&str, &General, ffi::PyCFunctionFastWithKeywords); 5] = [
         ("det", &DET, det),
         ("inv", &INV, inv),
         ("matmul", &MATMUL, matmul),
         ("solve", &SOLVE, solve),
+        ("vecdot", &VECDOT, vecdot),
     ];
     let py = module.py();
     for (name, general, quick) in all {
