@@ -19,7 +19,7 @@ Tables are printed, written to a folder and put into docs/linalg.md between the 
 ``<!-- bench:linalg -->`` and ``<!-- /bench:linalg -->``, beside those that an earlier run left
 there. Ratios are the peer's time over ours: above 1 ours is faster. The run ends with the floors:
 for each operation the geometric mean over all sizes against NumPy as installed, and the cells below
-0.8. ``--exclusive`` asks for the CPU (``chrt -f 1``).
+0.8; and with what two threads cost beside one. ``--exclusive`` asks for the CPU (``chrt -f 1``).
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ ONCE_S = 0.5
 #: How far the numbers of two contestants may be apart, and up to which order they are compared.
 TOLERANCE, COMPARED = {"f64": 1e-6, "f32": 2e-2}, 64
 FLOOR = 0.8
+#: How much longer a call on two threads may take than on one.
+SHARING = 1.03
 #: How many flops a call of order n has, where the number is known.
 FLOPS = {
     "matmul": lambda n: 2 * n**3,
@@ -463,14 +465,41 @@ def floors(groups: list[Group]) -> str:
                         continue
                     mean = math.exp(statistics.fmean(map(math.log, found.values())))
                     low = ", ".join(f"{n}: {r:.2f}" for n, r in found.items() if r < FLOOR)
-                    name = (
-                        f"{operation}, {group.name}"
-                        if group.name in ("tiny", "stacks")
-                        else operation
-                    )
-                    row = [name, kind, str(threads), f"{mean:.2f}", f"{min(found.values()):.2f}"]
+                    row = [named(group, operation), kind, str(threads)]
+                    row += [f"{mean:.2f}", f"{min(found.values()):.2f}"]
                     lines.append(f"| {' | '.join([*row, low])} |")
     return "\n".join([*lines, ""])
+
+
+def sharing(groups: list[Group]) -> str:
+    """Our time on two threads over that on one: the geometric mean over sizes, and what costs more."""
+    lines = ["**Two threads**: our time over that on one thread", ""]
+    lines.append("| | type | geometric mean | most | cells above 1.03 |")
+    lines.append("|---|---|---:|---:|---|")
+    for group in groups:
+        ours = group.contestants[0].name
+        cells = group.seconds.get(ours, {})
+        for operation in group.operations:
+            for kind in TOLERANCE:
+                found = {
+                    n: median(group, ours, (name, n, own, 2, count))
+                    / median(group, ours, (name, n, own, 1, count))
+                    for name, n, own, threads, count in cells
+                    if (name, own, threads) == (operation, kind, 2)
+                }
+                found = {n: ratio for n, ratio in found.items() if not math.isnan(ratio)}
+                if not found:
+                    continue
+                mean = math.exp(statistics.fmean(map(math.log, found.values())))
+                high = ", ".join(f"{n}: {r:.2f}" for n, r in found.items() if r > SHARING)
+                row = [named(group, operation), kind, f"{mean:.2f}", f"{max(found.values()):.2f}"]
+                lines.append(f"| {' | '.join([*row, high])} |")
+    return "\n".join([*lines, ""]) if len(lines) > 4 else ""
+
+
+def named(group: Group, operation: str) -> str:
+    """An operation in a table of several groups."""
+    return f"{operation}, {group.name}" if group.name in ("tiny", "stacks") else operation
 
 
 def starts(bench: Bench, rounds: int) -> str:
@@ -643,8 +672,9 @@ def main() -> None:
     for group in GROUPS:
         if group not in chosen:
             load_figures(group, arguments.out)
-    (arguments.out / "floors.md").write_text(f"{floors(GROUPS)}\n{absent(GROUPS)}")
-    print(line, floors(GROUPS), absent(GROUPS), sep="\n")
+    ends = "\n".join([floors(GROUPS), sharing(GROUPS), absent(GROUPS)])
+    (arguments.out / "floors.md").write_text(ends)
+    print(line, ends, sep="\n")
     if not arguments.no_page:
         files = [arguments.out / f"{name}.md" for name in [*names, "floors"]]
         tables = [file.read_text() for file in files if file.exists()]
