@@ -472,7 +472,7 @@ def floors(groups: list[Group]) -> str:
 
 
 def sharing(groups: list[Group]) -> str:
-    """Our time on two threads over that on one: the geometric mean over sizes, and what costs more."""
+    """Our time on two threads over that on one: the mean over sizes, and the cells above."""
     lines = ["**Two threads**: our time over that on one thread", ""]
     lines.append("| | type | geometric mean | most | cells above 1.03 |")
     lines.append("|---|---|---:|---:|---|")
