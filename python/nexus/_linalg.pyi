@@ -962,15 +962,15 @@ def matrix_norm(
 ) -> tuple[Any, Any]: ...
 @overload
 def matrix_power(
-    x: _Operand, n: int, /, *, threads: int = ..., like: None = ..., out: None = ...
+    x: _Operand, n: SupportsIndex, /, *, threads: int = ..., like: None = ..., out: None = ...
 ) -> Matrix: ...
 @overload
 def matrix_power(
-    x: _Operand, n: int, /, *, threads: int = ..., like: _T, out: None = ...
+    x: _Operand, n: SupportsIndex, /, *, threads: int = ..., like: _T, out: None = ...
 ) -> _T: ...
 @overload
 def matrix_power(
-    x: _Operand, n: int, /, *, threads: int = ..., like: None = ..., out: _T
+    x: _Operand, n: SupportsIndex, /, *, threads: int = ..., like: None = ..., out: _T
 ) -> _T: ...
 @overload
 def matrix_rank(
@@ -1540,7 +1540,7 @@ def tensordot(
     x2: _Operand,
     /,
     *,
-    axes: int | tuple[Sequence[int], Sequence[int]] = ...,
+    axes: int | Sequence[int | Sequence[int]] = ...,
     threads: int = ...,
     like: None = ...,
     out: None = ...,
@@ -1551,7 +1551,7 @@ def tensordot(
     x2: _Operand,
     /,
     *,
-    axes: int | tuple[Sequence[int], Sequence[int]] = ...,
+    axes: int | Sequence[int | Sequence[int]] = ...,
     threads: int = ...,
     like: _T,
     out: None = ...,
@@ -1562,7 +1562,7 @@ def tensordot(
     x2: _Operand,
     /,
     *,
-    axes: int | tuple[Sequence[int], Sequence[int]] = ...,
+    axes: int | Sequence[int | Sequence[int]] = ...,
     threads: int = ...,
     like: None = ...,
     out: _T,

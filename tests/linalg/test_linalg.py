@@ -98,3 +98,48 @@ def test_eight_threads_get_the_same_result() -> None:
     for worker in workers:
         worker.join()
     assert results == [expected] * 8
+
+
+def test_zeros_have_the_signs_of_products_and_sums() -> None:
+    norms = [linalg.vector_norm([], ord=order) for order in (0, 1, 2, 3, float("inf"))]
+    norms += [linalg.matrix_norm(np.zeros((0, 0)), ord="nuc"), linalg.trace(np.zeros((0, 0)))]
+    norms += [linalg.matrix_norm(np.zeros((0, 2)), ord=order) for order in (1, -1)]
+    assert [str(norm) for norm in norms] == ["0.0"] * len(norms)
+    assert str(linalg.outer([0.0], [-1.0]).tolist()) == "[[-0.0]]"
+    assert str(linalg.tensordot([0.0], [-1.0], axes=0).tolist()) == "[[-0.0]]"
+    assert linalg.outer([2j, 1], [1, 3j]).tolist() == [[2j, -6], [1, 3j]]
+    assert linalg.outer(np.ones(2, "float16"), np.ones(2, "float16")).dtype == "float32"
+
+
+def test_options_take_what_python_takes_for_them() -> None:
+    a = np.arange(6.0).reshape(2, 3)
+    assert linalg.svd(a, full_matrices=0).Vh.shape == (2, 3)  # type: ignore[call-overload]
+    upper: Any = np.True_
+    assert linalg.cholesky(np.eye(2), upper=upper).tolist() == np.eye(2).tolist()
+    cases: list[tuple[Any, tuple[int, ...]]] = [
+        (([0], [0]), (3, 3)),
+        ([[1], [1]], (2, 2)),
+        ((1, 1), (2, 2)),
+        ((-1, [1]), (2, 2)),
+        (0, (2, 3, 2, 3)),
+        (((), ()), (2, 3, 2, 3)),
+    ]
+    for axes, expected in cases:
+        found = np.asarray(linalg.tensordot(a, a, axes=axes))
+        assert found.shape == expected
+        assert np.array_equal(found, np.tensordot(a, a, axes))
+    for axes in (-1, "a", [1, 2, 3], None):
+        with pytest.raises(ValueError, match="axes is a number of axes, or a pair of axes"):
+            linalg.tensordot(a, a, axes=axes)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"items of type >f8: .* in this machine's order of bytes"):
+        linalg.det(np.eye(2, dtype=">f8"))
+
+
+def test_powers_have_exponents_of_any_size() -> None:
+    shear = [[1, 1], [0, 1]]
+    assert linalg.matrix_power(shear, 2**70).tolist() == [[1.0, 2.0**70], [0.0, 1.0]]
+    assert linalg.matrix_power(shear, -(2**70)).tolist() == [[1.0, -(2.0**70)], [0.0, 1.0]]
+    assert linalg.matrix_power(shear, np.int8(3)).tolist() == [[1.0, 3.0], [0.0, 1.0]]
+    assert linalg.matrix_power(shear, 0).tolist() == np.eye(2).tolist()
+    with pytest.raises(TypeError, match=r"n is a whole number, not 0\.5"):
+        linalg.matrix_power(shear, 0.5)  # type: ignore[call-overload]

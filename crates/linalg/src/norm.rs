@@ -76,7 +76,7 @@ fn norm_of_sizes(sizes: impl Iterator<Item = f64> + Clone, order: f64) -> f64 {
     } else if order == 0.0 {
         sizes.filter(|&size| size != 0.0).count() as f64
     } else if order == 1.0 {
-        sizes.sum()
+        total(sizes)
     } else if largest == 0.0 || largest.is_infinite() && order > 0.0 {
         largest
     } else if order == 2.0 && SQUARES.contains(&largest) {
@@ -128,13 +128,18 @@ pub fn matrix<T: Field>(
             decompose::svd(engine, a, &mut values, None)?;
             let values = values.iter().map(|value| value.to_f64());
             match norm {
-                MatrixNorm::Nuclear => values.sum(),
+                MatrixNorm::Nuclear => total(values),
                 MatrixNorm::Two => greatest(values),
                 _ => least(values).ok_or_else(none)?,
             }
         }
     };
     Ok(T::Real::from_f64(value))
+}
+
+/// The sum of numbers, 0 of none; the library's is -0.
+fn total(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, value| sum + value)
 }
 
 /// The greatest of numbers, 0 of none; NaN when one is NaN.

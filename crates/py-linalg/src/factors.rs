@@ -3,7 +3,7 @@
 use crate::call::{Call, Pieces, Plan, piece};
 use crate::dtype::{Element, Kind, computing};
 use crate::elementwise::conjugated;
-use crate::input::Operand;
+use crate::input::{Operand, truth};
 use crate::output::{LDL, LU, LU_FACTOR};
 use crate::raw::{Array, LinAlgError, Output, Stack};
 use crate::run::run;
@@ -160,7 +160,7 @@ pub(crate) fn rcond(
 pub(crate) fn ldl(
     py: Python<'_>,
     x: Operand,
-    lower: bool,
+    #[pyo3(from_py_with = truth)] lower: bool,
     threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
@@ -229,7 +229,7 @@ fn symmetric_factors<T: Element + nexus_linalg::Float>(
 pub(crate) fn cho_factor(
     py: Python<'_>,
     x: Operand,
-    lower: bool,
+    #[pyo3(from_py_with = truth)] lower: bool,
     errors: &str,
     threads: isize,
     like: Given<'_, '_>,
@@ -347,8 +347,8 @@ pub(crate) fn solve_triangular(
     py: Python<'_>,
     a: Operand,
     b: Operand,
-    lower: bool,
-    unit_diagonal: bool,
+    #[pyo3(from_py_with = truth)] lower: bool,
+    #[pyo3(from_py_with = truth)] unit_diagonal: bool,
     trans: i64,
     errors: &str,
     threads: isize,

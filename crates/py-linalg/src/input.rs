@@ -76,6 +76,11 @@ impl<'py> FromPyObject<'_, 'py> for Operand {
     }
 }
 
+/// Whether an option is true, as Python's `if` has it.
+pub(crate) fn truth(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    object.is_truthy()
+}
+
 /// A number, or an operand.
 pub(crate) struct Numbers {
     pub(crate) array: Array,

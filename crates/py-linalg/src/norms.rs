@@ -2,7 +2,7 @@
 
 use crate::call::{Call, Pieces, piece};
 use crate::dtype::{Element, Item, Kind, computing};
-use crate::input::Operand;
+use crate::input::{Operand, truth};
 use crate::output::Part;
 use crate::products::{axis_of, dtype_named};
 use crate::raw::{Array, Dims, Dtype, LinAlgError, Output, Stack};
@@ -53,7 +53,7 @@ pub(crate) fn matrix_order(name: &str, ord: &Bound<'_, PyAny>) -> PyResult<Matri
 pub(crate) fn matrix_norm(
     py: Python<'_>,
     x: Operand,
-    keepdims: bool,
+    #[pyo3(from_py_with = truth)] keepdims: bool,
     ord: Option<&Bound<'_, PyAny>>,
     errors: &str,
     threads: isize,
@@ -114,7 +114,7 @@ pub(crate) fn vector_norm(
     py: Python<'_>,
     x: Operand,
     axis: Option<NormAxes>,
-    keepdims: bool,
+    #[pyo3(from_py_with = truth)] keepdims: bool,
     ord: f64,
     like: Given<'_, '_>,
     out: Given<'_, '_>,

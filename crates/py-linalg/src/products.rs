@@ -250,12 +250,14 @@ pub(crate) fn outer(
             "outer: expected two vectors, found {a} and {b}"
         )));
     }
-    call.give(product(
-        py,
-        &a.expanded(1)?,
-        &b.expanded(0)?,
-        call.plan.context,
-    )?)
+    call.give(each_by_each(py, &a.expanded(1)?, &b.expanded(0)?)?)
+}
+
+/// The products of the items of a column and of a row, in the type of a product.
+fn each_by_each(py: Python<'_>, column: &Array, row: &Array) -> PyResult<Array> {
+    let dtype = product_type(column.dtype, row.dtype);
+    let (column, row) = (column.of_type(dtype)?, row.of_type(dtype)?);
+    elementwise::binary(py, &column, &row, Operation::Multiply)
 }
 
 /// An axis counted from the front.
@@ -373,12 +375,39 @@ fn stacked(parts: &[Array; 3], axis: usize) -> PyResult<Array> {
 }
 
 /// Which axes `tensordot` sums over.
-#[derive(FromPyObject)]
 pub(crate) enum Axes {
     /// The last of one operand and the first of the other.
     Count(usize),
     /// These, in pairs.
     Pairs(Vec<isize>, Vec<isize>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Axes {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let side = |item: &Bound<'_, PyAny>| match item.extract::<isize>() {
+            Ok(axis) => Ok(vec![axis]),
+            Err(_) => item.extract::<Vec<isize>>(),
+        };
+        let pairs = || {
+            let both = object.extract::<Vec<Bound<'py, PyAny>>>()?;
+            let [left, right] = &both[..] else {
+                return Err(PyValueError::new_err("not a pair"));
+            };
+            Ok(Self::Pairs(side(left)?, side(right)?))
+        };
+        match object.extract::<usize>() {
+            Ok(count) => Ok(Self::Count(count)),
+            Err(_) => pairs().map_err(|_| {
+                let message = format!(
+                    "tensordot: axes is a number of axes, or a pair of axes or of lists of them, not {}",
+                    &*object
+                );
+                PyValueError::new_err(message)
+            }),
+        }
+    }
 }
 
 /// The sums of products over several axes.
@@ -439,7 +468,11 @@ pub(crate) fn tensordot(
     let rows = rows.reshaped(Dims::new([length(&a, &kept_a), k])?)?;
     let columns = b.permuted(&[&from_b[..], &kept_b].concat());
     let columns = columns.reshaped(Dims::new([k, length(&b, &kept_b)])?)?;
-    let result = product(py, &rows, &columns, call.plan.context)?;
+    let result = if from_a.is_empty() {
+        each_by_each(py, &rows, &columns)?
+    } else {
+        product(py, &rows, &columns, call.plan.context)?
+    };
     let lengths = kept_a.iter().map(|&axis| a.shape()[axis]);
     let lengths = lengths.chain(kept_b.iter().map(|&axis| b.shape()[axis]));
     call.give(result.reshaped(Dims::new(lengths)?)?)

@@ -3,7 +3,7 @@
 use crate::call::{Call, Pieces, piece};
 use crate::dtype::{Element, computing};
 use crate::failed;
-use crate::input::Operand;
+use crate::input::{Operand, truth};
 use crate::output::SLOGDET;
 use crate::products::product;
 use crate::raw::{Array, Output, Stack};
@@ -12,6 +12,7 @@ use crate::stacks::{Shape, System};
 use nexus_linalg::Field;
 use nexus_linalg::dense::{self, Triangle};
 use nexus_linalg::stack::{self, Stack as _};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
@@ -144,7 +145,7 @@ pub(crate) fn slogdet(
 pub(crate) fn cholesky(
     py: Python<'_>,
     x: Operand,
-    upper: bool,
+    #[pyo3(from_py_with = truth)] upper: bool,
     errors: &str,
     threads: isize,
     like: Given<'_, '_>,
@@ -194,7 +195,7 @@ pub(crate) fn positive_factors(
 pub(crate) fn matrix_power(
     py: Python<'_>,
     x: Operand,
-    n: i64,
+    n: &Bound<'_, PyAny>,
     threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
@@ -202,24 +203,25 @@ pub(crate) fn matrix_power(
     let call = Call::new(py, "matrix_power", ("raise", threads), (like, out))?;
     let context = call.plan.context;
     Shape::square("matrix_power", &x.array)?;
-    let mut base = if n < 0 {
-        inverse(py, &call, &x.array)?.0
-    } else {
-        x.array
-    };
-    let mut rest = n.unsigned_abs();
-    let mut power: Option<Array> = None;
     // Binary powers: as many products as `n` has digits, and one for each that is one.
-    while rest > 0 {
-        if rest % 2 == 1 {
+    let n = n
+        .call_method0("__index__")
+        .map_err(|_| PyTypeError::new_err(format!("matrix_power: n is a whole number, not {n}")))?;
+    let digits: String = n.call_method1("__format__", ("b",))?.extract()?;
+    let (mut base, digits) = match digits.strip_prefix('-') {
+        Some(digits) => (inverse(py, &call, &x.array)?.0, digits),
+        None => (x.array, &digits[..]),
+    };
+    let mut power: Option<Array> = None;
+    for (place, digit) in digits.bytes().rev().enumerate() {
+        if place > 0 {
+            base = product(py, &base, &base, context)?;
+        }
+        if digit == b'1' {
             power = Some(match power {
                 None => base.clone(),
                 Some(power) => product(py, &power, &base, context)?,
             });
-        }
-        rest /= 2;
-        if rest > 0 {
-            base = product(py, &base, &base, context)?;
         }
     }
     call.give(match power {

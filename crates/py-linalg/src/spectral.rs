@@ -4,7 +4,7 @@ use crate::call::{Call, Pieces, Plan, piece};
 use crate::dtype::{Element, Item, computing};
 use crate::elementwise::broadcast_shape;
 use crate::failed;
-use crate::input::{Numbers, Operand};
+use crate::input::{Numbers, Operand, truth};
 use crate::output::{EIG, EIGH, LSTSQ, QR, SVD};
 use crate::raw::{Array, Dims, LinAlgError, Output, Stack};
 use crate::run::run;
@@ -220,7 +220,7 @@ pub(crate) fn qr(
 pub(crate) fn svd(
     py: Python<'_>,
     x: Operand,
-    full_matrices: bool,
+    #[pyo3(from_py_with = truth)] full_matrices: bool,
     errors: &str,
     threads: isize,
     like: Given<'_, '_>,

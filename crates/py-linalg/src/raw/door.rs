@@ -155,7 +155,8 @@ fn as_known(tensor: &mut DLTensor) -> DLDataType {
 
 pub(super) fn refused(dtype: &str) -> PyErr {
     PyTypeError::new_err(format!(
-        "cannot compute with items of type {dtype}: they are no numbers"
+        "cannot compute with items of type {dtype}: they are no numbers of at most 64 bits a part, in this \
+         machine's order of bytes"
     ))
 }
 
