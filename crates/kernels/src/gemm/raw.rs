@@ -2,6 +2,8 @@
 //! multiplication" (2008): blocks of the operands are copied so that the tile reads them in a row, and stay
 //! in the cache for as long as they are used.
 
+mod small;
+
 use super::simd::{
     Cell, CellVec, MatVec, MatVecFn, Narrow, Pack, Packs, Real, SPILL_MAX, Strip, Tile, ToCells,
     padded,
@@ -11,7 +13,8 @@ use core::ffi::c_void;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
-use core::ptr;
+
+pub(super) use small::{pairs, small};
 
 /// A view without its borrow and the type of its items. Strides count items.
 #[derive(Clone, Copy)]
@@ -191,13 +194,6 @@ const DIRECT_CROWDED: usize = 4;
 /// Tiles that read a left operand where it is, at most.
 const DIRECT_LEFT: usize = 16;
 
-/// Items of the result of a small product.
-const SMALL_ITEMS: usize = 1024;
-/// Items of the matrix that a vector is multiplied with in a small product.
-const SMALL_VECTOR_ITEMS: usize = 1 << 16;
-/// Items of a small product's left operand that are copied at a time.
-const SMALL_COPY: usize = 2048;
-
 /// Whether what lies so many bytes apart shares sets of a first-level cache, whose ways are of 4096 bytes each.
 fn shares_sets(stride: usize) -> bool {
     !(512..=4096 - 512).contains(&(stride % 4096))
@@ -252,103 +248,6 @@ fn real_product<T: Real>(
         };
     }
     whole
-}
-
-/// Computes a product whose parts would cost more than its items, and which needs no workspace; says whether it
-/// did.
-#[inline]
-pub(super) fn small<T: Real>(
-    isa: Isa,
-    alpha: T,
-    (a, b): (MatRef<'_, T>, MatRef<'_, T>),
-    beta: T,
-    c: MatMut<'_, T>,
-) -> bool {
-    let ((m, k), (_, n)) = (a.shape(), b.shape());
-    if m == 0 || n == 0 || k == 0 {
-        return false;
-    }
-    if m == 1 || n == 1 {
-        return m.max(n).saturating_mul(k) <= SMALL_VECTOR_ITEMS
-            && small_vector(isa, alpha, (a, b), beta, c);
-    }
-    m * n <= SMALL_ITEMS && k <= SMALL_ITEMS / 8 && small_matrix(isa, alpha, (a, b), beta, c)
-}
-
-fn small_vector<T: Real>(
-    isa: Isa,
-    alpha: T,
-    operands: (MatRef<'_, T>, MatRef<'_, T>),
-    beta: T,
-    c: MatMut<'_, T>,
-) -> bool {
-    let whole = real_product(isa, alpha, operands, beta, c);
-    let is_small = matches!(whole.column, Column::Cells(_));
-    if is_small {
-        // SAFETY: views hold all items of their shapes, which fit; there is no tile to want a workspace.
-        unsafe { whole.run(ptr::null_mut()) };
-    }
-    is_small
-}
-
-fn small_matrix<T: Real>(
-    isa: Isa,
-    alpha: T,
-    (a, b): (MatRef<'_, T>, MatRef<'_, T>),
-    beta: T,
-    mut c: MatMut<'_, T>,
-) -> bool {
-    // The columns of the result lie side by side, or its rows do and those of its transpose are computed.
-    let (a, b, c_column) = match c.strides() {
-        (1, column) => (a, b, column),
-        (row, 1) => (b.transpose(), a.transpose(), row),
-        _ => return false,
-    };
-    let ((m, k), (a_row, a_column)) = (a.shape(), a.strides());
-    let loops = T::loops(isa);
-    let height = loops.tile.rows;
-    let strip = Strip {
-        depth: k,
-        a: a.data().as_ptr(),
-        a_step: a_column,
-        b: b.data().as_ptr(),
-        b_step: b.strides().0,
-        b_column: b.strides().1,
-        c: c.data_mut().as_mut_ptr(),
-        c_row: 1,
-        c_column,
-        rows: m,
-        columns: b.shape().1,
-        alpha,
-        beta: (beta != T::default()).then_some(beta),
-    };
-    if a_row == 1 {
-        // SAFETY: views hold all items of their shapes, which fit; a sum of so few products is one in blocks too.
-        unsafe { (loops.small)(&strip) };
-        return true;
-    }
-    if height * k + SPILL_MAX > SMALL_COPY {
-        return false;
-    }
-    let mut copy = [MaybeUninit::<T>::uninit(); SMALL_COPY];
-    let copy = copy.as_mut_ptr().cast::<T>();
-    for i in (0..m).step_by(height) {
-        let rows = height.min(m - i);
-        let strip = Strip {
-            a: copy,
-            a_step: height,
-            c: strip.c.wrapping_add(i),
-            rows,
-            ..strip
-        };
-        // SAFETY: as above; the copy has room for a tile's rows.
-        unsafe {
-            let from = a.data().as_ptr().wrapping_add(i * a_row).cast();
-            (loops.packs.rows)(from, (a_row, a_column), (rows, k), copy);
-            (loops.small)(&strip);
-        }
-    }
-    true
 }
 
 /// About `count` parts of `c = a * b`, whose items become cells as they are copied.

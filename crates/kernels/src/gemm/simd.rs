@@ -81,6 +81,10 @@ pub struct Loops<T: Cell> {
     pub(super) turned: MatVecFn<T>,
     /// As `turned`, where the items of a column lie side by side.
     pub(super) sweep: MatVecFn<T>,
+    /// Two columns of results, where the items of a row lie side by side.
+    pub(super) dot_pairs: MatVecFn<T>,
+    /// The same where those of a column do.
+    pub(super) band_pairs: MatVecFn<T>,
     /// A product of any size, where those of the left operand and of the result do.
     pub(super) small: unsafe fn(&Strip<T>),
 }
@@ -463,6 +467,16 @@ macro_rules! shells {
                 unsafe { matvec::sweep::<$register>(it, <$item as Real>::ONE) }
             }
             $(#[target_feature(enable = $features)])?
+            unsafe fn dot_pairs(it: &MatVec<$item>) {
+                // SAFETY: as of all.
+                unsafe { matvec::dot_pairs::<$register>(it) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn band_pairs(it: &MatVec<$item>) {
+                // SAFETY: as of all.
+                unsafe { matvec::band_pairs::<$register>(it) }
+            }
+            $(#[target_feature(enable = $features)])?
             unsafe fn small(strip: &Strip<$item>) {
                 // SAFETY: as of all.
                 unsafe { small::small::<$register>(strip) }
@@ -480,6 +494,8 @@ macro_rules! shells {
                 dots,
                 turned,
                 sweep,
+                dot_pairs,
+                band_pairs,
                 small,
             }
         };

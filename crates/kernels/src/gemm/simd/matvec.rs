@@ -1,6 +1,9 @@
 //! A matrix times a vector.
 
+mod pairs;
+
 use super::{LANES_MAX, Register};
+pub(super) use pairs::{band_pairs, dot_pairs};
 
 /// `rows` results of `k` products each. Strides count items.
 #[derive(Clone, Copy, Debug)]
