@@ -68,9 +68,11 @@ pub(super) unsafe fn pack<S: Square, const WIDTH: usize>(
             // SAFETY: as above.
             unsafe { pack_squares::<S, WIDTH, 1>(&rows, whole, to) };
         }
-        // What remains is copied together with columns that have been.
-        // SAFETY: as above.
-        unsafe { pack_squares::<S, WIDTH, 1>(&rows, depth - S::SIDE, to) };
+        if !depth.is_multiple_of(S::SIDE) {
+            // What remains is copied together with columns that have been.
+            // SAFETY: as above.
+            unsafe { pack_squares::<S, WIDTH, 1>(&rows, depth - S::SIDE, to) };
+        }
         return;
     }
     // Of a strip with fewer rows, all columns but the last ones have what comes after these rows in memory.
