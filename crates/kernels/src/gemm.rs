@@ -43,8 +43,8 @@ pub fn gemm_parts<'a, T: Real>(
     raw::parts(isa, alpha, (a, b), beta, c, count)
 }
 
-/// Computes `c = alpha * a * b + beta * c` without copies and without a workspace, or says that it does not: where
-/// the product is not small, or rows or columns do not lie as the tiles read and write them.
+/// Computes `c = alpha * a * b + beta * c` without a workspace, or says that it does not: where the product is not
+/// small, or neither rows nor columns of the result lie side by side.
 ///
 /// Each item has the bits that [`gemm_parts`] gives it.
 ///
@@ -61,6 +61,18 @@ pub fn gemm_small<T: Real>(
     let ((m, k), (k_b, n)) = (a.shape(), b.shape());
     assert_eq!((k, (m, n)), (k_b, c.shape()), "shapes of a, b and c");
     raw::small(isa, alpha, (a, b), beta, c)
+}
+
+/// Multiplies a matrix of `m x k` items with two vectors on one thread, reading it once.
+///
+/// The items of the second vector lie in `x` after the `k` of the first. The two results of a row lie side by side in
+/// `y`; their bits depend on the row, the vectors, and on whether rows or columns lie side by side.
+///
+/// # Panics
+/// When `x` has not `2 k` items or `y` not `2 m`, and where neither the items of rows nor those of columns lie side by
+/// side.
+pub fn gemv_pair<T: Real>(isa: Isa, a: MatRef<'_, T>, x: &[T], y: &mut [T]) {
+    assert!(raw::pairs(isa, a, x, y), "lengths of x and y, strides of a");
 }
 
 /// Cuts `c = a * b` into about `count` parts, as [`gemm_parts`] does, for items whose products are added up in

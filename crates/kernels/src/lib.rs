@@ -37,7 +37,7 @@ pub use blocks::{
 };
 pub use gemm::{
     Cell, Gemm, GemmPart, GemmParts, NaiveGemm, Narrow, Pair, Real, Small, gemm_parts, gemm_small,
-    narrow_parts,
+    gemv_pair, narrow_parts,
 };
 pub use isa::Isa;
 pub use matrix::{MatMut, MatRef, ViewError};

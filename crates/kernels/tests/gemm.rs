@@ -1,9 +1,12 @@
 //! Products by any instruction set of this machine: right at every edge, and with the same bits however
 //! they are cut.
 
-use nexus_kernels::{Gemm, Isa, MatMut, MatRef, NaiveGemm, Real, gemm_parts, gemm_small};
+use nexus_kernels::{
+    Gemm, Isa, MatMut, MatRef, NaiveGemm, Real, gemm_parts, gemm_small, gemv_pair,
+};
 use proptest::prelude::*;
 use std::mem::MaybeUninit;
+use std::num::Wrapping;
 
 fn all_isas() -> impl Iterator<Item = Isa> {
     ["portable", "avx2", "avx512"]
@@ -237,12 +240,15 @@ fn small_products_without_copies_have_the_bits_of_the_others() {
                         let strides = layout(rows, columns, gap, by_columns);
                         MatRef::with_strides(&items, (rows, columns), strides).unwrap()
                     };
-                    let operands = (of(m, k, 3, by_columns), of(k, n, 1, by_columns));
+                    let operands = (
+                        of(m, k, 3, by_columns),
+                        of(k, n, 1, by_columns ^ (m % 2 == 0)),
+                    );
                     let (mut c, mut expected) = (old.clone(), old.clone());
                     let strides = layout(m, n, 2, by_columns);
                     let view = MatMut::with_strides(&mut c, (m, n), strides).unwrap();
                     let done = gemm_small(isa, alpha, operands, beta, view);
-                    assert_eq!(done, m > 1 && n > 1 && k > 0, "{m}x{k} by {k}x{n}");
+                    assert!(done || m == 1 || n == 1 || k == 0, "{m}x{k} by {k}x{n}");
                     let view = MatMut::with_strides(&mut expected, (m, n), strides).unwrap();
                     multiply(isa, alpha, operands, beta, view, 1);
                     assert!(!done || c == expected, "{m}x{k} by {k}x{n}");
@@ -276,12 +282,131 @@ fn small_products_without_copies_have_the_bits_of_the_others() {
         0.0,
         MatMut::new(&mut c, 40, 40).unwrap()
     ));
-    let (a, b) = (a.block(0..4, 0..4), a.block(0..4, 0..4).transpose());
-    assert!(!gemm_small(
-        isa,
-        1.0,
-        (a, b),
-        0.0,
-        MatMut::new(&mut c, 4, 4).unwrap()
-    ));
+}
+
+fn every_layout_is_right<T: Real + std::fmt::Debug>(item: impl Fn(f64) -> T) {
+    let items: Vec<T> = whole(70 * 70, 1).into_iter().map(item).collect();
+    let sizes = [1, 2, 7, 8, 9, 17, 50];
+    for isa in all_isas() {
+        for (at, m) in sizes.into_iter().enumerate() {
+            for (k, n) in [
+                (1, 67),
+                (3, 9),
+                (4, 6),
+                (7, 67),
+                (8, 7),
+                (9, 13),
+                (13, 5),
+                (67, 67),
+            ] {
+                for layouts in 0..8 {
+                    let of = |rows, columns, which: usize| {
+                        let by_columns = layouts & 1 << which != 0;
+                        layout(rows, columns, (at + which) % 3, by_columns)
+                    };
+                    let a = MatRef::with_strides(&items, (m, k), of(m, k, 0)).unwrap();
+                    let b = MatRef::with_strides(&items[70..], (k, n), of(k, n, 1)).unwrap();
+                    let (mut found, mut expected) = (items.clone(), items.clone());
+                    let strides = of(m, n, 2);
+                    let c = MatMut::with_strides(&mut expected, (m, n), strides).unwrap();
+                    NaiveGemm.gemm(T::ONE, a, b, T::ONE, c);
+                    let c = MatMut::with_strides(&mut found, (m, n), strides).unwrap();
+                    multiply(isa, T::ONE, (a, b), T::ONE, c, 1);
+                    assert_eq!(found, expected, "{m}x{k} by {k}x{n} with {}", isa.name());
+                    found.clone_from(&items);
+                    let c = MatMut::with_strides(&mut found, (m, n), strides).unwrap();
+                    if gemm_small(isa, T::ONE, (a, b), T::ONE, c) {
+                        assert_eq!(found, expected, "small, {m}x{k} by {k}x{n}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn operands_by_rows_and_by_columns_are_right_in_every_item_type() {
+    every_layout_is_right(|x| x);
+    every_layout_is_right(|x| x as f32);
+    every_layout_is_right(|x| Wrapping(x as i16));
+    every_layout_is_right(|x| Wrapping(x as i32));
+    every_layout_is_right(|x| Wrapping(x as i64));
+}
+
+#[test]
+fn a_row_that_is_repeated_is_read_where_it_is() {
+    let (row, column) = (real(9, 1), real(7, 2));
+    for isa in all_isas() {
+        let a = MatRef::with_strides(&column, (7, 5), (1, 0)).unwrap();
+        let b = MatRef::with_strides(&row, (5, 9), (0, 1)).unwrap();
+        let mut c = vec![f64::NAN; 63];
+        multiply(isa, 1.0, (a, b), 0.0, MatMut::new(&mut c, 7, 9).unwrap(), 1);
+        for (i, item) in c.into_iter().enumerate() {
+            let exact = 5.0 * column[i / 9] * row[i % 9];
+            assert!(
+                (item - exact).abs() <= 1e-14,
+                "item {i} with {}",
+                isa.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn one_row_times_a_matrix_has_the_bits_of_that_row_among_others() {
+    for isa in all_isas() {
+        for n in [1, 2, 3, 5, 8, 17, 31, 64, 100, 130] {
+            for k in [1, 2, 7, 9, 100, 300, 600] {
+                let (a, b) = (real(2 * k, 1), real(k * n, 2));
+                let (a, b) = (narrow(&a), narrow(&b));
+                let both = MatRef::new(&a, 2, k).unwrap();
+                for by_columns in [false, true] {
+                    let strides = layout(k, n, 0, by_columns);
+                    let b = MatRef::with_strides(&b, (k, n), strides).unwrap();
+                    let (mut one, mut two) = (vec![f32::NAN; n], vec![f32::NAN; 2 * n]);
+                    let c = MatMut::new(&mut one, 1, n).unwrap();
+                    multiply(isa, 1.0, (both.row_range(0, 1), b), 0.0, c, 1);
+                    let c = MatMut::new(&mut two, 2, n).unwrap();
+                    multiply(isa, 1.0, (both, b), 0.0, c, 1);
+                    if n > 1 {
+                        assert_eq!(one, two[..n], "{k}x{n} with {}", isa.name());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn two_vectors_are_multiplied_as_each_of_them_is() {
+    let (a, x) = (real(70 * 70, 1), real(140, 2));
+    for isa in all_isas() {
+        for m in [0, 1, 2, 3, 4, 5, 7, 16, 17, 33, 70] {
+            for k in [0, 1, 2, 3, 4, 7, 8, 9, 31, 70] {
+                for by_columns in [false, true] {
+                    let strides = layout(70, 70, 0, by_columns);
+                    let a = MatRef::with_strides(&a, (m, k), strides).unwrap();
+                    let (mut y, x) = (vec![f64::NAN; 2 * m], &x[..2 * k]);
+                    gemv_pair(isa, a, x, &mut y);
+                    for (at, item) in y.iter().enumerate() {
+                        let x = &x[at % 2 * k..];
+                        let exact: f64 = (0..k).map(|l| a.get(at / 2, l) * x[l]).sum();
+                        assert!((item - exact).abs() <= 1e-13, "{m}x{k} with {}", isa.name());
+                    }
+                    let first = m / 3;
+                    let mut some = vec![f64::NAN; 2 * (m - first)];
+                    gemv_pair(isa, a.row_range(first, m), x, &mut some);
+                    assert_eq!(some, y[2 * first..], "{m}x{k} with {}", isa.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "lengths of x and y")]
+fn vectors_of_other_lengths_are_a_programming_error() {
+    let (a, mut y) = (whole(6, 1), vec![0.0; 4]);
+    let a = MatRef::new(&a, 2, 3).unwrap();
+    gemv_pair(Isa::portable(), a, &[0.0; 5], &mut y);
 }

@@ -118,7 +118,9 @@ impl Context {
         if gemm_small(Isa::detect(), alpha, (a, b), beta, c.reborrow()) {
             return;
         }
-        self.share((m, k, n), |count| {
+        // A matrix times a vector waits for memory.
+        let weight = if m == 1 || n == 1 { VECTOR_WEIGHT } else { 1 };
+        self.share((m, k.saturating_mul(weight), n), |count| {
             gemm_parts(Isa::detect(), alpha, (a, b), beta, c, count)
         });
     }
@@ -154,6 +156,9 @@ impl Context {
 
 /// Below this many multiplications a thread costs more to wake than it saves.
 const WORK_PER_THREAD_MIN: usize = 1_000_000;
+
+/// Multiplications that take as long as one of a matrix and a vector.
+const VECTOR_WEIGHT: usize = 4;
 
 /// Multiplications that a thread takes at once, which cost much more than taking them.
 const WORK_AT_ONCE: f64 = 100_000.0;

@@ -2,14 +2,19 @@
 //! multiplication" (2008): blocks of the operands are copied so that the tile reads them in a row, and stay
 //! in the cache for as long as they are used.
 
+mod small;
+
 use super::simd::{
-    Cell, CellVec, MatVec, MatVecFn, Narrow, Pack, Packs, Real, Strip, Tile, ToCells, padded,
+    Cell, CellVec, MatVec, MatVecFn, Narrow, Pack, Packs, Real, SPILL_MAX, Strip, Tile, ToCells,
+    padded,
 };
 use crate::{Isa, MatMut, MatRef};
 use core::ffi::c_void;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+
+pub(super) use small::{pairs, small};
 
 /// A view without its borrow and the type of its items. Strides count items.
 #[derive(Clone, Copy)]
@@ -106,7 +111,9 @@ impl<P: Cell> GemmPart<'_, P> {
     pub fn workspace_len(&self) -> usize {
         let Product { tile, m, n, k, .. } = self.product;
         match self.product.column {
-            Column::Tile => depth::<P>(k) * (block_rows(&tile, m) + block_columns(&tile, n)),
+            Column::Tile => {
+                depth::<P>(k) * (block_rows(&tile, m) + block_columns(&tile, n)) + SPILL_MAX
+            }
             Column::Cells(_) => 0,
             Column::Rows(..) => padded::<P>(k),
         }
@@ -178,8 +185,19 @@ const ROWS_BYTES: usize = 256 << 10;
 /// Bytes of a block of the right operand: a part of a third-level cache.
 const COLUMNS_BYTES: usize = 4 << 20;
 
-/// Items of a small product.
-const SMALL_ITEMS: usize = 1024;
+/// Tiles that read a right operand where it is, at most: one whose items lie side by side along `k`.
+const DIRECT_ALONG: usize = 32;
+/// Another one.
+const DIRECT_ACROSS: usize = 8;
+/// One whose columns share sets of the cache.
+const DIRECT_CROWDED: usize = 4;
+/// Tiles that read a left operand where it is, at most.
+const DIRECT_LEFT: usize = 16;
+
+/// Whether what lies so many bytes apart shares sets of a first-level cache, whose ways are of 4096 bytes each.
+fn shares_sets(stride: usize) -> bool {
+    !(512..=4096 - 512).contains(&(stride % 4096))
+}
 
 /// How many cells' products are added up at a time. It depends on `k` alone, for it is seen in the last bits.
 fn depth<P: Cell>(k: usize) -> usize {
@@ -206,6 +224,17 @@ pub(super) fn parts<'a, T: Real>(
     c: MatMut<'a, T>,
     count: usize,
 ) -> GemmParts<'a, T> {
+    real_product(isa, alpha, (a, b), beta, c).parts(count)
+}
+
+/// A product of items that are cells.
+fn real_product<T: Real>(
+    isa: Isa,
+    alpha: T,
+    (a, b): (MatRef<'_, T>, MatRef<'_, T>),
+    beta: T,
+    c: MatMut<'_, T>,
+) -> Product<T> {
     let loops = T::loops(isa);
     let operand = |view| Operand::new(view, loops.packs, true);
     let mut whole = product(isa, alpha, (operand(a), operand(b)), a.shape().1, beta, c);
@@ -218,47 +247,7 @@ pub(super) fn parts<'a, T: Real>(
             _ => Column::Tile,
         };
     }
-    whole.parts(count)
-}
-
-/// Computes a product whose parts would cost more than its items, and where nothing needs copies; says whether
-/// it did.
-pub(super) fn small<T: Real>(
-    isa: Isa,
-    alpha: T,
-    (a, b): (MatRef<'_, T>, MatRef<'_, T>),
-    beta: T,
-    mut c: MatMut<'_, T>,
-) -> bool {
-    let ((m, k), (_, n)) = (a.shape(), b.shape());
-    let is_small = m > 1 && n > 1 && k > 0 && m * n <= SMALL_ITEMS && k <= SMALL_ITEMS / 8;
-    // The columns of the result lie side by side, or its rows do and those of its transpose are computed.
-    let (a, b, c_column) = match c.strides() {
-        (1, column) => (a, b, column),
-        (row, 1) => (b.transpose(), a.transpose(), row),
-        _ => return false,
-    };
-    if !is_small || a.strides().0 != 1 {
-        return false;
-    }
-    let strip = Strip {
-        depth: k,
-        a: a.data().as_ptr(),
-        a_step: a.strides().1,
-        b: b.data().as_ptr(),
-        b_step: b.strides().0,
-        b_column: b.strides().1,
-        c: c.data_mut().as_mut_ptr(),
-        c_row: 1,
-        c_column,
-        rows: a.shape().0,
-        columns: b.shape().1,
-        alpha,
-        beta: (beta != T::default()).then_some(beta),
-    };
-    // SAFETY: views hold all items of their shapes, which fit; a sum of so few products is one in blocks too.
-    unsafe { (T::loops(isa).small)(&strip) };
-    true
+    whole
 }
 
 /// About `count` parts of `c = a * b`, whose items become cells as they are copied.
@@ -433,7 +422,12 @@ impl<P: Cell> Product<P> {
         let depth = numbers.div_ceil(P::NUMBERS);
         // A right operand is read once for each tile's height of rows; below that a copy costs more.
         let b = self.b.at(l, j);
-        let is_packed = !b.is_cells || self.m > 4 * self.tile.rows;
+        let most = match b.row {
+            1 if !shares_sets(b.column * b.size) => DIRECT_ALONG,
+            1 => DIRECT_CROWDED,
+            _ => DIRECT_ACROSS,
+        };
+        let is_packed = !b.is_cells || self.m > most * self.tile.rows;
         if is_packed {
             let (b, width) = (b.transpose(), self.tile.columns);
             // SAFETY: the workspace holds the block.
@@ -443,7 +437,7 @@ impl<P: Cell> Product<P> {
             let rows = rows.min(self.m - i);
             let a = self.a.at(i, l);
             // The same of the left one; but rows that do not fill a tile must be filled up.
-            let is_direct = a.is_cells && a.row == 1 && columns <= 8 * self.tile.columns;
+            let is_direct = a.is_cells && a.row == 1 && columns <= DIRECT_LEFT * self.tile.columns;
             let whole = if is_direct {
                 rows / self.tile.rows * self.tile.rows
             } else {
@@ -500,7 +494,7 @@ impl<P: Cell> Product<P> {
 }
 
 /// Copies a block in strips of `width` rows: for each strip and each of its columns, its cells side by
-/// side. What is missing in the last strip is zero.
+/// side. What is missing in the last strip repeats its last row.
 ///
 /// # Safety
 /// The block is readable, `to` has room for all strips, and `strip` copies `width` rows.

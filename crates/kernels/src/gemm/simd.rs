@@ -7,6 +7,7 @@
 mod convert;
 mod integers;
 mod matvec;
+mod pack;
 mod portable;
 mod small;
 #[cfg(target_arch = "x86_64")]
@@ -21,6 +22,8 @@ pub use convert::Narrow;
 pub(super) use convert::{CellVec, ToCells, padded};
 pub use integers::{Pair, Small};
 pub(super) use matvec::MatVec;
+pub(super) use pack::SPILL_MAX;
+use pack::{Square, pack};
 
 /// The item types that the tiles are written for.
 pub trait Real:
@@ -78,6 +81,10 @@ pub struct Loops<T: Cell> {
     pub(super) turned: MatVecFn<T>,
     /// As `turned`, where the items of a column lie side by side.
     pub(super) sweep: MatVecFn<T>,
+    /// Two columns of results, where the items of a row lie side by side.
+    pub(super) dot_pairs: MatVecFn<T>,
+    /// The same where those of a column do.
+    pub(super) band_pairs: MatVecFn<T>,
     /// A product of any size, where those of the left operand and of the result do.
     pub(super) small: unsafe fn(&Strip<T>),
 }
@@ -103,8 +110,8 @@ pub(super) struct Packs<P> {
     pub(super) columns: Pack<P>,
 }
 
-/// From where, items between rows and between columns, how many rows are there (the others are zeros) and
-/// how many columns, to where.
+/// From where, items between rows and between columns, how many rows are there (the others are filled up with
+/// any) and how many columns, to where.
 pub(super) type Pack<P> = unsafe fn(*const c_void, (usize, usize), (usize, usize), *mut P);
 
 /// What a tile is computed of. Strides count cells, in `c` items.
@@ -212,6 +219,28 @@ trait Register: Copy {
         }
     }
 
+    /// The sum of the items of each, added up in pairs.
+    #[inline(always)]
+    fn totals(of: [Self; 4]) -> [Self::Item; 4] {
+        of.map(|register| {
+            let mut lanes = [Self::Item::default(); LANES_MAX];
+            // SAFETY: the buffer holds any register.
+            unsafe { register.store(lanes.as_mut_ptr()) };
+            let mut width = Self::COUNT / 2;
+            while width > 0 {
+                for lane in 0..width {
+                    lanes[lane] = lanes[lane] + lanes[lane + width];
+                }
+                width /= 2;
+            }
+            lanes[0]
+        })
+    }
+
+    /// Asks for what will be read.
+    #[inline(always)]
+    fn prefetch(_from: *const Self::Item) {}
+
     /// Adds the products of `COUNT` columns with as many factors, the first column first; column `i` is item
     /// `i` of each of `COUNT` rows.
     ///
@@ -242,6 +271,28 @@ trait Register: Copy {
 /// The lanes of the widest register.
 const LANES_MAX: usize = 16;
 
+/// Columns of the tile for what remains beside whole ones.
+const COLUMNS_FEW: usize = 4;
+
+/// Computes a tile of `REGISTERS * V::Sum::COUNT` rows and `COLUMNS` columns, or fewer at an edge.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn tile_or_less<V: Factor, const REGISTERS: usize, const COLUMNS: usize>(
+    strip: &Strip<V::Cell>,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        match (strip.rows <= V::Sum::COUNT, strip.columns <= COLUMNS_FEW) {
+            (false, false) => tile::<V, REGISTERS, COLUMNS>(strip),
+            (false, true) => tile::<V, REGISTERS, COLUMNS_FEW>(strip),
+            (true, false) => tile::<V, 1, COLUMNS>(strip),
+            (true, true) => tile::<V, 1, COLUMNS_FEW>(strip),
+        }
+    }
+}
+
 /// Computes a tile of `REGISTERS * V::Sum::COUNT` rows and `COLUMNS` columns.
 ///
 /// # Safety
@@ -254,7 +305,9 @@ unsafe fn tile<V: Factor, const REGISTERS: usize, const COLUMNS: usize>(strip: &
     // Columns beyond the edge repeat the last one; what comes out of them is not written.
     let mut places = [0; COLUMNS];
     for (column, place) in places.iter_mut().enumerate() {
-        *place = column.min(strip.columns - 1) * strip.b_column;
+        let column = column.min(strip.columns - 1);
+        *place = column * strip.b_column;
+        V::Sum::prefetch(strip.c.wrapping_add(column * strip.c_column));
     }
     for _ in 0..strip.depth {
         let left: [V; REGISTERS] = core::array::from_fn(|register| {
@@ -290,17 +343,26 @@ unsafe fn write<
     strip: &Strip<P>,
     sums: &[[V; REGISTERS]; COLUMNS],
 ) {
-    let alpha = V::splat(strip.alpha);
-    if strip.c_row == 1 && strip.rows == REGISTERS * V::COUNT {
-        let beta = strip.beta.map(V::splat);
+    if strip.c_row == 1 {
+        let (alpha, beta) = (V::splat(strip.alpha), strip.beta.map(V::splat));
+        let whole = strip.rows / V::COUNT;
         for (column, sums) in sums.iter().enumerate().take(strip.columns) {
             for (register, sum) in sums.iter().enumerate() {
+                let new = alpha.mul(*sum);
+                let there = strip.rows.saturating_sub(register * V::COUNT);
                 // SAFETY: the rows and columns of `c` that are there are writable.
                 unsafe {
-                    let place = strip.c.add(column * strip.c_column + register * V::COUNT);
-                    let new = alpha.mul(*sum);
-                    let new = beta.map_or(new, |beta| new.add(beta.mul(V::load(place))));
-                    new.store(place);
+                    let place = strip
+                        .c
+                        .wrapping_add(column * strip.c_column + register * V::COUNT);
+                    if register < whole {
+                        let new = beta.map_or(new, |beta| new.add(beta.mul(V::load(place))));
+                        new.store(place);
+                    } else if there > 0 {
+                        let old = |beta: V| beta.mul(V::load_some(place, there));
+                        let new = beta.map_or(new, |beta| new.add(old(beta)));
+                        new.store_some(place, there);
+                    }
                 }
             }
         }
@@ -319,62 +381,6 @@ unsafe fn write<
                 let new = strip.alpha * sum;
                 *place = strip.beta.map_or(new, |beta| new + beta * *place);
             }
-        }
-    }
-}
-
-/// Copies `WIDTH` rows of `depth` items so that the items of each column lie side by side; where rows have
-/// theirs side by side, `STEP` columns at a time. Only the first `there` rows are read; the others are zeros.
-///
-/// # Safety
-/// These rows are readable, `WIDTH * depth` items are writable, and the machine has the instructions of the
-/// shell.
-#[inline(always)]
-unsafe fn pack<T: Copy, const WIDTH: usize, const STEP: usize>(
-    from: *const T,
-    (row, column): (usize, usize),
-    (there, depth): (usize, usize),
-    to: *mut T,
-) {
-    if there < WIDTH {
-        // SAFETY: as the function's; zeros are items of all types that are packed.
-        unsafe {
-            to.write_bytes(0, WIDTH * depth);
-            for l in 0..depth {
-                for i in 0..there {
-                    *to.add(l * WIDTH + i) = *from.add(i * row + l * column);
-                }
-            }
-        }
-        return;
-    }
-    let whole = if column == 1 { depth / STEP * STEP } else { 0 };
-    for l in (0..whole).step_by(STEP) {
-        // SAFETY: `l + STEP` is at most `depth`, and arrays of numbers need no alignment here.
-        unsafe {
-            let block: [[T; STEP]; WIDTH] = core::array::from_fn(|i| {
-                from.add(i * row + l).cast::<[T; STEP]>().read_unaligned()
-            });
-            for step in 0..STEP {
-                let items: [T; WIDTH] = block.map(|row| row[step]);
-                to.add((l + step) * WIDTH)
-                    .cast::<[T; WIDTH]>()
-                    .write_unaligned(items);
-            }
-        }
-    }
-    for l in whole..depth {
-        // SAFETY: as above.
-        unsafe {
-            let from = from.add(l * column);
-            let items: [T; WIDTH] = if row == 1 {
-                from.cast::<[T; WIDTH]>().read_unaligned()
-            } else {
-                core::array::from_fn(|i| *from.add(i * row))
-            };
-            to.add(l * WIDTH)
-                .cast::<[T; WIDTH]>()
-                .write_unaligned(items);
         }
     }
 }
@@ -425,25 +431,25 @@ real!(
     x86::I64
 );
 
-/// The shells of the loops: registers, how many of them and how many columns a tile has, the steps of the
-/// copies, instructions.
+/// The shells of the loops: registers, how many of them and how many columns a tile has, the squares of
+/// the copies, instructions.
 macro_rules! shells {
-    ($name:ident, $item:ty, $register:ty, ($registers:literal, $columns:literal), $step:literal $(, $features:literal)?) => {
+    ($name:ident, $item:ty, $register:ty, ($registers:literal, $columns:literal), $square:ty $(, $features:literal)?) => {
         pub(in crate::gemm) const $name: Loops<$item> = {
             const ROWS: usize = <$register as Register>::COUNT * $registers;
             // SAFETY of all: the caller keeps what the generic function asks for, and has the loops from an
             // `Isa`, which exists where the machine has the instructions.
             $(#[target_feature(enable = $features)])?
             unsafe fn run(strip: &Strip<$item>) {
-                unsafe { tile::<$register, $registers, $columns>(strip) }
+                unsafe { tile_or_less::<$register, $registers, $columns>(strip) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn pack_rows(from: *const c_void, strides: (usize, usize), size: (usize, usize), to: *mut $item) {
-                unsafe { pack::<$item, ROWS, $step>(from.cast(), strides, size, to) }
+                unsafe { pack::<$square, ROWS>(from.cast(), strides, size, to.cast()) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn pack_columns(from: *const c_void, strides: (usize, usize), size: (usize, usize), to: *mut $item) {
-                unsafe { pack::<$item, $columns, $step>(from.cast(), strides, size, to) }
+                unsafe { pack::<$square, $columns>(from.cast(), strides, size, to.cast()) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn dots(it: &MatVec<$item>) {
@@ -459,6 +465,16 @@ macro_rules! shells {
             unsafe fn sweep(it: &MatVec<$item>) {
                 // SAFETY: as of all.
                 unsafe { matvec::sweep::<$register>(it, <$item as Real>::ONE) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn dot_pairs(it: &MatVec<$item>) {
+                // SAFETY: as of all.
+                unsafe { matvec::dot_pairs::<$register>(it) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn band_pairs(it: &MatVec<$item>) {
+                // SAFETY: as of all.
+                unsafe { matvec::band_pairs::<$register>(it) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn small(strip: &Strip<$item>) {
@@ -478,6 +494,8 @@ macro_rules! shells {
                 dots,
                 turned,
                 sweep,
+                dot_pairs,
+                band_pairs,
                 small,
             }
         };
@@ -492,7 +510,7 @@ macro_rules! cell_tile {
             // SAFETY: as in `shells`.
             $(#[target_feature(enable = $features)])?
             unsafe fn run(strip: &Strip<$cell>) {
-                unsafe { tile::<$factor, $registers, $columns>(strip) }
+                unsafe { tile_or_less::<$factor, $registers, $columns>(strip) }
             }
             Tile {
                 rows: <<$factor as Factor>::Sum as Register>::COUNT * $registers,
@@ -505,19 +523,19 @@ macro_rules! cell_tile {
 use cell_tile;
 
 /// The shells of the loops over narrow items: items, factors of their cells, rows and columns of the tile of
-/// the cells, steps of the copies, instructions.
+/// the cells, squares of the copies, instructions.
 macro_rules! narrow_shells {
-    ($name:ident, $item:ty, $factor:ty, ($rows:literal, $columns:literal), $step:literal $(, $features:literal)?) => {
+    ($name:ident, $item:ty, $factor:ty, ($rows:literal, $columns:literal), $square:ty $(, $features:literal)?) => {
         pub(in crate::gemm) const $name: NarrowLoops<<$item as convert::Convert>::Cell> = {
             type Cell = <$item as convert::Convert>::Cell;
             // SAFETY of all: as in `shells`.
             $(#[target_feature(enable = $features)])?
             unsafe fn rows(from: *const c_void, strides: (usize, usize), size: (usize, usize), to: *mut Cell) {
-                unsafe { convert::pack::<$item, $rows, $step>(from.cast(), strides, size, to) }
+                unsafe { convert::pack::<$item, $square, $rows>(from.cast(), strides, size, to) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn columns(from: *const c_void, strides: (usize, usize), size: (usize, usize), to: *mut Cell) {
-                unsafe { convert::pack::<$item, $columns, $step>(from.cast(), strides, size, to) }
+                unsafe { convert::pack::<$item, $square, $columns>(from.cast(), strides, size, to) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn cells(from: *const c_void, step: usize, k: usize, to: *mut Cell) {

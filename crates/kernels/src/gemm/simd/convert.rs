@@ -3,7 +3,7 @@
 use super::integers::{Pair, Small};
 #[cfg(target_arch = "x86_64")]
 use super::x86;
-use super::{Cell, Factor, LANES_MAX, Packs, Register, portable};
+use super::{Cell, Factor, LANES_MAX, Packs, Register, Square, portable};
 use crate::isa::{Isa, Level};
 use core::ffi::c_void;
 use half::{bf16, f16};
@@ -197,12 +197,12 @@ impl Convert for F16c {
 /// Cells that are made at a time.
 const BLOCK: usize = 128;
 
-/// Copies rows as [`super::pack`] does; `numbers` items of each become cells.
+/// Copies rows as [`super::pack`] does, by squares of cells; `numbers` items of each become cells.
 ///
 /// # Safety
 /// As there; the cells of `WIDTH` rows are writable.
 #[inline(always)]
-pub(super) unsafe fn pack<S: Convert, const WIDTH: usize, const STEP: usize>(
+pub(super) unsafe fn pack<S: Convert, Q: Square, const WIDTH: usize>(
     from: *const S,
     (row, column): (usize, usize),
     (there, numbers): (usize, usize),
@@ -218,9 +218,9 @@ pub(super) unsafe fn pack<S: Convert, const WIDTH: usize, const STEP: usize>(
                 for (i, cells) in cells.iter_mut().enumerate().take(there) {
                     S::along(from.add(i * row + l), numbers, cells.as_mut_ptr());
                 }
-                let (from, to) = (cells.as_ptr().cast::<S::Cell>(), to.add(l / count * WIDTH));
+                let (from, to) = (cells.as_ptr().cast(), to.add(l / count * WIDTH));
                 let depth = numbers.div_ceil(count);
-                super::pack::<S::Cell, WIDTH, STEP>(from, (BLOCK, 1), (there, depth), to);
+                super::pack::<Q, WIDTH>(from, (BLOCK, 1), (there, depth), to.cast());
             }
         }
         return;

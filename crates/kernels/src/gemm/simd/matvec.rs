@@ -1,6 +1,9 @@
 //! A matrix times a vector.
 
+mod pairs;
+
 use super::{LANES_MAX, Register};
+pub(super) use pairs::{band_pairs, dot_pairs};
 
 /// `rows` results of `k` products each. Strides count items.
 #[derive(Clone, Copy, Debug)]
@@ -40,45 +43,52 @@ pub(super) unsafe fn dots<V: Register>(it: &MatVec<V::Item>) {
 }
 
 /// # Safety
-/// As for [`dots`], and the rows from `first` on are there.
+/// As for [`dots`], and the rows from `first` on, four at most, are there.
 #[inline(always)]
 unsafe fn some_dots<V: Register, const ROWS: usize>(it: &MatVec<V::Item>, first: usize) {
-    let a = it.a.wrapping_add(first * it.a_row);
-    let mut sums = [[V::zero(); 2]; ROWS];
+    let rows: [*const V::Item; ROWS] =
+        core::array::from_fn(|row| it.a.wrapping_add((first + row) * it.a_row));
+    let (mut even, mut odd) = ([V::zero(); ROWS], [V::zero(); ROWS]);
     let step = 2 * V::COUNT;
     let whole = it.k / step * step;
     for l in (0..whole).step_by(step) {
-        for half in 0..2 {
-            let at = l + half * V::COUNT;
-            // SAFETY: `at + V::COUNT` is at most `k`.
-            unsafe {
-                let right = V::load(it.x.add(at));
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let left = V::load(a.add(row * it.a_row + at));
-                    sums[half] = sums[half].add_product(left, right);
-                }
-            }
-        }
-    }
-    for (row, [even, odd]) in sums.into_iter().enumerate() {
-        let mut lanes = [V::Item::default(); LANES_MAX];
-        // SAFETY: the buffer holds any register; the rest of the row is readable, its result writable.
+        // SAFETY: `l + step` is at most `k`.
         unsafe {
-            even.add(odd).store(lanes.as_mut_ptr());
-            for l in whole..it.k {
-                let lane = &mut lanes[(l - whole) % V::COUNT];
-                *lane = *lane + *a.add(row * it.a_row + l) * *it.x.add(l);
+            let right = [V::load(it.x.add(l)), V::load(it.x.add(l + V::COUNT))];
+            for row in 0..ROWS {
+                let at = rows[row].add(l);
+                even[row] = even[row].add_product(V::load(at), right[0]);
+                odd[row] = odd[row].add_product(V::load(at.add(V::COUNT)), right[1]);
             }
-            let mut width = V::COUNT / 2;
-            while width > 0 {
-                for lane in 0..width {
-                    lanes[lane] = lanes[lane] + lanes[lane + width];
-                }
-                width /= 2;
-            }
-            write::<V>(it, first + row, &lanes[..1], it.beta);
         }
     }
+    let mut l = whole;
+    if l + V::COUNT <= it.k {
+        // SAFETY: as above.
+        unsafe {
+            let right = V::load(it.x.add(l));
+            for row in 0..ROWS {
+                even[row] = even[row].add_product(V::load(rows[row].add(l)), right);
+            }
+        }
+        l += V::COUNT;
+    }
+    if l < it.k {
+        let count = it.k - l;
+        // SAFETY: as above; zeros stand for what is not there.
+        unsafe {
+            let right = V::load_some(it.x.add(l), count);
+            for row in 0..ROWS {
+                odd[row] = odd[row].add_product(V::load_some(rows[row].add(l), count), right);
+            }
+        }
+    }
+    let mut sums = [V::zero(); 4];
+    for row in 0..ROWS {
+        sums[row] = even[row].add(odd[row]);
+    }
+    // SAFETY: the rows are there.
+    unsafe { write::<V>(it, first, &V::totals(sums)[..ROWS], it.beta) };
 }
 
 /// Adds sums to the results from row `first` on.
@@ -191,6 +201,10 @@ unsafe fn some_turned<V: Register, const GROUPS: usize>(
     });
 }
 
+/// Items of a matrix that [`sweep`] reads by bands of rows, whose sums stay in registers: such as stay in a cache.
+const BANDS_MAX: usize = 1 << 14;
+/// Registers of a band.
+const BAND: usize = 8;
 /// Sums that [`sweep`] keeps in the first-level cache.
 const SUMS: usize = 1024;
 /// Columns that it reads at a time.
@@ -202,6 +216,23 @@ const COLUMNS: usize = 8;
 /// As for [`dots`], but it is the items of a column of `a` that lie side by side.
 #[inline(always)]
 pub(super) unsafe fn sweep<V: Register>(it: &MatVec<V::Item>, one: V::Item) {
+    if it.rows * it.k <= BANDS_MAX {
+        let mut first = 0;
+        while first < it.rows {
+            let registers = (it.rows - first) / V::COUNT;
+            // SAFETY: the rows are there.
+            first += unsafe {
+                match registers {
+                    BAND.. => band::<V, BAND, true>(it, first, one),
+                    4.. => band::<V, 4, true>(it, first, one),
+                    2.. => band::<V, 2, true>(it, first, one),
+                    1 => band::<V, 1, true>(it, first, one),
+                    0 => band::<V, 1, false>(it, first, one),
+                }
+            };
+        }
+        return;
+    }
     for first in (0..it.rows).step_by(SUMS) {
         let rows = SUMS.min(it.rows - first);
         let a = it.a.wrapping_add(first);
@@ -221,6 +252,53 @@ pub(super) unsafe fn sweep<V: Register>(it: &MatVec<V::Item>, one: V::Item) {
             unsafe { write::<V>(it, first, sums, beta) };
         });
     }
+}
+
+/// The sums of the rows from `first` on, as many as the registers hold, or where they are not `FULL` of the rows
+/// that are left; says how many.
+///
+/// # Safety
+/// As for [`sweep`], and the rows are there.
+#[inline(always)]
+unsafe fn band<V: Register, const REGISTERS: usize, const FULL: bool>(
+    it: &MatVec<V::Item>,
+    first: usize,
+    one: V::Item,
+) -> usize {
+    let rows = (REGISTERS * V::COUNT).min(it.rows - first);
+    blocks(it, one, |start, depth, beta| {
+        let mut sums = [V::zero(); REGISTERS];
+        let mut a = it.a.wrapping_add(first + start * it.a_column);
+        for l in start..start + depth {
+            // SAFETY: the rows of the column are there, and its factor.
+            unsafe {
+                let factor = V::splat(*it.x.add(l));
+                for (register, sum) in sums.iter_mut().enumerate() {
+                    // Half of a line of the cache for each register of AVX2.
+                    if REGISTERS == BAND && register % 2 == 0 {
+                        V::prefetch(a.wrapping_add(COLUMNS * it.a_column + register * V::COUNT));
+                    }
+                    let items = if FULL {
+                        V::load(a.add(register * V::COUNT))
+                    } else {
+                        V::load_some(a, rows)
+                    };
+                    *sum = sum.add_product(items, factor);
+                }
+            }
+            a = a.wrapping_add(it.a_column);
+        }
+        let mut lanes = [V::Item::default(); LANES_MAX];
+        for (register, sum) in sums.into_iter().enumerate() {
+            // SAFETY: the buffer holds any register, and the rows are there.
+            unsafe {
+                sum.store(lanes.as_mut_ptr());
+                let there = V::COUNT.min(rows);
+                write::<V>(it, first + register * V::COUNT, &lanes[..there], beta);
+            }
+        }
+    });
+    rows
 }
 
 /// # Safety
@@ -248,15 +326,16 @@ unsafe fn add_columns<V: Register, const COLUMNS: usize>(
             sum.store(to);
         }
     }
-    for (row, item) in sums.iter_mut().enumerate().skip(whole) {
-        let mut lanes = [V::Item::default(); LANES_MAX];
-        let mut sum = V::splat(*item);
-        for (column, factor) in columns.iter().zip(factors) {
-            // SAFETY: the row is there.
-            sum = sum.add_product(V::splat(unsafe { *column.add(row) }), factor);
+    if whole < sums.len() {
+        let count = sums.len() - whole;
+        // SAFETY: as above, for the rows that are left.
+        unsafe {
+            let to = sums.as_mut_ptr().add(whole);
+            let mut sum = V::load_some(to, count);
+            for (column, factor) in columns.iter().zip(factors) {
+                sum = sum.add_product(V::load_some(column.add(whole), count), factor);
+            }
+            sum.store_some(to, count);
         }
-        // SAFETY: the buffer holds any register.
-        unsafe { sum.store(lanes.as_mut_ptr()) };
-        *item = lanes[0];
     }
 }

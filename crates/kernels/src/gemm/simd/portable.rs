@@ -4,25 +4,25 @@ use super::convert::{self, CellVec, NarrowLoops};
 use super::integers::{Pair, Small};
 use super::{
     Factor, Loops, MatVec, Packs, Real, Register, Strip, Tile, cell_tile, matvec, narrow_shells,
-    pack, shells, small, tile,
+    pack, shells, small, tile_or_less,
 };
 use core::ffi::c_void;
 use core::num::Wrapping;
 use half::{bf16, f16};
 
-shells!(F64, f64, [f64; 2], (2, 4), 2);
-shells!(F32, f32, [f32; 4], (2, 4), 4);
-shells!(I16, Wrapping<i16>, [Wrapping<i16>; 8], (2, 4), 8);
-shells!(I32, Wrapping<i32>, [Wrapping<i32>; 4], (2, 4), 4);
-shells!(I64, Wrapping<i64>, [Wrapping<i64>; 2], (2, 4), 2);
+shells!(F64, f64, [f64; 2], (2, 4), [u64; 2]);
+shells!(F32, f32, [f32; 4], (2, 4), [u32; 4]);
+shells!(I16, Wrapping<i16>, [Wrapping<i16>; 8], (2, 4), [u16; 4]);
+shells!(I32, Wrapping<i32>, [Wrapping<i32>; 4], (2, 4), [u32; 4]);
+shells!(I64, Wrapping<i64>, [Wrapping<i64>; 2], (2, 4), [u64; 2]);
 cell_tile!(PAIR, Pair, [Pair; 4], (2, 4));
 cell_tile!(SMALL, Small, [Small; 2], (2, 4));
-narrow_shells!(BF16, bf16, [f32; 4], (8, 4), 4);
-narrow_shells!(F16, f16, [f32; 4], (8, 4), 4);
-narrow_shells!(FROM_I8, i8, [Pair; 4], (8, 4), 4);
-narrow_shells!(FROM_U8, u8, [Pair; 4], (8, 4), 4);
-narrow_shells!(FROM_I16, i16, [Pair; 4], (8, 4), 4);
-narrow_shells!(FROM_I64, i64, [Small; 2], (4, 4), 2);
+narrow_shells!(BF16, bf16, [f32; 4], (8, 4), [u32; 4]);
+narrow_shells!(F16, f16, [f32; 4], (8, 4), [u32; 4]);
+narrow_shells!(FROM_I8, i8, [Pair; 4], (8, 4), [u32; 4]);
+narrow_shells!(FROM_U8, u8, [Pair; 4], (8, 4), [u32; 4]);
+narrow_shells!(FROM_I16, i16, [Pair; 4], (8, 4), [u32; 4]);
+narrow_shells!(FROM_I64, i64, [Small; 2], (4, 4), [u64; 2]);
 
 impl Factor for [Pair; 4] {
     type Cell = Pair;

@@ -2,9 +2,6 @@
 
 use super::{Real, Register, Strip};
 
-/// Columns that are computed together.
-const COLUMNS: usize = 4;
-
 /// Computes a product of any size whose left operand and result have the items of a column side by side.
 ///
 /// Each item has the bits that the tile gives it.
@@ -44,22 +41,38 @@ pub(super) unsafe fn small<V: Register<Item: Real>>(strip: &Strip<V::Item>) {
 unsafe fn columns<V: Register<Item: Real>, const REGISTERS: usize, const FULL: bool>(
     strip: &Strip<V::Item>,
 ) {
-    for j in (0..strip.columns).step_by(COLUMNS) {
+    let mut j = 0;
+    while j < strip.columns {
+        let left = strip.columns - j;
+        // Four and four are done sooner than six and two.
+        let width = if left <= 4 || left == 8 { 4 } else { 6 };
         let columns = Strip {
             b: strip.b.wrapping_add(j * strip.b_column),
             c: strip.c.wrapping_add(j * strip.c_column),
-            columns: (strip.columns - j).min(COLUMNS),
+            columns: left.min(width),
             ..*strip
         };
         // SAFETY: the caller's, for some of the columns.
-        unsafe { block::<V, REGISTERS, FULL>(&columns) };
+        unsafe {
+            if width == 4 {
+                block::<V, REGISTERS, 4, FULL>(&columns);
+            } else {
+                block::<V, REGISTERS, 6, FULL>(&columns);
+            }
+        }
+        j += width;
     }
 }
 
 /// # Safety
-/// As for [`small`], for at most [`COLUMNS`] columns and the rows of [`columns`].
+/// As for [`small`], for at most `COLUMNS` columns and the rows of [`columns`].
 #[inline(always)]
-unsafe fn block<V: Register<Item: Real>, const REGISTERS: usize, const FULL: bool>(
+unsafe fn block<
+    V: Register<Item: Real>,
+    const REGISTERS: usize,
+    const COLUMNS: usize,
+    const FULL: bool,
+>(
     strip: &Strip<V::Item>,
 ) {
     let last = strip.rows - (REGISTERS - 1) * V::COUNT;

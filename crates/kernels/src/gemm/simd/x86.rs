@@ -1,14 +1,16 @@
 //! The registers of AVX2 and AVX-512.
 
 mod integers;
+mod squares;
 
 use super::convert::{self, CellVec, F16c, NarrowLoops};
 use super::{
-    Loops, MatVec, Packs, Real, Register, Strip, Tile, matvec, narrow_shells, pack, shells, small,
-    tile,
+    Loops, MatVec, Packs, Real, Register, Square, Strip, Tile, matvec, narrow_shells, pack, shells,
+    small, tile_or_less,
 };
 use core::ffi::c_void;
 use half::bf16;
+use squares::{Square4, Square8};
 
 #[allow(
     clippy::wildcard_imports,
@@ -18,14 +20,14 @@ use core::arch::x86_64::*;
 pub(super) use integers::{FROM_I8, FROM_I16, FROM_I64, FROM_U8, I16, I32, I64, PAIR, SMALL};
 
 // AVX2 has 16 registers: 12 sums, 2 of the left operand, one of the right, one to spare. AVX-512 has 32.
-shells!(F64_AVX2, f64, F64x4, (2, 6), 4, "avx2,fma");
-shells!(F32_AVX2, f32, F32x8, (2, 6), 8, "avx2,fma");
-shells!(F64_AVX512, f64, F64x8, (3, 8), 4, "avx512f");
-shells!(F32_AVX512, f32, F32x16, (3, 8), 8, "avx512f");
-narrow_shells!(BF16_AVX2, bf16, F32x8, (16, 6), 8, "avx2,fma,f16c");
-narrow_shells!(F16_AVX2, F16c, F32x8, (16, 6), 8, "avx2,fma,f16c");
-narrow_shells!(BF16_AVX512, bf16, F32x16, (48, 8), 8, "avx512f");
-narrow_shells!(F16_AVX512, F16c, F32x16, (48, 8), 8, "avx512f");
+shells!(F64_AVX2, f64, F64x4, (2, 6), Square8, "avx2,fma");
+shells!(F32_AVX2, f32, F32x8, (2, 6), Square4, "avx2,fma");
+shells!(F64_AVX512, f64, F64x8, (3, 8), Square8, "avx512f");
+shells!(F32_AVX512, f32, F32x16, (3, 8), Square4, "avx512f");
+narrow_shells!(BF16_AVX2, bf16, F32x8, (16, 6), Square4, "avx2,fma,f16c");
+narrow_shells!(F16_AVX2, F16c, F32x8, (16, 6), Square4, "avx2,fma,f16c");
+narrow_shells!(BF16_AVX512, bf16, F32x16, (48, 8), Square4, "avx512f");
+narrow_shells!(F16_AVX512, F16c, F32x16, (48, 8), Square4, "avx512f");
 
 macro_rules! register {
     ($name:ident($raw:ty), $item:ty, $count:literal, $zero:ident, $splat:ident, $fma:ident, $mul:ident, $add:ident, $load:ident, $store:ident $(, $more:item)*) => {
@@ -89,26 +91,33 @@ register!(
     _mm256_add_pd,
     _mm256_loadu_pd,
     _mm256_storeu_pd,
-    /// By turning the block.
     #[inline(always)]
-    unsafe fn add_columns(self, rows: *const f64, row: usize, factors: *const f64) -> Self {
+    fn totals([a, b, c, d]: [Self; 4]) -> [f64; 4] {
+        let mut totals = [0.0; 4];
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = core::array::from_fn(|i| _mm256_loadu_pd(rows.add(i * row)));
-            let (even_top, odd_top) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
-            let (even_bottom, odd_bottom) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
-            let columns = [
-                _mm256_permute2f128_pd::<0x20>(even_top, even_bottom),
-                _mm256_permute2f128_pd::<0x20>(odd_top, odd_bottom),
-                _mm256_permute2f128_pd::<0x31>(even_top, even_bottom),
-                _mm256_permute2f128_pd::<0x31>(odd_top, odd_bottom),
-            ];
-            let mut sum = self;
-            for (i, column) in columns.into_iter().enumerate() {
-                sum = sum.add_product(Self(column), Self::splat(*factors.add(i)));
-            }
-            sum
+            let (ab, cd) = (_mm256_hadd_pd(a.0, b.0), _mm256_hadd_pd(c.0, d.0));
+            let low = _mm256_permute2f128_pd::<0x20>(ab, cd);
+            let high = _mm256_permute2f128_pd::<0x31>(ab, cd);
+            _mm256_storeu_pd(totals.as_mut_ptr(), _mm256_add_pd(low, high));
         }
+        totals
+    },
+    #[inline(always)]
+    fn prefetch(from: *const f64) {
+        // SAFETY: see above; nothing is read.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    },
+    #[inline(always)]
+    unsafe fn add_columns(mut self, rows: *const f64, row: usize, factors: *const f64) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let place = |i| rows.wrapping_add(i * row).cast();
+            Square8::turn(place, |i, column| {
+                self = self.add_product(Self(column.0), Self::splat(*factors.add(i)));
+            });
+        }
+        self
     },
     #[inline(always)]
     unsafe fn load_some(from: *const f64, count: usize) -> Self {
@@ -140,35 +149,36 @@ register!(
     _mm256_add_ps,
     _mm256_loadu_ps,
     _mm256_storeu_ps,
-    /// By turning the block.
     #[inline(always)]
-    unsafe fn add_columns(self, rows: *const f32, row: usize, factors: *const f32) -> Self {
+    fn totals([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+        let mut totals = [0.0; 4];
         // SAFETY: see above.
         unsafe {
-            let rows: [__m256; 8] = core::array::from_fn(|i| _mm256_loadu_ps(rows.add(i * row)));
-            let turn = |[a, b, c, d]: [__m256; 4]| {
-                let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
-                let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
-                [
-                    _mm256_shuffle_ps::<0x44>(ab, cd),
-                    _mm256_shuffle_ps::<0xEE>(ab, cd),
-                    _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
-                    _mm256_shuffle_ps::<0xEE>(ab_high, cd_high),
-                ]
-            };
-            let [a, b, c, d, e, f, g, h] = rows;
-            let (top, bottom) = (turn([a, b, c, d]), turn([e, f, g, h]));
-            let mut sum = self;
-            for i in 0..4 {
-                let column = _mm256_permute2f128_ps::<0x20>(top[i], bottom[i]);
-                sum = sum.add_product(Self(column), Self::splat(*factors.add(i)));
-            }
-            for i in 0..4 {
-                let column = _mm256_permute2f128_ps::<0x31>(top[i], bottom[i]);
-                sum = sum.add_product(Self(column), Self::splat(*factors.add(4 + i)));
-            }
-            sum
+            let (ab, cd) = (_mm256_hadd_ps(a.0, b.0), _mm256_hadd_ps(c.0, d.0));
+            let all = _mm256_hadd_ps(ab, cd);
+            let high = _mm256_extractf128_ps::<1>(all);
+            _mm_storeu_ps(
+                totals.as_mut_ptr(),
+                _mm_add_ps(_mm256_castps256_ps128(all), high),
+            );
         }
+        totals
+    },
+    #[inline(always)]
+    fn prefetch(from: *const f32) {
+        // SAFETY: see above; nothing is read.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    },
+    #[inline(always)]
+    unsafe fn add_columns(mut self, rows: *const f32, row: usize, factors: *const f32) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let place = |i| rows.wrapping_add(i * row).cast();
+            Square4::turn(place, |i, column| {
+                self = self.add_product(Self(column.0), Self::splat(*factors.add(i)));
+            });
+        }
+        self
     },
     #[inline(always)]
     unsafe fn load_some(from: *const f32, count: usize) -> Self {

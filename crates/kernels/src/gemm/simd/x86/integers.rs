@@ -4,8 +4,9 @@ use super::super::convert::{self, CellVec, NarrowLoops};
 use super::super::integers::{Pair, Small};
 use super::super::{
     Factor, Loops, MatVec, Packs, Real, Register, Strip, Tile, cell_tile, matvec, narrow_shells,
-    pack, shells, small, tile,
+    pack, shells, small, tile_or_less,
 };
+use super::squares::{Square4, Square8};
 use core::arch::x86_64::{
     __m256i, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_epi64, _mm256_loadu_si256,
     _mm256_madd_epi16, _mm256_mul_epi32, _mm256_mul_epu32, _mm256_mullo_epi16, _mm256_mullo_epi32,
@@ -15,15 +16,15 @@ use core::arch::x86_64::{
 use core::ffi::c_void;
 use core::num::Wrapping;
 
-shells!(I16, Wrapping<i16>, I16x16, (2, 6), 8, "avx2,fma");
-shells!(I32, Wrapping<i32>, I32x8, (2, 6), 8, "avx2,fma");
-shells!(I64, Wrapping<i64>, I64x4, (2, 4), 4, "avx2,fma");
+shells!(I16, Wrapping<i16>, I16x16, (2, 6), [u16; 8], "avx2,fma");
+shells!(I32, Wrapping<i32>, I32x8, (2, 6), Square4, "avx2,fma");
+shells!(I64, Wrapping<i64>, I64x4, (2, 4), Square8, "avx2,fma");
 cell_tile!(PAIR, Pair, Pairs, (2, 6), "avx2,fma");
 cell_tile!(SMALL, Small, Smalls, (2, 6), "avx2,fma");
-narrow_shells!(FROM_I8, i8, Pairs, (16, 6), 8, "avx2,fma");
-narrow_shells!(FROM_U8, u8, Pairs, (16, 6), 8, "avx2,fma");
-narrow_shells!(FROM_I16, i16, Pairs, (16, 6), 8, "avx2,fma");
-narrow_shells!(FROM_I64, i64, Smalls, (8, 6), 4, "avx2,fma");
+narrow_shells!(FROM_I8, i8, Pairs, (16, 6), Square4, "avx2,fma");
+narrow_shells!(FROM_U8, u8, Pairs, (16, 6), Square4, "avx2,fma");
+narrow_shells!(FROM_I16, i16, Pairs, (16, 6), Square4, "avx2,fma");
+narrow_shells!(FROM_I64, i64, Smalls, (8, 6), Square8, "avx2,fma");
 
 macro_rules! register {
     ($name:ident, $item:ty, $count:literal, $splat:ident, $mul:expr, $add:ident) => {
