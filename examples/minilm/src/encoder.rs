@@ -16,6 +16,12 @@ use nexus_linalg::{Context, Gemm, Isa, MatMut, MatRef};
 /// the activations to stay in the cache.
 const PASS_TOKENS_MAX: usize = 512;
 
+/// Below this many tokens a pass spends its time on reading and packing the weights.
+const PASS_TOKENS_MIN: usize = 96;
+
+/// Passes for each thread of a call with few tokens: one that is held up leaves some of its own to the others.
+const PASSES_PER_THREAD: usize = 4;
+
 /// The buffers of one pass, grown once and reused.
 #[derive(Default)]
 pub(crate) struct Workspace {
@@ -43,48 +49,55 @@ struct Quantized {
     sums: Vec<i32>,
 }
 
-/// Writes the unit vector of each sequence (special tokens included) to the rows of `out`.
-///
-/// # Panics
-/// When an id or a length is out of range: the caller checks both.
-pub(crate) fn encode(
-    weights: &Weights,
-    sequences: &[Vec<u32>],
-    work: &mut Workspace,
-    out: &mut [f32],
-) {
-    let isa = Isa::detect();
+/// Cuts sequences into passes: of up to [`PASS_TOKENS_MAX`] tokens, and of fewer where threads would be idle.
+pub(crate) fn passes(sequences: &[Vec<u32>], threads: usize) -> Vec<&[Vec<u32>]> {
+    let tokens: usize = sequences.iter().map(Vec::len).sum();
+    let share = tokens.div_ceil(threads * PASSES_PER_THREAD);
+    let most = if threads == 1 {
+        PASS_TOKENS_MAX
+    } else {
+        share.clamp(PASS_TOKENS_MIN, PASS_TOKENS_MAX)
+    };
+    let mut passes = Vec::new();
     let mut rest = sequences;
-    let mut rows = out.chunks_exact_mut(weights.config.hidden_size);
     while !rest.is_empty() {
-        let (pass, next) = rest.split_at(pass_len(rest));
-        forward(weights, isa, pass, work);
-        let mut start = 0;
-        for sequence in pass {
-            let end = start + sequence.len() * weights.config.hidden_size;
-            let row = rows.next().expect("one row of `out` for each sequence");
-            mean_pool(isa, &work.hidden[start..end], row);
-            l2_normalize(isa, row);
-            start = end;
-        }
+        let (pass, next) = rest.split_at(pass_len(rest, most));
+        passes.push(pass);
         rest = next;
     }
+    passes
 }
 
-/// How many of the first sequences fit one pass; at least one.
-fn pass_len(sequences: &[Vec<u32>]) -> usize {
+/// How many of the first sequences have at most so many tokens; at least one.
+fn pass_len(sequences: &[Vec<u32>], most: usize) -> usize {
     let mut tokens = 0;
     let fits = |sequence: &&Vec<u32>| {
         tokens += sequence.len();
-        tokens <= PASS_TOKENS_MAX
+        tokens <= most
     };
     sequences.iter().take_while(fits).count().max(1)
+}
+
+/// Writes the unit vector of each sequence of a pass (special tokens included) to the rows of `out`.
+///
+/// # Panics
+/// When an id or a length is out of range: the caller checks both.
+pub(crate) fn encode(weights: &Weights, pass: &[Vec<u32>], work: &mut Workspace, out: &mut [f32]) {
+    let (isa, hidden) = (Isa::detect(), weights.config.hidden_size);
+    forward(weights, isa, pass, work);
+    let mut rest = &*work.hidden;
+    for (sequence, row) in pass.iter().zip(out.chunks_exact_mut(hidden)) {
+        let (tokens, next) = rest.split_at(sequence.len() * hidden);
+        mean_pool(isa, tokens, row);
+        l2_normalize(isa, row);
+        rest = next;
+    }
 }
 
 /// Runs all layers; the result stands in `work.hidden`.
 fn forward(weights: &Weights, isa: Isa, pass: &[Vec<u32>], work: &mut Workspace) {
     embed_tokens(weights, isa, pass, work);
-    let tokens = pass.iter().map(Vec::len).sum();
+    let tokens: usize = pass.iter().map(Vec::len).sum();
     let hidden = weights.config.hidden_size;
     work.qkv.resize(tokens * 3 * hidden, 0.0);
     work.context.resize(tokens * hidden, 0.0);

@@ -26,6 +26,7 @@ pub use handler::MiniLmHandler;
 use encoder::Workspace;
 use nexus_tokenizer::WordPiece;
 use std::borrow::Borrow;
+use std::mem;
 use std::num::NonZero;
 use std::path::Path;
 use std::str::FromStr;
@@ -182,10 +183,15 @@ impl MiniLm {
     ) -> Result<Vec<f32>, Error> {
         let framed = self.frame(sequences)?;
         let mut out = vec![0.0; framed.len() * self.dimensions()];
-        let threads = threads.get().min(framed.len().div_ceil(SHARE)).max(1);
-        let shares = framed
-            .chunks(SHARE)
-            .zip(out.chunks_mut(SHARE * self.dimensions()));
+        let passes = encoder::passes(&framed, threads.get());
+        let threads = threads.get().min(passes.len()).max(1);
+        let mut rest = &mut *out;
+        let shares = passes.into_iter().map(|sequences| {
+            let (rows, after) =
+                mem::take(&mut rest).split_at_mut(sequences.len() * self.dimensions());
+            rest = after;
+            (sequences, rows)
+        });
         let shares = Mutex::new(shares);
         let work = || {
             let mut workspace = Workspace::default();
@@ -230,6 +236,3 @@ impl MiniLm {
         sequences.iter().enumerate().map(frame).collect()
     }
 }
-
-/// Sequences that a thread takes at a time: enough for a few passes, few enough to share evenly.
-const SHARE: usize = 32;
