@@ -292,6 +292,53 @@ def test_words_that_are_not_known_are_errors_that_name_what_is() -> None:
         linalg.vector_norm([1.0], ord=NAN)
 
 
+def test_nothing_is_written_where_a_part_of_out_does_not_fit() -> None:
+    values, narrow = np.full(3, 7.0), np.full((3, 3), 7, dtype="float32")
+    with pytest.raises(TypeError, match="eigh: out has items of type float32, the result float64"):
+        linalg.eigh(np.eye(3), out=(values, narrow))
+    assert values.tolist() == [7.0] * 3
+    assert (narrow == 7).all()
+
+
+def test_operands_of_numpy_give_the_same_wherever_they_lie() -> None:
+    """Products and systems of single matrices read NumPy's items where they lie."""
+    rng = np.random.default_rng(5)
+    for dtype in ("float32", "float64", "complex64", "complex128", "float16", "int32", ">f8"):
+        for m, k, n in [(1, 1, 1), (2, 3, 4), (5, 9, 1), (17, 8, 30)]:
+            a, b = rng.integers(-9, 9, (m, k)), rng.integers(-9, 9, (k, n))
+            whole, expected = (a.astype(dtype), b.astype(dtype)), a @ b
+            spread = np.zeros((3 * m, 2 * k), dtype)
+            spread[::3, ::2] = whole[0]
+            packed = np.zeros(m * k + 1, dtype=[("odd", "u1"), ("item", dtype)])["item"]
+            packed[1:] = whole[0].ravel()
+            places = {
+                "dense": whole[0],
+                "by columns": np.asfortranarray(whole[0]),
+                "spread": spread[::3, ::2],
+                "backwards": whole[0][::-1, ::-1][::-1, ::-1],
+                "mirrored": np.ascontiguousarray(whole[0][:, ::-1])[:, ::-1],
+                "unaligned": packed[1:].reshape(m, k),
+                "read-only": np.frombuffer(whole[0].tobytes(), dtype).reshape(m, k),
+            }
+            if dtype == ">f8":
+                with pytest.raises(TypeError, match=">f8"):
+                    linalg.matmul(*whole)
+                continue
+            for place, left in places.items():
+                for threads in (1, 2):
+                    found = linalg.matmul(left, whole[1], threads=threads)
+                    assert np.asarray(found).tolist() == expected.tolist(), (dtype, place)
+                column = linalg.matmul(left, whole[1][:, 0])
+                assert np.asarray(column).tolist() == expected[:, 0].tolist(), (dtype, place)
+                row = linalg.matmul(whole[1].T[0], left.T)
+                assert np.asarray(row).tolist() == expected[:, 0].tolist(), (dtype, place)
+    repeated = np.broadcast_to(np.array([2.0, 3.0]), (4, 2))
+    assert linalg.matmul(repeated, [1.0, 1.0]).tolist() == [5.0] * 4
+    assert linalg.matmul(np.zeros((2, 0)), np.zeros((0, 3))).tolist() == [[0.0] * 3] * 2
+    with pytest.raises(ValueError, match="threads is at least 1, not 0"):
+        linalg.matmul(repeated, [1.0, 1.0], threads=0)
+
+
 def test_like_gives_the_kind_that_it_is() -> None:
     a = np.array(GOOD)
     expected = linalg.inv(a).tolist()

@@ -2,7 +2,7 @@
 //! results go.
 
 use crate::output::{Named, Part};
-use crate::raw::{Array, Dims, LinAlgError, write_into};
+use crate::raw::{Array, Dims, LinAlgError, Target};
 use crate::text::shape;
 use nexus_linalg::stack::Failures;
 use nexus_linalg::{Context, Error, ErrorKind};
@@ -167,7 +167,8 @@ impl<'a, 'py> Call<'a, 'py> {
     /// # Errors
     /// When `like` or `out` do not fit.
     pub(crate) fn give(&self, array: Array) -> PyResult<Py<PyAny>> {
-        self.part(array, self.out)
+        let target = self.target(&array, self.out)?;
+        self.part(array, target)
     }
 
     /// Hands a result and the codes of [`Plan::settle`] over.
@@ -200,20 +201,39 @@ impl<'a, 'py> Call<'a, 'py> {
                 outs.try_into().map_err(|_| misfit())?
             }
         };
+        // Nothing is written before all fit.
+        let mut targets = Vec::with_capacity(N);
+        for (part, out) in parts.iter().zip(&outs) {
+            targets.push(self.target(part, out.as_ref())?);
+        }
         let parts = parts
             .into_iter()
-            .zip(outs)
-            .map(|(part, out)| self.part(part, out.as_ref()))
+            .zip(targets)
+            .map(|(part, target)| self.part(part, target))
             .collect::<PyResult<Vec<_>>>()?;
         let result = named.of(self.py, parts)?;
         self.with_info(result, info)
     }
 
-    fn part(&self, array: Array, out: Option<&Bound<'py, PyAny>>) -> PyResult<Py<PyAny>> {
-        match out {
+    /// Where a result goes, if `out` says.
+    fn target<'o>(
+        &self,
+        array: &Array,
+        out: Option<&'o Bound<'py, PyAny>>,
+    ) -> PyResult<Option<(Target, &'o Bound<'py, PyAny>)>> {
+        let Some(out) = out else { return Ok(None) };
+        Ok(Some((Target::of(self.plan.name, out, array)?, out)))
+    }
+
+    fn part(
+        &self,
+        array: Array,
+        target: Option<(Target, &Bound<'py, PyAny>)>,
+    ) -> PyResult<Py<PyAny>> {
+        match target {
             None => Part(array).into_python(self.py, self.like),
-            Some(out) => {
-                write_into(self.plan.name, out, &array)?;
+            Some((target, out)) => {
+                target.write(&array);
                 Ok(out.clone().unbind())
             }
         }

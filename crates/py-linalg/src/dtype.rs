@@ -159,23 +159,32 @@ impl Source {
         })
     }
 
-    /// The type of NumPy's array interface.
+    /// The type of a kind and a size of NumPy's array interface, in the machine's order of bytes.
+    pub(crate) fn of_code(kind: u8, size: usize) -> Option<Self> {
+        Some(match (kind, size) {
+            (b'f', 8) => Self::Own(Dtype::F64),
+            (b'f', 4) => Self::Own(Dtype::F32),
+            (b'f', 2) => Self::Own(Dtype::F16),
+            (b'c', 8) => Self::Own(Dtype::C64),
+            (b'c', 16) => Self::Own(Dtype::C128),
+            (b'i', 1) => Self::Own(Dtype::I8),
+            (b'i', 2) => Self::Own(Dtype::I16),
+            (b'i', 4) => Self::Own(Dtype::I32),
+            (b'i', 8) => Self::Own(Dtype::I64),
+            (b'u', 1) => Self::Own(Dtype::U8),
+            (b'u', 2) => Self::U16,
+            (b'u', 4) => Self::U32,
+            (b'u', 8) => Self::U64,
+            _ => return None,
+        })
+    }
+
+    /// The type of a string of NumPy's array interface.
     pub(crate) fn of_typestr(typestr: &str) -> Option<Self> {
-        let (order, code) = typestr.split_at_checked(1)?;
-        let is_native = order == "|" || (order == "<") == cfg!(target_endian = "little");
-        let own = Dtype::ALL
-            .iter()
-            .find(|dtype| &dtype.typestr()[1..] == code);
-        match (code, own) {
-            // A void of two bytes may be anything.
-            ("V2", _) => None,
-            _ if !is_native => None,
-            (_, Some(&dtype)) => Some(Self::Own(dtype)),
-            ("u2", _) => Some(Self::U16),
-            ("u4", _) => Some(Self::U32),
-            ("u8", _) => Some(Self::U64),
-            _ => None,
-        }
+        let (&[order, kind], size) = typestr.as_bytes().split_first_chunk()?;
+        let is_native = order == b'|' || (order == b'<') == cfg!(target_endian = "little");
+        let size = str::from_utf8(size).ok()?.parse().ok()?;
+        Self::of_code(kind, size).filter(|_| is_native)
     }
 
     /// The type of `DLPack`.

@@ -1,18 +1,18 @@
 //! Products of matrices and vectors.
 
 use crate::call::{Call, Pieces};
-use crate::dtype::{Element, Item, Kind, computing, with_item, with_whole};
+use crate::dtype::{Item, Kind, computing, with_item, with_whole};
 use crate::elementwise::{self, Operation, broadcast_shape};
 use crate::failed;
 use crate::input::Operand;
 use crate::quantized;
 use crate::raw::{Array, Dims, Dtype, LinAlgError, Output, QMatrix, Stack};
-use crate::run::{run, run_short};
+use crate::run::run;
 use crate::stacks::Shape;
 use crate::text::shape;
 use half::{bf16, f16};
 use nexus_linalg::stack::{self, Stack as _};
-use nexus_linalg::{Complex, Context, Error, MatMut, MatRef};
+use nexus_linalg::{Context, Error, MatMut, MatRef};
 use pyo3::Borrowed;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -102,9 +102,6 @@ fn product_of_type(
     dtype: Dtype,
     context: Context,
 ) -> PyResult<Array> {
-    if let Some(product) = single(py, (a, b), dtype, context) {
-        return product;
-    }
     let misfit = |why: &str| {
         let (a, b) = (shape(&a.shape()), shape(&b.shape()));
         LinAlgError::new_err(format!("cannot multiply {a} by {b}: {why}"))
@@ -156,60 +153,6 @@ fn product_of_type(
     } else {
         product
     })
-}
-
-/// The product of one matrix and another, or a vector, of one type, unless it takes long: the general way, without
-/// what stacks and other types need. `None` leaves it, and what does not fit, to that one.
-fn single(
-    py: Python<'_>,
-    (a, b): (&Array, &Array),
-    dtype: Dtype,
-    context: Context,
-) -> Option<PyResult<Array>> {
-    fn go<T: Element>(
-        py: Python<'_>,
-        (a, b): (&Array, &Array),
-        context: Context,
-    ) -> Option<PyResult<Array>> {
-        let column = if b.rank() == 1 {
-            &b.expanded(1).ok()?
-        } else {
-            b
-        };
-        let (left, right) = (a.matrix::<T>()?, column.matrix::<T>()?);
-        let ((m, k), (inner, n)) = (left.shape(), right.shape());
-        if k != inner {
-            return None;
-        }
-        let dims = if b.rank() == 1 {
-            Dims::shape(&[m])
-        } else {
-            Dims::shape(&[m, n])
-        };
-        let mut output = match dims.and_then(Output::<T>::new) {
-            Ok(output) => output,
-            Err(error) => return Some(Err(error)),
-        };
-        let cost = m as f64 * k as f64 * n as f64;
-        let done = run_short(py, cost, || {
-            context.matmul(left, right, MatMut::new(output.items(), m, n)?)
-        })?;
-        Some(match done {
-            Ok(()) => Ok(output.into_array()),
-            Err(error) => Err(failed(&error)),
-        })
-    }
-    let fits = a.rank() == 2 && (1..=2).contains(&b.rank());
-    if !fits || a.dtype != dtype || b.dtype != dtype {
-        return None;
-    }
-    match dtype {
-        Dtype::F32 => go::<f32>(py, (a, b), context),
-        Dtype::F64 => go::<f64>(py, (a, b), context),
-        Dtype::C64 => go::<Complex<f32>>(py, (a, b), context),
-        Dtype::C128 => go::<Complex<f64>>(py, (a, b), context),
-        _ => None,
-    }
 }
 
 /// The products of two stacks with sums of a type, by the kernel for the types of the operands.

@@ -1,51 +1,83 @@
-//! Calls on matrices of few items, without the detours of stacks, types and threads.
+//! Calls on single matrices, without the detours of stacks and types: products, and systems of few items.
 //!
 //! Each computes what the general way computes, by the same code of `nexus-linalg`. `None` leaves the call to
 //! the general way: for operands of other kinds, and for errors.
 
 use crate::dtype::Element;
 use crate::elementwise::Operation;
-use crate::raw::{Array, Dims, Dtype, INLINE_WORDS, Matrix};
-use nexus_linalg::{Context, Float, MatMut, dense};
+use crate::raw::{Array, Dims, Dtype, INLINE_WORDS, Matrix, Output, View};
+use crate::run::run_short;
+use nexus_linalg::{Complex, Context, Float, MatMut, MatRef, dense};
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
 type Object<'py> = Option<Bound<'py, PyAny>>;
 
-/// Calls a generic function with the type of an array.
+/// Calls a generic function with the type of an operand.
 macro_rules! typed {
-    ($array:expr, $function:ident($($argument:expr),*)) => {
-        match $array.dtype {
-            Dtype::F64 => $function::<f64>($($argument),*),
-            Dtype::F32 => $function::<f32>($($argument),*),
+    ($operand:expr, $function:ident $arguments:tt $(, $dtype:ident $type:ty)*) => {
+        match $operand.dtype {
+            Dtype::F64 => $function::<f64> $arguments,
+            Dtype::F32 => $function::<f32> $arguments,
+            $(Dtype::$dtype => $function::<$type> $arguments,)*
             _ => None,
         }
     };
 }
 
-/// A matrix of `m` by `n` items, which `work` computes, where they are few.
-#[inline]
+/// A result of as many items as the shape says, which `work` computes: where they are few, in the object.
+#[inline(always)]
 fn made<T: Element>(
     py: Python<'_>,
-    (m, n): (usize, usize),
-    work: impl FnOnce(MatMut<'_, T>) -> Option<()>,
+    shape: Dims,
+    work: impl FnOnce(&mut [T]) -> Option<()>,
 ) -> Object<'_> {
-    let fits = m * n * size_of::<T>() <= INLINE_WORDS * 8;
-    let shape = Dims::matrix(m.cast_signed(), n.cast_signed());
-    fits.then(|| Matrix::of_few(py, shape, |items| work(MatMut::new(items, m, n).ok()?)))?
+    if shape.iter().product::<isize>().cast_unsigned() * size_of::<T>() <= INLINE_WORDS * 8 {
+        return Matrix::of_few(py, shape, work);
+    }
+    let mut output = Output::new(shape).ok()?;
+    work(output.items())?;
+    Matrix::new(output.into_array()).into_object(py).ok()
 }
 
-/// `a @ b`.
+/// `a @ b`, where one of them is a matrix.
 #[inline]
-pub(crate) fn matmul<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
-    fn go<'py, T: Element>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
-        let (a, b) = (a.matrix::<T>()?, b.matrix::<T>()?);
-        let size = (a.shape().0, b.shape().1);
-        // A long sum is left to those who let other threads run.
-        let short = a.shape().1 * size_of::<T>() <= INLINE_WORDS * 8;
-        short.then(|| made(py, size, |c| Context::default().matmul(a, b, c).ok()))?
+pub(crate) fn matmul<'py>(
+    py: Python<'py>,
+    context: Context,
+    a: View<'_>,
+    b: View<'_>,
+) -> Object<'py> {
+    fn go<'py, T: Element>(
+        py: Python<'py>,
+        context: Context,
+        a: View<'_>,
+        b: View<'_>,
+    ) -> Object<'py> {
+        let (left, right) = (a.columns::<T>()?, b.columns::<T>()?);
+        let left = if a.is_vector() {
+            left.transpose()
+        } else {
+            left
+        };
+        let ((m, k), (inner, n)) = (left.shape(), right.shape());
+        let size = (m.cast_signed(), n.cast_signed());
+        let shape = match (a.is_vector(), b.is_vector()) {
+            (false, false) => Dims::matrix(size.0, size.1),
+            (false, true) => Dims::vector(size.0),
+            (true, false) => Dims::vector(size.1),
+            (true, true) => return None,
+        };
+        if k != inner {
+            return None;
+        }
+        made(py, shape, |items| {
+            let product = MatMut::new(items, m, n).ok()?;
+            let cost = m as f64 * k as f64 * n as f64;
+            run_short(py, cost, || context.matmul(left, right, product))?.ok()
+        })
     }
-    typed!(a, go(py, a, b))
+    typed!(a, go(py, context, a, b), C64 Complex<f32>, C128 Complex<f64>)
 }
 
 /// `a` and `b` item by item, for matrices of one shape and type.
@@ -74,45 +106,62 @@ pub(crate) fn combined<'py>(
     typed!(a, go(py, (a, b), operation))
 }
 
-/// The determinant.
-pub(crate) fn det<'py>(py: Python<'py>, a: &Array) -> Object<'py> {
-    fn go<T: Element + Float>(a: &Array) -> Option<f64> {
-        let a = a.matrix::<T>()?;
-        let few = a.shape().0 * a.shape().1 <= INLINE_WORDS;
-        let det = few.then(|| dense::det(Context::default(), a).ok())?;
-        det.map(T::to_f64)
+/// The determinant of a matrix of few items.
+pub(crate) fn det<'py>(py: Python<'py>, context: Context, a: View<'_>) -> Object<'py> {
+    fn go<T: Element + Float>(context: Context, a: View<'_>) -> Option<f64> {
+        let a = a.matrix::<T>().filter(is_small)?;
+        dense::det(context, a).ok().map(T::to_f64)
     }
-    typed!(a, go(a)).map(|det| PyFloat::new(py, det).into_any())
+    typed!(a, go(context, a)).map(|det| PyFloat::new(py, det).into_any())
 }
 
-/// The inverse.
-pub(crate) fn inv<'py>(py: Python<'py>, a: &Array) -> Object<'py> {
-    fn go<'py, T: Element>(py: Python<'py>, a: &Array) -> Object<'py> {
-        let a = a.matrix::<T>()?;
-        made(py, a.shape(), |x| dense::inv(Context::default(), a, x).ok())
-    }
-    typed!(a, go(py, a))
-}
-
-/// The solution of `a x = b` for a vector or the columns of a matrix.
-pub(crate) fn solve<'py>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
-    fn go<'py, T: Element>(py: Python<'py>, a: &Array, b: &Array) -> Object<'py> {
-        let left = a.matrix::<T>()?;
-        let dims = b.shape();
-        let (n, width) = match *dims {
-            [n] => (n.cast_unsigned(), 1),
-            [n, width] => (n.cast_unsigned(), width.cast_unsigned()),
-            _ => return None,
-        };
-        if left.shape() != (n, n) || n * n * size_of::<T>() > INLINE_WORDS * 8 {
-            return None;
-        }
-        let right = b.few::<T>()?;
-        Matrix::of_few(py, dims, |items| {
-            items.copy_from_slice(right);
-            let x = MatMut::new(items, n, width).ok()?;
-            dense::solve(Context::default(), left, x).ok()
+/// The inverse of a matrix of few items.
+pub(crate) fn inv<'py>(py: Python<'py>, context: Context, a: View<'_>) -> Object<'py> {
+    fn go<'py, T: Element>(py: Python<'py>, context: Context, a: View<'_>) -> Object<'py> {
+        let a = a.matrix::<T>().filter(is_small)?;
+        let (m, n) = a.shape();
+        made(py, Dims::matrix(m.cast_signed(), n.cast_signed()), |x| {
+            dense::inv(context, a, MatMut::new(x, m, n).ok()?).ok()
         })
     }
-    typed!(a, go(py, a, b))
+    typed!(a, go(py, context, a))
+}
+
+/// The solution of `a x = b` for a vector or the columns of a matrix, where `a` has few items.
+pub(crate) fn solve<'py>(
+    py: Python<'py>,
+    context: Context,
+    a: View<'_>,
+    b: View<'_>,
+) -> Object<'py> {
+    fn go<'py, T: Element>(
+        py: Python<'py>,
+        context: Context,
+        a: View<'_>,
+        b: View<'_>,
+    ) -> Object<'py> {
+        let left = a.matrix::<T>().filter(is_small)?;
+        let right = b.columns::<T>().filter(is_small)?;
+        let (n, width) = right.shape();
+        let shape = if b.is_vector() {
+            Dims::vector(n.cast_signed())
+        } else {
+            Dims::matrix(n.cast_signed(), width.cast_signed())
+        };
+        made(py, shape, |items| {
+            for (i, row) in items.chunks_exact_mut(width).enumerate() {
+                row.iter_mut()
+                    .zip(right.row(i))
+                    .for_each(|(place, &item)| *place = item);
+            }
+            dense::solve(context, left, MatMut::new(items, n, width).ok()?).ok()
+        })
+    }
+    typed!(a, go(py, context, a, b))
+}
+
+/// Whether the items of a matrix are few.
+fn is_small<T>(a: &MatRef<'_, T>) -> bool {
+    let (m, n) = a.shape();
+    m * n * size_of::<T>() <= INLINE_WORDS * 8
 }

@@ -63,6 +63,7 @@ pub(crate) fn run<R: Send + 'static>(
 
 /// Does short `work` here, which may borrow what it works on; `None` where it costs so much that Ctrl-C must be
 /// heard.
+#[inline]
 pub(crate) fn run_short<R: Send>(
     py: Python<'_>,
     cost: f64,

@@ -12,10 +12,7 @@ SparseMatrix 2x2 float64 csr, 4 items
 [2.0, 1.0]
 """
 
-from __future__ import annotations
-
 from nexus._linalg import (
-    IterationResult,
     SparseFactor,
     SparseMatrix,
     bicgstab,
@@ -30,6 +27,14 @@ from nexus._linalg import (
 )
 from nexus._linalg import sparse_factor as factor
 from nexus._linalg import sparse_solve as solve
+
+# As `typing.TYPE_CHECKING`, without importing `typing`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nexus._linalg import IterationResult
+else:
+    # Makes the class of the named tuple when it is first wanted.
+    from nexus._linalg import __getattr__  # noqa: F401
 
 __all__ = [
     "IterationResult",

@@ -1,15 +1,14 @@
 //! Strided arrays over shared memory.
 
+use super::dims::walk;
+use super::view::View;
+use super::{Dims, Output};
 use crate::dtype::{Item, with_item};
 use crate::limits::RANK_MAX;
-use nexus_linalg::MatRef;
-use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use std::any::Any;
 use std::borrow::Cow;
-use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::ops::Deref;
 use std::ptr::null;
 use std::slice;
 use std::sync::Arc;
@@ -28,80 +27,6 @@ pub(crate) enum Dtype {
     I32,
     I64,
     U8,
-}
-
-/// A shape or strides, without an allocation.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Dims {
-    items: [isize; RANK_MAX],
-    len: usize,
-}
-
-impl Dims {
-    /// # Errors
-    /// `ValueError` for more than [`RANK_MAX`] axes.
-    pub(crate) fn new(items: impl IntoIterator<Item = isize>) -> PyResult<Self> {
-        let mut dims = Self {
-            items: [0; RANK_MAX],
-            len: 0,
-        };
-        for item in items {
-            let Some(place) = dims.items.get_mut(dims.len) else {
-                let message = format!("an array has at most {RANK_MAX} axes");
-                return Err(PyValueError::new_err(message));
-            };
-            *place = item;
-            dims.len += 1;
-        }
-        Ok(dims)
-    }
-
-    pub(crate) fn shape(shape: &[usize]) -> PyResult<Self> {
-        Self::new(shape.iter().map(|&n| n.cast_signed()))
-    }
-
-    /// The shape of a matrix.
-    #[inline]
-    pub(crate) const fn matrix(rows: isize, columns: isize) -> Self {
-        let mut items = [0; RANK_MAX];
-        items[0] = rows;
-        items[1] = columns;
-        Self { items, len: 2 }
-    }
-
-    /// Strides of a dense row-major array.
-    #[inline]
-    pub(crate) fn dense(shape: &[isize]) -> Self {
-        let mut dims = Self {
-            items: [0; RANK_MAX],
-            len: shape.len(),
-        };
-        let mut stride = 1_isize;
-        for (place, &n) in dims.items[..shape.len()].iter_mut().zip(shape).rev() {
-            *place = stride;
-            stride = stride.wrapping_mul(n.max(1));
-        }
-        dims
-    }
-
-    /// The same with another number at `axis`.
-    pub(crate) fn with(mut self, axis: usize, value: isize) -> Self {
-        self[axis] = value;
-        self
-    }
-}
-
-impl Deref for Dims {
-    type Target = [isize];
-    fn deref(&self) -> &[isize] {
-        &self.items[..self.len]
-    }
-}
-
-impl std::ops::DerefMut for Dims {
-    fn deref_mut(&mut self) -> &mut [isize] {
-        &mut self.items[..self.len]
-    }
 }
 
 /// Words that a small array has in itself.
@@ -155,6 +80,22 @@ impl Array {
             start,
             owner: Some(owner),
             inline: MaybeUninit::uninit(),
+        }
+    }
+
+    /// An array of few items, which `words` have.
+    ///
+    /// # Safety
+    /// The words have as many items of `dtype` as the shape says.
+    pub(super) unsafe fn few_words(dtype: Dtype, shape: Dims, words: [u64; INLINE_WORDS]) -> Self {
+        Self {
+            dtype,
+            shape,
+            strides: Dims::dense(&shape),
+            offset: 0,
+            start: null(),
+            owner: None,
+            inline: MaybeUninit::new(words),
         }
     }
 
@@ -429,7 +370,7 @@ impl Array {
     }
 
     /// The pointer to the first item; a dangling one where there are none.
-    fn items<T>(&self) -> *const T {
+    pub(super) fn items<T>(&self) -> *const T {
         if self.len() == 0 {
             std::ptr::NonNull::dangling().as_ptr()
         } else {
@@ -460,20 +401,12 @@ impl Array {
         Some(unsafe { slice::from_raw_parts(self.items(), len) })
     }
 
-    /// The matrix that an array of two axes is, where its items are of type `T` and in forward strides.
-    #[inline]
-    pub(crate) fn matrix<T: Item>(&self) -> Option<MatRef<'_, T>> {
-        let (&[m, n], &[row, column]) = (&*self.shape, &*self.strides) else {
-            return None;
-        };
-        if self.dtype != T::DTYPE || m < 1 || n < 1 || row < 0 || column < 0 {
-            return None;
-        }
-        let [m, n, row, column] = [m, n, row, column].map(isize::cast_unsigned);
-        let reach = (m - 1) * row + (n - 1) * column + 1;
-        // SAFETY: as of `Stack::get`.
-        let items = unsafe { slice::from_raw_parts(self.start().cast(), reach) };
-        MatRef::with_strides(items, (m, n), (row, column)).ok()
+    /// The matrix or vector that it is.
+    #[inline(always)]
+    pub(super) fn viewed(&self) -> Option<View<'_>> {
+        let axes = (&*self.shape, &*self.strides);
+        // SAFETY: the invariant.
+        unsafe { View::strided(self.dtype, axes, 1, self.start()) }
     }
 
     /// Whether the memory is another object's.
@@ -510,165 +443,5 @@ impl Array {
             return Ok(self.clone());
         }
         Self::of::<T>(&self.values(), self.shape)
-    }
-}
-
-/// Calls `visit` with the place of each item, in row-major order.
-pub(super) fn walk(shape: &[isize], strides: &[isize], at: isize, visit: &mut impl FnMut(isize)) {
-    match (shape, strides) {
-        ([n, shape @ ..], [stride, strides @ ..]) => {
-            for i in 0..*n {
-                walk(shape, strides, at + i * stride, visit);
-            }
-        }
-        _ => visit(at),
-    }
-}
-
-/// The matrices in the last two axes of an array.
-pub(crate) struct Stack<'a, T> {
-    array: &'a Array,
-    items: PhantomData<T>,
-}
-
-impl<'a, T: Item> Stack<'a, T> {
-    /// Of an array that [`prepared`](Array::prepared) has made.
-    ///
-    /// # Panics
-    /// When it has not, or has fewer than two axes.
-    pub(crate) fn new(array: &'a Array) -> Self {
-        let forward = array
-            .strides
-            .iter()
-            .rev()
-            .take(2)
-            .all(|&stride| stride >= 0);
-        assert!(
-            array.dtype == T::DTYPE && forward && array.rank() >= 2,
-            "a prepared array"
-        );
-        Self {
-            array,
-            items: PhantomData,
-        }
-    }
-}
-
-impl<T: Item> nexus_linalg::stack::Stack<T> for Stack<'_, T> {
-    fn shape(&self) -> (usize, usize) {
-        let (_, [m, n]) = split(&self.array.shape);
-        (m.cast_unsigned(), n.cast_unsigned())
-    }
-
-    fn len(&self) -> usize {
-        split(&self.array.shape)
-            .0
-            .iter()
-            .product::<isize>()
-            .cast_unsigned()
-    }
-
-    /// The matrix at `index`, in row-major order of the stack.
-    fn get(&self, index: usize) -> MatRef<'_, T> {
-        assert!(index < self.len(), "a matrix of the stack");
-        let (batch, _) = split(&self.array.shape);
-        let (batch_strides, [row, column]) = split(&self.array.strides);
-        let (mut rest, mut offset) = (index.cast_signed(), 0);
-        for (&n, &stride) in batch.iter().zip(batch_strides).rev() {
-            offset += rest % n * stride;
-            rest /= n;
-        }
-        let (m, n) = self.shape();
-        let strides = (row.cast_unsigned(), column.cast_unsigned());
-        let items = if m == 0 || n == 0 {
-            &[]
-        } else {
-            let reach = (m - 1) * strides.0 + (n - 1) * strides.1 + 1;
-            // SAFETY: the invariant: the last item of the matrix is in live memory, and all between the first
-            // and the last are in the same allocation. Nobody writes while a call reads, but for Python
-            // programs that let threads race on a buffer, whose results are arbitrary then.
-            unsafe { slice::from_raw_parts(self.array.items::<T>().offset(offset), reach) }
-        };
-        MatRef::with_strides(items, (m, n), strides).expect("as many items as the matrix reaches")
-    }
-}
-
-/// The axes before the matrices, and the matrices' two.
-fn split(dims: &Dims) -> (&[isize], [isize; 2]) {
-    let (batch, [.., m, n]) = dims.split_at(dims.len() - 2) else {
-        unreachable!("two axes")
-    };
-    (batch, [*m, *n])
-}
-
-/// Memory as wide as a line of the cache.
-#[repr(align(64))]
-#[derive(Clone, Copy)]
-struct Line {
-    _words: [u64; 8],
-}
-
-/// Items to be computed, zeros at first; few ones without an allocation.
-pub(crate) struct Output<T> {
-    small: [u64; INLINE_WORDS],
-    large: Vec<Line>,
-    shape: Dims,
-    len: usize,
-    items: PhantomData<T>,
-}
-
-impl<T: Item> Output<T> {
-    /// # Errors
-    /// `MemoryError` when there is no room for as many items as `shape` has.
-    pub(crate) fn new(shape: Dims) -> PyResult<Self> {
-        let no_memory = || {
-            let shape = crate::text::shape(&shape);
-            PyMemoryError::new_err(format!("no memory for a {shape} result"))
-        };
-        let count = |len: usize, &n: &isize| len.checked_mul(n.cast_unsigned());
-        let len = if shape.contains(&0) {
-            0
-        } else {
-            shape.iter().try_fold(1, count).ok_or_else(no_memory)?
-        };
-        let size = len.checked_mul(size_of::<T>()).ok_or_else(no_memory)?;
-        let mut large = Vec::new();
-        if size > INLINE_WORDS * 8 {
-            let lines = size.div_ceil(size_of::<Line>());
-            large.try_reserve_exact(lines).map_err(|_| no_memory())?;
-            large.resize(lines, Line { _words: [0; 8] });
-        }
-        Ok(Self {
-            small: [0; INLINE_WORDS],
-            large,
-            shape,
-            len,
-            items: PhantomData,
-        })
-    }
-
-    /// The items in row-major order.
-    pub(crate) fn items(&mut self) -> &mut [T] {
-        let start: *mut T = if self.large.is_empty() {
-            self.small.as_mut_ptr().cast()
-        } else {
-            self.large.as_mut_ptr().cast()
-        };
-        // SAFETY: `new` made room for `len` items in words, which are aligned for every `T` and initialised.
-        unsafe { slice::from_raw_parts_mut(start, self.len) }
-    }
-
-    /// The array of the items.
-    pub(crate) fn into_array(self) -> Array {
-        let owner = (!self.large.is_empty()).then(|| Arc::new(self.large));
-        Array {
-            dtype: T::DTYPE,
-            shape: self.shape,
-            strides: Dims::dense(&self.shape),
-            offset: 0,
-            start: owner.as_ref().map_or(null(), |lines| lines.as_ptr().cast()),
-            owner: owner.map(|lines| lines as Arc<dyn Any + Send + Sync>),
-            inline: MaybeUninit::new(self.small),
-        }
     }
 }

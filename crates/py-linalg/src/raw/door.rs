@@ -201,7 +201,7 @@ unsafe fn copied<S: Copy, T: Item>(
     convert: impl Fn(S) -> T,
 ) -> PyResult<Array> {
     let mut values = Vec::new();
-    super::array::walk(&shape, &strides, 0, &mut |at| {
+    super::dims::walk(&shape, &strides, 0, &mut |at| {
         // SAFETY: the caller's; `walk` names indices inside the shape only.
         let item = unsafe { start.offset(at).cast::<S>().read_unaligned() };
         values.push(convert(item));
@@ -227,61 +227,73 @@ pub(crate) fn from_bytes(object: &Bound<'_, PyAny>, dtype: Dtype) -> PyResult<Op
     unsafe { adopt(Source::Own(dtype), (shape, strides), owner.start(), owner).map(Some) }
 }
 
-/// Copies a result into an array of another library: a writable buffer, or one that speaks `DLPack`.
-///
-/// # Errors
-/// `TypeError` for what is no writable array of the result's type, `ValueError` for another shape.
-pub(crate) fn write_into(name: &str, out: &Bound<'_, PyAny>, array: &Array) -> PyResult<()> {
-    if Matrix::of(out).is_some() {
-        let message = format!(
-            "{name}: out is a Matrix, which is immutable: give an array that may be written"
-        );
-        return Err(PyTypeError::new_err(message));
-    }
-    let mut writable = true;
-    if !has_buffer(out) && !out.hasattr("__dlpack__")? {
-        let class = out.get_type();
-        let message = format!(
-            "{name}: out is an array that may be written, not {}",
-            class.name()?
-        );
-        return Err(PyTypeError::new_err(message));
-    }
-    let target = if has_buffer(out) {
-        let mut view = ffi::Py_buffer::new();
-        // SAFETY: the object is alive; a view that was filled is released.
-        unsafe {
-            if ffi::PyObject_GetBuffer(out.as_ptr(), &raw mut view, ffi::PyBUF_FULL) == 0 {
-                ffi::PyBuffer_Release(&raw mut view);
-            } else {
-                drop(PyErr::fetch(out.py()));
-                writable = false;
-            }
+/// An array of another library that takes a result: a writable buffer, or one that speaks `DLPack`.
+pub(crate) struct Target(Array);
+
+impl Target {
+    /// The place that `out` is for a result.
+    ///
+    /// # Errors
+    /// `TypeError` for what is no writable array of the result's type, `ValueError` for another shape.
+    pub(crate) fn of(name: &str, out: &Bound<'_, PyAny>, array: &Array) -> PyResult<Self> {
+        if Matrix::of(out).is_some() {
+            let message = format!(
+                "{name}: out is a Matrix, which is immutable: give an array that may be written"
+            );
+            return Err(PyTypeError::new_err(message));
         }
-        from_buffer(out)?
-    } else {
-        let exported = exported(out)?;
-        writable = !exported.0.is_read_only();
-        array_of(exported)?
-    };
-    let text = crate::text::shape;
-    if !writable {
-        let message = format!("{name}: out cannot be written: it is read-only");
-        return Err(PyTypeError::new_err(message));
+        let mut writable = true;
+        if !has_buffer(out) && !out.hasattr("__dlpack__")? {
+            let class = out.get_type();
+            let message = format!(
+                "{name}: out is an array that may be written, not {}",
+                class.name()?
+            );
+            return Err(PyTypeError::new_err(message));
+        }
+        let target = if has_buffer(out) {
+            let mut view = ffi::Py_buffer::new();
+            // SAFETY: the object is alive; a view that was filled is released.
+            unsafe {
+                if ffi::PyObject_GetBuffer(out.as_ptr(), &raw mut view, ffi::PyBUF_FULL) == 0 {
+                    ffi::PyBuffer_Release(&raw mut view);
+                } else {
+                    drop(PyErr::fetch(out.py()));
+                    writable = false;
+                }
+            }
+            from_buffer(out)?
+        } else {
+            let exported = exported(out)?;
+            writable = !exported.0.is_read_only();
+            array_of(exported)?
+        };
+        let text = crate::text::shape;
+        if !writable {
+            let message = format!("{name}: out cannot be written: it is read-only");
+            return Err(PyTypeError::new_err(message));
+        }
+        if target.dtype != array.dtype || !target.is_shared() {
+            let (found, expected) = (target.dtype.name(), array.dtype.name());
+            let message = format!("{name}: out has items of type {found}, the result {expected}");
+            return Err(PyTypeError::new_err(message));
+        }
+        if *target.shape() != *array.shape() {
+            let (found, expected) = (text(&target.shape()), text(&array.shape()));
+            let message = format!("{name}: out has the shape {found}, the result {expected}");
+            return Err(PyValueError::new_err(message));
+        }
+        Ok(Self(target))
     }
-    if target.dtype != array.dtype || !target.is_shared() {
-        let (found, expected) = (target.dtype.name(), array.dtype.name());
-        let message = format!("{name}: out has items of type {found}, the result {expected}");
-        return Err(PyTypeError::new_err(message));
+
+    /// Copies the result that the place is for.
+    ///
+    /// # Panics
+    /// When it is another one.
+    pub(crate) fn write(&self, array: &Array) {
+        // SAFETY: the library says that its array may be written.
+        with_item!(array.dtype, T => unsafe { self.0.overwrite::<T>(&array.values::<T>()) });
     }
-    if *target.shape() != *array.shape() {
-        let (found, expected) = (text(&target.shape()), text(&array.shape()));
-        let message = format!("{name}: out has the shape {found}, the result {expected}");
-        return Err(PyValueError::new_err(message));
-    }
-    // SAFETY: the library says that its array may be written.
-    with_item!(array.dtype, T => unsafe { target.overwrite::<T>(&array.values::<T>()) });
-    Ok(())
 }
 
 /// An array that a library has, and drops on any thread.

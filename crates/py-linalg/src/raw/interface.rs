@@ -4,8 +4,8 @@
 
 use super::door::{adopt, refused};
 use super::lent::Keeper;
-use super::{Array, Dims, INLINE_WORDS, Matrix};
-use crate::dtype::{Item, Source};
+use super::{Array, Dims, Matrix};
+use crate::dtype::Source;
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -57,7 +57,7 @@ pub(crate) fn from_interface(
 
 /// `PyArrayInterface`.
 #[repr(C)]
-struct ArrayInterface {
+pub(super) struct ArrayInterface {
     two: c_int,
     nd: c_int,
     typekind: c_char,
@@ -120,93 +120,83 @@ unsafe extern "C" fn forget(capsule: *mut ffi::PyObject) {
     }
 }
 
-/// The float32 or float64 items of an `__array_struct__`, copied where they are few.
-///
-/// # Safety
-/// The capsule is from NumPy's array, which is alive.
-#[inline]
-pub(super) unsafe fn few_items(capsule: &Bound<'_, PyAny>) -> Option<Array> {
-    // SAFETY: the caller's: the structure's arrays have `nd` items, and lead to items of the array.
-    unsafe {
-        if ffi::PyCapsule_IsValid(capsule.as_ptr(), null()) != 1 {
-            return None;
+impl ArrayInterface {
+    /// What a capsule holds.
+    ///
+    /// # Safety
+    /// The capsule is an `__array_struct__`, if it is any.
+    pub(super) unsafe fn of<'a>(capsule: &'a Bound<'_, PyAny>) -> Option<&'a Self> {
+        // SAFETY: a valid unnamed capsule under this name holds the structure.
+        unsafe {
+            if ffi::PyCapsule_IsValid(capsule.as_ptr(), null()) != 1 {
+                return None;
+            }
+            let pointer = ffi::PyCapsule_GetPointer(capsule.as_ptr(), null()).cast::<Self>();
+            pointer.as_ref().filter(|found| found.two == 2)
         }
-        let pointer = ffi::PyCapsule_GetPointer(capsule.as_ptr(), null()).cast::<ArrayInterface>();
-        let interface = pointer.as_ref()?;
-        let usual = ALIGNED | NOT_SWAPPED;
-        let rank = usize::try_from(interface.nd).ok()?;
-        let is_float = interface.typekind.cast_unsigned() == b'f';
-        if interface.two != 2
-            || !is_float
-            || interface.flags & usual != usual
-            || !(1..=2).contains(&rank)
-        {
-            return None;
-        }
-        let dims = |items: *const isize| std::slice::from_raw_parts(items, rank).iter().copied();
-        let shape = Dims::new(dims(interface.shape)).ok()?;
-        let strides = Dims::new(dims(interface.strides)).ok()?;
-        match interface.itemsize {
-            8 => copied_few::<f64>(shape, strides, interface.data.cast()),
-            4 => copied_few::<f32>(shape, strides, interface.data.cast()),
-            _ => None,
-        }
+    }
+
+    /// The type of the items; `None` for those in another order of bytes too.
+    pub(super) fn source(&self) -> Option<Source> {
+        let size = usize::try_from(self.itemsize).ok()?;
+        Source::of_code(self.typekind.cast_unsigned(), size)
+            .filter(|_| self.flags & NOT_SWAPPED != 0 || size == 1)
+    }
+
+    /// Whether the items may be read as they lie.
+    pub(super) fn is_aligned(&self) -> bool {
+        self.flags & ALIGNED != 0
+    }
+
+    /// Shape and strides in bytes.
+    ///
+    /// # Safety
+    /// The structure's arrays have `nd` items.
+    pub(super) unsafe fn axes(&self) -> Option<(&[isize], &[isize])> {
+        let rank = usize::try_from(self.nd).ok()?;
+        // SAFETY: the caller's.
+        let dims = |items: *const isize| match rank {
+            0 => &[][..],
+            _ => unsafe { std::slice::from_raw_parts(items, rank) },
+        };
+        Some((dims(self.shape), dims(self.strides)))
+    }
+
+    /// Item `[0, 0, ...]`.
+    pub(super) fn start(&self) -> *const u8 {
+        self.data.cast::<u8>().cast_const()
+    }
+
+    /// The type in NumPy's words.
+    fn typestr(&self) -> String {
+        let order = if self.flags & NOT_SWAPPED == 0 {
+            '>'
+        } else {
+            '<'
+        };
+        let kind = char::from(self.typekind.cast_unsigned());
+        format!("{order}{kind}{}", self.itemsize)
     }
 }
 
-/// # Safety
-/// Every index inside the shape leads from `start`, by strides in bytes, to an item.
-unsafe fn copied_few<T: Item>(shape: Dims, strides: Dims, start: *const u8) -> Option<Array> {
-    let len = shape.iter().product::<isize>();
-    if !(1..=INLINE_WORDS.cast_signed()).contains(&len) {
-        return None;
-    }
-    let mut items = [T::default(); INLINE_WORDS];
-    let mut places = items.iter_mut();
-    super::array::walk(&shape, &strides, 0, &mut |at| {
-        if let Some(place) = places.next() {
-            // SAFETY: the caller's; `walk` names indices inside the shape only.
-            *place = unsafe { start.offset(at).cast::<T>().read_unaligned() };
-        }
-    });
-    Array::of(&items[..len.cast_unsigned()], shape).ok()
-}
-
-/// The items that an `__array_struct__` names, shared where they are float32 or float64.
+/// The items that an `__array_struct__` names, shared where they are of one of our types.
 ///
 /// # Errors
-/// `TypeError` for items that are no real numbers, `ValueError` for a capsule that is none.
+/// `TypeError` for items that are no numbers, `ValueError` for a capsule that is none.
 pub(crate) fn from_struct(
     object: &Bound<'_, PyAny>,
     capsule: &Bound<'_, PyAny>,
 ) -> PyResult<Array> {
     let misfit = || PyValueError::new_err("the `__array_struct__` of the operand is none");
-    // SAFETY: a valid unnamed capsule under this name holds the structure, whose arrays have `nd` items. It says
-    // that the items are there for as long as the object is.
+    // SAFETY: a capsule under this name says that the items are there for as long as the object is.
     unsafe {
-        if ffi::PyCapsule_IsValid(capsule.as_ptr(), null()) != 1 {
-            return Err(misfit());
-        }
-        let pointer = ffi::PyCapsule_GetPointer(capsule.as_ptr(), null()).cast::<ArrayInterface>();
-        let interface = &*pointer;
-        let rank = usize::try_from(interface.nd).map_err(|_| misfit())?;
-        if interface.two != 2 {
-            return Err(misfit());
-        }
-        let order = if interface.flags & NOT_SWAPPED == 0 {
-            '>'
-        } else {
-            '<'
-        };
-        let kind = char::from(interface.typekind.cast_unsigned());
-        let typestr = format!("{order}{kind}{}", interface.itemsize);
-        let dtype = Source::of_typestr(&typestr).ok_or_else(|| refused(&typestr))?;
-        let dims = |items: *const isize| match rank {
-            0 => Dims::new([]),
-            _ => Dims::new(std::slice::from_raw_parts(items, rank).iter().copied()),
-        };
-        let dims = (dims(interface.shape)?, dims(interface.strides)?);
+        let interface = ArrayInterface::of(capsule).ok_or_else(misfit)?;
+        let source = interface
+            .source()
+            .ok_or_else(|| refused(&interface.typestr()))?;
+        let (shape, strides) = interface.axes().ok_or_else(misfit)?;
+        let dims = (Dims::of(shape)?, Dims::of(strides)?);
         let owner = Arc::new(Keeper::object(object));
-        adopt(dtype, dims, interface.data.cast::<u8>().cast_const(), owner)
+        adopt(source, dims, interface.start(), owner)
     }
 }

@@ -3,12 +3,14 @@
 //! A function of pyo3's is put behind a C function of the same name and documentation, which calls it with the
 //! same arguments when the quick way has no result.
 
-use super::{Array, Dims, INLINE_WORDS, Matrix, State};
+use super::view::{Keeper, View};
 use crate::quick;
+use nexus_linalg::Context;
 use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyList};
-use pyo3::{Borrowed, ffi};
+use pyo3::types::PyCFunction;
+use std::num::NonZero;
 use std::sync::OnceLock;
 
 /// The general function behind a quick one.
@@ -35,117 +37,38 @@ impl General {
     }
 }
 
-/// An operand of few items.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lies on the stack during one call"
-)]
-enum Few<'a> {
-    /// The array of a `Matrix`, of any size.
-    Matrix(&'a Array),
-    /// The items of a list or a NumPy array.
-    Copy(Array),
-}
-
-impl<'a> Few<'a> {
-    /// # Safety
-    /// The object is alive during `'a`, and the thread attached.
-    #[inline]
-    unsafe fn of(py: Python<'a>, object: *mut ffi::PyObject) -> Option<Self> {
-        // SAFETY: the caller's.
-        unsafe {
-            if let Some(matrix) = Matrix::of_pointer(object) {
-                return Some(Self::Matrix(&matrix.array));
-            }
-            if ffi::PyList_CheckExact(object) != 0 {
-                return nested(object).map(Self::Copy);
-            }
-            let object = Borrowed::from_ptr(py, object);
-            if super::is_ndarray(&object) {
-                let capsule = State::current(py).array_struct(&object)?;
-                return super::interface::few_items(&capsule).map(Self::Copy);
-            }
-            None
-        }
-    }
-
-    #[inline]
-    fn array(&self) -> &Array {
-        match self {
-            Self::Matrix(array) => array,
-            Self::Copy(array) => array,
-        }
-    }
-}
-
-/// A list of few floats, or of lists of as many each.
+/// How many threads a call may use; `None` for names of arguments other than `threads`, and for odd numbers.
 ///
 /// # Safety
-/// The object is a list, and the thread attached.
-unsafe fn nested(list: *mut ffi::PyObject) -> Option<Array> {
-    let mut items = [0.0; INLINE_WORDS];
-    // SAFETY: the caller's; a list has as many items as its size says, and nothing here runs Python code.
-    unsafe {
-        let count = ffi::PyList_GET_SIZE(list);
-        let rows = usize::try_from(count)
-            .ok()
-            .filter(|&n| (1..=INLINE_WORDS).contains(&n))?;
-        if ffi::PyList_CheckExact(ffi::PyList_GET_ITEM(list, 0)) == 0 {
-            numbers(list, &mut items[..rows])?;
-            return Array::of(&items[..rows], Dims::new([count]).ok()?).ok();
-        }
-        let columns = ffi::PyList_GET_SIZE(ffi::PyList_GET_ITEM(list, 0));
-        let width = usize::try_from(columns).ok()?;
-        let len = rows
-            .checked_mul(width)
-            .filter(|&n| (1..=INLINE_WORDS).contains(&n))?;
-        for (index, row) in items[..len].chunks_exact_mut(width).enumerate() {
-            let found = ffi::PyList_GET_ITEM(list, index.cast_signed());
-            if ffi::PyList_CheckExact(found) == 0 || ffi::PyList_GET_SIZE(found) != columns {
-                return None;
-            }
-            numbers(found, row)?;
-        }
-        Array::of(&items[..len], Dims::matrix(count, columns)).ok()
-    }
-}
-
-/// A list of few floats, or of lists of as many each.
+/// The arguments and their names are CPython's, with `count` of them before the named ones.
 #[inline]
-pub(crate) fn few_of_list(list: &Bound<'_, PyList>) -> Option<Array> {
-    // SAFETY: it is a list, and its reference proves that the thread is attached.
-    unsafe { nested(list.as_ptr()) }
-}
-
-/// The floats and small whole numbers of a list.
-///
-/// # Safety
-/// The object is a list of as many items, and the thread attached.
-unsafe fn numbers(list: *mut ffi::PyObject, places: &mut [f64]) -> Option<()> {
-    for (index, place) in places.iter_mut().enumerate() {
-        // SAFETY: the caller's.
-        unsafe {
-            let item = ffi::PyList_GET_ITEM(list, index.cast_signed());
-            if ffi::PyFloat_CheckExact(item) != 0 {
-                *place = ffi::PyFloat_AS_DOUBLE(item);
-            } else if ffi::PyLong_CheckExact(item) != 0 {
-                let mut overflow = 0;
-                let whole = ffi::PyLong_AsLongLongAndOverflow(item, &raw mut overflow);
-                if overflow != 0 {
-                    return None;
-                }
-                *place = whole as f64;
-            } else {
-                return None;
-            }
-        }
+unsafe fn context_of(
+    arguments: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> Option<Context> {
+    if names.is_null() {
+        return Some(Context::default());
     }
-    Some(())
+    // SAFETY: the caller's: the names are a tuple of strings.
+    unsafe {
+        let is_one = ffi::PyTuple_GET_SIZE(names) == 1;
+        let name = is_one.then(|| ffi::PyTuple_GET_ITEM(names, 0))?;
+        let is_threads = ffi::PyUnicode_CompareWithASCIIString(name, c"threads".as_ptr()) == 0;
+        let threads = *arguments.add(count);
+        if !is_threads || ffi::PyLong_CheckExact(threads) == 0 {
+            return None;
+        }
+        let mut overflow = 0;
+        let threads = ffi::PyLong_AsLongLongAndOverflow(threads, &raw mut overflow);
+        let threads = usize::try_from(threads).ok().and_then(NonZero::new)?;
+        Some(Context::default().threads(threads))
+    }
 }
 
-/// A function of matrices with a quick way.
+/// A function of these operands with a quick way.
 macro_rules! quick {
-    ($name:ident, $general:ident, $count:literal, |$py:ident, $operands:ident| $work:expr) => {
+    ($name:ident, $general:ident, $($operand:ident),+) => {
         static $general: General = General::new();
 
         unsafe extern "C" fn $name(
@@ -154,28 +77,21 @@ macro_rules! quick {
             count: ffi::Py_ssize_t,
             names: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
+            const COUNT: usize = [$(stringify!($operand)),+].len();
             // SAFETY: CPython calls this attached, with `count` arguments that are alive during the call.
             unsafe {
-                if count == $count && names.is_null() {
-                    let $py = Python::assume_attached();
-                    let given = std::slice::from_raw_parts(arguments, $count);
-                    let answer = |$operands: [Option<&Array>; $count]| $work;
-                    // Matrices alone need no copies.
-                    let matrices: [Option<&Array>; $count] = std::array::from_fn(|index| {
-                        Matrix::of_pointer(given[index]).map(|matrix| &matrix.array)
-                    });
-                    let answer = if matrices.iter().all(Option::is_some) {
-                        answer(matrices)
-                    } else {
-                        let few: [Option<Few<'_>>; $count] =
-                            std::array::from_fn(|index| Few::of($py, given[index]));
-                        answer(std::array::from_fn(|index| {
-                            few[index].as_ref().map(Few::array)
-                        }))
-                    };
-                    if let Some(answer) = answer {
-                        return answer.into_ptr();
-                    }
+                let py = Python::assume_attached();
+                let answer = || {
+                    let context = context_of(arguments, COUNT, names)?;
+                    let mut given = std::slice::from_raw_parts(arguments, COUNT).iter();
+                    $(
+                        let mut keeper = Keeper::default();
+                        let $operand = View::of(py, *given.next()?, &mut keeper)?;
+                    )+
+                    quick::$name(py, context, $($operand),+)
+                };
+                if count == COUNT.cast_signed() && let Some(answer) = answer() {
+                    return answer.into_ptr();
                 }
                 $general.call(module, arguments, count, names)
             }
@@ -183,18 +99,10 @@ macro_rules! quick {
     };
 }
 
-quick!(det, DET, 1, |py, operands| quick::det(py, operands[0]?));
-quick!(inv, INV, 1, |py, operands| quick::inv(py, operands[0]?));
-quick!(matmul, MATMUL, 2, |py, operands| quick::matmul(
-    py,
-    operands[0]?,
-    operands[1]?
-));
-quick!(solve, SOLVE, 2, |py, operands| quick::solve(
-    py,
-    operands[0]?,
-    operands[1]?
-));
+quick!(det, DET, a);
+quick!(inv, INV, a);
+quick!(matmul, MATMUL, a, b);
+quick!(solve, SOLVE, a, b);
 
 /// Puts a quick function before the one of the same name in a module.
 ///
@@ -245,10 +153,11 @@ pub(super) unsafe fn multiply(
     left: *mut ffi::PyObject,
     right: *mut ffi::PyObject,
 ) -> Option<*mut ffi::PyObject> {
+    let (mut a, mut b) = (Keeper::default(), Keeper::default());
     // SAFETY: the caller's.
     unsafe {
-        let (a, b) = (Matrix::of_pointer(left)?, Matrix::of_pointer(right)?);
-        let product = quick::matmul(Python::assume_attached(), &a.array, &b.array)?;
-        Some(product.into_ptr())
+        let py = Python::assume_attached();
+        let (a, b) = (View::of(py, left, &mut a)?, View::of(py, right, &mut b)?);
+        Some(quick::matmul(py, Context::default(), a, b)?.into_ptr())
     }
 }
