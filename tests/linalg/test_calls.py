@@ -298,6 +298,10 @@ def test_nothing_is_written_where_a_part_of_out_does_not_fit() -> None:
         linalg.eigh(np.eye(3), out=(values, narrow))
     assert values.tolist() == [7.0] * 3
     assert (narrow == 7).all()
+    for n in (2, 9):
+        odd = np.zeros((n, n), dtype=[("odd", "u1"), ("item", "f8")])["item"]
+        with pytest.raises(TypeError, match="inv: out cannot be written: its items are not align"):
+            linalg.inv(np.eye(n), out=odd)
 
 
 def test_operands_of_numpy_give_the_same_wherever_they_lie() -> None:

@@ -1,6 +1,6 @@
 //! Results as Python objects: numbers, `Matrix`, or the kind that `like` names.
 
-use crate::raw::{Array, Matrix, State, import, learn};
+use crate::raw::{Array, Matrix, State, import, learn, tuple_of};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyModule, PyTuple, PyType};
@@ -112,6 +112,7 @@ impl Named {
 
     /// A tuple of this class.
     pub(crate) fn of(&self, py: Python<'_>, parts: Vec<Py<PyAny>>) -> PyResult<Py<PyAny>> {
-        Ok(self.class(py)?.call1(PyTuple::new(py, parts)?)?.unbind())
+        let parts = PyTuple::new(py, parts)?;
+        Ok(tuple_of(&self.class(py)?, &parts)?.unbind())
     }
 }

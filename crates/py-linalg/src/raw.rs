@@ -26,7 +26,7 @@ pub(crate) use exchange::{import, learn};
 pub(crate) use interface::{from_interface, from_struct};
 pub(crate) use lent::detached;
 pub(crate) use matrix::{Matrix, This};
-pub(crate) use object::{Class, This as Receiver};
+pub(crate) use object::{Class, This as Receiver, tuple_of};
 pub(crate) use output::Output;
 pub(crate) use qmatrix::{QMatrix, ThisQ};
 pub(crate) use stack::Stack;

@@ -6,7 +6,7 @@ use crate::raw::Array;
 use half::{bf16, f16};
 use nexus_linalg::Complex;
 use pyo3::prelude::*;
-use pyo3::types::{PyComplex, PyList};
+use pyo3::types::{PyComplex, PyFloat, PyList};
 use std::fmt::{Display, LowerExp, Write};
 
 /// A shape as messages name it: `2x3`.
@@ -19,30 +19,37 @@ pub(crate) fn shape(dims: &[isize]) -> String {
     }
 }
 
-/// The items as nested lists of numbers.
+/// The number that an array without axes is.
+fn scalar<'py>(py: Python<'py>, array: &Array) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match array.dtype.kind() {
+        Kind::Whole => array.values::<i64>()[0].into_pyobject(py)?.into_any(),
+        Kind::Real => PyFloat::new(py, array.values::<f64>()[0]).into_any(),
+        Kind::Complex => {
+            let value = array.values::<Complex<f64>>()[0];
+            PyComplex::from_doubles(py, value.re, value.im).into_any()
+        }
+    })
+}
+
+/// The items as nested lists of numbers; without axes, the number.
 pub(crate) fn nested<'py>(py: Python<'py>, array: &Array) -> PyResult<Bound<'py, PyAny>> {
-    if array.rank() < 2 {
-        let list = match array.dtype.kind() {
-            Kind::Whole => PyList::new(py, array.values::<i64>().iter()),
-            Kind::Real => PyList::new(py, array.values::<f64>().iter()),
-            Kind::Complex => {
-                let values = array.values::<Complex<f64>>();
-                let numbers = values
-                    .iter()
-                    .map(|value| PyComplex::from_doubles(py, value.re, value.im));
-                PyList::new(py, numbers.collect::<Vec<_>>())
-            }
-        }?;
-        return if array.rank() == 0 {
-            list.get_item(0)
-        } else {
-            Ok(list.into_any())
-        };
-    }
-    let rows = (0..array.shape()[0])
-        .map(|i| nested(py, &array.select(0, i)))
-        .collect::<PyResult<Vec<_>>>()?;
-    Ok(PyList::new(py, rows)?.into_any())
+    let list = match (array.rank(), array.dtype.kind()) {
+        (0, _) => return scalar(py, array),
+        (1, Kind::Whole) => PyList::new(py, array.values::<i64>().iter()),
+        (1, Kind::Real) => PyList::new(py, array.values::<f64>().iter()),
+        (1, Kind::Complex) => {
+            let values = array.values::<Complex<f64>>();
+            let numbers = values
+                .iter()
+                .map(|value| PyComplex::from_doubles(py, value.re, value.im));
+            PyList::new(py, numbers.collect::<Vec<_>>())
+        }
+        _ => {
+            let rows = (0..array.shape()[0]).map(|i| nested(py, &array.select(0, i)));
+            PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
+        }
+    };
+    Ok(list?.into_any())
 }
 
 /// Shape, type and items; long axes are cut in the middle.

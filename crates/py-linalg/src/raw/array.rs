@@ -1,6 +1,7 @@
 //! Strided arrays over shared memory.
 
-use super::dims::walk;
+use super::dims::{Axes, walk};
+use super::output::Lines;
 use super::view::View;
 use super::{Dims, Output};
 use crate::dtype::{Item, with_item};
@@ -8,8 +9,6 @@ use crate::limits::RANK_MAX;
 use pyo3::prelude::*;
 use std::any::Any;
 use std::borrow::Cow;
-use std::mem::MaybeUninit;
-use std::ptr::null;
 use std::slice;
 use std::sync::Arc;
 
@@ -29,24 +28,27 @@ pub(crate) enum Dtype {
     U8,
 }
 
-/// Words that a small array has in itself.
+/// Words that an object has for the items of a small array.
 pub(crate) const INLINE_WORDS: usize = 16;
 
-/// An array whose memory is in itself, or shared and kept alive. Nothing here writes to it.
+/// The items of a small array.
+pub(super) type Words = [u64; INLINE_WORDS];
+
+/// An array whose memory is shared and kept alive, or that of the object which the array is in. Nothing here
+/// writes to it.
 ///
 /// Invariant: every index inside the shape leads to an aligned item of `dtype` in live memory.
 pub(crate) struct Array {
     pub(crate) dtype: Dtype,
-    shape: Dims,
-    /// Counted in items.
-    strides: Dims,
-    /// Of item `[0, 0, ...]` from the start of the memory, in items.
-    offset: isize,
-    /// Item `[0, 0, ...]` in the memory of `owner`; without one, `inline` has the items.
+    /// Strides are counted in items.
+    axes: Axes,
+    /// Item `[0, 0, ...]`.
     start: *const u8,
-    owner: Option<Arc<dyn Any + Send + Sync>>,
-    inline: MaybeUninit<[u64; INLINE_WORDS]>,
+    /// Without one, `start` leads to the [`Words`] of the object, and the array never leaves that.
+    owner: Option<Owner>,
 }
+
+type Owner = Arc<dyn Any + Send + Sync>;
 
 // SAFETY: the owner keeps the memory in place until it is dropped, from any thread, and nothing here writes to it.
 unsafe impl Send for Array {}
@@ -56,7 +58,7 @@ unsafe impl Sync for Array {}
 impl Clone for Array {
     #[inline]
     fn clone(&self) -> Self {
-        self.view(self.shape, self.strides, 0)
+        self.with_axes(self.axes.clone(), 0)
     }
 }
 
@@ -70,64 +72,43 @@ impl Array {
         dtype: Dtype,
         (shape, strides): (Dims, Dims),
         start: *const u8,
-        owner: Arc<dyn Any + Send + Sync>,
+        owner: Owner,
     ) -> Self {
         Self {
             dtype,
-            shape,
-            strides,
-            offset: 0,
+            axes: Axes::new(&shape, &strides),
             start,
             owner: Some(owner),
-            inline: MaybeUninit::uninit(),
         }
     }
 
-    /// An array of few items, which `words` have.
+    /// An array of few items in the words of an object, where `work` computes them; they are zeros at first.
+    /// `None` where it does not.
     ///
     /// # Safety
-    /// The words have as many items of `dtype` as the shape says.
-    pub(super) unsafe fn few_words(dtype: Dtype, shape: Dims, words: [u64; INLINE_WORDS]) -> Self {
-        Self {
-            dtype,
-            shape,
-            strides: Dims::dense(&shape),
-            offset: 0,
-            start: null(),
-            owner: None,
-            inline: MaybeUninit::new(words),
-        }
-    }
-
-    /// Writes an array of few items to `place`, where `work` computes them; they are zeros at first. Where it
-    /// does not, there is no array.
-    ///
-    /// # Safety
-    /// `place` may be written to.
+    /// `words` may be written to, and stay where they are for as long as the array is.
     ///
     /// # Panics
     /// When the items are too many.
-    #[inline]
-    pub(super) unsafe fn write<T: Item>(
-        place: *mut Self,
+    #[inline(always)]
+    pub(super) unsafe fn within<T: Item>(
+        words: *mut Words,
         shape: Dims,
         work: impl FnOnce(&mut [T]) -> Option<()>,
-    ) -> Option<()> {
+    ) -> Option<Self> {
         let len = shape.iter().product::<isize>().cast_unsigned();
-        assert!(len * size_of::<T>() <= INLINE_WORDS * 8, "few items");
+        assert!(len * size_of::<T>() <= size_of::<Words>(), "few items");
         // SAFETY: the caller's; the words have room for the items and are aligned for every `T`.
         unsafe {
-            (&raw mut (*place).inline).write(MaybeUninit::zeroed());
-            let items: *mut T = (&raw mut (*place).inline).cast();
-            work(slice::from_raw_parts_mut(items, len))?;
-            (&raw mut (*place).dtype).write(T::DTYPE);
-            (&raw mut (*place).shape).write(shape);
-            (&raw mut (*place).strides).write(Dims::dense(&shape));
-            (&raw mut (*place).offset).write(0);
-            (&raw mut (*place).start).write(null());
-            (&raw mut (*place).owner).write(None);
+            words.write([0; INLINE_WORDS]);
+            work(slice::from_raw_parts_mut(words.cast(), len))?;
         }
-        Some(())
+        Some(Self {
+            dtype: T::DTYPE,
+            axes: Axes::new(&shape, &Dims::dense(&shape)),
+            start: words.cast(),
+            owner: None,
+        })
     }
 
     /// The numbers in row-major order.
@@ -138,16 +119,16 @@ impl Array {
     }
 
     pub(crate) fn shape(&self) -> Dims {
-        self.shape
+        self.axes.shape()
     }
 
     pub(crate) fn strides(&self) -> Dims {
-        self.strides
+        self.axes.strides()
     }
 
     /// The strides in bytes.
     pub(crate) fn strides_bytes(&self) -> Dims {
-        let mut strides = self.strides;
+        let mut strides = self.strides();
         let size = self.dtype.size().cast_signed();
         strides
             .iter_mut()
@@ -156,21 +137,18 @@ impl Array {
     }
 
     pub(crate) fn rank(&self) -> usize {
-        self.shape.len()
+        self.axes.get().0.len()
     }
 
     /// The number of items.
     pub(crate) fn len(&self) -> usize {
-        self.shape.iter().product::<isize>().cast_unsigned()
+        let (shape, _) = self.axes.get();
+        shape.iter().product::<isize>().cast_unsigned()
     }
 
     /// Item `[0, 0, ...]`.
     pub(super) fn start(&self) -> *const u8 {
-        let start = match self.owner {
-            None => self.inline.as_ptr().cast(),
-            Some(_) => self.start,
-        };
-        start.wrapping_offset(self.offset * self.dtype.size().cast_signed())
+        self.start
     }
 
     /// The address of item `[0, 0, ...]`, for others to read there.
@@ -178,17 +156,29 @@ impl Array {
         self.start().expose_provenance()
     }
 
-    /// The same memory under another shape, for a view that names only items this one names.
-    fn view(&self, shape: Dims, strides: Dims, offset: isize) -> Self {
+    /// The same memory under other axes that name only items this one names, from another first one. Memory of an
+    /// object is copied.
+    #[inline]
+    fn with_axes(&self, axes: Axes, offset: isize) -> Self {
+        let (start, owner) = match &self.owner {
+            Some(owner) => (self.start, owner.clone()),
+            None => {
+                // SAFETY: the invariant.
+                let words = Arc::new(unsafe { self.start.cast::<Words>().read() });
+                (Arc::as_ptr(&words).cast(), words as Owner)
+            }
+        };
         Self {
             dtype: self.dtype,
-            shape,
-            strides,
-            offset: self.offset + offset,
-            start: self.start,
-            owner: self.owner.clone(),
-            inline: self.inline,
+            axes,
+            start: start.wrapping_offset(offset * self.dtype.size().cast_signed()),
+            owner: Some(owner),
         }
+    }
+
+    /// The same memory under another shape, for a view that names only items this one names.
+    fn view(&self, shape: Dims, strides: Dims, offset: isize) -> Self {
+        self.with_axes(Axes::new(&shape, &strides), offset)
     }
 
     /// The axes in another order.
@@ -205,10 +195,10 @@ impl Array {
             complete && order.len() == self.rank(),
             "a permutation of the axes"
         );
-        let (mut shape, mut strides) = (self.shape, self.strides);
+        let (mut shape, mut strides) = (self.shape(), self.strides());
         for (to, &from) in order.iter().enumerate() {
-            shape[to] = self.shape[from];
-            strides[to] = self.strides[from];
+            shape[to] = self.shape()[from];
+            strides[to] = self.strides()[from];
         }
         self.view(shape, strides, 0)
     }
@@ -216,7 +206,7 @@ impl Array {
     /// The last two axes exchanged.
     #[inline]
     pub(crate) fn transposed(&self) -> Self {
-        let (mut shape, mut strides) = (self.shape, self.strides);
+        let (mut shape, mut strides) = (self.shape(), self.strides());
         if let ([.., m, n], [.., row, column]) = (&mut *shape, &mut *strides) {
             std::mem::swap(m, n);
             std::mem::swap(row, column);
@@ -235,13 +225,16 @@ impl Array {
     /// # Panics
     /// When there is no such index.
     pub(crate) fn select(&self, axis: usize, at: isize) -> Self {
-        assert!((0..self.shape[axis]).contains(&at), "an index of the axis");
+        assert!(
+            (0..self.shape()[axis]).contains(&at),
+            "an index of the axis"
+        );
         let without = |dims: Dims| {
             let rest = dims.iter().enumerate().filter(|&(i, _)| i != axis);
             Dims::new(rest.map(|(_, &dim)| dim)).expect("fewer axes than before")
         };
-        let offset = at * self.strides[axis];
-        self.view(without(self.shape), without(self.strides), offset)
+        let offset = at * self.strides()[axis];
+        self.view(without(self.shape()), without(self.strides()), offset)
     }
 
     /// Every `step`th of an axis from `start`, `count` of them.
@@ -249,7 +242,7 @@ impl Array {
     /// # Panics
     /// When they are not all in the axis.
     pub(crate) fn slice(&self, axis: usize, start: isize, step: isize, count: isize) -> Self {
-        let n = self.shape[axis];
+        let n = self.shape()[axis];
         let inside = |at: isize| (0..n).contains(&at);
         let last = step
             .checked_mul(count - 1)
@@ -258,11 +251,11 @@ impl Array {
             count == 0 || (count > 0 && inside(start) && last.is_some_and(inside)),
             "a slice inside of the axis"
         );
-        let stride = self.strides[axis];
+        let stride = self.strides()[axis];
         let offset = if count == 0 { 0 } else { start * stride };
         self.view(
-            self.shape.with(axis, count),
-            self.strides.with(axis, stride.wrapping_mul(step)),
+            self.shape().with(axis, count),
+            self.strides().with(axis, stride.wrapping_mul(step)),
             offset,
         )
     }
@@ -271,8 +264,8 @@ impl Array {
     pub(crate) fn diagonal(&self, shift: isize) -> Self {
         let axis = self.rank() - 2;
         let ((m, n), (row, column)) = (
-            (self.shape[axis], self.shape[axis + 1]),
-            (self.strides[axis], self.strides[axis + 1]),
+            (self.shape()[axis], self.shape()[axis + 1]),
+            (self.strides()[axis], self.strides()[axis + 1]),
         );
         let (above, below) = (shift.max(0), shift.saturating_neg().max(0));
         let count = m.saturating_sub(below).min(n.saturating_sub(above)).max(0);
@@ -286,8 +279,8 @@ impl Array {
             Dims::new(kept).expect("fewer axes than before")
         };
         self.view(
-            cut(self.shape, count),
-            cut(self.strides, row + column),
+            cut(self.shape(), count),
+            cut(self.strides(), row + column),
             offset,
         )
     }
@@ -304,7 +297,7 @@ impl Array {
                     .chain(after.iter().copied()),
             )
         };
-        Ok(self.view(insert(self.shape, 1)?, insert(self.strides, 0)?, 0))
+        Ok(self.view(insert(self.shape(), 1)?, insert(self.strides(), 0)?, 0))
     }
 
     /// The same items seen under a greater shape, as NumPy's broadcasting has it; `None` where it does not fit.
@@ -314,7 +307,7 @@ impl Array {
         for (axis, &n) in shape.iter().enumerate() {
             let own = axis
                 .checked_sub(more)
-                .map(|axis| (self.shape[axis], self.strides[axis]));
+                .map(|axis| (self.shape()[axis], self.strides()[axis]));
             strides[axis] = match own {
                 Some((m, stride)) if m == n => stride,
                 Some((1, _)) | None => 0,
@@ -326,9 +319,10 @@ impl Array {
 
     /// Whether the items lie in row-major order without gaps.
     pub(crate) fn is_dense(&self) -> bool {
-        let dense = Dims::dense(&self.shape);
-        let axes = self.shape.iter().zip(self.strides.iter().zip(dense.iter()));
-        self.len() == 0 || axes.into_iter().all(|(&n, (a, b))| n == 1 || a == b)
+        let (shape, strides) = self.axes.get();
+        let dense = Dims::dense(shape);
+        let mut axes = shape.iter().zip(strides.iter().zip(dense.iter()));
+        self.len() == 0 || axes.all(|(&n, (a, b))| n == 1 || a == b)
     }
 
     /// The same items under another shape with as many; they are copied unless they lie densely.
@@ -348,7 +342,7 @@ impl Array {
 
     /// A dense copy.
     pub(crate) fn copied(&self) -> PyResult<Self> {
-        with_item!(self.dtype, T => Self::of::<T>(&self.values(), self.shape))
+        with_item!(self.dtype, T => Self::of::<T>(&self.values(), self.shape()))
     }
 
     /// The items as ones of another type: itself where they are.
@@ -356,7 +350,7 @@ impl Array {
         if self.dtype == dtype {
             return Ok(self.clone());
         }
-        with_item!(dtype, T => Self::of::<T>(&self.values(), self.shape))
+        with_item!(dtype, T => Self::of::<T>(&self.values(), self.shape()))
     }
 
     /// The items as `T` in row-major order; a copy unless they lie so.
@@ -383,7 +377,7 @@ impl Array {
         assert_eq!(size_of::<S>(), self.dtype.size(), "the type of the items");
         let mut values = Vec::with_capacity(self.len());
         let start: *const S = self.items();
-        walk(&self.shape, &self.strides, 0, &mut |at| {
+        walk(&self.shape(), &self.strides(), 0, &mut |at| {
             // SAFETY: the invariant; `walk` names indices inside the shape only.
             values.push(convert(unsafe { start.offset(at).read() }));
         });
@@ -404,14 +398,14 @@ impl Array {
     /// The matrix or vector that it is.
     #[inline(always)]
     pub(super) fn viewed(&self) -> Option<View<'_>> {
-        let axes = (&*self.shape, &*self.strides);
         // SAFETY: the invariant.
-        unsafe { View::strided(self.dtype, axes, 1, self.start()) }
+        unsafe { View::strided(self.dtype, self.axes.get(), 1, self.start) }
     }
 
     /// Whether the memory is another object's.
-    pub(super) fn is_shared(&self) -> bool {
-        self.owner.is_some()
+    pub(super) fn is_foreign(&self) -> bool {
+        let is_own = |owner: &Owner| owner.is::<Words>() || owner.is::<Lines>();
+        self.owner.as_ref().is_some_and(|owner| !is_own(owner))
     }
 
     /// Writes numbers over the items, in row-major order.
@@ -423,12 +417,12 @@ impl Array {
     /// When the items are of another type, or not as many.
     pub(super) unsafe fn overwrite<T: Item>(&self, values: &[T]) {
         assert!(
-            self.is_shared() && self.dtype == T::DTYPE && self.len() == values.len(),
+            self.is_foreign() && self.dtype == T::DTYPE && self.len() == values.len(),
             "an array of the same kind"
         );
         let start = self.items::<T>().cast_mut();
         let mut values = values.iter();
-        walk(&self.shape, &self.strides, 0, &mut |at| {
+        walk(&self.shape(), &self.strides(), 0, &mut |at| {
             if let Some(&value) = values.next() {
                 // SAFETY: the invariant and the caller's; `walk` names indices inside the shape only.
                 unsafe { start.offset(at).write(value) };
@@ -438,10 +432,15 @@ impl Array {
 
     /// The array as one whose last two axes are matrices of `T`: itself where they are.
     pub(crate) fn prepared<T: Item>(&self) -> PyResult<Self> {
-        let forward = self.strides.iter().rev().take(2).all(|&stride| stride >= 0);
+        let forward = self
+            .strides()
+            .iter()
+            .rev()
+            .take(2)
+            .all(|&stride| stride >= 0);
         if self.dtype == T::DTYPE && forward {
             return Ok(self.clone());
         }
-        Self::of::<T>(&self.values(), self.shape)
+        Self::of::<T>(&self.values(), self.shape())
     }
 }

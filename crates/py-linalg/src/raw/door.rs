@@ -290,9 +290,13 @@ impl Target {
             let message = format!("{name}: out cannot be written: it is read-only");
             return Err(PyTypeError::new_err(message));
         }
-        if target.dtype != array.dtype || !target.is_shared() {
+        if target.dtype != array.dtype {
             let (found, expected) = (target.dtype.name(), array.dtype.name());
             let message = format!("{name}: out has items of type {found}, the result {expected}");
+            return Err(PyTypeError::new_err(message));
+        }
+        if !target.is_foreign() {
+            let message = format!("{name}: out cannot be written: its items are not aligned");
             return Err(PyTypeError::new_err(message));
         }
         if *target.shape() != *array.shape() {

@@ -1,5 +1,6 @@
 //! The Python type `Matrix`: its table of methods, and the buffers that it hands out.
 
+use super::array::Words;
 use super::object::{
     self, Class, NO_GETTER, Tables, entry, getter, method, newer, of_one, of_two, operator,
 };
@@ -11,6 +12,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 
 /// An immutable array of numbers as Python has it.
@@ -18,6 +20,8 @@ pub(crate) struct Matrix {
     pub(crate) array: Array,
     /// Whether an importing library may write: it has the matrix to itself.
     pub(crate) lent: bool,
+    /// The items of an array without an owner.
+    words: MaybeUninit<Words>,
 }
 
 impl Class for Matrix {
@@ -36,12 +40,19 @@ pub(super) const SIZE: usize = object::size::<Matrix>();
 
 impl Matrix {
     pub(crate) fn new(array: Array) -> Self {
-        Self { array, lent: false }
+        Self {
+            array,
+            lent: false,
+            words: MaybeUninit::uninit(),
+        }
     }
 
     /// A matrix for another library, which gets its memory to write.
     pub(crate) fn lent(array: Array) -> Self {
-        Self { array, lent: true }
+        Self {
+            lent: true,
+            ..Self::new(array)
+        }
     }
 
     /// The matrix that an object is.
@@ -75,10 +86,11 @@ impl Matrix {
         shape: Dims,
         work: impl FnOnce(&mut [T]) -> Option<()>,
     ) -> Option<Bound<'_, PyAny>> {
-        // SAFETY: the place gets an array and what is beside it.
+        // SAFETY: the place gets an array and what is beside it, and stays where it is.
         unsafe {
             object::place(py, |place: *mut Self| {
-                Array::write(&raw mut (*place).array, shape, work)?;
+                let words = (&raw mut (*place).words).cast();
+                (&raw mut (*place).array).write(Array::within(words, shape, work)?);
                 (&raw mut (*place).lent).write(false);
                 Some(())
             })

@@ -7,7 +7,7 @@
 use super::state::State;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyDict, PyTuple};
+use pyo3::types::{PyAny, PyDict, PyTuple, PyType};
 use pyo3::{Borrowed, ffi};
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::mem::offset_of;
@@ -88,6 +88,27 @@ pub(super) unsafe fn place<T: Class>(
         (&raw mut (*place).state).write(state);
         let object = ffi::PyObject_Init(place.cast(), state.class(T::NUMBER));
         Some(Bound::from_owned_ptr(py, object))
+    }
+}
+
+/// A tuple of a class derived from `tuple`, with these items: as `tuple.__new__` makes it, without the detour of the
+/// class's own `__new__`.
+///
+/// # Errors
+/// `MemoryError`.
+pub(crate) fn tuple_of<'py>(
+    class: &Bound<'py, PyType>,
+    items: &Bound<'py, PyTuple>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    let arguments = PyTuple::new(py, [items])?;
+    // SAFETY: `tuple` has the function, which checks its arguments.
+    unsafe {
+        let new = (*&raw const ffi::PyTuple_Type).tp_new;
+        let made = new.map_or(null_mut(), |new| {
+            new(class.as_type_ptr(), arguments.as_ptr(), null_mut())
+        });
+        Bound::from_owned_ptr_or_err(py, made)
     }
 }
 
