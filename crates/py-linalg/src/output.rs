@@ -38,7 +38,9 @@ impl Part {
 pub(crate) fn importer<'py>(like: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if let Ok(library) = like.cast::<PyModule>() {
         return library.getattr("from_dlpack").map_err(|_| {
-            let name = library.name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+            let name = library
+                .name()
+                .map_or_else(|_| "?".to_owned(), |name| name.to_string());
             PyTypeError::new_err(format!("like is a library without `from_dlpack`: {name}"))
         });
     }

@@ -7,9 +7,7 @@
 use super::door::{has_buffer, lend};
 use super::state::Name;
 use super::{Array, State};
-use nexus_tensor::dlpack::{
-    Access, DLManagedTensorVersioned, DLPackVersion, Managed, VERSION,
-};
+use nexus_tensor::dlpack::{Access, DLManagedTensorVersioned, DLPackVersion, Managed, VERSION};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
