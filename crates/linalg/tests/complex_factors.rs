@@ -161,7 +161,9 @@ fn factors_of_hermitian_and_symmetric_matrices_give_them_back_and_solve() {
                 ldl.unpack(views.0.unwrap(), views.1.unwrap()).unwrap();
                 let mut turned = adjoint(&l, n, n);
                 if symmetry == Symmetry::Symmetric {
-                    turned.iter_mut().for_each(|item| *item = item.conj());
+                    for item in &mut turned {
+                        *item = item.conj();
+                    }
                 } else {
                     assert!((0..n).all(|i| d[i * n + i].im == 0.0), "{what}");
                 }

@@ -254,7 +254,9 @@ impl<T: Field> Ldl<T> {
             let rows = &mut x.items[at * columns..(at + block.rows()) * columns];
             match block {
                 Block::One(pivot) => {
-                    rows.iter_mut().for_each(|item| *item = item.divide(pivot));
+                    for item in rows {
+                        *item = item.divide(pivot);
+                    }
                 }
                 Block::Two(_, below, _) => {
                     let right = self.symmetry.mirror(below);

@@ -171,7 +171,9 @@ impl<T: Field> Powers<T> {
             if largest == 0.0 {
                 return 0;
             }
-            next.iter_mut().for_each(|item| *item /= largest);
+            for item in &mut next {
+                *item /= largest;
+            }
             log += largest.log2();
             let after = |ratio: f64| match left {
                 0 => halvings(log),
@@ -270,7 +272,8 @@ fn ratios(next: &[f64], from: &[f64]) -> (f64, f64) {
     let quotients = next
         .iter()
         .zip(from)
-        .filter_map(|(next, from)| (*from > 0.0).then(|| next / from));
+        .filter(|&(_, from)| *from > 0.0)
+        .map(|(next, from)| next / from);
     quotients.fold((f64::INFINITY, 0.0), |(least, most), quotient| {
         (quotient.min(least), quotient.max(most))
     })
