@@ -711,11 +711,25 @@ def kron(a: _Operand, b: _Operand, /, *, threads: int = ..., like: _T, out: None
 def kron(a: _Operand, b: _Operand, /, *, threads: int = ..., like: None = ..., out: _T) -> _T: ...
 @overload
 def ldl(
-    x: _Operand, /, *, lower: bool = ..., threads: int = ..., like: None = ..., out: None = ...
+    x: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    hermitian: bool = ...,
+    threads: int = ...,
+    like: None = ...,
+    out: None = ...,
 ) -> LDLResult[Matrix]: ...
 @overload
 def ldl(
-    x: _Operand, /, *, lower: bool = ..., threads: int = ..., like: _T, out: None = ...
+    x: _Operand,
+    /,
+    *,
+    lower: bool = ...,
+    hermitian: bool = ...,
+    threads: int = ...,
+    like: _T,
+    out: None = ...,
 ) -> LDLResult[_T]: ...
 @overload
 def ldl(
@@ -723,6 +737,7 @@ def ldl(
     /,
     *,
     lower: bool = ...,
+    hermitian: bool = ...,
     threads: int = ...,
     like: None = ...,
     out: tuple[_T, _T, _T],

@@ -163,6 +163,64 @@ def test_tensors_go_in_and_come_back() -> None:
         Matrix(torch.ones(2, requires_grad=True))
 
 
+def test_what_tensors_cannot_share_is_refused_whatever_came_before() -> None:
+    torch = pytest.importorskip("torch", reason="tensors need torch")
+
+    class Tensor(torch.Tensor):  # type: ignore[misc]
+        def __dlpack__(self, **options: Any) -> Any:
+            raise BufferError("not this one")
+
+    turned = torch.ones(2, 2, dtype=torch.complex64)
+    refused = [
+        (torch.ones(2, 2, requires_grad=True), "require gradient"),
+        (torch.nn.Parameter(torch.ones(2, 2)), "require gradient"),
+        (turned.conj(), "conjugate bit"),
+        (torch.eye(2).to_sparse(), "strided"),
+        (torch.ones(2, device="meta"), "meta"),
+        (torch.ones(2, 2).as_subclass(Tensor), "not this one"),
+    ]
+    for _ in range(2):
+        for tensor, message in refused:
+            with pytest.raises(BufferError, match=message):
+                Matrix(tensor)
+        with pytest.raises(TypeError, match="no numbers"):
+            Matrix(torch.ones(2, dtype=torch.bool))
+        # The type of tensors is known from here on.
+        assert Matrix(turned).dtype == "complex64"
+
+
+def test_tensors_live_as_long_as_what_views_them() -> None:
+    torch = pytest.importorskip("torch", reason="tensors need torch")
+    for shape in [(), (0, 3), (2, 2), (40, 50), (3, 4, 5)]:
+        tensor = torch.rand(shape, dtype=torch.float64)
+        expected = tensor.tolist()
+        matrices = [Matrix(tensor) for _ in range(3)]
+        del tensor
+        gc.collect()
+        assert all(np.asarray(matrix).tolist() == expected for matrix in matrices)
+    out = torch.zeros(2, 2, dtype=torch.float64).T
+    linalg.inv(torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64), out=out)
+    assert torch.allclose(out @ torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=out.dtype), torch.eye(2).to(out))
+    like = torch.zeros(0)
+    inverses = [linalg.inv(np.eye(n) * 2, like=like) for n in (2, 2, 40)]
+    gc.collect()
+    for inverse in inverses:
+        assert type(inverse) is torch.Tensor
+        inverse += 1
+        assert torch.equal(inverse, torch.eye(len(inverse), dtype=torch.float64) / 2 + 1)
+
+
+def test_like_takes_a_library() -> None:
+    inverse = linalg.inv([[2, 0], [0, 2]], like=np)
+    assert type(inverse) is np.ndarray
+    assert inverse.flags.writeable
+    assert linalg.svd([[2, 0], [0, 2]], like=np).S.tolist() == [2.0, 2.0]
+    with pytest.raises(TypeError, match="like is a library without `from_dlpack`: gc"):
+        linalg.inv([[2.0]], like=gc)
+    torch = pytest.importorskip("torch", reason="tensors need torch")
+    assert type(linalg.inv([[2.0]], like=torch)) is torch.Tensor
+
+
 def test_like_names_the_kind_of_the_result() -> None:
     a = np.eye(3) * 2
     assert linalg.inv(a, like=[]) == [[0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]

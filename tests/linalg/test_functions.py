@@ -93,6 +93,24 @@ def test_symmetric_factors_multiply_to_the_matrix(dtype: str, lower: bool) -> No
         assert np.array_equal(triangle(sorted_rows), sorted_rows)
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("hermitian", [True, False])
+@pytest.mark.parametrize("lower", [True, False])
+def test_complex_factors_multiply_to_the_matrix(dtype: str, hermitian: bool, lower: bool) -> None:
+    for shape in [(1, 1), (4, 4), (30, 30), (3, 5, 5), (0, 0)]:
+        a = matrices(shape, dtype) * (1 + 0.5j)
+        a = (a + a.swapaxes(-1, -2).conj() if hermitian else a + a.swapaxes(-1, -2)).astype(dtype)
+        read = np.tril(a) if lower else np.triu(a)
+        parts = linalg.ldl(read, lower=lower, hermitian=hermitian)
+        factor, blocks, perm = (np.asarray(part) for part in parts)
+        assert factor.dtype == blocks.dtype == a.dtype
+        turned = factor.swapaxes(-1, -2)
+        near(factor @ blocks @ (turned.conj() if hermitian else turned), a, dtype)
+        sorted_rows = np.take_along_axis(factor, perm[..., None], axis=-2)
+        triangle = np.tril if lower else np.triu
+        assert np.array_equal(triangle(sorted_rows), sorted_rows)
+
+
 def test_pivots_of_both_kinds_are_those_of_scipy() -> None:
     scipy = pytest.importorskip("scipy.linalg", reason="SciPy is not installed")
     a = matrices((20, 20), "float64")
@@ -103,6 +121,11 @@ def test_pivots_of_both_kinds_are_those_of_scipy() -> None:
     near(linalg.lu_solve(expected, a[0]), scipy.lu_solve(expected, a[0]), "float64")
     for part, theirs in zip(linalg.ldl(a + a.T), scipy.ldl(a + a.T), strict=True):
         near(part, theirs, "float64")
+    turned = a + 1j * a[::-1]
+    for b, hermitian in [(turned + turned.conj().T, True), (turned + turned.T, False)]:
+        ours = linalg.ldl(b, hermitian=hermitian)
+        for part, theirs in zip(ours, scipy.ldl(b, hermitian=hermitian), strict=True):
+            near(part, theirs, "complex128")
     positive = a @ a.T
     near(np.triu(linalg.cho_factor(positive)[0]), np.triu(scipy.cho_factor(positive)[0]), "float64")
 
@@ -253,9 +276,7 @@ def test_what_does_not_fit_is_said(call: Any, message: str) -> None:
         call()
 
 
-def test_a_complex_matrix_has_no_symmetric_factors_here() -> None:
-    with pytest.raises(TypeError, match="ldl: takes real matrices, not complex128"):
-        linalg.ldl([[1j]])
+def test_pivots_that_are_no_rows_are_refused() -> None:
     with pytest.raises(TypeError, match="piv has whole numbers, not float64"):
         linalg.lu_solve((np.eye(2), np.array([0.0, 1.0])), [1, 2])
 

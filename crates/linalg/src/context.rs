@@ -1,4 +1,4 @@
-//! How a call may run: its threads.
+//! How a call may run: its threads, its instructions.
 
 use crate::engine::{self, Workspace};
 use crate::{Conj, Error, Field, Isa, MatMut, MatRef, pool};
@@ -6,16 +6,19 @@ use nexus_kernels::{GemmParts, Real, gemm_parts, gemm_small};
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 
-/// How operations run. The default is one thread.
+/// How operations run. The default is one thread, and the widest instructions of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
     threads: NonZero<usize>,
+    /// The widest where it is none.
+    isa: Option<Isa>,
 }
 
 impl Default for Context {
     fn default() -> Self {
         Self {
             threads: NonZero::<usize>::MIN,
+            isa: None,
         }
     }
 }
@@ -24,7 +27,33 @@ impl Context {
     /// Calls use at most `threads` threads, the caller's included.
     #[must_use]
     pub fn threads(self, threads: NonZero<usize>) -> Self {
-        Self { threads }
+        Self { threads, ..self }
+    }
+
+    /// Products, elimination, Cholesky, stacks and what stands on them use these instructions. An [`Isa`] is one that
+    /// this machine has: [`Isa::named`] gives none that it lacks. Engines of [`Decompose`](crate::decompose::Decompose)
+    /// choose their own.
+    ///
+    /// The bits of a result are the same for any number of threads, strides, rows and places in a stack, but not for
+    /// two instruction sets.
+    ///
+    /// ```
+    /// use nexus_linalg::{Context, Isa};
+    ///
+    /// let narrow = Isa::named("avx2").unwrap_or(Isa::portable());
+    /// assert_eq!(Context::default().with_isa(narrow).isa(), narrow);
+    /// assert_eq!(Context::default().isa(), Isa::detect());
+    /// ```
+    #[must_use]
+    pub fn with_isa(self, isa: Isa) -> Self {
+        let isa = Some(isa);
+        Self { isa, ..self }
+    }
+
+    /// The instructions that calls use.
+    #[inline]
+    pub fn isa(self) -> Isa {
+        self.isa.unwrap_or_else(Isa::detect)
     }
 
     /// How many threads calls use at most.
@@ -56,7 +85,7 @@ impl Context {
     /// The context of each of `count` pieces of work: one thread where there are enough pieces for all threads.
     pub(crate) fn within(self, count: usize) -> Self {
         if count >= self.threads.get() {
-            Self::default()
+            self.threads(NonZero::<usize>::MIN)
         } else {
             self
         }
@@ -115,13 +144,14 @@ impl Context {
         mut c: MatMut<'_, T>,
     ) {
         let ((m, k), (_, n)) = (a.shape(), b.shape());
-        if gemm_small(Isa::detect(), alpha, (a, b), beta, c.reborrow()) {
+        let isa = self.isa();
+        if gemm_small(isa, alpha, (a, b), beta, c.reborrow()) {
             return;
         }
         // A matrix times a vector waits for memory.
         let weight = if m == 1 || n == 1 { VECTOR_WEIGHT } else { 1 };
         self.share((m, k.saturating_mul(weight), n), |count| {
-            gemm_parts(Isa::detect(), alpha, (a, b), beta, c, count)
+            gemm_parts(isa, alpha, (a, b), beta, c, count)
         });
     }
 

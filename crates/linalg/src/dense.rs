@@ -14,7 +14,7 @@ mod turned;
 
 pub use cholesky::{cholesky, cholesky_solve};
 pub use factors::{Lu, LuRef, Orientation};
-pub use ldl::Ldl;
+pub use ldl::{Ldl, Symmetry};
 pub use lu::{det, inv, slogdet, solve};
 pub use triangular::{Diagonal, Triangle, solve_triangular};
 

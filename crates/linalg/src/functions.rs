@@ -1,7 +1,7 @@
 //! Functions of matrices, and what singular values tell of one.
 //!
 //! [`expm`] stands on products and elimination; [`sqrtm`], [`logm`] and [`sylvester`] on Schur forms; [`polar`],
-//! [`orth`], [`null_space`] and [`cond`] on the singular values of an engine. What does not need an engine is
+//! [`orth`], [`null_space`] and [`cond`] on the singular values of an engine. Schur forms and what stands on them are
 //! computed in f64 and complex numbers of it, also for f32.
 //!
 //! NaN in a matrix makes every number of a result NaN, and an infinity is an error, as in
@@ -107,6 +107,17 @@ impl<T: Field> Square<T> {
         product(context, self.view(), other.view())
     }
 
+    /// The product, into another matrix of this order.
+    fn times_into(&self, context: Context, other: &Self, result: &mut Self) {
+        context.gemm(
+            T::ONE,
+            self.view(),
+            other.view(),
+            T::default(),
+            result.view_mut(),
+        );
+    }
+
     fn scaled(mut self, factor: T::Real) -> Self {
         self.items
             .iter_mut()
@@ -137,7 +148,7 @@ impl<T: Field> Square<T> {
     }
 }
 
-impl<W: Field<Real = f64>> Square<W> {
+impl<W: Field> Square<W> {
     /// A copy of a square matrix, whose contents are told first. Imaginary parts go where there is no place for them.
     fn of<T: Field>(operation: &str, a: MatRef<'_, T>) -> Result<(Self, Contents<T::Real>), Error> {
         let (m, n) = a.shape();
@@ -168,15 +179,31 @@ impl<W: Field<Real = f64>> Square<W> {
         for row in self.items.chunks_exact(self.n.max(1)) {
             sums.iter_mut()
                 .zip(row)
-                .for_each(|(sum, item)| *sum += Field::abs(*item));
+                .for_each(|(sum, item)| *sum += absolute(*item));
         }
         sums.into_iter().fold(0.0, f64::max)
     }
 }
 
 /// A number as one that is computed with.
-fn wide<T: Field, W: Field<Real = f64>>(item: T) -> W {
-    W::from_parts(item.re().to_f64(), item.im().to_f64())
+fn wide<T: Field, W: Field>(item: T) -> W {
+    let part = |part: T::Real| W::Real::from_f64(part.to_f64());
+    W::from_parts(part(item.re()), part(item.im()))
+}
+
+/// The absolute value, by squares where these are ordinary numbers.
+#[inline]
+fn absolute<T: Field>(item: T) -> f64 {
+    if !T::IS_COMPLEX {
+        return item.re().abs().to_f64();
+    }
+    let (re, im) = (item.re().to_f64(), item.im().to_f64());
+    let square = re * re + im * im;
+    if square > f64::SMALL && square < f64::LARGE {
+        square.sqrt()
+    } else {
+        re.hypot(im)
+    }
 }
 
 /// A product of square matrices.
@@ -187,13 +214,11 @@ fn product<T: Field>(context: Context, a: MatRef<'_, T>, b: MatRef<'_, T>) -> Sq
 }
 
 /// Writes the nearest numbers, without imaginary parts where there is no place for them.
-fn write_rounded<W: Field<Real = f64>, T: Field>(items: &[W], mut result: MatMut<'_, T>) {
+fn write_rounded<W: Field, T: Field>(items: &[W], mut result: MatMut<'_, T>) {
     let (m, n) = result.shape();
-    let real = T::Real::from_f64;
     for i in 0..m {
         for j in 0..n {
-            let item = items[i * n + j];
-            *result.item(i, j) = T::from_parts(real(item.re()), real(item.im()));
+            *result.item(i, j) = wide(items[i * n + j]);
         }
     }
 }

@@ -8,7 +8,7 @@ mod raw;
 use crate::engine::Workspace;
 use crate::{Context, Error, MatMut, MatRef};
 use half::{bf16, f16};
-use nexus_kernels::{Cell, Isa, Narrow, narrow_parts};
+use nexus_kernels::{Cell, Narrow, narrow_parts};
 use raw::{SameBits, view, view_mut};
 use std::num::Wrapping;
 
@@ -114,7 +114,7 @@ impl Context {
     {
         let ((m, k), n) = (a.shape(), b.shape().1);
         self.share((m, k, n), |count| {
-            narrow_parts(Isa::detect(), (a, b), c, count)
+            narrow_parts(self.isa(), (a, b), c, count)
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Matrices of weights in blocks of 8- or 4-bit numbers, for inference.
 
-use crate::{Context, Error, ErrorKind, Isa, MatMut, MatRef, pool};
+use crate::{Context, Error, ErrorKind, MatMut, MatRef, pool};
 use nexus_kernels::{
     BLOCK_LEN, BlockFormat, VectorGroup, block_dots, dequantize_block, quantize_block,
 };
@@ -158,7 +158,7 @@ impl<'a> QMatrix<'a> {
         }
         let groups = x.chunks(VectorGroup::LEN).map(VectorGroup::new);
         let vector: Vec<VectorGroup> = groups.collect();
-        let (isa, row) = (Isa::detect(), row_size(self.format, self.columns));
+        let (isa, row) = (context.isa(), row_size(self.format, self.columns));
         let count = self.columns.div_ceil(BLOCK_LEN);
         let dots = |(first, y): (usize, &mut [f32])| {
             let rows = &self.blocks[first * row..][..y.len() * row];

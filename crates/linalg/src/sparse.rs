@@ -58,7 +58,7 @@ pub use csr::{Csr, CsrRef};
 pub use eigsh::{EigenOptions, Which, eigsh, eigsh_near};
 pub use factor::{Analysed, Analysis, Factor, FactorFault, Factored, Factorize, Method, Pattern};
 pub use gmres::gmres;
-pub use incomplete::{Ilu0, Jacobi};
+pub use incomplete::{Ic0, Ilu0, Jacobi};
 pub use index::Index;
 pub use iterate::{Options, Outcome, Reason};
 pub use minres::minres;

@@ -17,7 +17,7 @@
 
 use crate::decompose::{self, Decompose};
 use crate::dense::tiny::{LANES, Tiny, Wrong};
-use crate::{Context, Error, Field, MatMut, MatRef, dense};
+use crate::{Context, Error, Field, Isa, MatMut, MatRef, dense};
 use std::sync::{Mutex, PoisonError};
 
 /// Matrices of one shape, by number.
@@ -130,7 +130,7 @@ fn in_lanes<T: Field>(
     let blocks = result.chunks_mut(size * T::WIDTH).enumerate();
     context.for_each(cost * T::WIDTH as f64, blocks, |(block, items)| {
         let first = block * T::WIDTH;
-        let again = lanes(first, items).unwrap_or([true; LANES]);
+        let again = wide(context, || lanes(first, items));
         if again == [false; LANES] {
             return;
         }
@@ -148,6 +148,12 @@ fn in_lanes<T: Field>(
         .unwrap_or_else(PoisonError::into_inner);
     failures.sort_by_key(|&(index, _)| index);
     failures
+}
+
+/// What work in registers leaves to be done alone: all, where the context allows no registers.
+fn wide(context: Context, lanes: impl FnOnce() -> Option<Wrong>) -> Wrong {
+    let lanes = (context.isa() != Isa::portable()).then(lanes).flatten();
+    lanes.unwrap_or([true; LANES])
 }
 
 /// The multiplications of elimination.
@@ -293,8 +299,9 @@ pub fn eigh<T: Field>(
     let cost = 8.0 * cubic(n) * T::WIDTH as f64;
     context.for_each(cost, blocks.enumerate(), |(block, (values, vectors))| {
         let first = block * T::WIDTH;
-        let again = Tiny::eigh_lanes(n, &|lane| a.get(first + lane), values, vectors);
-        let again = again.unwrap_or([true; LANES]);
+        let again = wide(context, || {
+            Tiny::eigh_lanes(n, &|lane| a.get(first + lane), values, vectors)
+        });
         for (lane, values) in values.chunks_exact_mut(n).enumerate() {
             let vectors = wanted.then(|| {
                 let columns = &mut vectors[lane * size..(lane + 1) * size];

@@ -1,6 +1,8 @@
 //! Factors that are kept and contractions, of complex matrices.
 
-use nexus_linalg::dense::{Lu, Orientation, Triangle, cholesky, cholesky_solve, inv};
+use nexus_linalg::dense::{
+    Ldl, Lu, Orientation, Symmetry, Triangle, cholesky, cholesky_solve, inv,
+};
 use nexus_linalg::tensor::{ArrayRef, einsum};
 use nexus_linalg::{Complex, Context, Field, MatMut, MatRef, norm};
 
@@ -103,6 +105,96 @@ fn cholesky_factors_solve_in_either_triangle() {
             assert!(residual <= bound, "{n} {:?}: {residual} > {bound}", known.1);
         }
     }
+}
+
+/// Hermitian or symmetric: random, with pivots of two rows, of low rank, graded, zero, and far from one.
+fn mirrored(n: usize, symmetry: Symmetry) -> Vec<Vec<C>> {
+    let items = random(n, n, 7);
+    let make = |item: &dyn Fn(usize, usize) -> C| -> Vec<C> {
+        let place = |at: usize| match (at / n, at % n, symmetry) {
+            (i, j, Symmetry::Hermitian) if i == j => C::new(item(i, i).re, 0.0),
+            (i, j, Symmetry::Hermitian) if i < j => item(j, i).conj(),
+            (i, j, _) => item(i.max(j), i.min(j)),
+        };
+        (0..n * n).map(place).collect()
+    };
+    let zero = C::default();
+    vec![
+        make(&|i, j| items[i * n + j]),
+        make(&|i, j| if i == j { zero } else { items[i * n + j] }),
+        make(&|i, j| if i == j + 1 { C::new(0.0, 1.0) } else { zero }),
+        make(&|i, j| {
+            items[i]
+                * if symmetry == Symmetry::Hermitian {
+                    items[j].conj()
+                } else {
+                    items[j]
+                }
+        }),
+        make(&|i, j| items[i * n + j] * 2.0_f64.powi(-((i + j) as i32))),
+        make(&|_, _| zero),
+        make(&|i, j| items[i * n + j] * 1e200),
+    ]
+}
+
+#[test]
+fn factors_of_hermitian_and_symmetric_matrices_give_them_back_and_solve() {
+    let cases = [Symmetry::Hermitian, Symmetry::Symmetric]
+        .into_iter()
+        .flat_map(|symmetry| [1, 2, 3, 5, 17, 40].map(|n| (symmetry, n)));
+    for (symmetry, n) in cases {
+        for (kind, a) in mirrored(n, symmetry).iter().enumerate() {
+            for triangle in [Triangle::Lower, Triangle::Upper] {
+                let what = format!("{n}, kind {kind}, {symmetry:?}, {triangle:?}");
+                // The triangle that is not read, and imaginary parts of a real diagonal, may hold anything.
+                let read = |at: usize| match (at / n, at % n) {
+                    (i, j) if i == j && symmetry == Symmetry::Hermitian => {
+                        C::new(a[at].re, f64::NAN)
+                    }
+                    (i, j) if (j > i) == (triangle == Triangle::Lower) && i != j => C::NAN,
+                    _ => a[at],
+                };
+                let read: Vec<C> = (0..n * n).map(read).collect();
+                let ldl = Ldl::factor(of(&read, n, n), triangle, symmetry).unwrap();
+                let (mut l, mut d) = (vec![C::NAN; n * n], vec![C::NAN; n * n]);
+                let views = (MatMut::new(&mut l, n, n), MatMut::new(&mut d, n, n));
+                ldl.unpack(views.0.unwrap(), views.1.unwrap()).unwrap();
+                let mut turned = adjoint(&l, n, n);
+                if symmetry == Symmetry::Symmetric {
+                    for item in &mut turned {
+                        *item = item.conj();
+                    }
+                } else {
+                    assert!((0..n).all(|i| d[i * n + i].im == 0.0), "{what}");
+                }
+                let p = ldl.permutation();
+                let exchanged: Vec<C> = (0..n * n).map(|at| a[p[at / n] * n + p[at % n]]).collect();
+                let back = product(&product(&l, &d, (n, n, n)), &turned, (n, n, n));
+                let error = distance(&back, &exchanged);
+                let bound = 10.0 * n as f64 * f64::EPSILON * size(a) + 1e-321;
+                assert!(error <= bound, "{what}: {error} > {bound}");
+                let b = random(n, 2, 4);
+                let mut x = b.clone();
+                let solved = ldl.solve(Context::default(), MatMut::new(&mut x, n, 2).unwrap());
+                if kind == 0 || kind == 6 || (kind == 1 && n > 1) {
+                    solved.unwrap();
+                    let residual = distance(&product(a, &x, (n, n, 2)), &b);
+                    let bound = 10.0 * n as f64 * f64::EPSILON * (size(a) * size(&x) + size(&b));
+                    assert!(residual <= bound, "{what}: {residual} > {bound}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn signs_of_eigenvalues_are_counted_without_them() {
+    let i = C::new(0.0, 1.0);
+    // Eigenvalues 3 and -1.
+    let a = [C::new(1.0, 0.0), 2.0 * i, -2.0 * i, C::new(1.0, 0.0)];
+    let factor = |symmetry| Ldl::factor(of(&a, 2, 2), Triangle::Upper, symmetry).unwrap();
+    assert_eq!(factor(Symmetry::Hermitian).inertia(), (1, 1, 0));
+    assert_eq!(factor(Symmetry::Symmetric).inertia(), (0, 0, 0));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Factors that are kept: small residuals on awkward matrices, pivots as `SciPy`'s, errors that say where.
 
 use nexus_linalg::dense::{
-    Ldl, Lu, LuRef, Orientation, Triangle, cholesky, cholesky_solve, inv, solve,
+    Ldl, Lu, LuRef, Orientation, Symmetry, Triangle, cholesky, cholesky_solve, inv, solve,
 };
 use nexus_linalg::{Context, ErrorKind, Float, MatMut, MatRef, norm};
 use std::num::NonZero;
@@ -208,7 +208,7 @@ fn symmetric_factors_give_the_matrix_back_and_solve() {
                     Triangle::Upper if j < i => f64::NAN,
                     _ => a[i * n + j],
                 });
-                let ldl = Ldl::factor(of(&read, n, n), triangle).unwrap();
+                let ldl = Ldl::factor(of(&read, n, n), triangle, Symmetry::Hermitian).unwrap();
                 let (mut l, mut d) = (vec![f64::NAN; n * n], vec![f64::NAN; n * n]);
                 let views = (MatMut::new(&mut l, n, n), MatMut::new(&mut d, n, n));
                 ldl.unpack(views.0.unwrap(), views.1.unwrap()).unwrap();
@@ -322,7 +322,7 @@ fn symmetric_pivots_are_those_of_scipy() {
         let a = make(n, |i, j| {
             items[i.max(j) * n + i.min(j)] * if i == j { 0.1 } else { 1.0 }
         });
-        let ldl = Ldl::factor(of(&a, n, n), triangle).unwrap();
+        let ldl = Ldl::factor(of(&a, n, n), triangle, Symmetry::Hermitian).unwrap();
         let (mut l, mut d) = (vec![0.0; n * n], vec![0.0; n * n]);
         let views = (MatMut::new(&mut l, n, n), MatMut::new(&mut d, n, n));
         ldl.unpack(views.0.unwrap(), views.1.unwrap()).unwrap();
@@ -348,7 +348,7 @@ fn inertia_counts_the_signs_of_eigenvalues() {
     ];
     for (a, expected) in cases {
         let n = a.len().isqrt();
-        let ldl = Ldl::factor(of(a, n, n), Triangle::Lower).unwrap();
+        let ldl = Ldl::factor(of(a, n, n), Triangle::Lower, Symmetry::Hermitian).unwrap();
         assert_eq!(ldl.inertia(), *expected, "{a:?}");
     }
 }
@@ -400,7 +400,7 @@ fn nan_spreads_and_ends() {
             assert!(x.iter().any(|item| item.is_nan()));
             let mut x = random(n, 1, 2);
             a.fill(f64::NAN);
-            let ldl = Ldl::factor(of(&a, n, n), Triangle::Lower).unwrap();
+            let ldl = Ldl::factor(of(&a, n, n), Triangle::Lower, Symmetry::Hermitian).unwrap();
             ldl.solve(context, MatMut::new(&mut x, n, 1).unwrap())
                 .unwrap();
             assert!(x.iter().all(|item| item.is_nan()));
@@ -448,13 +448,13 @@ fn what_does_not_fit_or_is_singular_is_an_error_that_says_so() {
             "{error}"
         );
     }
-    let ldl = Ldl::factor(of(&singular, 2, 2), Triangle::Lower).unwrap();
+    let ldl = Ldl::factor(of(&singular, 2, 2), Triangle::Lower, Symmetry::Hermitian).unwrap();
     let error = ldl
         .solve(context, MatMut::new(&mut b, 2, 1).unwrap())
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Singular { pivot: 1 });
     assert_eq!(
-        Ldl::factor(of(&singular, 1, 4), Triangle::Lower)
+        Ldl::factor(of(&singular, 1, 4), Triangle::Lower, Symmetry::Hermitian)
             .unwrap_err()
             .to_string(),
         "cannot factor a 1x4 matrix: it is not square"

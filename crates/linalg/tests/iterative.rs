@@ -1,8 +1,8 @@
 //! Solutions by iteration: residuals, the numbers of `scipy` 1.17.1, and that everything ends.
 
 use nexus_linalg::sparse::{
-    Csr, FromFn, Ilu0, Jacobi, OnThreads, Operator, Options, Outcome, Reason, Stopped, bicgstab,
-    cg, gmres, minres,
+    Csr, FromFn, Ic0, Ilu0, Jacobi, OnThreads, Operator, Options, Outcome, Reason, Stopped,
+    bicgstab, cg, gmres, minres,
 };
 use nexus_linalg::{Context, Error, ErrorKind, Float, MatMut, MatRef};
 use std::cell::Cell;
@@ -98,6 +98,7 @@ fn check_preconditioned<T: Float>(rtol: f64) {
         .collect();
     let jacobi = Jacobi::new(&a.as_ref().diagonal()).unwrap();
     let ilu = Ilu0::new(a.as_ref()).unwrap();
+    let root = Ic0::new(a.as_ref()).unwrap();
     for (name, solve) in solvers::<T>() {
         let options = Options {
             rtol,
@@ -116,6 +117,8 @@ fn check_preconditioned<T: Float>(rtol: f64) {
             diagonal <= none + 40 && incomplete < none * 2 / 3,
             "{name}: {none} {diagonal} {incomplete}"
         );
+        let symmetric = run(Some(&root));
+        assert!(symmetric <= incomplete + 2, "{name}: {symmetric}");
     }
 }
 
@@ -431,4 +434,47 @@ fn elimination_without_fill_is_exact_where_there_is_none_and_transposes() {
 
 fn view(items: &[f64; 3]) -> MatRef<'_, f64> {
     MatRef::new(items, 3, 1).unwrap()
+}
+
+#[test]
+fn a_root_without_fill_is_exact_where_there_is_none_and_says_where_it_ends() {
+    let (rows, columns) = ([0, 0, 1, 1, 1, 2, 2], [0, 1, 0, 1, 2, 1, 2]);
+    let make =
+        |values: &[f64; 7]| Csr::<_, i32>::from_triplets((3, 3), &rows, &columns, values).unwrap();
+    // The upper triangle is not read.
+    let read = make(&[4.0, 9.0, 1.0, 5.0, 9.0, -1.0, 6.0]);
+    let a = make(&[4.0, 1.0, 1.0, 5.0, -1.0, -1.0, 6.0]);
+    let root = Ic0::new(read.as_ref()).unwrap();
+    let x = [1.0, -2.0, 3.0];
+    let (mut b, mut back) = ([0.0; 3], [0.0; 3]);
+    a.apply(view(&x), MatMut::new(&mut b, 3, 1).unwrap())
+        .unwrap();
+    for transposed in [false, true] {
+        let to = MatMut::new(&mut back, 3, 1).unwrap();
+        if transposed {
+            root.apply_transpose(view(&b), to).unwrap();
+        } else {
+            root.apply(view(&b), to).unwrap();
+        }
+        assert!(back.iter().zip(&x).all(|(a, b)| (a - b).abs() < 1e-14));
+    }
+    for (values, minor) in [
+        ([4.0, 1.0, 1.0, 5.0, -1.0, -1.0, -6.0], 3),
+        ([4.0, 1.0, 4.0, 4.0, -1.0, -1.0, 6.0], 2),
+        ([f64::NAN, 1.0, 1.0, 5.0, -1.0, -1.0, 6.0], 1),
+        ([4.0, 1.0, f64::INFINITY, 5.0, -1.0, -1.0, 6.0], 2),
+    ] {
+        let error = Ic0::new(make(&values).as_ref()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotPositiveDefinite { minor });
+    }
+    let hole = Csr::from_triplets((2, 2), &[0, 1], &[0, 0], &[1.0, 1.0]).unwrap();
+    assert_eq!(
+        Ic0::new(hole.as_ref()).unwrap_err().kind(),
+        ErrorKind::NotPositiveDefinite { minor: 2 }
+    );
+    let wide = Csr::<f64, i32>::from_triplets((2, 3), &[], &[], &[]).unwrap();
+    assert_eq!(
+        Ic0::new(wide.as_ref()).unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
 }

@@ -9,7 +9,7 @@ use crate::raw::{Array, LinAlgError, Output, Stack};
 use crate::run::run;
 use crate::stacks::{Shape, System};
 use crate::text::shape;
-use nexus_linalg::dense::{self, Diagonal, Ldl, Lu, LuRef, Orientation, Triangle};
+use nexus_linalg::dense::{self, Diagonal, Ldl, Lu, LuRef, Orientation, Symmetry, Triangle};
 use nexus_linalg::stack::{self, Stack as _};
 use nexus_linalg::{Field, MatMut};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -153,14 +153,16 @@ pub(crate) fn rcond(
     call.give(values)
 }
 
-/// `x = L D L^T` for real symmetric matrices, of which one triangle is read: `D` has blocks of one or two rows, and
-/// `L[perm]` is triangular with ones on its diagonal.
+/// `x = L D L^H` for Hermitian matrices, of which one triangle is read: `D` has blocks of one or two rows, and
+/// `L[perm]` is triangular with ones on its diagonal. With `hermitian=False`, complex matrices are symmetric:
+/// `x = L D L^T`.
 #[pyfunction]
-#[pyo3(signature = (x, /, *, lower = true, threads = 1, like = None, out = None))]
+#[pyo3(signature = (x, /, *, lower = true, hermitian = true, threads = 1, like = None, out = None))]
 pub(crate) fn ldl(
     py: Python<'_>,
     x: Operand,
     #[pyo3(from_py_with = truth)] lower: bool,
+    #[pyo3(from_py_with = truth)] hermitian: bool,
     threads: isize,
     like: Given<'_, '_>,
     out: Given<'_, '_>,
@@ -168,25 +170,25 @@ pub(crate) fn ldl(
     let call = Call::new(py, "ldl", ("raise", threads), (like, out))?;
     let sizes = Shape::square("ldl", &x.array)?;
     let (a, plan) = (x.array, call.plan);
-    if a.dtype.kind() == Kind::Complex {
-        let message = format!("ldl: takes real matrices, not {}", a.dtype.name());
-        return Err(PyTypeError::new_err(message));
-    }
-    let parts = run(py, sizes.count() as f64 * sizes.cube() / 3.0, move || {
-        if a.dtype.computed().size() == size_of::<f32>() {
-            symmetric_factors::<f32>(&plan, &a, &sizes, triangle(lower))
-        } else {
-            symmetric_factors::<f64>(&plan, &a, &sizes, triangle(lower))
-        }
-    })?;
+    let symmetry = if hermitian {
+        Symmetry::Hermitian
+    } else {
+        Symmetry::Symmetric
+    };
+    let cost = sizes.count() as f64 * sizes.cube() / 3.0;
+    let parts = run(
+        py,
+        cost,
+        move || computing!(a.dtype, T => symmetric_factors::<T>(&plan, &a, &sizes, (triangle(lower), symmetry))),
+    )?;
     call.give_named(&LDL, (parts, None))
 }
 
-fn symmetric_factors<T: Element + nexus_linalg::Float>(
+fn symmetric_factors<T: Element>(
     plan: &Plan,
     a: &Array,
     sizes: &Shape,
-    triangle: Triangle,
+    (triangle, symmetry): (Triangle, Symmetry),
 ) -> PyResult<[Array; 3]> {
     let (n, count) = (sizes.n, sizes.count());
     let mut factors = Output::<T>::new(a.shape())?;
@@ -202,7 +204,7 @@ fn symmetric_factors<T: Element + nexus_linalg::Float>(
         sizes.cube() / 3.0,
         places,
         |_, index, (perm, (l, d))| {
-            let ldl = Ldl::factor(matrices.get(index), triangle)?;
+            let ldl = Ldl::factor(matrices.get(index), triangle, symmetry)?;
             let mut triangular = vec![T::default(); n * n];
             ldl.unpack(MatMut::new(&mut triangular, n, n)?, MatMut::new(d, n, n)?)?;
             // Row `i` of the triangle is row `perm[i]` of the factor.

@@ -3,7 +3,7 @@
 use crate::dtype::Kind;
 use crate::limits::RANK_MAX;
 use crate::raw::{
-    Array, Dims, Dtype, Matrix, State, few_of_list, from_buffer, from_dlpack, from_interface,
+    Array, Dims, Dtype, Matrix, Name, State, few_of_list, from_buffer, from_dlpack, from_interface,
     from_struct,
 };
 use nexus_linalg::Complex;
@@ -104,11 +104,13 @@ fn from_memory(object: &Bound<'_, PyAny>) -> PyResult<Array> {
     let py = object.py();
     // An object without the door is asked for the next one; NumPy's structure is cheaper than its buffer.
     if crate::raw::is_ndarray(object) {
-        if let Some(capsule) = State::current(py).array_struct(object) {
+        if let Some(capsule) = State::current(py).attribute(object, Name::ArrayStruct) {
             return from_struct(object, &capsule);
         }
     } else if crate::raw::has_buffer(object) {
         return from_buffer(object);
+    } else if State::current(py).is_known_tensor(object) {
+        return from_dlpack(object);
     }
     if let Some(capsule) = object.getattr_opt("__array_struct__")? {
         return from_struct(object, &capsule);

@@ -1,9 +1,9 @@
 //! Results as Python objects: numbers, `Matrix`, or the kind that `like` names.
 
-use crate::raw::{Array, Matrix, State, tuple_of};
+use crate::raw::{Array, Matrix, State, import, learn, tuple_of};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple, PyType};
+use pyo3::types::{PyList, PyModule, PyTuple, PyType};
 
 /// A result. An array without axes is a number.
 pub(crate) struct Part(pub(crate) Array);
@@ -25,13 +25,25 @@ impl Part {
         if like.is_instance_of::<PyList>() {
             return Ok(crate::text::nested(py, &array)?.unbind());
         }
+        if let Some(made) = import(like, &array)? {
+            return Ok(made.unbind());
+        }
+        learn(like)?;
         let lent = Matrix::lent(array).into_object(py)?;
         Ok(importer(like)?.call1((lent,))?.unbind())
     }
 }
 
-/// The function `from_dlpack` of the library whose array `like` is.
+/// The function `from_dlpack` of the library that `like` is, or whose array it is.
 pub(crate) fn importer<'py>(like: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(library) = like.cast::<PyModule>() {
+        return library.getattr("from_dlpack").map_err(|_| {
+            let name = library
+                .name()
+                .map_or_else(|_| "?".to_owned(), |name| name.to_string());
+            PyTypeError::new_err(format!("like is a library without `from_dlpack`: {name}"))
+        });
+    }
     let class = like.get_type();
     let module: String = class.getattr("__module__")?.extract()?;
     let root = module.split('.').next().unwrap_or_default();
@@ -39,7 +51,7 @@ pub(crate) fn importer<'py>(like: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyA
     let function = library.and_then(|library| library.getattr("from_dlpack"));
     function.map_err(|_| {
         PyTypeError::new_err(format!(
-            "like is a list, a Matrix or an array of a library with `from_dlpack`, not {module}.{}",
+            "like is a list, a Matrix or an array of a library with `from_dlpack`, or the library, not {module}.{}",
             class
                 .name()
                 .map_or_else(|_| "?".to_owned(), |name| name.to_string())

@@ -277,31 +277,77 @@ fn negative_eigenvalues_make_roots_and_logarithms_complex() {
 }
 
 #[test]
-fn single_precision_is_rounded_from_double() {
+fn roots_in_single_precision_are_rounded_from_double() {
     let a = [4.0_f32, 1.0, 2.0, 3.0];
-    let view = || MatRef::new(&a, 2, 2).unwrap();
-    let wide = a.map(f64::from);
-    let mut e = [0.0_f32; 4];
-    expm(
-        Context::default(),
-        view(),
-        MatMut::new(&mut e, 2, 2).unwrap(),
-    )
-    .unwrap();
-    let exact: Vec<f32> = exponential(&wide)
-        .unwrap()
-        .iter()
-        .map(|&item| item as f32)
-        .collect();
-    assert_eq!(e[..], exact);
-    let RealOrComplex::Real(found) = sqrtm(Context::default(), view()).unwrap() else {
+    let view = MatRef::new(&a, 2, 2).unwrap();
+    let RealOrComplex::Real(found) = sqrtm(Context::default(), view).unwrap() else {
         panic!("complex");
     };
-    let exact: Vec<f32> = real(root(&wide).unwrap())
+    let exact: Vec<f32> = real(root(&a.map(f64::from)).unwrap())
         .iter()
         .map(|&item| item as f32)
         .collect();
     assert_eq!(found.items(), exact);
+}
+
+/// The exponential in single precision, as numbers of double precision.
+fn single<T: Field<Real = f32>>(a: &[T], n: usize) -> Vec<Complex<f64>> {
+    let mut found = vec![T::NAN; n * n];
+    let result = MatMut::new(&mut found, n, n).unwrap();
+    expm(Context::default(), of(a, n, n), result).unwrap();
+    let wide = |item: &T| Complex::new(f64::from(item.re()), f64::from(item.im()));
+    found.iter().map(wide).collect()
+}
+
+#[test]
+fn exponentials_in_single_precision_are_as_exact_as_its_roundings_let_them_be() {
+    for n in SIZES {
+        let items = random(n, n, 7);
+        let mut matrices: Vec<_> = kinds(n).into_iter().take(9).collect();
+        // Triangles with zeros on the diagonal, skew and large, diagonals that lie far apart, and small.
+        matrices.push(make(n, |i, j| {
+            f64::from(u8::from(j > i)) * items[i * n + j]
+        }));
+        matrices.push(make(n, |i, j| 2.0 * (items[i * n + j] - items[j * n + i])));
+        matrices.push(make(n, |i, j| {
+            items[i * n + j] - f64::from(u8::from(i == j)) * i as f64
+        }));
+        matrices.extend([0.25, 1e-3, 1e-30].map(|size| make(n, |i, j| size * items[i * n + j])));
+        for (kind, a) in matrices.iter().enumerate() {
+            let a: Vec<f32> = a.iter().map(|&item| item as f32).collect();
+            let turn = Complex::new(0.6_f32, 0.8);
+            let turned: Vec<Complex<f32>> = a.iter().map(|&item| turn * item).collect();
+            let wide = |item: &Complex<f32>| Complex::new(item.re.into(), item.im.into());
+            let check = |found: Vec<Complex<f64>>, a: Vec<Complex<f64>>| {
+                let mut exact = vec![Complex::default(); n * n];
+                let result = MatMut::new(&mut exact, n, n).unwrap();
+                expm(Context::default(), of(&a, n, n), result).unwrap();
+                let error = distance(&found, &exact) / size(&exact);
+                let bound = n as f64 * f64::from(f32::EPSILON) * (1.0 + size(&a));
+                assert!(error <= bound, "{n}, kind {kind}: {error} > {bound}");
+            };
+            let plain = a.iter().map(|&item| f64::from(item).into()).collect();
+            check(single(&a, n), plain);
+            check(single(&turned, n), turned.iter().map(wide).collect());
+        }
+    }
+}
+
+#[test]
+fn exponentials_in_single_precision_end_for_norms_of_any_size() {
+    assert!(single(&[100.0_f32], 1)[0].re.is_infinite());
+    for n in [2, 20] {
+        for a in [f32::MAX, 1e20, 1e5, 1e-40] {
+            let items = make(n, |i, j| if (i + j) % 3 == 0 { 1.0 } else { -1.0 });
+            single(
+                &items
+                    .iter()
+                    .map(|&item| item as f32 * a)
+                    .collect::<Vec<_>>(),
+                n,
+            );
+        }
+    }
 }
 
 #[test]

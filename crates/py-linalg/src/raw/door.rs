@@ -1,5 +1,6 @@
 //! Memory of other objects as arrays: the buffer protocol and `DLPack`.
 
+use super::exchange;
 use super::lent::{Keeper, detached};
 use super::{Array, Dims, Dtype, Matrix};
 use crate::dtype::{Item, Source, with_item};
@@ -82,8 +83,13 @@ pub(crate) fn from_dlpack(object: &Bound<'_, PyAny>) -> PyResult<Array> {
     array_of(exported(object)?)
 }
 
-/// What `__dlpack__` of an object gives.
+/// What `__dlpack__` of an object gives, or the table of its type in its stead.
 fn exported(object: &Bound<'_, PyAny>) -> PyResult<(Managed, DLDataType)> {
+    if let Some(made) = exchange::export(object) {
+        // SAFETY: the export is complete, and nobody else has it.
+        return Ok(unsafe { known(made) });
+    }
+    exchange::learn(object)?;
     let py = object.py();
     let options = PyDict::new(py);
     let version = dlpack::VERSION;
@@ -126,10 +132,9 @@ fn take(capsule: &Bound<'_, PyCapsule>) -> PyResult<(Managed, DLDataType)> {
     unsafe {
         if ffi::PyCapsule_IsValid(raw, VERSIONED.as_ptr()) == 1 {
             let pointer = ffi::PyCapsule_GetPointer(raw, VERSIONED.as_ptr());
-            let pointer = pointer.cast::<DLManagedTensorVersioned>();
-            let dtype = as_known(&mut (*pointer).dl_tensor);
+            let pointer = NonNull::new(pointer.cast()).expect("a capsule holds no null");
             ffi::PyCapsule_SetName(raw, c"used_dltensor_versioned".as_ptr());
-            Ok((Managed::from_raw(pointer), dtype))
+            Ok(known(pointer))
         } else if ffi::PyCapsule_IsValid(raw, LEGACY.as_ptr()) == 1 {
             let pointer = ffi::PyCapsule_GetPointer(raw, LEGACY.as_ptr());
             let pointer = pointer.cast::<DLManagedTensor>();
@@ -141,6 +146,18 @@ fn take(capsule: &Bound<'_, PyCapsule>) -> PyResult<(Managed, DLDataType)> {
                 "`__dlpack__` gave a capsule that is not DLPack's",
             ))
         }
+    }
+}
+
+/// Takes an export over, and says of which type its items are.
+///
+/// # Safety
+/// As [`Managed::from_raw`].
+unsafe fn known(made: NonNull<DLManagedTensorVersioned>) -> (Managed, DLDataType) {
+    // SAFETY: the caller's.
+    unsafe {
+        let dtype = as_known(&mut (*made.as_ptr()).dl_tensor);
+        (Managed::from_raw(made.as_ptr()), dtype)
     }
 }
 
@@ -310,20 +327,22 @@ impl Drop for Exported {
     }
 }
 
-/// The items of an array as a `DLPack` capsule, shared.
+/// The items of an array, to be exported.
+pub(super) struct Lending {
+    managed: Managed,
+    /// Written last, for `nexus-tensor` does not know all types.
+    dtype: DLDataType,
+    byte_offset: u64,
+}
+
+/// Shares the items of an array with another library.
 ///
 /// # Errors
 /// `BufferError` when `DLPack` cannot say what they are.
-pub(crate) fn export(
-    py: Python<'_>,
-    array: Array,
-    versioned: bool,
-    access: Access,
-) -> PyResult<Bound<'_, PyAny>> {
+pub(super) fn lend(array: Array, access: Access) -> PyResult<Lending> {
     let owner = Box::new(Exported(Some(array)));
     let array = owner.0.as_ref().expect("it has just been put there");
     let failed = |error: nexus_tensor::Error| PyBufferError::new_err(error.to_string());
-    // The true type is written after the checks, for `nexus-tensor` does not know all.
     let (dtype, known) = match array.dtype {
         Dtype::C128 => (Dtype::C128, DType::F64),
         dtype => (
@@ -344,25 +363,54 @@ pub(crate) fn export(
     let start = array.start().cast_mut();
     let start = start.wrapping_offset(-lead * array.dtype.size().cast_signed());
     // SAFETY: the array keeps its items in place; `Access::Writable` is asked for by those who alone have it.
-    let exported = unsafe { dlpack::export_raw(start, known, &layout, owner, access) };
-    let exported = exported.map_err(failed)?;
-    let name = |tensor: &mut DLTensor| {
-        tensor.dtype = dtype.to_dlpack();
-        tensor.byte_offset = lead.unsigned_abs() as u64 * dtype.size() as u64;
-    };
-    // SAFETY: nobody else has the export yet.
-    let (pointer, name): (*mut c_void, _) = unsafe {
-        if versioned {
-            let exported = exported.into_raw();
-            name(&mut (*exported).dl_tensor);
-            (exported.cast(), VERSIONED)
-        } else {
-            let exported = exported.into_legacy_raw();
-            name(&mut (*exported).dl_tensor);
-            (exported.cast(), LEGACY)
+    let managed = unsafe { dlpack::export_raw(start, known, &layout, owner, access) };
+    Ok(Lending {
+        managed: managed.map_err(failed)?,
+        dtype: dtype.to_dlpack(),
+        byte_offset: lead.unsigned_abs() as u64 * dtype.size() as u64,
+    })
+}
+
+impl Lending {
+    /// The structure, whose taker deletes it.
+    pub(super) fn into_versioned(self) -> NonNull<DLManagedTensorVersioned> {
+        let made = self.managed.into_raw();
+        // SAFETY: nobody else has the export yet.
+        unsafe {
+            (*made).dl_tensor.dtype = self.dtype;
+            (*made).dl_tensor.byte_offset = self.byte_offset;
+            NonNull::new_unchecked(made)
         }
+    }
+
+    /// The same in the form before `DLPack` 1.0.
+    fn into_legacy(self) -> NonNull<DLManagedTensor> {
+        let made = self.managed.into_legacy_raw();
+        // SAFETY: as above.
+        unsafe {
+            (*made).dl_tensor.dtype = self.dtype;
+            (*made).dl_tensor.byte_offset = self.byte_offset;
+            NonNull::new_unchecked(made)
+        }
+    }
+}
+
+/// The items of an array as a `DLPack` capsule, shared.
+///
+/// # Errors
+/// As [`lend`].
+pub(crate) fn export(
+    py: Python<'_>,
+    array: Array,
+    versioned: bool,
+    access: Access,
+) -> PyResult<Bound<'_, PyAny>> {
+    let lending = lend(array, access)?;
+    let (pointer, name): (NonNull<c_void>, _) = if versioned {
+        (lending.into_versioned().cast(), VERSIONED)
+    } else {
+        (lending.into_legacy().cast(), LEGACY)
     };
-    let pointer = NonNull::new(pointer).expect("an export is not null");
     // SAFETY: the pointer is an export that nobody else has; `free` deletes it unless a consumer has taken it
     // and renamed the capsule.
     let capsule =

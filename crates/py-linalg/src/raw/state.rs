@@ -3,6 +3,7 @@
 //! Interpreters of one process share nothing here. A state stays in memory after its interpreter's end, because
 //! an object may outlive it.
 
+use super::exchange::Table;
 use super::lent::Lent;
 use super::{matrix, qmatrix, sparse};
 use pyo3::exceptions::PyRuntimeError;
@@ -27,6 +28,17 @@ const TYPES_MAX: usize = 8;
 /// The most named tuples that there are.
 const NAMED_MAX: usize = 32;
 
+/// An attribute of foreign objects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Name {
+    ArrayStruct,
+    RequiresGrad,
+    IsConj,
+}
+
+/// The names of [`Name`], in its order.
+const NAMES: [&CStr; 3] = [c"__array_struct__", c"requires_grad", c"is_conj"];
+
 /// The types of one interpreter, which its lock guards.
 pub(crate) struct State {
     /// The types of objects, `Matrix` first; null after the interpreter's end.
@@ -37,8 +49,10 @@ pub(crate) struct State {
     named: [AtomicPtr<ffi::PyObject>; NAMED_MAX],
     /// Memory of objects that are gone; only the thread that holds the interpreter's lock touches it.
     free: UnsafeCell<Vec<NonNull<c_void>>>,
-    /// `"__array_struct__"`, made when it is first wanted.
-    array_struct: AtomicPtr<ffi::PyObject>,
+    /// Names of attributes, made when they are first wanted.
+    names: [AtomicPtr<ffi::PyObject>; NAMES.len()],
+    /// The type of tensors whose table of functions is known, and the table.
+    exchange: (AtomicPtr<ffi::PyTypeObject>, AtomicPtr<Table>),
     /// What threads without the lock have let go.
     dropped: Mutex<Vec<Lent>>,
     has_dropped: AtomicBool,
@@ -101,7 +115,8 @@ impl State {
             error: AtomicPtr::default(),
             named: Default::default(),
             free: UnsafeCell::default(),
-            array_struct: AtomicPtr::default(),
+            names: Default::default(),
+            exchange: Default::default(),
             dropped: Mutex::default(),
             has_dropped: AtomicBool::new(false),
         }));
@@ -178,23 +193,56 @@ impl State {
         Ok(class.cast_into()?)
     }
 
-    /// The `__array_struct__` of NumPy's array.
+    /// An attribute of an object that may have it.
     #[inline]
-    pub(crate) fn array_struct<'py>(&self, array: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
-        let py = array.py();
+    pub(crate) fn attribute<'py>(
+        &self,
+        object: &Bound<'py, PyAny>,
+        name: Name,
+    ) -> Option<Bound<'py, PyAny>> {
+        let (py, place) = (object.py(), name as usize);
         // SAFETY: the thread is attached; the state keeps the name.
         unsafe {
-            let mut name = self.array_struct.load(Ordering::Relaxed);
+            let mut name = self.names[place].load(Ordering::Relaxed);
             if name.is_null() {
-                name = ffi::PyUnicode_InternFromString(c"__array_struct__".as_ptr());
-                self.array_struct.store(name, Ordering::Relaxed);
+                name = ffi::PyUnicode_InternFromString(NAMES[place].as_ptr());
+                self.names[place].store(name, Ordering::Relaxed);
             }
-            let found = ffi::PyObject_GetAttr(array.as_ptr(), name);
+            let found = ffi::PyObject_GetAttr(object.as_ptr(), name);
             Bound::from_owned_ptr_or_opt(py, found).or_else(|| {
                 ffi::PyErr_Clear();
                 None
             })
         }
+    }
+
+    /// Whether an object is a tensor of the type that was kept.
+    #[inline]
+    pub(crate) fn is_known_tensor(&self, object: &Bound<'_, PyAny>) -> bool {
+        self.exchange(object).is_some()
+    }
+
+    /// Whether a type of tensors has been kept.
+    pub(super) fn knows_exchange(&self) -> bool {
+        !self.exchange.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Keeps the table of functions of a type of tensors, unless there is one.
+    pub(super) fn keep_exchange(&self, class: &Bound<'_, PyType>, table: NonNull<Table>) {
+        if !self.knows_exchange() {
+            self.exchange.1.store(table.as_ptr(), Ordering::Relaxed);
+            let class = class.clone().into_ptr().cast();
+            self.exchange.0.store(class, Ordering::Release);
+        }
+    }
+
+    /// The table of functions of an object's type, where it is the one that was kept.
+    #[inline]
+    pub(super) fn exchange(&self, object: &Bound<'_, PyAny>) -> Option<NonNull<Table>> {
+        // SAFETY: the object is alive.
+        let class = unsafe { ffi::Py_TYPE(object.as_ptr()) };
+        let is_known = self.exchange.0.load(Ordering::Acquire) == class;
+        NonNull::new(self.exchange.1.load(Ordering::Relaxed)).filter(|_| is_known)
     }
 
     /// Memory for an object of `size` bytes: that of a `Matrix` may have been one before.
@@ -278,9 +326,10 @@ unsafe extern "C" fn close(capsule: *mut ffi::PyObject) {
         for class in types {
             ffi::Py_XDECREF(class.cast());
         }
-        for place in state.named.iter().chain([&state.array_struct]) {
+        for place in state.named.iter().chain(&state.names) {
             ffi::Py_XDECREF(place.swap(null_mut(), Ordering::AcqRel));
         }
+        ffi::Py_XDECREF(state.exchange.0.swap(null_mut(), Ordering::AcqRel).cast());
     }
 }
 

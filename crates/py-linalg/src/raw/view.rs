@@ -1,6 +1,7 @@
 //! Operands of one call where they lie: no copies of NumPy's items, and no owner for them.
 
 use super::interface::ArrayInterface;
+use super::state::Name;
 use super::{Array, Dims, Dtype, INLINE_WORDS, Matrix, State};
 use crate::dtype::{Item, Source};
 use nexus_linalg::MatRef;
@@ -75,7 +76,7 @@ impl<'a> View<'a> {
             if !super::is_ndarray(&object) {
                 return None;
             }
-            let capsule = State::current(py).array_struct(&object)?;
+            let capsule = State::current(py).attribute(&object, Name::ArrayStruct)?;
             let interface = ArrayInterface::of(keeper.capsule.insert(capsule))?;
             let (Source::Own(dtype), true) = (interface.source()?, interface.is_aligned()) else {
                 return None;
