@@ -6,12 +6,12 @@
 //! Calls run on the calling thread, so the bits of a result depend on the operand alone.
 //!
 //! ```
-//! use nexus_linalg::{MatRef, decompose};
+//! use nexus_linalg::{Context, MatRef, decompose};
 //! use nexus_linalg_faer::Faer;
 //!
 //! let a = [2.0, 1.0, 1.0, 2.0];
 //! let mut values = [0.0; 2];
-//! decompose::eigh(&Faer, MatRef::new(&a, 2, 2)?, &mut values, None)?;
+//! decompose::eigh(Context::default(), &Faer, MatRef::new(&a, 2, 2)?, &mut values, None)?;
 //! assert!((values[0] - 1.0_f64).abs() < 1e-15 && (values[1] - 3.0).abs() < 1e-15);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -45,14 +45,14 @@ mod values;
 
 use faer::dyn_stack::{MemBuffer, StackReq};
 use nexus_linalg::decompose::{Decompose, NoConvergence};
-use nexus_linalg::{Complex, MatMut, MatRef};
+use nexus_linalg::{Complex, Context, MatMut, MatRef, condensed};
 
 /// faer 0.24 on the calling thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faer;
 
 macro_rules! decompose {
-    ($type:ty, $real:ty, $values:path, $eig:path) => {
+    ($type:ty, $real:ty, $values:path, $eig:path, $hermitian:path, $singular:ident) => {
         impl Decompose<$type> for Faer {
             fn qr(&self, a: MatRef<'_, $type>, q: MatMut<'_, $type>, r: MatMut<'_, $type>) {
                 orthogonal::qr(a, q, r);
@@ -65,7 +65,7 @@ macro_rules! decompose {
                 vectors: Option<(MatMut<'_, $type>, MatMut<'_, $type>)>,
             ) -> Result<(), NoConvergence> {
                 // Where the quick way does not end, faer's own may.
-                if vectors.is_none() && values::singular_values(a, values).is_ok() {
+                if vectors.is_none() && values::$singular(a, values).is_ok() {
                     return Ok(());
                 }
                 $values(values, |values| orthogonal::svd(a, values, vectors))
@@ -73,11 +73,13 @@ macro_rules! decompose {
 
             fn eigh(
                 &self,
+                context: Context,
                 a: MatRef<'_, $type>,
                 values: &mut [$real],
-                vectors: Option<MatMut<'_, $type>>,
+                mut vectors: Option<MatMut<'_, $type>>,
             ) -> Result<(), NoConvergence> {
-                if vectors.is_none() && values::eigenvalues(a, values).is_ok() {
+                let own = vectors.as_mut().map(MatMut::reborrow);
+                if $hermitian(context, a, values, own).is_ok() {
                     return Ok(());
                 }
                 $values(values, |values| eigen::eigh(a, values, vectors))
@@ -95,10 +97,38 @@ macro_rules! decompose {
     };
 }
 
-decompose!(f32, f32, as_they_are, eigen::eig_real);
-decompose!(f64, f64, as_they_are, eigen::eig_real);
-decompose!(Complex<f32>, f32, as_complex, eigen::eig_complex);
-decompose!(Complex<f64>, f64, as_complex, eigen::eig_complex);
+decompose!(
+    f32,
+    f32,
+    as_they_are,
+    eigen::eig_real,
+    condensed::eigh,
+    real_singular_values
+);
+decompose!(
+    f64,
+    f64,
+    as_they_are,
+    eigen::eig_real,
+    condensed::eigh,
+    real_singular_values
+);
+decompose!(
+    Complex<f32>,
+    f32,
+    as_complex,
+    eigen::eig_complex,
+    values::eigh,
+    singular_values
+);
+decompose!(
+    Complex<f64>,
+    f64,
+    as_complex,
+    eigen::eig_complex,
+    values::eigh,
+    singular_values
+);
 
 fn as_they_are<R>(
     values: &mut [R],

@@ -1,26 +1,45 @@
-//! Values without vectors: faer reduces a matrix to a condensed form, `nexus_linalg::condensed` does the rest.
+//! Condensed forms of complex and of tall matrices by faer; `nexus_linalg::condensed` does the rest.
 
 use crate::memory;
-use crate::raw::view;
+use crate::raw::{view, view_mut};
 use faer::linalg::evd::tridiag;
+use faer::linalg::householder;
 use faer::linalg::qr::no_pivoting::factor as qr;
 use faer::linalg::svd::bidiag;
 use faer::traits::ComplexField;
-use faer::{Mat, Par, Spec};
+use faer::{Conj, Mat, Par, Spec};
 use nexus_linalg::decompose::NoConvergence;
-use nexus_linalg::{Field, Float, MatRef, condensed};
+use nexus_linalg::{Context, Field, Float, MatMut, MatRef, condensed};
 
-/// The eigenvalues of a Hermitian matrix of which the lower triangle is read, ascending.
-pub(crate) fn eigenvalues<T: ComplexField + Field>(
+/// The eigenvalues of a Hermitian matrix of which the lower triangle is read, ascending, and its eigenvectors.
+pub(crate) fn eigh<R, T>(
+    context: Context,
     a: MatRef<'_, T>,
-    values: &mut [<T as Field>::Real],
-) -> Result<(), NoConvergence> {
+    values: &mut [R],
+    vectors: Option<MatMut<'_, T>>,
+) -> Result<(), NoConvergence>
+where
+    R: Float,
+    T: ComplexField + Field<Real = R>,
+{
     let n = values.len();
     let mut reduced = Mat::<T>::zeros(n, n);
     reduced.copy_from_triangular_lower(view(a));
-    let mut coefficients = Mat::<T>::zeros(1, n - 1);
+    let block = if vectors.is_some() {
+        qr::recommended_block_size::<T>(n, n)
+    } else {
+        1
+    };
+    let mut coefficients = Mat::<T>::zeros(block, n - 1);
     let params = Spec::default();
-    let mut memory = memory(tridiag::tridiag_in_place_scratch::<T>(n, Par::Seq, params));
+    let needed = tridiag::tridiag_in_place_scratch::<T>(n, Par::Seq, params).or(
+        householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<T>(
+            n - 1,
+            block,
+            n,
+        ),
+    );
+    let mut memory = memory(needed);
     let stack = faer::dyn_stack::MemStack::new(&mut memory);
     tridiag::tridiag_in_place(
         reduced.as_mut(),
@@ -34,12 +53,69 @@ pub(crate) fn eigenvalues<T: ComplexField + Field>(
         diagonal.collect::<Vec<_>>(),
         sizes(n, |i| reduced[(i + 1, i)]),
     );
-    condensed::eigenvalues(&mut diagonal, &mut beside)?;
+    let Some(vectors) = vectors else {
+        condensed::eigenvalues(&mut diagonal, &mut beside)?;
+        write(&diagonal, values);
+        return Ok(());
+    };
+    let mut found = vec![0.0; n * n];
+    condensed::eigenvectors(context, &mut diagonal, &mut beside, &mut found)?;
     write(&diagonal, values);
+    let mut vectors = view_mut(vectors);
+    let mut phase = <T as Field>::ONE;
+    for i in 0..n {
+        if i > 0 {
+            phase = turned(phase, reduced[(i, i - 1)]);
+        }
+        for j in 0..n {
+            vectors[(i, j)] = phase.scale(R::from_f64(found[j * n + i]));
+        }
+    }
+    householder::apply_block_householder_sequence_on_the_left_in_place_with_conj(
+        reduced.as_ref().submatrix(1, 0, n - 1, n - 1),
+        coefficients.as_ref(),
+        Conj::No,
+        vectors.subrows_mut(1, n - 1),
+        Par::Seq,
+        stack,
+    );
     Ok(())
 }
 
-/// The singular values, descending.
+/// A phase times that of an item.
+fn turned<T: Field>(phase: T, item: T) -> T {
+    let size = item.abs();
+    if size == T::Real::default() {
+        return <T as Field>::ONE;
+    }
+    item.shrink(size) * phase
+}
+
+/// The singular values of a real matrix, descending.
+pub(crate) fn real_singular_values<R: ComplexField + condensed::Item>(
+    a: MatRef<'_, R>,
+    values: &mut [R],
+) -> Result<(), NoConvergence> {
+    let (m, n) = a.shape();
+    if m < n {
+        return real_singular_values(a.transpose(), values);
+    }
+    if is_tall(m, n) {
+        let triangle = triangle(view(a).to_owned());
+        let items: Vec<R> = (0..n * n).map(|at| triangle[(at / n, at % n)]).collect();
+        let triangle = MatRef::new(&items, n, n).expect("n times n items");
+        return condensed::svdvals(triangle, values);
+    }
+    condensed::svdvals(a, values)
+}
+
+/// Where less work is to make a matrix triangular first: G. H. Golub and C. F. Van Loan, "Matrix Computations"
+/// (2013), 8.6.3.
+fn is_tall(m: usize, n: usize) -> bool {
+    6 * m > 11 * n
+}
+
+/// The singular values of a complex matrix, descending.
 pub(crate) fn singular_values<T: ComplexField + Field>(
     a: MatRef<'_, T>,
     values: &mut [<T as Field>::Real],
@@ -49,8 +125,7 @@ pub(crate) fn singular_values<T: ComplexField + Field>(
         return singular_values(a.transpose(), values);
     }
     let mut reduced = view(a).to_owned();
-    // Triangular first where that is less work: G. H. Golub and C. F. Van Loan, "Matrix Computations" (2013), 8.6.3.
-    if 6 * m > 11 * n {
+    if is_tall(m, n) {
         reduced = triangle(reduced);
     }
     let rows = reduced.nrows();

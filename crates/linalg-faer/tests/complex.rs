@@ -55,7 +55,7 @@ fn values_are_those_of_numpy() {
             .map(|k| A[at / 3 * 3 + k] * A[at % 3 * 3 + k].conj())
             .sum();
     }
-    eigh(&Faer, of(&h, (3, 3)), &mut values, None).unwrap();
+    eigh(Context::default(), &Faer, of(&h, (3, 3)), &mut values, None).unwrap();
     let expected = [
         3.901_079_269_895_400_4,
         15.035_669_070_602_484,

@@ -237,7 +237,14 @@ where
             }
             let (mut w, mut v) = (vec![T::Real::NAN; n], vec![T::NAN; n * n]);
             let view = MatMut::with_strides(&mut v, (n, n), (1, n)).unwrap();
-            eigh(&Faer, of(&a, (n, n)), &mut w, Some(view)).unwrap();
+            eigh(
+                Context::default(),
+                &Faer,
+                of(&a, (n, n)),
+                &mut w,
+                Some(view),
+            )
+            .unwrap();
             let v = MatRef::with_strides(&v, (n, n), (1, n)).unwrap();
             let what = format!("{n}, kind {kind}");
             assert_orthonormal(v, &what);
@@ -250,7 +257,7 @@ where
             let error = distance(&back, &whole);
             assert!(error <= bound((n, n), &whole), "{what}: {error}");
             let mut only = vec![T::Real::NAN; n];
-            eigh(&Faer, of(&a, (n, n)), &mut only, None).unwrap();
+            eigh(Context::default(), &Faer, of(&a, (n, n)), &mut only, None).unwrap();
             assert!(distance(&only, &w) <= bound((n, n), &whole), "{what}");
         }
     }
@@ -411,7 +418,7 @@ fn nan_spreads_over_the_result_and_an_infinity_is_an_error_with_its_place() {
     );
     qr(&Faer, of(&nan, (2, 2)), views.0, views.1).unwrap();
     assert!(q.iter().chain(&r).all(|value| value.is_nan()));
-    eigh(&Faer, of(&nan, (2, 2)), &mut s, None).unwrap();
+    eigh(Context::default(), &Faer, of(&nan, (2, 2)), &mut s, None).unwrap();
     assert!(s.iter().all(|value| value.is_nan()));
     let error = rank(&Faer, of(&nan, (2, 2)), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotANumber { at: (1, 0) });

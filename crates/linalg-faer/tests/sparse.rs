@@ -5,7 +5,7 @@ use nexus_linalg::sparse::{
     Analysis, Csc, Csr, EigenOptions, Factor, Factorize, FromFn, Method, Operator,
     RandomizedOptions, Stopped, Which, eigsh, eigsh_near, randomized_svd, svds,
 };
-use nexus_linalg::{ErrorKind, Float, Gemm, MatMut, MatRef, engine::Engine, norm};
+use nexus_linalg::{Context, ErrorKind, Float, Gemm, MatMut, MatRef, engine::Engine, norm};
 use nexus_linalg_faer::Faer;
 
 /// The five-point Laplacian of a rectangle.
@@ -414,6 +414,7 @@ where
     let n = a.shape().0;
     let mut values = vec![T::default(); n];
     decompose::eigh(
+        Context::default(),
         &Faer,
         MatRef::new(&dense(a), n, n).unwrap(),
         &mut values,

@@ -53,11 +53,19 @@ macro_rules! each_matrix_alone {
                     let mut one = vec![Default::default(); n];
                     let mut columns: Vec<$type> = vec![Default::default(); n * n];
                     let view = MatMut::with_strides(&mut columns, (n, n), (1, n)).unwrap();
-                    decompose::eigh(&Faer, a.get(index), &mut one, Some(view)).unwrap();
+                    decompose::eigh(
+                        Context::default(),
+                        &Faer,
+                        a.get(index),
+                        &mut one,
+                        Some(view),
+                    )
+                    .unwrap();
                     assert_eq!(one, values[index * n..(index + 1) * n], "{index} of {n}");
                     let own = &vectors[index * n * n..(index + 1) * n * n];
                     assert_eq!(format!("{columns:?}"), format!("{own:?}"), "{index} of {n}");
-                    decompose::eigh(&Faer, a.get(index), &mut one, None).unwrap();
+                    decompose::eigh(Context::default(), &Faer, a.get(index), &mut one, None)
+                        .unwrap();
                     assert_eq!(one, alone[index * n..(index + 1) * n]);
                 }
             }

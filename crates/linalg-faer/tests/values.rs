@@ -1,7 +1,7 @@
 //! Values without vectors, against those that come with vectors, closed forms and numbers by mpmath.
 
 use nexus_linalg::condensed;
-use nexus_linalg::{Float, MatMut, MatRef, decompose};
+use nexus_linalg::{Context, Float, MatMut, MatRef, decompose};
 use nexus_linalg_faer::Faer;
 
 /// Numbers between -1 and 1 that look random.
@@ -79,9 +79,9 @@ where
             let a = MatRef::new(&items, n, n).unwrap();
             let (mut u, mut v) = (vec![to(0.0); n * n], vec![to(0.0); n * n]);
             let (mut alone, mut beside) = (vec![to(0.0); n], vec![to(0.0); n]);
-            decompose::eigh(&Faer, a, &mut alone, None).unwrap();
+            decompose::eigh(Context::default(), &Faer, a, &mut alone, None).unwrap();
             let vectors = Some(MatMut::new(&mut v, n, n).unwrap());
-            decompose::eigh(&Faer, a, &mut beside, vectors).unwrap();
+            decompose::eigh(Context::default(), &Faer, a, &mut beside, vectors).unwrap();
             assert_near(&alone, &beside, n, &format!("eigenvalues, {what}"));
             decompose::svd(&Faer, a, &mut alone, None).unwrap();
             let u = MatMut::new(&mut u, n, n).unwrap();

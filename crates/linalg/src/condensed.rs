@@ -1,13 +1,24 @@
-//! Values alone of condensed forms: eigenvalues of symmetric tridiagonal and singular values of bidiagonal
-//! matrices, in O(n^2) operations and O(n) memory.
+//! Condensed forms: symmetric tridiagonal and bidiagonal matrices, the reductions of real matrices to them, their
+//! eigenvalues and singular values in O(n^2) operations, and eigenvectors by divide and conquer.
 //!
-//! An engine that reduces a matrix to such a form finishes here where no vectors are asked for. Both iterations
-//! have no square roots in their inner loops, and both run in f64: a diagonal of f32 loses nothing by it.
+//! An engine that reduces a matrix to such a form finishes here. The iterations for values have no square roots in
+//! their inner loops. What is done to condensed forms runs in f64: a diagonal of f32 loses nothing by it.
 
 mod bidiagonal;
+mod divide;
+mod rectangular;
+mod reflector;
+mod rotate;
+mod secular;
+mod simd;
+mod symmetric;
 mod tridiagonal;
 
 pub use bidiagonal::singular_values;
+pub use divide::eigenvectors;
+pub use rectangular::svdvals;
+pub use simd::Item;
+pub use symmetric::eigh;
 pub use tridiagonal::eigenvalues;
 
 /// The power of two that brings numbers of this size close to one, and its inverse.

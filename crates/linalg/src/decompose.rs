@@ -26,7 +26,7 @@ pub use schur::schur;
 use crate::dense::tiny::Tiny;
 use crate::dense::{Triangle, copy_into};
 use crate::field::unit;
-use crate::{Error, ErrorKind, Field, MatMut, MatRef};
+use crate::{Context, Error, ErrorKind, Field, MatMut, MatRef};
 use contents::Scale;
 use residual::belong;
 use vectors::{exchange, fill, identity, lead, normalize, sort};
@@ -37,7 +37,7 @@ pub(crate) use vectors::multiply_column;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoConvergence;
 
-/// Decompositions on the calling thread. Shapes fit; operands have items, which are finite and far from overflow.
+/// Decompositions, on the calling thread where they have no context. Shapes fit; operands have items, which are finite and far from overflow.
 pub trait Decompose<T: Field> {
     /// `a = q r`: `q` is `m x k` with orthonormal columns, `r` is `k x n` with zeros below the diagonal; `k` is
     /// `m` or the lesser of `m` and `n`.
@@ -55,12 +55,13 @@ pub trait Decompose<T: Field> {
     ) -> Result<(), NoConvergence>;
 
     /// `a = v diag(values) v^H`, values nearly ascending; the lower triangle of `a` is read, and its diagonal is
-    /// real.
+    /// real. The bits do not depend on the threads of `context`.
     ///
     /// # Errors
     /// When the iteration does not end.
     fn eigh(
         &self,
+        context: Context,
         a: MatRef<'_, T>,
         values: &mut [T::Real],
         vectors: Option<MatMut<'_, T>>,
@@ -202,6 +203,7 @@ fn order_singular<T: Field>(
 /// # Errors
 /// `InvalidInput` when the shapes do not fit, `Infinite`, `NoConvergence`.
 pub fn eigh<T: Field>(
+    context: Context,
     engine: &impl Decompose<T>,
     a: MatRef<'_, T>,
     values: &mut [T::Real],
@@ -224,7 +226,7 @@ pub fn eigh<T: Field>(
             if Tiny::eigh(a, values, vectors.as_mut()).is_some() {
                 return Ok(());
             }
-            engine.eigh(a, values, vectors.as_mut().map(MatMut::reborrow))
+            engine.eigh(context, a, values, vectors.as_mut().map(MatMut::reborrow))
         })
     })
     .map_err(|_| no_convergence("the eigenvalues", (n, n)))?;

@@ -297,6 +297,7 @@ pub fn eigh<T: Field>(
         steps: (n * T::WIDTH, size * T::WIDTH),
     };
     let cost = 8.0 * cubic(n) * T::WIDTH as f64;
+    let inner = context.within(a.len());
     context.for_each(cost, blocks.enumerate(), |(block, (values, vectors))| {
         let first = block * T::WIDTH;
         let again = wide(context, || {
@@ -312,7 +313,8 @@ pub fn eigh<T: Field>(
             });
             if !again[lane] {
                 decompose::arrange(values, vectors);
-            } else if let Err(error) = decompose::eigh(engine, a.get(first + lane), values, vectors)
+            } else if let Err(error) =
+                decompose::eigh(inner, engine, a.get(first + lane), values, vectors)
             {
                 let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
                 failures.push((first + lane, error));

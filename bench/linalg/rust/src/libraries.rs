@@ -169,7 +169,8 @@ mod nexus {
                     "eigvalsh" | "eigh" => {
                         let (seconds, _) = measure(&mut || {
                             let vectors = (operation == "eigh").then(|| square!(c).transpose());
-                            decompose::eigh(&Faer, s, &mut values, vectors).expect("finite");
+                            decompose::eigh(context, &Faer, s, &mut values, vectors)
+                                .expect("finite");
                             UNCHECKED
                         });
                         (seconds, size!(&values))

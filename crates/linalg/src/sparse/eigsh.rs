@@ -4,7 +4,7 @@ use super::iterate::cancelled;
 use super::krylov::{Basis, Random, multiply, zeros};
 use super::operator::Operator;
 use crate::decompose::{self, Decompose, turn};
-use crate::{Error, ErrorKind, Float, MatMut, MatRef};
+use crate::{Context, Error, ErrorKind, Float, MatMut, MatRef};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -236,7 +236,13 @@ impl<'a, T: Float> Search<'a, T> {
             let beta = self.cycle(kept, &mut work)?;
             let projected = MatRef::new(&self.projected, width, width)?;
             let target = MatMut::with_strides(&mut vectors, (width, width), (1, width))?;
-            decompose::eigh(engine, projected, &mut values, Some(target))?;
+            decompose::eigh(
+                Context::default(),
+                engine,
+                projected,
+                &mut values,
+                Some(target),
+            )?;
             let order = self.wanted_first(&values);
             let residual = |at: usize| (beta * vectors[at * width + width - 1]).abs();
             let converged = order[..self.k]

@@ -1,0 +1,365 @@
+//! Eigenvectors of symmetric tridiagonal matrices: divide and conquer, J. J. M. Cuppen, "A divide and conquer method
+//! for the symmetric tridiagonal eigenproblem" (1981), with the deflation and the vectors of M. Gu and S. C.
+//! Eisenstat, "A divide-and-conquer algorithm for the symmetric tridiagonal eigenproblem" (1995).
+
+use super::rotate::iterate;
+use super::secular::{Root, Secular, vector};
+use super::simd::LANES;
+use super::{largest, unit};
+use crate::decompose::NoConvergence;
+use crate::{Context, MatMut, MatRef};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Rows up to which the QL iteration runs.
+const LEAF: usize = 16;
+
+/// The eigenvalues of the matrix with this diagonal and these items beside it, ascending, into `diagonal`, and their
+/// eigenvectors of length one as the rows of `vectors`, `n x n`. `beside` has one item less, and is used up. Numbers
+/// are finite.
+///
+/// Costs at most about `4/3 n^3` multiplications in products, less where values lie close together, and memory for
+/// three matrices. The bits do not depend on the threads of `context`.
+///
+/// # Errors
+/// When the iteration does not end within its limit.
+///
+/// # Panics
+/// When lengths do not fit.
+///
+/// ```
+/// use nexus_linalg::{Context, condensed};
+///
+/// let (mut diagonal, mut beside, mut vectors) = ([2.0, 2.0], [1.0], [0.0; 4]);
+/// condensed::eigenvectors(Context::default(), &mut diagonal, &mut beside, &mut vectors)?;
+/// assert!((diagonal[0] - 1.0).abs() < 1e-15 && (diagonal[1] - 3.0).abs() < 1e-15);
+/// assert!((vectors[2] - vectors[3]).abs() < 1e-15);
+/// # Ok::<(), nexus_linalg::decompose::NoConvergence>(())
+/// ```
+pub fn eigenvectors(
+    context: Context,
+    diagonal: &mut [f64],
+    beside: &mut [f64],
+    vectors: &mut [f64],
+) -> Result<(), NoConvergence> {
+    let n = diagonal.len();
+    assert!(
+        vectors.len() == n * n && beside.len() + 1 == n.max(1),
+        "n times n items, and n - 1 beside the diagonal"
+    );
+    if n == 0 {
+        return Ok(());
+    }
+    let (down, up) = unit(
+        largest(diagonal)
+            .max(largest(beside))
+            .max(f64::MIN_POSITIVE),
+    );
+    for item in diagonal.iter_mut().chain(beside.iter_mut()) {
+        *item *= down;
+    }
+    let mut rows = vec![0.0; n * n];
+    let mut space = vec![0.0; space(n)];
+    let failed = AtomicBool::new(false);
+    let node = Node {
+        start: 0,
+        columns: n,
+        diagonal,
+        beside,
+        rows: &mut rows,
+        space: &mut space,
+    };
+    node.solve(context, &failed);
+    if failed.into_inner() {
+        return Err(NoConvergence);
+    }
+    let order = ascending(diagonal);
+    let sorted: Vec<f64> = order.iter().map(|&i| diagonal[i] * up).collect();
+    diagonal.copy_from_slice(&sorted);
+    for (to, &i) in vectors.chunks_exact_mut(n).zip(&order) {
+        to.copy_from_slice(&rows[i * n..(i + 1) * n]);
+    }
+    Ok(())
+}
+
+/// Items that a node of `m` rows works with: distances of its roots, and its vectors as they were.
+fn space(m: usize) -> usize {
+    if m <= LEAF {
+        0
+    } else {
+        m * (m + LANES) + m * m
+    }
+}
+
+fn ascending(values: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
+    order
+}
+
+/// Some rows of the matrix. Their vectors are rows of zeros but for these columns.
+struct Node<'a> {
+    start: usize,
+    columns: usize,
+    diagonal: &'a mut [f64],
+    beside: &'a mut [f64],
+    rows: &'a mut [f64],
+    space: &'a mut [f64],
+}
+
+/// In which half of the columns a vector has items.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    First,
+    Both,
+    Second,
+}
+
+/// What is left of a node when what needs no work is put aside.
+struct Deflated {
+    /// Vectors that go into the secular equation, by their poles.
+    kept: Vec<usize>,
+    /// Vectors that stay.
+    done: Vec<usize>,
+    halves: Vec<Half>,
+}
+
+impl Node<'_> {
+    fn solve(self, context: Context, failed: &AtomicBool) {
+        let Node {
+            start,
+            columns,
+            diagonal,
+            beside,
+            rows,
+            space: work,
+        } = self;
+        let m = diagonal.len();
+        if m <= LEAF {
+            if iterate(diagonal, beside, rows, (start, columns)).is_err() {
+                failed.store(true, Relaxed);
+            }
+            return;
+        }
+        let half = m / 2;
+        let link = beside[half - 1];
+        diagonal[half - 1] -= link.abs();
+        diagonal[half] -= link.abs();
+        {
+            let (first, second) = diagonal.split_at_mut(half);
+            let (above, below) = beside.split_at_mut(half);
+            let (top, bottom) = rows.split_at_mut(half * columns);
+            let (left, right) = work.split_at_mut(space(half));
+            let nodes = [
+                Node {
+                    start,
+                    columns,
+                    diagonal: first,
+                    beside: &mut above[..half - 1],
+                    rows: top,
+                    space: left,
+                },
+                Node {
+                    start: start + half,
+                    columns,
+                    diagonal: second,
+                    beside: below,
+                    rows: bottom,
+                    space: right,
+                },
+            ];
+            let inner = context.within(nodes.len());
+            let cost = (half as f64).powi(3);
+            context.for_each(cost, nodes.into_iter(), |node| node.solve(inner, failed));
+        }
+        if failed.load(Relaxed) {
+            return;
+        }
+        let node = Node {
+            start,
+            columns,
+            diagonal,
+            beside,
+            rows,
+            space: work,
+        };
+        node.merge(context, link);
+    }
+
+    /// Puts the halves together: their matrices side by side, plus `|link|` times the square of `(.., 1, +-1, ..)`.
+    fn merge(mut self, context: Context, link: f64) {
+        let mut z = self.coupling(link);
+        let rho = 2.0 * link.abs();
+        let found = self.deflate(&mut z, rho);
+        let kept = &found.kept;
+        if kept.is_empty() {
+            return;
+        }
+        let poles: Vec<f64> = kept.iter().map(|&i| self.diagonal[i]).collect();
+        let parts: Vec<f64> = kept.iter().map(|&i| z[i]).collect();
+        let secular = Secular::new(&poles, &parts, rho);
+        // By halves, so that zeros need not be multiplied.
+        let mut order: Vec<usize> = (0..kept.len()).collect();
+        order.sort_by_key(|&i| found.halves[kept[i]] as u8);
+        let m = self.diagonal.len();
+        let (distances, rest) = std::mem::take(&mut self.space).split_at_mut(m * (m + LANES));
+        let distances = &mut distances[..kept.len() * secular.width()];
+        let roots = solve_all(context, &secular, distances);
+        vectors_of(context, &secular, (distances, &parts), &order);
+        let by_halves: Vec<usize> = order.iter().map(|&i| kept[i]).collect();
+        self.combine(
+            context,
+            (distances, secular.width()),
+            &by_halves,
+            &found,
+            rest,
+        );
+        let done = found.done.iter().map(|&i| self.diagonal[i]);
+        let values: Vec<f64> = roots
+            .iter()
+            .map(|&root| secular.value(root))
+            .chain(done)
+            .collect();
+        self.diagonal.copy_from_slice(&values);
+    }
+
+    /// The vector of rank one in the eigenvectors of the halves, at length one.
+    fn coupling(&self, link: f64) -> Vec<f64> {
+        let (m, n) = (self.diagonal.len(), self.columns);
+        let middle = self.start + m / 2;
+        let size = f64::sqrt(0.5);
+        let item = |i: usize| {
+            if i < m / 2 {
+                self.rows[i * n + middle - 1] * size
+            } else {
+                self.rows[i * n + middle] * size.copysign(link)
+            }
+        };
+        (0..m).map(item).collect()
+    }
+
+    /// Multiplies the kept vectors, which come in `order`, by those of the secular equation; those that are done
+    /// follow. `rest` has room for all vectors as they were.
+    fn combine(
+        &mut self,
+        context: Context,
+        (factors, width): (&[f64], usize),
+        order: &[usize],
+        found: &Deflated,
+        rest: &mut [f64],
+    ) {
+        let (m, n, k) = (self.diagonal.len(), self.columns, order.len());
+        let (start, middle, end) = (self.start, self.start + m / 2, self.start + m);
+        let count = |half: Half| order.iter().filter(|&&i| found.halves[i] == half).count();
+        let (first, second) = (count(Half::First), count(Half::Second));
+        let (top, rest) = rest.split_at_mut((k - second) * (middle - start));
+        let (bottom, rest) = rest.split_at_mut((k - first) * (end - middle));
+        self.copy(&order[..k - second], start..middle, top);
+        self.copy(&order[first..], middle..end, bottom);
+        self.copy(&found.done, start..end, rest);
+        for (part, columns, old) in [
+            (0..k - second, start..middle, top),
+            (first..k, middle..end, bottom),
+        ] {
+            let (terms, columns_len) = (part.len(), columns.len());
+            let a = MatRef::with_strides(&factors[part.start..], (k, terms), (width, 1));
+            let b = MatRef::new(old, terms, columns_len);
+            let place = &mut self.rows[columns.start..];
+            let c = MatMut::with_strides(place, (k, columns_len), (n, 1));
+            let fit = "rows of the vectors";
+            context.gemm(1.0, a.expect(fit), b.expect(fit), 0.0, c.expect(fit));
+        }
+        let done = rest[..found.done.len() * m].chunks_exact(m);
+        for (row, from) in self.rows.chunks_exact_mut(n).skip(k).zip(done) {
+            row[start..end].copy_from_slice(from);
+        }
+    }
+
+    /// Copies these columns of some vectors.
+    fn copy(&self, which: &[usize], columns: Range<usize>, to: &mut [f64]) {
+        for (to, &i) in to.chunks_exact_mut(columns.len()).zip(which) {
+            to.copy_from_slice(&self.rows[i * self.columns..][columns.clone()]);
+        }
+    }
+
+    /// Puts vectors aside that are eigenvectors of the whole but for roundings: those with no part in `z`, and after
+    /// a rotation one of two whose poles are nearly equal.
+    fn deflate(&mut self, z: &mut [f64], rho: f64) -> Deflated {
+        let (m, half) = (z.len(), z.len() / 2);
+        let which = |i| if i < half { Half::First } else { Half::Second };
+        let mut halves: Vec<Half> = (0..m).map(which).collect();
+        let tolerance = 8.0 * f64::EPSILON * largest(self.diagonal).max(rho * largest(z));
+        let (mut kept, mut done) = (Vec::with_capacity(m), Vec::new());
+        let mut last: Option<usize> = None;
+        for i in ascending(self.diagonal) {
+            if rho * z[i].abs() <= tolerance {
+                done.push(i);
+                continue;
+            }
+            if let Some(before) = last.replace(i) {
+                let length = z[before].hypot(z[i]);
+                let (cosine, sine) = (z[i] / length, -z[before] / length);
+                let gap = self.diagonal[i] - self.diagonal[before];
+                if (gap * cosine * sine).abs() <= tolerance {
+                    (z[before], z[i]) = (0.0, length);
+                    self.rotate((before, i), (cosine, sine));
+                    if halves[before] != halves[i] {
+                        (halves[before], halves[i]) = (Half::Both, Half::Both);
+                    }
+                    done.push(before);
+                } else {
+                    kept.push(before);
+                }
+            }
+        }
+        kept.extend(last);
+        Deflated { kept, done, halves }
+    }
+
+    /// Turns two vectors, and gives each its part of the diagonal.
+    fn rotate(&mut self, (i, j): (usize, usize), (cosine, sine): (f64, f64)) {
+        let (m, n) = (self.diagonal.len(), self.columns);
+        for column in self.start..self.start + m {
+            let (x, y) = (self.rows[i * n + column], self.rows[j * n + column]);
+            self.rows[i * n + column] = cosine * x + sine * y;
+            self.rows[j * n + column] = cosine * y - sine * x;
+        }
+        let (x, y) = (self.diagonal[i], self.diagonal[j]);
+        self.diagonal[i] = x * cosine * cosine + y * sine * sine;
+        self.diagonal[j] = x * sine * sine + y * cosine * cosine;
+    }
+}
+
+/// Multiplications that the search for a root costs, for each pole.
+const ROOT_COST: f64 = 50.0;
+
+fn solve_all(context: Context, secular: &Secular, distances: &mut [f64]) -> Vec<Root> {
+    let width = secular.width();
+    let mut roots = vec![Root::default(); distances.len() / width];
+    let places = distances.chunks_exact_mut(width).zip(&mut roots);
+    context.for_each(
+        ROOT_COST * width as f64,
+        places.enumerate(),
+        |(index, (distances, root))| *root = secular.root(index, distances),
+    );
+    roots
+}
+
+/// Turns distances into vectors, whose items lie in the given order.
+fn vectors_of(
+    context: Context,
+    secular: &Secular,
+    (distances, z): (&mut [f64], &[f64]),
+    order: &[usize],
+) {
+    let width = secular.width();
+    let weights = secular.weights_of(distances, z);
+    let rows = distances.chunks_exact_mut(width);
+    context.for_each(4.0 * width as f64, rows, |row| {
+        vector(&weights, row);
+        let sorted = row.to_vec();
+        for (item, &from) in row.iter_mut().zip(order) {
+            *item = sorted[from];
+        }
+    });
+}

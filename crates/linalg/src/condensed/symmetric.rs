@@ -1,0 +1,231 @@
+//! Reduction of symmetric matrices to tridiagonal form: J. H. Wilkinson, "Householder's method for the solution of
+//! the algebraic eigenproblem" (1960). The update of each step and the product of the next one pass over the
+//! matrix together.
+
+#![expect(
+    clippy::inline_always,
+    reason = "the loops must be compiled inside the shell that enables their instructions"
+)]
+
+use super::reflector::{apply, reflect};
+use super::simd::{Item, LANES, Loops, dot, lanes, subtracted, total, wide};
+use super::{eigenvalues, eigenvectors};
+use crate::decompose::NoConvergence;
+use crate::dense::copy_into;
+use crate::{Context, MatMut, MatRef};
+
+/// The eigenvalues of a symmetric matrix, ascending, and its eigenvectors of length one by columns. The lower
+/// triangle is read. Numbers are finite and far from overflow.
+///
+/// Costs about `4/3 n^3` multiplications and additions and one copy; with vectors at most `14/3 n^3` and memory for
+/// five matrices. The bits do not depend on the threads of `context`.
+///
+/// # Errors
+/// When an iteration does not end within its limit.
+///
+/// # Panics
+/// When shapes do not fit.
+pub fn eigh<T: Item>(
+    context: Context,
+    a: MatRef<'_, T>,
+    values: &mut [T],
+    vectors: Option<MatMut<'_, T>>,
+) -> Result<(), NoConvergence> {
+    let n = values.len();
+    let mut reduced = Tridiagonal::of(a);
+    let (diagonal, beside) = (&mut reduced.diagonal, &mut reduced.beside);
+    let Some(vectors) = vectors else {
+        eigenvalues(diagonal, beside)?;
+        write(diagonal, values);
+        return Ok(());
+    };
+    let mut found = vec![0.0; n * n];
+    eigenvectors(context, diagonal, beside, &mut found)?;
+    write(diagonal, values);
+    let mut rows: Vec<T> = found.into_iter().map(T::from_f64).collect();
+    let mut view = MatMut::new(&mut rows, n, n).expect("n times n items");
+    let reflectors = MatRef::new(&reduced.reflectors, n, n).expect("n times n items");
+    apply(context, (reflectors, &reduced.taus, 1), view.reborrow());
+    copy_into(view.as_ref(), vectors.transpose());
+    Ok(())
+}
+
+fn write<T: Item>(from: &[f64], to: &mut [T]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = T::from_f64(from);
+    }
+}
+
+/// A tridiagonal matrix, and the reflectors that lead to it.
+struct Tridiagonal<T> {
+    diagonal: Vec<f64>,
+    beside: Vec<f64>,
+    /// Row `i` has the vector of reflector `i` from item `i + 1` on, and zeros before.
+    reflectors: Vec<T>,
+    taus: Vec<T>,
+}
+
+impl<T: Item> Tridiagonal<T> {
+    fn of(a: MatRef<'_, T>) -> Self {
+        let n = a.shape().0;
+        // Columns of the lower triangle side by side: row `j` has column `j`.
+        let mut items = vec![T::default(); n * n];
+        copy_into(
+            a,
+            MatMut::with_strides(&mut items, (n, n), (1, n)).expect("n times n items"),
+        );
+        let (mut diagonal, mut beside) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let mut taus = Vec::with_capacity(n);
+        let zeros = || vec![T::default(); n];
+        let (mut v, mut w, mut product) = (zeros(), zeros(), zeros());
+        for k in 0..n {
+            let (done, rest) = items.split_at_mut((k + 1) * n);
+            let row = &mut done[k * n..];
+            row[..k].fill(T::default());
+            for i in k..n {
+                row[i] = row[i] - (v[i] * w[k] + w[i] * v[k]);
+            }
+            diagonal.push(row[k].to_f64());
+            if k + 1 == n {
+                break;
+            }
+            row[k] = T::default();
+            let (tau, item) = reflect(&mut row[k + 1..]);
+            beside.push(item.to_f64());
+            taus.push(tau);
+            let place = (k + 1, n);
+            let next = &row[..];
+            product[k + 1..].fill(T::default());
+            wide(Pass {
+                items: rest,
+                place,
+                update: (&v, &w),
+                by: next,
+                product: &mut product,
+            });
+            v[k + 1..].copy_from_slice(&next[k + 1..]);
+            wide(Finish {
+                tau,
+                v: &v[k + 1..],
+                product: &product[k + 1..],
+                w: &mut w[k + 1..],
+            });
+        }
+        Self {
+            diagonal,
+            beside,
+            reflectors: items,
+            taus,
+        }
+    }
+}
+
+/// Subtracts `v w^T + w v^T` from the trailing matrix and multiplies it by a vector.
+struct Pass<'a, T> {
+    items: &'a mut [T],
+    /// The first column, and the items of each.
+    place: (usize, usize),
+    update: (&'a [T], &'a [T]),
+    by: &'a [T],
+    product: &'a mut [T],
+}
+
+impl<T: Item> Loops for Pass<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let (first, n) = self.place;
+        let mut j = first;
+        let mut pairs = self.items.chunks_exact_mut(2 * n);
+        let at = |j: usize| [self.update.0[j], self.update.1[j], self.by[j]];
+        for pair in &mut pairs {
+            let (x, y) = pair.split_at_mut(n);
+            let (own, next) = (at(j), at(j + 1));
+            // The corner of the triangle.
+            let update = |item: T, a: [T; 3], b: [T; 3]| item - (a[0] * b[1] + a[1] * b[0]);
+            x[j] = update(x[j], own, own);
+            x[j + 1] = update(x[j + 1], next, own);
+            y[j + 1] = update(y[j + 1], next, next);
+            let sums = columns::<T, FUSED>(
+                (&mut x[j + 2..], &mut y[j + 2..]),
+                (own, next),
+                (&self.update.0[j + 2..n], &self.update.1[j + 2..n]),
+                &self.by[j + 2..n],
+                &mut self.product[j + 2..],
+            );
+            let (p, q) = (own[2], next[2]);
+            self.product[j] = self.product[j] + (x[j] * p + x[j + 1] * q) + sums.0;
+            self.product[j + 1] = self.product[j + 1] + (x[j + 1] * p + y[j + 1] * q) + sums.1;
+            j += 2;
+        }
+        if let Some(last) = pairs.into_remainder().get_mut(j) {
+            let [v, w, by] = at(j);
+            *last = *last - (v * w + w * v);
+            self.product[j] = self.product[j] + *last * by;
+        }
+    }
+}
+
+/// The part of a pass below the corner of two columns; returns the sums of both.
+#[inline(always)]
+fn columns<T: Item, const FUSED: bool>(
+    (x, y): (&mut [T], &mut [T]),
+    (own, next): ([T; 3], [T; 3]),
+    (v, w): (&[T], &[T]),
+    by: &[T],
+    product: &mut [T],
+) -> (T, T) {
+    let len = x.len();
+    let whole = len / LANES * LANES;
+    let (y, v, w) = (&mut y[..len], &v[..len], &w[..len]);
+    let (by, product) = (&by[..len], &mut product[..len]);
+    let mut sums = [[T::default(); LANES]; 2];
+    for at in (0..whole).step_by(LANES) {
+        let range = at..at + LANES;
+        let (v, w, by) = (lanes(v, at), lanes(w, at), lanes(by, at));
+        let left = subtracted::<T, LANES, FUSED>(lanes(x, at), (own[0], own[1]), v, w);
+        let right = subtracted::<T, LANES, FUSED>(lanes(y, at), (next[0], next[1]), v, w);
+        let mut new = lanes(product, at);
+        for lane in 0..LANES {
+            new[lane] = left[lane].multiply_add::<FUSED>(own[2], new[lane]);
+            new[lane] = right[lane].multiply_add::<FUSED>(next[2], new[lane]);
+            sums[0][lane] = left[lane].multiply_add::<FUSED>(by[lane], sums[0][lane]);
+            sums[1][lane] = right[lane].multiply_add::<FUSED>(by[lane], sums[1][lane]);
+        }
+        x[range.clone()].copy_from_slice(&left);
+        y[range.clone()].copy_from_slice(&right);
+        product[range].copy_from_slice(&new);
+    }
+    for i in whole..len {
+        let [left] = subtracted::<T, 1, FUSED>([x[i]], (own[0], own[1]), [v[i]], [w[i]]);
+        let [right] = subtracted::<T, 1, FUSED>([y[i]], (next[0], next[1]), [v[i]], [w[i]]);
+        (x[i], y[i]) = (left, right);
+        let sum = left.multiply_add::<FUSED>(own[2], product[i]);
+        product[i] = right.multiply_add::<FUSED>(next[2], sum);
+        let lane = i % LANES;
+        sums[0][lane] = left.multiply_add::<FUSED>(by[i], sums[0][lane]);
+        sums[1][lane] = right.multiply_add::<FUSED>(by[i], sums[1][lane]);
+    }
+    (total(sums[0]), total(sums[1]))
+}
+
+/// The second vector of an update: `w = tau (p - tau / 2 (p . v) v)`.
+struct Finish<'a, T> {
+    tau: T,
+    v: &'a [T],
+    product: &'a [T],
+    w: &'a mut [T],
+}
+
+impl<T: Item> Loops for Finish<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let half = self.tau * T::from_f64(0.5) * dot::<T, FUSED>(self.product, self.v);
+        for (w, (&p, &v)) in self.w.iter_mut().zip(self.product.iter().zip(self.v)) {
+            *w = self.tau * (-half).multiply_add::<FUSED>(v, p);
+        }
+    }
+}
