@@ -62,24 +62,24 @@ pub(super) fn singular(operation: &str, n: usize, pivot: usize) -> Error {
     Error::new(ErrorKind::Singular { pivot }, message)
 }
 
-/// Columns of right sides that fill registers, and the rows up to which the plain loops run over them.
-const WIDE: usize = 8;
-const WIDE_LEAF: usize = 4;
+/// Rows up to which leaves of real items solve.
+const LEAF_ROWS: usize = 64;
 
 /// [`solve_triangular`] where the rows of `b` lie one after the other, and no diagonal item is zero.
 pub(super) fn solve_rows<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     (triangle, diagonal): (Triangle, Diagonal),
-    b: MatMut<'_, T>,
+    mut b: MatMut<'_, T>,
 ) {
     let (n, columns) = b.shape();
     if columns == 0 {
         return;
     }
-    // Of wide right sides more is left to products.
-    let leaf = if columns < WIDE { LEAF } else { WIDE_LEAF };
-    if n <= leaf {
+    if n <= LEAF_ROWS && T::substitute(a, (triangle, diagonal), &mut b) {
+        return;
+    }
+    if n <= LEAF {
         return substitute(a, (triangle, diagonal), b);
     }
     let half = n / 2;
