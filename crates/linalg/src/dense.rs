@@ -1,8 +1,8 @@
 //! Factorisations of our own: elimination and Cholesky, and what follows from them.
 //!
-//! Each is a recursion that halves the matrix until [`LEAF`] rows are left, so that nearly all work is
-//! products ([`Context`](crate::Context) says on how many threads). Results do not depend on threads, on
-//! strides, or on what else is computed. Matrices of at most [`LEAF`] rows use no heap.
+//! Each goes by blocks of rows or columns: leaves in registers for what is on the diagonal, products for the rest
+//! ([`Context`](crate::Context) says on how many threads). Results do not depend on threads, on strides, or on what
+//! else is computed. Matrices of at most [`LEAF`] rows use no heap.
 
 mod cholesky;
 mod eliminate;
@@ -22,7 +22,7 @@ pub use triangular::{Diagonal, Triangle, solve_triangular};
 
 use crate::{Error, Field, MatMut, MatRef};
 
-/// Rows up to which the plain loops run.
+/// Columns of a leaf of elimination, and rows up to which plain loops run.
 pub const LEAF: usize = 16;
 
 /// A matrix in row-major order without gaps.

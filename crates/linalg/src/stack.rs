@@ -280,7 +280,9 @@ pub fn qr<T: Field>(
         // The factors are an identity, or nothing.
         for q in q.chunks_exact_mut((m * width).max(1)) {
             q.fill(T::default());
-            q.iter_mut().step_by(width + 1).for_each(|item| *item = T::ONE);
+            q.iter_mut()
+                .step_by(width + 1)
+                .for_each(|item| *item = T::ONE);
         }
         return Ok(Vec::new());
     }

@@ -117,7 +117,10 @@ fn write_lower<T: Field>(mut upper: MatMut<'_, T>, mut result: MatMut<'_, T>) {
             band.transpose(),
             result.reborrow().block(columns.clone(), rows.clone()),
         );
-        fill(&mut result.reborrow().block(rows, end..columns.end), T::default());
+        fill(
+            &mut result.reborrow().block(rows, end..columns.end),
+            T::default(),
+        );
     }
 }
 

@@ -203,7 +203,10 @@ fn eliminate_columns<T: Field>(items: &mut [T], len: usize, exchanges: &mut [usi
         let own = &mut known[j * len..];
         let largest = j + first_largest(&own[j..]);
         *exchange = largest;
-        for column in known.chunks_exact_mut(len).chain(right.chunks_exact_mut(len)) {
+        for column in known
+            .chunks_exact_mut(len)
+            .chain(right.chunks_exact_mut(len))
+        {
             column.swap(j, largest);
         }
         let own = &mut known[j * len..];

@@ -69,7 +69,10 @@ pub fn inv<T: Field>(
         }
         T::with_items(n * n, |items| {
             items.fill(T::default());
-            items.iter_mut().step_by(n + 1).for_each(|item| *item = T::ONE);
+            items
+                .iter_mut()
+                .step_by(n + 1)
+                .for_each(|item| *item = T::ONE);
             let mut x = MatMut::new(items, n, n)?;
             invert_lower(context, lu.factors, x.reborrow());
             let upper = (Triangle::Upper, Diagonal::Stored);
@@ -201,7 +204,8 @@ fn invert_lower<T: Field>(context: Context, a: MatRef<'_, T>, x: MatMut<'_, T>) 
     let Ok((mut top, mut bottom)) = x.split_rows(n / 2) else {
         unreachable!("rows lie one after the other")
     };
-    let block = |rows: &Range<usize>, columns: &Range<usize>| a.block(rows.clone(), columns.clone());
+    let block =
+        |rows: &Range<usize>, columns: &Range<usize>| a.block(rows.clone(), columns.clone());
     let rest = 0..last.len();
     let mut known = top.reborrow().block(first.clone(), first.clone());
     invert_lower(context, block(&first, &first), known.reborrow());
@@ -214,5 +218,9 @@ fn invert_lower<T: Field>(context: Context, a: MatRef<'_, T>, x: MatMut<'_, T>) 
         below.reborrow(),
     );
     solve_rows(context, block(&last, &last), kind, below);
-    invert_lower(context, block(&last, &last), bottom.block(rest, last.clone()));
+    invert_lower(
+        context,
+        block(&last, &last),
+        bottom.block(rest, last.clone()),
+    );
 }

@@ -21,11 +21,7 @@ use std::ops::Range;
 /// The leaves for types that have them; the others say that they do nothing.
 pub trait Leaf: Copy + 'static {
     /// Solves `a x = b`, `b` becoming `x`, where the rows of `b` lie without gaps between their items.
-    fn substitute(
-        _: MatRef<'_, Self>,
-        _: (Triangle, Diagonal),
-        _: &mut MatMut<'_, Self>,
-    ) -> bool {
+    fn substitute(_: MatRef<'_, Self>, _: (Triangle, Diagonal), _: &mut MatMut<'_, Self>) -> bool {
         false
     }
 
@@ -221,12 +217,15 @@ impl Registers for f32 {}
 #[cfg(not(target_arch = "x86_64"))]
 impl Registers for f64 {}
 
-/// The leaves with the registers of the machine.
+/// Rows up to which products are rounded before they are taken away, as [`tiny`](super::tiny) does.
+const TINY: usize = 4;
+
+/// The leaves with the registers of the machine, or with those of any where the condition holds.
 mod shells {
-    use super::{Diagonal, Isa, MatMut, MatRef, Plain, Range, Registers, Triangle};
+    use super::{Diagonal, Isa, MatMut, MatRef, Plain, Range, Registers, TINY, Triangle};
 
     macro_rules! shell {
-        ($name:ident($from:ident: $from_type:ty, $to:ident: $to_type:ty) -> $output:ty = $module:ident::$algorithm:ident) => {
+        ($name:ident($from:ident: $from_type:ty, $to:ident: $to_type:ty) -> $output:ty = $module:ident::$algorithm:ident, $plain:expr) => {
             #[inline]
             pub(super) fn $name<T: Registers>($from: $from_type, $to: $to_type) -> $output {
                 #[cfg(target_arch = "x86_64")]
@@ -236,7 +235,7 @@ mod shells {
                     unsafe { super::$module::$algorithm::<T::Wide>($from, $to) }
                 }
                 #[cfg(target_arch = "x86_64")]
-                if Isa::detect() != Isa::portable() {
+                if !$plain && Isa::detect() != Isa::portable() {
                     // SAFETY: every set but the portable one has avx2 and fma.
                     return unsafe { shell::<T>($from, $to) };
                 }
@@ -246,8 +245,8 @@ mod shells {
         };
     }
 
-    shell!(substitute(a: (MatRef<'_, T>, (Triangle, Diagonal)), b: &mut MatMut<'_, T>) -> () = rows::substitute);
-    shell!(factor_rows(items: (&mut [T], usize), place: (Range<usize>, Range<usize>, usize)) -> Result<(), usize> = rows::factor);
-    shell!(turn(source: (&[T], usize), target: (&mut [T], usize, (usize, usize))) -> () = squares::turn);
-    shell!(eliminate(items: (&mut [T], usize), exchanges: &mut [usize]) -> () = columns::eliminate);
+    shell!(substitute(a: (MatRef<'_, T>, (Triangle, Diagonal)), b: &mut MatMut<'_, T>) -> () = rows::substitute, a.0.shape().0 <= TINY);
+    shell!(factor_rows(items: (&mut [T], usize), place: (Range<usize>, Range<usize>, usize)) -> Result<(), usize> = rows::factor, false);
+    shell!(turn(source: (&[T], usize), target: (&mut [T], usize, (usize, usize))) -> () = squares::turn, false);
+    shell!(eliminate(items: (&mut [T], usize), exchanges: &mut [usize]) -> () = columns::eliminate, items.1 <= TINY);
 }

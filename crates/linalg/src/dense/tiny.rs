@@ -409,7 +409,7 @@ fn substitute<V: Vector, const N: usize, const M: usize>(
     b: &mut Block<V, N, M>,
 ) {
     for i in (0..N).rev() {
-        for known in i + 1..N {
+        for known in (i + 1..N).rev() {
             for j in 0..M {
                 b[i][j] = b[i][j].sub(a[i][known].mul(b[known][j]));
             }

@@ -65,6 +65,10 @@ pub(super) fn singular(operation: &str, n: usize, pivot: usize) -> Error {
 /// Rows up to which leaves of real items solve.
 const LEAF_ROWS: usize = 64;
 
+/// Columns of right sides that fill registers, and the rows up to which plain loops run over them.
+const WIDE: usize = 8;
+const WIDE_LEAF: usize = 4;
+
 /// [`solve_triangular`] where the rows of `b` lie one after the other, and no diagonal item is zero.
 pub(super) fn solve_rows<T: Field>(
     context: Context,
@@ -79,7 +83,9 @@ pub(super) fn solve_rows<T: Field>(
     if n <= LEAF_ROWS && T::substitute(a, (triangle, diagonal), &mut b) {
         return;
     }
-    if n <= LEAF {
+    // Of wide right sides more is left to products.
+    let leaf = if columns < WIDE { LEAF } else { WIDE_LEAF };
+    if n <= leaf {
         return substitute(a, (triangle, diagonal), b);
     }
     let half = n / 2;

@@ -7,45 +7,6 @@ use crate::{Field, Float};
 /// Columns that are eliminated before the others take their multiples.
 const GROUP: usize = 4;
 
-/// How the items below a pivot become multipliers.
-#[derive(Clone, Copy)]
-enum Scaling<V> {
-    /// By the inverse, where it has all its bits.
-    Multiply(V),
-    Divide(V),
-    /// The pivot is zero.
-    Nothing,
-}
-
-impl<V: Register> Scaling<V> {
-    #[inline(always)]
-    unsafe fn of(pivot: V::Item) -> Self {
-        let smallest = V::Item::MIN_POSITIVE;
-        // SAFETY: the caller has the instructions.
-        unsafe {
-            if pivot == V::Item::default() {
-                Self::Nothing
-            } else if Field::abs(pivot) >= smallest && Field::abs(pivot) <= V::Item::ONE / smallest {
-                Self::Multiply(V::splat(V::Item::ONE / pivot))
-            } else {
-                Self::Divide(V::splat(pivot))
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn apply(self, value: V) -> V {
-        // SAFETY: the caller has the instructions.
-        unsafe {
-            match self {
-                Self::Multiply(factor) => value.mul(factor),
-                Self::Divide(pivot) => value.div(pivot),
-                Self::Nothing => value,
-            }
-        }
-    }
-}
-
 /// Columns of `len` items, one after the other.
 struct Columns<T> {
     start: *mut T,
@@ -119,11 +80,14 @@ impl<T: Float> Columns<T> {
     unsafe fn take_multiples<V: Register<Item = T>, const N: usize>(&self, j: usize) {
         // SAFETY: the columns are inside, and registers end with them.
         unsafe {
-            let scaling = Scaling::<V>::of(*self.at(j, j));
+            // What is below a pivot of zero is zero, and stays. A quotient of equal items is one, which their product
+            // with the inverse need not be: so equal rows leave nothing of each other.
+            let pivot = *self.at(j, j);
+            let divisor = V::splat(if pivot == T::default() { T::ONE } else { pivot });
             let factors: [V; N] = std::array::from_fn(|c| V::splat(*self.at(j, j + 1 + c)));
             let mut i = j + 1;
             while i + V::LANES <= self.len {
-                let multiplier = scaling.apply(V::load(self.at(i, j)));
+                let multiplier = V::load(self.at(i, j)).div(divisor);
                 multiplier.store(self.at(i, j));
                 for (c, &factor) in factors.iter().enumerate() {
                     let place = self.at(i, j + 1 + c);
@@ -133,7 +97,7 @@ impl<T: Float> Columns<T> {
             }
             if i < self.len {
                 let rest = self.len - i;
-                let multiplier = scaling.apply(V::load_some(self.at(i, j), rest));
+                let multiplier = V::load_some(self.at(i, j), rest).div(divisor);
                 multiplier.store_some(self.at(i, j), rest);
                 for (c, &factor) in factors.iter().enumerate() {
                     let place = self.at(i, j + 1 + c);

@@ -72,7 +72,12 @@ impl<T: Float> Strip<T> {
 
     /// The tile without its multiples of the rows before it.
     #[inline(always)]
-    unsafe fn take_known<V: Register<Item = T>, const R: usize, const C: usize, const FULL: bool>(
+    unsafe fn take_known<
+        V: Register<Item = T>,
+        const R: usize,
+        const C: usize,
+        const FULL: bool,
+    >(
         &self,
     ) -> Tile<V, R, C> {
         // SAFETY: the caller vouches for the strip.
@@ -109,14 +114,19 @@ impl<T: Float> Strip<T> {
         for (i, line) in tile.iter().enumerate() {
             for (c, &value) in line.iter().enumerate() {
                 // SAFETY: the caller vouches for the strip.
-                unsafe { self.store::<V, FULL>(self.tile.offset(i as isize * self.step), c, value) };
+                unsafe {
+                    self.store::<V, FULL>(self.tile.offset(i as isize * self.step), c, value)
+                };
             }
         }
     }
 
     /// The tile of a triangular system, whose pivots are `known` after `depth` columns of the factor.
     #[inline(always)]
-    unsafe fn solve<V: Register<Item = T>, const R: usize, const C: usize, const FULL: bool>(&self, pivots: Pivots<'_, T>) {
+    unsafe fn solve<V: Register<Item = T>, const R: usize, const C: usize, const FULL: bool>(
+        &self,
+        pivots: Pivots<'_, T>,
+    ) {
         // SAFETY: the caller vouches for the strip.
         unsafe {
             let mut tile = self.take_known::<V, R, C, FULL>();
@@ -131,9 +141,7 @@ impl<T: Float> Strip<T> {
                 for value in &mut line[0] {
                     *value = match pivots {
                         Pivots::Ones => *value,
-                        Pivots::Stored => {
-                            value.div(V::splat(self.factor(i, self.depth + i)))
-                        }
+                        Pivots::Stored => value.div(V::splat(self.factor(i, self.depth + i))),
                         Pivots::Inverse(inverse) => value.mul(V::splat(inverse[i])),
                     };
                 }
@@ -144,7 +152,12 @@ impl<T: Float> Strip<T> {
 
     /// The tile on the diagonal of Cholesky's factor; the inverses of the pivots, or the row without one.
     #[inline(always)]
-    unsafe fn factor_tile<V: Register<Item = T>, const R: usize, const C: usize, const FULL: bool>(
+    unsafe fn factor_tile<
+        V: Register<Item = T>,
+        const R: usize,
+        const C: usize,
+        const FULL: bool,
+    >(
         &self,
     ) -> Result<[T; ROWS], usize> {
         let zero = T::default();
@@ -261,7 +274,9 @@ pub(super) unsafe fn substitute<V: Register>(
                 factor_column: column * turn,
                 known: start.wrapping_add(j),
                 depth: i,
-                tile: start.wrapping_offset(i as isize * step * turn).wrapping_add(j),
+                tile: start
+                    .wrapping_offset(i as isize * step * turn)
+                    .wrapping_add(j),
                 step: step * turn,
                 width,
             };
@@ -283,7 +298,10 @@ pub(super) unsafe fn factor<V: Register>(
 ) -> Result<(), usize> {
     const { assert!(V::LANES >= ROWS && V::LANES <= LANES_MAX) };
     assert!(known <= rows.start && rows.start <= columns.start, "upper");
-    assert!(columns.end <= step && rows.end * step <= items.len(), "rows");
+    assert!(
+        columns.end <= step && rows.end * step <= items.len(),
+        "rows"
+    );
     let start = items.as_mut_ptr();
     let has_diagonal = columns.start == rows.start;
     for i in rows.clone().step_by(ROWS) {

@@ -140,7 +140,10 @@ macro_rules! register {
                 Self(unsafe { $max($andnot($set1(-0.0), other.0), self.0) })
             }
             #[inline(always)]
-            unsafe fn turn((from, step): (*const $item, usize), (to, to_step): (*mut $item, usize)) {
+            unsafe fn turn(
+                (from, step): (*const $item, usize),
+                (to, to_step): (*mut $item, usize),
+            ) {
                 // SAFETY: see above; the caller vouches for the squares.
                 unsafe {
                     let lines = std::array::from_fn(|i| $load(from.add(i * step)));
@@ -163,12 +166,40 @@ macro_rules! register {
 }
 
 register!(
-    F64x4, f64, 4, some_of_four, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd,
-    _mm256_maskload_pd, _mm256_maskstore_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fnmadd_pd, _mm256_max_pd, _mm256_andnot_pd,
-    _mm256_cmp_pd, _mm256_movemask_pd, turn_four
+    F64x4,
+    f64,
+    4,
+    some_of_four,
+    _mm256_set1_pd,
+    _mm256_loadu_pd,
+    _mm256_storeu_pd,
+    _mm256_maskload_pd,
+    _mm256_maskstore_pd,
+    _mm256_mul_pd,
+    _mm256_div_pd,
+    _mm256_fnmadd_pd,
+    _mm256_max_pd,
+    _mm256_andnot_pd,
+    _mm256_cmp_pd,
+    _mm256_movemask_pd,
+    turn_four
 );
 register!(
-    F32x8, f32, 8, some_of_eight, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fnmadd_ps, _mm256_max_ps, _mm256_andnot_ps,
-    _mm256_cmp_ps, _mm256_movemask_ps, turn_eight
+    F32x8,
+    f32,
+    8,
+    some_of_eight,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_maskload_ps,
+    _mm256_maskstore_ps,
+    _mm256_mul_ps,
+    _mm256_div_ps,
+    _mm256_fnmadd_ps,
+    _mm256_max_ps,
+    _mm256_andnot_ps,
+    _mm256_cmp_ps,
+    _mm256_movemask_ps,
+    turn_eight
 );

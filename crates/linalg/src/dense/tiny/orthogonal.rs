@@ -111,7 +111,12 @@ pub(super) fn qr_side_by_side<'a, V: Vector, const N: usize, const SIZE: usize>(
     for i in 0..width {
         for j in 0..columns {
             let is_zero = i > j || i >= rows;
-            let items = if is_zero { nothing } else { factors[i * columns + j] }.lanes();
+            let items = if is_zero {
+                nothing
+            } else {
+                factors[i * columns + j]
+            }
+            .lanes();
             for (r, &item) in r.chunks_exact_mut(r_size).zip(&items) {
                 r[i * columns + j] = item;
             }
