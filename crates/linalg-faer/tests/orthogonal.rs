@@ -157,6 +157,21 @@ fn nan_spreads_in_one_matrix_and_an_infinity_fails_alone() {
     assert!(q[18..24].iter().all(|item| item.is_finite()));
 }
 
+/// Matrices of two rows and no column.
+struct Empty;
+
+impl Stack<f64> for Empty {
+    fn len(&self) -> usize {
+        2
+    }
+    fn shape(&self) -> (usize, usize) {
+        (2, 0)
+    }
+    fn get(&self, _: usize) -> MatRef<'_, f64> {
+        MatRef::new(&[], 2, 0).unwrap()
+    }
+}
+
 #[test]
 fn factors_that_do_not_fit_are_errors_and_those_of_nothing_are_identities() {
     let items = [1.0_f64; 12];
@@ -168,18 +183,6 @@ fn factors_that_do_not_fit_are_errors_and_those_of_nothing_are_identities() {
         "cannot factor 2 3x2 matrices, 1 columns wide, into 12 and 8 items"
     );
 
-    struct Empty;
-    impl Stack<f64> for Empty {
-        fn len(&self) -> usize {
-            2
-        }
-        fn shape(&self) -> (usize, usize) {
-            (2, 0)
-        }
-        fn get(&self, _: usize) -> MatRef<'_, f64> {
-            MatRef::new(&[], 2, 0).unwrap()
-        }
-    }
     let mut q = [5.0; 8];
     stack::qr(Context::default(), &Faer, &Empty, 2, (&mut q, &mut [])).unwrap();
     assert_eq!(q, [1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]);

@@ -160,7 +160,9 @@ impl<'a, T: Field> Panel<'a, T> {
             if !T::eliminate(leaf, len, exchanges) {
                 eliminate_columns(leaf, len, exchanges);
             }
-            exchanges.iter_mut().for_each(|other| *other += row);
+            for other in &mut *exchanges {
+                *other += row;
+            }
             self.exchange(row, exchanges);
             let factor = MatRef::new(leaf, width, len).expect("whole columns");
             let factor = factor.transpose();

@@ -29,11 +29,11 @@ pub(super) unsafe fn eliminate<V: Register>(
     };
     for first in (0..count).step_by(GROUP) {
         let end = (first + GROUP).min(count);
-        for j in first..end {
+        for (j, exchange) in (first..end).zip(&mut exchanges[first..end]) {
             // SAFETY: `j` is one of the columns, and of their items; the caller has the instructions.
             unsafe {
                 let largest = j + first_largest::<V>(columns.at(j, j), len - j);
-                exchanges[j] = largest;
+                *exchange = largest;
                 if largest != j {
                     columns.exchange(j, largest);
                 }

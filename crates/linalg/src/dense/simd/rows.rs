@@ -115,7 +115,7 @@ impl<T: Float> Strip<T> {
             for (c, &value) in line.iter().enumerate() {
                 // SAFETY: the caller vouches for the strip.
                 unsafe {
-                    self.store::<V, FULL>(self.tile.offset(i as isize * self.step), c, value)
+                    self.store::<V, FULL>(self.tile.offset(i as isize * self.step), c, value);
                 };
             }
         }
