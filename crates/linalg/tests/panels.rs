@@ -146,7 +146,9 @@ fn cholesky_factors_around_blocks_give_the_matrix_back_in_any_layout() {
 fn triangles_around_leaves_are_solved_for_any_number_of_columns_with_the_same_bits() {
     for n in [1, 3, 4, 5, 63, 64, 65, 130] {
         let mut items: Vec<f64> = numbers(n * n, 9);
-        items.iter_mut().for_each(|item| *item /= n as f64);
+        for item in &mut items {
+            *item /= n as f64;
+        }
         items
             .iter_mut()
             .step_by(n + 1)
