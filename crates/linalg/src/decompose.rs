@@ -104,7 +104,11 @@ pub fn qr<T: Field>(
         return Ok(());
     };
     let scale = Scale::of(size);
-    scale.apply(a, |a| engine.qr(a, q.reborrow(), r.reborrow()));
+    scale.apply(a, |a| {
+        if !Tiny::qr(a, &mut q, &mut r) {
+            engine.qr(a, q.reborrow(), r.reborrow());
+        }
+    });
     for i in 0..k.min(n) {
         let item = *r.item(i, i);
         if is_turned(item) {

@@ -1,13 +1,15 @@
 //! Factorisations of our own: elimination and Cholesky, and what follows from them.
 //!
-//! Each is a recursion that halves the matrix until [`LEAF`] rows are left, so that nearly all work is
-//! products ([`Context`](crate::Context) says on how many threads). Results do not depend on threads, on
-//! strides, or on what else is computed. Matrices of at most [`LEAF`] rows use no heap.
+//! Each goes by blocks of rows or columns: leaves in registers for what is on the diagonal, products for the rest
+//! ([`Context`](crate::Context) says on how many threads). Results do not depend on threads, on strides, or on what
+//! else is computed. Matrices of at most [`LEAF`] rows use no heap.
 
 mod cholesky;
+mod eliminate;
 mod factors;
 mod ldl;
 mod lu;
+pub(crate) mod simd;
 pub(crate) mod tiny;
 mod triangular;
 mod turned;
@@ -20,7 +22,7 @@ pub use triangular::{Diagonal, Triangle, solve_triangular};
 
 use crate::{Error, Field, MatMut, MatRef};
 
-/// Rows up to which the plain loops run.
+/// Columns of a leaf of elimination, and rows up to which plain loops run.
 pub const LEAF: usize = 16;
 
 /// A matrix in row-major order without gaps.
@@ -40,14 +42,6 @@ impl<T: Field> Dense<'_, T> {
     }
 }
 
-/// Calls `work` with a copy of `a` in row-major order.
-fn with_copy<T: Field, R>(a: MatRef<'_, T>, work: impl FnOnce(Dense<'_, T>) -> R) -> R {
-    with_space(a.shape(), |mut copy| {
-        copy_into(a, copy.view());
-        work(copy)
-    })
-}
-
 /// Calls `work` with a matrix of zeros: on the stack where it is small.
 fn with_space<T: Field, R>(
     (rows, columns): (usize, usize),
@@ -65,8 +59,21 @@ fn with_space<T: Field, R>(
     work(Dense { items, columns })
 }
 
+/// Makes all items one value.
+fn fill<T: Copy>(a: &mut MatMut<'_, T>, value: T) {
+    let ((m, n), (row, column)) = (a.shape(), a.strides());
+    let items = a.data_mut();
+    for i in 0..m {
+        if column == 1 {
+            items[i * row..i * row + n].fill(value);
+        } else {
+            (0..n).for_each(|j| items[i * row + j * column] = value);
+        }
+    }
+}
+
 /// Copies items between views of one shape.
-pub(crate) fn copy_into<T: Copy>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
+pub(crate) fn copy_into<T: simd::Leaf>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     let (rows, columns) = from.shape();
     let ((from_row, from_column), (to_row, to_column)) = (from.strides(), to.strides());
     let (source, target) = (from.data(), to.data_mut());

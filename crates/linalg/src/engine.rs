@@ -2,7 +2,7 @@
 
 use crate::{Context, Field, Gemm, MatMut, MatRef};
 use nexus_kernels::{Cell, GemmPart, Pair, Real, Small};
-use std::cell::{self, RefCell};
+use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::num::Wrapping;
 
@@ -66,19 +66,19 @@ macro_rules! scalar {
         impl Scalar for $type {
             fn with_spare<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
                 thread_local! {
-                    static SPARE: cell::Cell<Vec<$type>> = const { cell::Cell::new(Vec::new()) };
+                    static SPARE: RefCell<Vec<Vec<$type>>> = const { RefCell::new(Vec::new()) };
                 }
                 if len <= SPARE_SMALL {
                     return f(&mut [0.0; SPARE_SMALL][..len]);
                 }
-                // A call within the call finds nothing, and gets its own.
-                let mut spare = SPARE.take();
+                // Calls within calls take one each, and give them back in turn.
+                let mut spare = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
                 if spare.len() < len {
                     spare = vec![0.0; len];
                 }
                 let result = f(&mut spare[..len]);
                 if spare.len() <= SPARE_MAX {
-                    SPARE.set(spare);
+                    SPARE.with_borrow_mut(|all| all.push(spare));
                 }
                 result
             }

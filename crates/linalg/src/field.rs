@@ -1,6 +1,8 @@
 //! The arithmetic that operations need of their items, real or complex.
 
+use crate::dense::simd::Leaf;
 use crate::dense::tiny::Tiny;
+use crate::engine::Scalar;
 use crate::{Complex, Context, Float, MatMut, MatRef};
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Mul, Neg, Sub};
@@ -29,6 +31,7 @@ pub trait Field:
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Neg<Output = Self>
+    + Leaf
     + Tiny
     + 'static
 {
@@ -75,6 +78,10 @@ pub trait Field:
     fn is_finite(self) -> bool;
     /// A part is NaN.
     fn is_nan(self) -> bool;
+
+    /// Calls `f` with that many items of any value.
+    #[doc(hidden)]
+    fn with_items<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
 
     /// `c = alpha * a * b + beta * c`, for shapes that fit.
     #[doc(hidden)]
@@ -149,6 +156,9 @@ macro_rules! real {
             #[inline]
             fn is_nan(self) -> bool {
                 self.is_nan()
+            }
+            fn with_items<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+                Scalar::with_spare(len, f)
             }
             fn gemm(
                 context: Context,
@@ -245,6 +255,9 @@ macro_rules! complex {
             #[inline]
             fn is_nan(self) -> bool {
                 self.re.is_nan() || self.im.is_nan()
+            }
+            fn with_items<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+                f(&mut vec![Self::default(); len])
             }
             fn gemm(
                 context: Context,

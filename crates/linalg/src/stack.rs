@@ -106,11 +106,7 @@ pub fn map<P>(
             fail(index, error);
         }
     });
-    let mut failures = failures
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    failures.sort_by_key(|&(index, _)| index);
-    failures
+    in_order(failures)
 }
 
 /// [`map`] over blocks of a few matrices, whose results lie one after the other: `lanes` tries a block, and
@@ -143,11 +139,7 @@ fn in_lanes<T: Field>(
             }
         }
     });
-    let mut failures = failures
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    failures.sort_by_key(|&(index, _)| index);
-    failures
+    in_order(failures)
 }
 
 /// What work in registers leaves to be done alone: all, where the context allows no registers.
@@ -267,6 +259,74 @@ pub fn cholesky<T: Field>(
     ))
 }
 
+/// The factors of each matrix, `q` with `width` columns and `r` with as many rows: [`decompose::qr`]. The items of a
+/// matrix without a result are arbitrary.
+///
+/// # Errors
+/// `InvalidInput` when `width` is neither the number of rows nor the lesser of rows and columns, or `q` and `r` have
+/// not as many items as the factors.
+pub fn qr<T: Field>(
+    context: Context,
+    engine: &(impl Decompose<T> + Sync),
+    a: &impl Stack<T>,
+    width: usize,
+    (q, r): (&mut [T], &mut [T]),
+) -> Result<Failures, Error> {
+    let ((m, n), count) = (a.shape(), a.len());
+    let fits = |len: usize, size: usize| count.checked_mul(size) == Some(len);
+    if (width != m && width != m.min(n)) || !fits(q.len(), m * width) || !fits(r.len(), width * n) {
+        let message = format!(
+            "cannot factor {count} {m}x{n} matrices, {width} columns wide, into {} and {} items",
+            q.len(),
+            r.len()
+        );
+        return Err(Error::invalid(message));
+    }
+    if q.is_empty() || r.is_empty() {
+        // The factors are an identity, or nothing.
+        for q in q.chunks_exact_mut((m * width).max(1)) {
+            q.fill(T::default());
+            q.iter_mut()
+                .step_by(width + 1)
+                .for_each(|item| *item = T::ONE);
+        }
+        return Ok(Vec::new());
+    }
+    let failures = Mutex::new(Vec::new());
+    let (q_size, r_size) = (m * width, width * n);
+    let blocks = q
+        .chunks_mut(q_size * T::WIDTH)
+        .zip(r.chunks_mut(r_size * T::WIDTH));
+    let cost = 2.0 * (m * n * width) as f64 * T::WIDTH as f64;
+    context.for_each(cost, blocks.enumerate(), |(block, (q, r))| {
+        let first = block * T::WIDTH;
+        let again = Tiny::qr_lanes((m, n, width), &|lane| a.get(first + lane), q, r);
+        let again = again.unwrap_or([true; LANES]);
+        let pairs = q.chunks_exact_mut(q_size).zip(r.chunks_exact_mut(r_size));
+        for ((lane, (q, r)), again) in pairs.enumerate().zip(again) {
+            let index = first + lane;
+            let mut alone = || {
+                let (q, r) = (MatMut::new(q, m, width)?, MatMut::new(r, width, n)?);
+                decompose::qr(engine, a.get(index), q, r)
+            };
+            if again && let Err(error) = alone() {
+                let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+                failures.push((index, error));
+            }
+        }
+    });
+    Ok(in_order(failures))
+}
+
+/// What failed on any thread, by number.
+fn in_order(failures: Mutex<Failures>) -> Failures {
+    let mut failures = failures
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    failures.sort_by_key(|&(index, _)| index);
+    failures
+}
+
 /// The eigenvalues of each Hermitian matrix, and its eigenvectors by columns where there is room for them:
 /// [`decompose::eigh`]. The items of a matrix without a result are arbitrary.
 ///
@@ -321,11 +381,7 @@ pub fn eigh<T: Field>(
             }
         }
     });
-    let mut failures = failures
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    failures.sort_by_key(|&(index, _)| index);
-    Ok(failures)
+    Ok(in_order(failures))
 }
 
 /// Values and vectors of a few matrices at a time.

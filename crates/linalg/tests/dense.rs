@@ -11,7 +11,12 @@ const SIZES: [usize; 10] = [1, 2, 3, 4, 15, 16, 17, 33, 64, 150];
 
 fn random(rows: usize, columns: usize, seed: usize) -> Vec<f64> {
     (0..rows * columns)
-        .map(|i| (((i + 1) * 2_654_435_761 + seed * 40_503) % 65_537) as f64 / 32_768.5 - 1.0)
+        .map(|i| {
+            let mut bits =
+                ((i + 1) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (seed as u64) << 32;
+            bits = (bits ^ bits >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            ((bits ^ bits >> 32) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+        })
         .collect()
 }
 

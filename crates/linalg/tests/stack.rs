@@ -43,7 +43,7 @@ fn positive_definite<T: Float>(items: &[T], n: usize) -> Vec<T> {
 }
 
 fn every_operation_equals_the_one_of_a_single_matrix<T: Float>() {
-    for n in 1..8 {
+    for n in [1, 2, 3, 4, 5, 6, 7, 16, 17] {
         for count in [1, 2, 7, 8, 9, 40] {
             let items: Vec<T> = numbers(count * n * n, (n * count) as u64);
             let a = stack::Dense::new(&items, n, n).unwrap();

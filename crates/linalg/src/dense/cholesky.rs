@@ -1,7 +1,8 @@
 //! Cholesky's factorisation.
 
-use super::triangular::{solve_rows, solve_triangular};
-use super::{Dense, Diagonal, LEAF, Triangle, conjugated, copy_into, order, with_copy, with_space};
+use super::tiny::Tiny;
+use super::triangular::solve_triangular;
+use super::{Diagonal, LEAF, Triangle, conjugated, copy_into, fill, order};
 use crate::decompose::Contents;
 use crate::{Conj, Context, Error, ErrorKind, Field, Float, MatMut, MatRef};
 use std::ops::Range;
@@ -24,21 +25,33 @@ pub fn cholesky<T: Field>(
         let message = format!("cannot factor {n}x{n} into {m}x{columns}");
         return Err(Error::invalid(message));
     }
-    // The upper triangle of the transpose is the lower one of the matrix.
-    with_copy(a.transpose(), |mut upper| {
-        match Contents::of("factor", a, Some(Triangle::Lower))? {
-            Contents::NaN => upper.items.fill(T::NAN),
-            Contents::Finite(_) => factor(context, &mut upper, 0..n).map_err(|minor| {
-                let message = format!(
-                    "cannot factor a {n}x{n} matrix: it is not positive definite, minor {minor} is not positive"
-                );
-                Error::new(ErrorKind::NotPositiveDefinite { minor }, message)
-            })?,
+    if Tiny::cholesky(a, &mut result) {
+        return Ok(());
+    }
+    let step = padded::<T>(n);
+    T::with_items(n * step, |items| {
+        // The upper triangle of the transpose is the lower one of the matrix.
+        for (rows, columns) in bands(n) {
+            let mut upper = MatMut::new(&mut *items, n, step)?;
+            let band = a.transpose().block(rows.clone(), columns.clone());
+            copy_into(band, upper.reborrow().block(rows, columns));
         }
-        for i in 1..n {
-            upper.items[i * n..i * n + i].fill(T::default());
+        match factor(context, (items, step), n) {
+            Ok(()) => write_lower(MatMut::new(items, n, step)?, result),
+            Err(minor) => match Contents::of("factor", a, Some(Triangle::Lower))? {
+                Contents::NaN => {
+                    items.fill(T::NAN);
+                    write_lower(MatMut::new(items, n, step)?, result);
+                }
+                Contents::Finite(_) => {
+                    let message = format!(
+                        "cannot factor a {n}x{n} matrix: it is not positive definite, minor {minor} is not positive"
+                    );
+                    let kind = ErrorKind::NotPositiveDefinite { minor };
+                    return Err(Error::new(kind, message));
+                }
+            },
         }
-        copy_into(upper.view().as_ref().transpose(), result.reborrow());
         Ok(())
     })
 }
@@ -72,71 +85,114 @@ pub fn cholesky_solve<T: Field>(
     }
 }
 
-/// Factors a block on the diagonal into `u^H u`, or says which minor is not positive.
+/// Rows that go from one triangle to the other at a time.
+const BAND: usize = 32;
+
+/// Rows of an upper triangle, and the columns that they reach.
+fn bands(n: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let from = (0..n).step_by(BAND);
+    from.map(move |i| (i..n.min(i + BAND), i..n))
+}
+
+/// The distance of rows which no cache puts in one place.
+fn padded<T>(n: usize) -> usize {
+    const PAGE: usize = 512;
+    let step = n.next_multiple_of(8);
+    if (step * size_of::<T>()).is_multiple_of(PAGE) {
+        step + 8
+    } else {
+        step
+    }
+}
+
+/// The transposed of an upper triangle, with zeros above its diagonal.
+fn write_lower<T: Field>(mut upper: MatMut<'_, T>, mut result: MatMut<'_, T>) {
+    for (rows, columns) in bands(result.shape().0) {
+        let (start, end) = (rows.start, rows.end);
+        for i in rows.clone() {
+            (start..i).for_each(|j| *upper.item(i, j) = T::default());
+        }
+        let band = upper.as_ref().block(rows.clone(), columns.clone());
+        copy_into(
+            band.transpose(),
+            result.reborrow().block(columns.clone(), rows.clone()),
+        );
+        fill(
+            &mut result.reborrow().block(rows, end..columns.end),
+            T::default(),
+        );
+    }
+}
+
+/// Rows that the leaves of real items factor at a time, and those of a matrix that they factor alone.
+const BLOCK: usize = 64;
+const ALONE: usize = 96;
+
+/// Factors the upper triangle of a matrix of `n` rows, which lie `step` items apart, into `u^H u`, or says which
+/// minor is not positive. Of each block of rows what the rows above take from it is one product.
 fn factor<T: Field>(
     context: Context,
-    a: &mut Dense<'_, T>,
-    block: Range<usize>,
+    (items, step): (&mut [T], usize),
+    n: usize,
 ) -> Result<(), usize> {
-    if block.len() <= LEAF {
-        return block.clone().try_for_each(|i| factor_row(a, i, block.end));
-    }
-    let (n, middle) = (a.columns, block.start + block.len() / 2);
-    let (left, right) = (block.start..middle, middle..block.end);
-    factor(context, a, left.clone())?;
-    let (top, bottom) = a.items.split_at_mut(middle * n);
-    let mut top = MatMut::new(top, middle, n).expect("whole rows");
-    let bottom = MatMut::new(bottom, n - middle, n).expect("whole rows");
-    with_space((left.len(), left.len()), |mut known| {
-        let mut known = known.view();
-        copy_into(
-            top.as_ref().block(left.clone(), left.clone()),
-            known.reborrow(),
-        );
-        if T::IS_COMPLEX {
-            for item in known.reborrow().into_data() {
-                *item = item.conj();
-            }
+    let most = match T::IS_COMPLEX {
+        true => LEAF,
+        false if n <= ALONE => ALONE,
+        false => BLOCK,
+    };
+    for start in (0..n).step_by(most) {
+        let rows = start..n.min(start + most);
+        let known = T::factor_rows((&mut *items, step), rows.clone(), rows.clone(), 0);
+        let right = if known.is_some() { rows.end } else { start };
+        if let Some(known) = known {
+            known.map_err(|row| row + 1)?;
         }
-        let lower = (Triangle::Lower, Diagonal::Stored);
-        let rest = top.reborrow().block(left.clone(), right.clone());
-        solve_rows(context, known.as_ref().transpose(), lower, rest);
-    });
-    let known = top.as_ref().block(left, right.clone());
-    subtract_square(context, known, bottom.block(0..right.len(), right.clone()));
-    factor(context, a, right)
-}
-
-/// `c - u^H u`, where the upper triangle of `c` is wanted.
-fn subtract_square<T: Field>(context: Context, u: MatRef<'_, T>, mut c: MatMut<'_, T>) {
-    let ((k, _), (n, _)) = (u.shape(), c.shape());
-    if n <= 4 * LEAF {
-        return subtract_product(context, u, u, c);
+        take_above(context, (&mut *items, step), rows.clone(), right..n);
+        if T::factor_rows((&mut *items, step), rows.clone(), right..n, start).is_none() {
+            rows.clone()
+                .try_for_each(|i| factor_row((&mut *items, step), i, rows.end, n))?;
+        }
     }
-    let (first, last) = (0..n / 2, n / 2..n);
-    let (left, right) = (u.block(0..k, first.clone()), u.block(0..k, last.clone()));
-    let corner = c.reborrow().block(first.clone(), last.clone());
-    subtract_product(context, left, right, corner);
-    subtract_square(context, left, c.reborrow().block(first.clone(), first));
-    subtract_square(context, right, c.block(last.clone(), last));
+    Ok(())
 }
 
-/// `c - u^H v`.
-fn subtract_product<T: Field>(
+/// Takes the multiples of the rows above a block from these columns of it.
+fn take_above<T: Field>(
     context: Context,
-    u: MatRef<'_, T>,
-    v: MatRef<'_, T>,
-    c: MatMut<'_, T>,
+    (items, step): (&mut [T], usize),
+    rows: Range<usize>,
+    columns: Range<usize>,
 ) {
-    let adjoint = (u.transpose(), Conj::Yes);
-    T::gemm(context, -T::ONE, adjoint, (v, Conj::No), T::ONE, c);
+    let start = rows.start;
+    if start == 0 || columns.is_empty() {
+        return;
+    }
+    let (above, block) = items.split_at_mut(start * step);
+    let above = MatRef::new(above, start, step).expect("whole rows");
+    let block = &mut block[..rows.len() * step];
+    let block = MatMut::new(block, rows.len(), step).expect("whole rows");
+    let factor = above.block(0..start, rows.clone()).transpose();
+    let known = above.block(0..start, columns.clone());
+    let rest = block.block(0..rows.len(), columns);
+    T::gemm(
+        context,
+        -T::ONE,
+        (factor, Conj::Yes),
+        (known, Conj::No),
+        T::ONE,
+        rest,
+    );
 }
 
-/// One row, and its part of the rows below, up to column `end`.
-fn factor_row<T: Field>(a: &mut Dense<'_, T>, i: usize, end: usize) -> Result<(), usize> {
-    let n = a.columns;
-    let (top, bottom) = a.items.split_at_mut((i + 1) * n);
-    let row = &mut top[i * n..i * n + end];
+/// One row up to column `n`, and its part of the rows below up to row `end`.
+fn factor_row<T: Field>(
+    (items, step): (&mut [T], usize),
+    i: usize,
+    end: usize,
+    n: usize,
+) -> Result<(), usize> {
+    let (top, bottom) = items.split_at_mut((i + 1) * step);
+    let row = &mut top[i * step..i * step + n];
     let (pivot, zero) = (row[i].re(), T::Real::default());
     // What overflowed on the way is no pivot either.
     if !(pivot > zero && pivot.is_finite()) {
@@ -147,9 +203,9 @@ fn factor_row<T: Field>(a: &mut Dense<'_, T>, i: usize, end: usize) -> Result<()
     for item in &mut row[i + 1..] {
         *item = item.shrink(root);
     }
-    for (below, rest) in (i + 1..end).zip(bottom.chunks_exact_mut(n)) {
+    for (below, rest) in (i + 1..end).zip(bottom.chunks_exact_mut(step)) {
         let factor = row[below].conj();
-        for (item, &above) in rest[below..end].iter_mut().zip(&row[below..]) {
+        for (item, &above) in rest[below..n].iter_mut().zip(&row[below..]) {
             *item = *item - factor * above;
         }
     }

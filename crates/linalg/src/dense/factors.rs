@@ -1,8 +1,8 @@
 //! Elimination that is kept: the factors of a matrix, for many right sides.
 
-use super::lu::eliminate;
+use super::eliminate::eliminate;
 use super::triangular::{singular, solve_rows};
-use super::{Dense, Diagonal, Triangle, conjugated, copy_into, kept, with_space};
+use super::{Diagonal, Triangle, conjugated, copy_into, kept, with_space};
 use crate::norm::estimate::estimate_one;
 use crate::{Context, Error, Field, Float, MatMut, MatRef};
 
@@ -56,26 +56,11 @@ impl<T: Field> Lu<T> {
         let (m, n) = a.shape();
         let k = m.min(n);
         let mut items = vec![T::default(); m * n];
-        let mut dense = Dense {
-            items: &mut items,
-            columns: n,
-        };
-        copy_into(a, dense.view());
-        let mut exchanges: Vec<usize> = (0..k).collect();
+        let mut exchanges = vec![0; k];
+        eliminate(context, a, &mut items, &mut exchanges);
         let mut permutation: Vec<usize> = (0..m).collect();
-        eliminate(context, &mut dense, 0..k, &mut |i, j| {
-            exchanges[i] = j;
+        for (i, &j) in exchanges.iter().enumerate() {
             permutation.swap(i, j);
-        });
-        if n > m {
-            // What is right of the square part was exchanged with it, and not reduced yet.
-            let lower = (Triangle::Lower, Diagonal::Ones);
-            with_space((m, m), |mut factor| {
-                let square = dense.view();
-                copy_into(square.as_ref().block(0..m, 0..m), factor.view());
-                let rest = square.block(0..m, m..n);
-                solve_rows(context, factor.view().as_ref(), lower, rest);
-            });
         }
         let norm_one = norm_one(a);
         Self {

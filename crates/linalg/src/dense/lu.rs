@@ -1,11 +1,9 @@
-//! Elimination with row exchanges, and what follows from it.
-//!
-//! The recursion over columns is S. Toledo, "Locality of reference in LU decomposition with partial pivoting"
-//! (1997).
+//! What follows from elimination.
 
+use super::eliminate::eliminate;
 use super::tiny::Tiny;
 use super::triangular::{singular, solve_rows};
-use super::{Dense, Diagonal, LEAF, Triangle, copy_into, order, with_copy, with_space};
+use super::{Diagonal, LEAF, Triangle, copy_into, kept, order, with_space};
 use crate::field::unit;
 use crate::{Context, Error, Field, Float, MatMut, MatRef};
 use std::ops::Range;
@@ -69,14 +67,25 @@ pub fn inv<T: Field>(
         if let Some(pivot) = lu.zero_pivot() {
             return Err(singular("invert", n, pivot));
         }
-        with_space((n, n), |mut x| {
-            for (i, &row) in rows.iter().enumerate() {
-                *x.view().item(i, row) = T::ONE;
+        T::with_items(n * n, |items| {
+            items.fill(T::default());
+            items
+                .iter_mut()
+                .step_by(n + 1)
+                .for_each(|item| *item = T::ONE);
+            let mut x = MatMut::new(items, n, n)?;
+            invert_lower(context, lu.factors, x.reborrow());
+            let upper = (Triangle::Upper, Diagonal::Stored);
+            solve_rows(context, lu.factors, upper, x);
+            let (row, column) = result.strides();
+            let result = result.data_mut();
+            for (i, line) in items.chunks_exact(n).enumerate() {
+                for (&item, &j) in line.iter().zip(rows) {
+                    result[i * row + j * column] = item;
+                }
             }
-            lu.solve(context, x.view());
-            copy_into(x.view().as_ref(), result.reborrow());
-        });
-        Ok(())
+            Ok(())
+        })
     })
 }
 
@@ -153,197 +162,65 @@ impl<T: Field> Lu<'_, T> {
     }
 }
 
-/// Factors a copy of `a` and calls `work` with it, and with the row of `a` that became each row.
+/// Factors `a` and calls `work` with its factors, and with the row of `a` that became each row.
 fn with_lu<T: Field, R>(
     context: Context,
     a: MatRef<'_, T>,
     work: impl FnOnce(&Lu<'_, T>, &[usize]) -> R,
 ) -> R {
     let n = a.shape().0;
-    with_copy(a, |mut copy| {
-        let mut small = [0; LEAF];
-        let mut large = Vec::new();
-        let rows = if n <= LEAF {
-            &mut small[..n]
-        } else {
-            large.resize(n, 0);
-            &mut large[..]
-        };
+    let mut small = [0; 2 * LEAF];
+    let mut large = Vec::new();
+    let numbers = if n <= LEAF {
+        &mut small[..2 * n]
+    } else {
+        large.resize(2 * n, 0);
+        &mut large[..]
+    };
+    let (exchanges, rows) = numbers.split_at_mut(n);
+    T::with_items(n * n, |items| {
+        eliminate(context, a, items, exchanges);
         rows.iter_mut().enumerate().for_each(|(i, row)| *row = i);
         let mut sign = T::ONE;
-        eliminate(context, &mut copy, 0..n, &mut |i, j| {
-            rows.swap(i, j);
-            sign = -sign;
-        });
-        let factors = copy.view();
-        let lu = Lu {
-            factors: factors.as_ref(),
-            sign,
-        };
-        work(&lu, rows)
+        for (i, &j) in exchanges.iter().enumerate() {
+            if i != j {
+                rows.swap(i, j);
+                sign = -sign;
+            }
+        }
+        let factors = kept(items, (n, n));
+        work(&Lu { factors, sign }, rows)
     })
 }
 
-/// Factors these columns, from the row of the first one on, and tells each exchange of whole rows. There are at
-/// least as many rows as columns to factor.
-pub(super) fn eliminate<T: Field>(
-    context: Context,
-    a: &mut Dense<'_, T>,
-    columns: Range<usize>,
-    exchanged: &mut impl FnMut(usize, usize),
-) {
-    if columns.len() <= LEAF {
-        if !T::IS_COMPLEX && a.rows() - columns.start >= TALL {
-            return eliminate_panel(context, a, columns, exchanged);
-        }
-        for column in columns.clone() {
-            eliminate_column(a, column, columns.end, exchanged);
-        }
-        return;
+/// Makes an identity the inverse of a unit lower triangle: what is above the diagonal stays zero.
+fn invert_lower<T: Field>(context: Context, a: MatRef<'_, T>, x: MatMut<'_, T>) {
+    let kind = (Triangle::Lower, Diagonal::Ones);
+    let n = a.shape().0;
+    if n <= LEAF {
+        return solve_rows(context, a, kind, x);
     }
-    let middle = columns.start + columns.len() / 2;
-    let (left, right) = (columns.start..middle, middle..columns.end);
-    eliminate(context, a, left.clone(), exchanged);
-    let (m, n) = (a.rows(), a.columns);
-    let (top, bottom) = a.items.split_at_mut(middle * n);
-    let mut top = MatMut::new(top, middle, n).expect("whole rows");
-    let mut bottom = MatMut::new(bottom, m - middle, n).expect("whole rows");
-    let below = 0..m - middle;
-    let lower = (Triangle::Lower, Diagonal::Ones);
-    let half = left.len();
-    with_space((half, half), |mut factor| {
-        copy_into(
-            top.as_ref().block(left.clone(), left.clone()),
-            factor.view(),
-        );
-        let block = top.reborrow().block(left.clone(), right.clone());
-        solve_rows(context, factor.view().as_ref(), lower, block);
-    });
-    with_space((m - middle, half), |mut factor| {
-        copy_into(
-            bottom.as_ref().block(below.clone(), left.clone()),
-            factor.view(),
-        );
-        let (factor, known) = (factor.view(), top.as_ref().block(left, right.clone()));
-        let rest = bottom.reborrow().block(below, right.clone());
-        context.gemm(-T::ONE, factor.as_ref(), known, T::ONE, rest);
-    });
-    eliminate(context, a, right, exchanged);
-}
-
-/// Rows from which a copy of a panel pays.
-const TALL: usize = 48;
-
-/// The columns of a leaf, in a copy by columns: to each the multiples of all before it are added at once.
-fn eliminate_panel<T: Field>(
-    context: Context,
-    a: &mut Dense<'_, T>,
-    columns: Range<usize>,
-    exchanged: &mut impl FnMut(usize, usize),
-) {
-    let (first, width, n) = (columns.start, columns.len(), a.columns);
-    let (rows, m) = (first..a.rows(), a.rows() - first);
-    with_space((width, m), |mut panel| {
-        let block = a.view().block(rows.clone(), columns.clone());
-        copy_into(block.as_ref().transpose(), panel.view());
-        for j in 0..width {
-            let (known, rest) = panel.items.split_at_mut(j * m);
-            take_known(context, known, &mut rest[..m], j);
-            let largest = j + first_largest(&rest[j..m]);
-            if largest != j {
-                for column in panel.items.chunks_exact_mut(m) {
-                    column.swap(j, largest);
-                }
-                let (top, bottom) = a.items.split_at_mut((first + largest) * n);
-                top[(first + j) * n..][..n].swap_with_slice(&mut bottom[..n]);
-                exchanged(first + j, first + largest);
-            }
-            let column = &mut panel.items[j * m..(j + 1) * m];
-            let pivot = column[j];
-            if pivot != T::default() {
-                for item in &mut column[j + 1..] {
-                    *item = item.divide(pivot);
-                }
-            }
-        }
-        let block = a.view().block(rows, columns);
-        copy_into(panel.view().as_ref().transpose(), block);
-    });
-}
-
-/// Takes the multiples of the `j` columns before a column from it.
-fn take_known<T: Field>(context: Context, known: &[T], column: &mut [T], j: usize) {
-    let m = column.len();
-    for k in 0..j {
-        let factor = column[k];
-        for i in k + 1..j {
-            column[i] = column[i] - known[k * m + i] * factor;
-        }
-    }
-    let (top, bottom) = column.split_at_mut(j);
-    if j == 0 || bottom.is_empty() {
-        return;
-    }
-    let known = MatRef::with_strides(&known[j..], (m - j, j), (1, m)).expect("columns of m items");
-    let factors = MatRef::new(top, j, 1).expect("j items");
-    let rest = MatMut::with_strides(bottom, (m - j, 1), (1, m)).expect("the rest of m items");
-    context.gemm(-T::ONE, known, factors, T::ONE, rest);
-}
-
-/// The place of the first of the items with the largest absolute value; NaN stays where it is.
-fn first_largest<T: Field>(items: &[T]) -> usize {
-    const LANES: usize = 8;
-    let zero = T::Real::default();
-    if items[0].is_nan() {
-        return 0;
-    }
-    let mut most = [zero; LANES];
-    for chunk in items.chunks(LANES) {
-        for (most, item) in most.iter_mut().zip(chunk) {
-            let size = item.abs1();
-            *most = if size > *most { size } else { *most };
-        }
-    }
-    let most = most
-        .into_iter()
-        .fold(zero, |a, b| if b > a { b } else { a });
-    items
-        .iter()
-        .position(|item| item.abs1() == most)
-        .unwrap_or(0)
-}
-
-/// One column: the largest item comes to the diagonal, and multiples of its row are taken from those below,
-/// up to column `end`.
-fn eliminate_column<T: Field>(
-    a: &mut Dense<'_, T>,
-    column: usize,
-    end: usize,
-    exchanged: &mut impl FnMut(usize, usize),
-) {
-    let (m, n) = (a.rows(), a.columns);
-    let mut largest = column;
-    for i in column + 1..m {
-        if a.items[i * n + column].abs1() > a.items[largest * n + column].abs1() {
-            largest = i;
-        }
-    }
-    if largest != column {
-        let (top, bottom) = a.items.split_at_mut(largest * n);
-        top[column * n..(column + 1) * n].swap_with_slice(&mut bottom[..n]);
-        exchanged(column, largest);
-    }
-    let (top, bottom) = a.items.split_at_mut((column + 1) * n);
-    let row = &top[column * n..];
-    let pivot = row[column];
-    if pivot == T::default() {
-        return;
-    }
-    for below in bottom.chunks_exact_mut(n) {
-        let factor = below[column].divide(pivot);
-        below[column] = factor;
-        for (item, &above) in below[column + 1..end].iter_mut().zip(&row[column + 1..end]) {
-            *item = *item - factor * above;
-        }
-    }
+    let (first, last) = (0..n / 2, n / 2..n);
+    let Ok((mut top, mut bottom)) = x.split_rows(n / 2) else {
+        unreachable!("rows lie one after the other")
+    };
+    let block =
+        |rows: &Range<usize>, columns: &Range<usize>| a.block(rows.clone(), columns.clone());
+    let rest = 0..last.len();
+    let mut known = top.reborrow().block(first.clone(), first.clone());
+    invert_lower(context, block(&first, &first), known.reborrow());
+    let mut below = bottom.reborrow().block(rest.clone(), first.clone());
+    context.gemm(
+        -T::ONE,
+        block(&last, &first),
+        known.as_ref(),
+        T::default(),
+        below.reborrow(),
+    );
+    solve_rows(context, block(&last, &last), kind, below);
+    invert_lower(
+        context,
+        block(&last, &last),
+        bottom.block(rest, last.clone()),
+    );
 }

@@ -15,9 +15,11 @@
 )]
 
 mod jacobi;
+mod orthogonal;
 mod simd;
 
 use crate::{Complex, Field, Float, MatMut, MatRef};
+use orthogonal::Shape;
 use simd::{One, Vector};
 
 /// Matrices side by side at most.
@@ -46,6 +48,12 @@ pub trait Tiny: Copy + 'static {
         None
     }
 
+    /// The lower triangular factor of a matrix into the result, or `false` where there is none, with the result as it
+    /// was.
+    fn cholesky(_: MatRef<'_, Self>, _: &mut MatMut<'_, Self>) -> bool {
+        false
+    }
+
     /// The eigenvalues of a symmetric matrix, whose lower triangle is read and whose items are far from overflow,
     /// in any order, and its eigenvectors.
     fn eigh(
@@ -56,6 +64,21 @@ pub trait Tiny: Copy + 'static {
     where
         Self: Field,
     {
+        None
+    }
+
+    /// The factors `q`, `m x k`, and `r`, `k x n`, of a matrix that is far from overflow, or `false`.
+    fn qr(_: MatRef<'_, Self>, _: &mut MatMut<'_, Self>, _: &mut MatMut<'_, Self>) -> bool {
+        false
+    }
+
+    /// [`Tiny::qr`] of several matrices, one after the other, for `m`, `n` and `k`.
+    fn qr_lanes<'a>(
+        _: (usize, usize, usize),
+        _: &impl Fn(usize) -> MatRef<'a, Self>,
+        _: &mut [Self],
+        _: &mut [Self],
+    ) -> Option<Wrong> {
         None
     }
 
@@ -131,6 +154,23 @@ macro_rules! with_rows {
     }};
 }
 
+/// Calls `$work` with an order that the matrices have at most, and its square, or returns `None`.
+macro_rules! with_order {
+    ($shape:expr, $N:ident, $SIZE:ident => $work:expr) => {
+        match $shape.order() {
+            Some(1..=4) => with_order!(4, $N, $SIZE, $work),
+            Some(5..=16) => with_order!(16, $N, $SIZE, $work),
+            Some(17..=32) => with_order!(32, $N, $SIZE, $work),
+            _ => None,
+        }
+    };
+    ($order:literal, $N:ident, $SIZE:ident, $work:expr) => {{
+        const $N: usize = $order;
+        const $SIZE: usize = $N * $N;
+        Some($work)
+    }};
+}
+
 macro_rules! tiny {
     ($type:ident) => {
         impl Tiny for $type {
@@ -160,12 +200,46 @@ macro_rules! tiny {
                 with_rows!(a.shape().0, N => inv_one::<Self, N>(a, result))
             }
 
+            fn cholesky(a: MatRef<'_, Self>, result: &mut MatMut<'_, Self>) -> bool {
+                let done = with_rows!(a.shape().0, N => factor_one::<Self, N>(a, result));
+                done.unwrap_or(false)
+            }
+
             fn eigh(
                 a: MatRef<'_, Self>,
                 values: &mut [Self],
                 vectors: Option<&mut MatMut<'_, Self>>,
             ) -> Option<()> {
                 with_rows!(a.shape().0, N => jacobi::eigh::<Self, N>(a, values, vectors)?)
+            }
+
+            fn qr(
+                a: MatRef<'_, Self>,
+                q: &mut MatMut<'_, Self>,
+                r: &mut MatMut<'_, Self>,
+            ) -> bool {
+                let ((rows, columns), (_, width)) = (a.shape(), q.shape());
+                let shape = Shape {
+                    rows,
+                    columns,
+                    width,
+                };
+                with_order!(shape, N, SIZE => simd::qr_one::<Self, N, SIZE>(a, q, r))
+                    .unwrap_or(false)
+            }
+
+            fn qr_lanes<'a>(
+                (rows, columns, width): (usize, usize, usize),
+                get: &impl Fn(usize) -> MatRef<'a, Self>,
+                q: &mut [Self],
+                r: &mut [Self],
+            ) -> Option<Wrong> {
+                let shape = Shape {
+                    rows,
+                    columns,
+                    width,
+                };
+                with_order!(shape, N, SIZE => simd::qr::<Self, N, SIZE>(shape, get, q, r)?)
             }
 
             fn det_lanes<'a>(
@@ -335,7 +409,7 @@ fn substitute<V: Vector, const N: usize, const M: usize>(
     b: &mut Block<V, N, M>,
 ) {
     for i in (0..N).rev() {
-        for known in i + 1..N {
+        for known in (i + 1..N).rev() {
             for j in 0..M {
                 b[i][j] = b[i][j].sub(a[i][known].mul(b[known][j]));
             }
@@ -411,6 +485,16 @@ fn inv_one<T: Float, const N: usize>(
     substitute(&a, &mut x);
     write(&x, result);
     Ok(())
+}
+
+#[inline(always)]
+fn factor_one<T: Float, const N: usize>(a: MatRef<'_, T>, result: &mut MatMut<'_, T>) -> bool {
+    let (l, wrong) = factor(&load::<One<T>, N, N>(|_| a));
+    let done = wrong & 1 == 0;
+    if done {
+        write(&l, result);
+    }
+    done
 }
 
 /// Writes the only matrix of a block.

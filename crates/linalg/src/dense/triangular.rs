@@ -62,7 +62,10 @@ pub(super) fn singular(operation: &str, n: usize, pivot: usize) -> Error {
     Error::new(ErrorKind::Singular { pivot }, message)
 }
 
-/// Columns of right sides that fill registers, and the rows up to which the plain loops run over them.
+/// Rows up to which leaves of real items solve.
+const LEAF_ROWS: usize = 64;
+
+/// Columns of right sides that fill registers, and the rows up to which plain loops run over them.
 const WIDE: usize = 8;
 const WIDE_LEAF: usize = 4;
 
@@ -71,10 +74,13 @@ pub(super) fn solve_rows<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     (triangle, diagonal): (Triangle, Diagonal),
-    b: MatMut<'_, T>,
+    mut b: MatMut<'_, T>,
 ) {
     let (n, columns) = b.shape();
     if columns == 0 {
+        return;
+    }
+    if n <= LEAF_ROWS && T::substitute(a, (triangle, diagonal), &mut b) {
         return;
     }
     // Of wide right sides more is left to products.

@@ -1,5 +1,6 @@
 //! Copies between a matrix by columns and one by rows.
 
+use super::simd::Leaf;
 use std::array::from_fn;
 
 /// Rows and columns of a square that goes through registers.
@@ -9,11 +10,14 @@ const SQUARE: usize = 8;
 pub(super) type Lines<'a, T> = (&'a [T], usize);
 
 /// Item `i` of line `j` of the source becomes item `j` of line `i` of the target, for `lines` lines of the target.
-pub(super) fn copy<T: Copy>(
+pub(super) fn copy<T: Leaf>(
     (source, from): Lines<'_, T>,
     (target, to): (&mut [T], usize),
     (lines, len): (usize, usize),
 ) {
+    if T::turn((source, from), (&mut *target, to), (lines, len)) {
+        return;
+    }
     let whole = (lines / SQUARE * SQUARE, len / SQUARE * SQUARE);
     for i in (0..whole.0).step_by(SQUARE) {
         for j in (0..whole.1).step_by(SQUARE) {
@@ -38,17 +42,26 @@ pub(super) fn copy<T: Copy>(
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn every_item_changes_its_row_with_its_column() {
+    use crate::{Complex, Field};
+
+    fn check<T: Field>() {
+        let number = |at: usize| T::from_real(crate::Float::from_f64(at as f64));
         for (lines, len) in [(0, 0), (1, 1), (7, 9), (8, 8), (17, 30), (24, 16)] {
             let (from, to) = (lines + 3, len + 1);
-            let source: Vec<usize> = (0..from * len).collect();
-            let mut target = vec![usize::MAX; to * lines];
+            let source: Vec<T> = (0..from * len).map(number).collect();
+            let mut target = vec![-T::ONE; to * lines];
             super::copy((&source, from), (&mut target, to), (lines, len));
             for i in 0..lines {
-                assert!((0..len).all(|j| target[i * to + j] == j * from + i));
-                assert_eq!(target[i * to + len], usize::MAX);
+                assert!((0..len).all(|j| target[i * to + j] == number(j * from + i)));
+                assert_eq!(target[i * to + len], -T::ONE);
             }
         }
+    }
+
+    #[test]
+    fn every_item_changes_its_row_with_its_column() {
+        check::<f32>();
+        check::<f64>();
+        check::<Complex<f64>>();
     }
 }

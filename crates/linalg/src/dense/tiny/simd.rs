@@ -1,7 +1,8 @@
 //! Numbers of several matrices in the lanes of a register, and the shell that enables its instructions.
 
+use super::orthogonal::Shape;
 use super::{LANES, Wrong};
-use crate::{Float, Isa, MatRef};
+use crate::{Float, Isa, MatMut, MatRef};
 use std::array::from_fn;
 
 /// Numbers that are computed with side by side; each lane as its type computes.
@@ -158,6 +159,57 @@ pub(super) fn eigh<'a, T: Registers, const N: usize>(
     if Isa::detect() != Isa::portable() {
         // SAFETY: every set but the portable one has avx2.
         return Some(unsafe { shell::<T, N>(get, values, vectors) });
+    }
+    None
+}
+
+/// [`orthogonal::qr_one`](super::orthogonal::qr_one) with the registers of the machine along rows.
+#[inline]
+pub(super) fn qr_one<T: Registers, const N: usize, const SIZE: usize>(
+    a: MatRef<'_, T>,
+    q: &mut MatMut<'_, T>,
+    r: &mut MatMut<'_, T>,
+) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn shell<T: Registers, const N: usize, const SIZE: usize>(
+        a: MatRef<'_, T>,
+        q: &mut MatMut<'_, T>,
+        r: &mut MatMut<'_, T>,
+    ) -> bool {
+        super::orthogonal::qr_one::<T, N, SIZE>(a, q, r)
+    }
+    #[cfg(target_arch = "x86_64")]
+    if Isa::detect() != Isa::portable() {
+        // SAFETY: every set but the portable one has avx2.
+        return unsafe { shell::<T, N, SIZE>(a, q, r) };
+    }
+    super::orthogonal::qr_one::<T, N, SIZE>(a, q, r)
+}
+
+/// [`orthogonal::qr_side_by_side`](super::orthogonal::qr_side_by_side) with the registers of the machine; `None`
+/// where it has none of them.
+#[inline]
+pub(super) fn qr<'a, T: Registers, const N: usize, const SIZE: usize>(
+    shape: Shape,
+    get: &impl Fn(usize) -> MatRef<'a, T>,
+    q: &mut [T],
+    r: &mut [T],
+) -> Option<Wrong> {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn shell<'a, T: Registers, const N: usize, const SIZE: usize>(
+        shape: Shape,
+        get: &impl Fn(usize) -> MatRef<'a, T>,
+        q: &mut [T],
+        r: &mut [T],
+    ) -> Wrong {
+        super::orthogonal::qr_side_by_side::<T::Wide, N, SIZE>(shape, get, q, r)
+    }
+    #[cfg(target_arch = "x86_64")]
+    if Isa::detect() != Isa::portable() {
+        // SAFETY: every set but the portable one has avx2.
+        return Some(unsafe { shell::<T, N, SIZE>(shape, get, q, r) });
     }
     None
 }
