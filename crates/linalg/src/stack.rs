@@ -300,8 +300,10 @@ pub fn qr<T: Field>(
     let cost = 2.0 * (m * n * width) as f64 * T::WIDTH as f64;
     context.for_each(cost, blocks.enumerate(), |(block, (q, r))| {
         let first = block * T::WIDTH;
-        let again = Tiny::qr_lanes((m, n, width), &|lane| a.get(first + lane), q, r);
-        let again = again.unwrap_or([true; LANES]);
+        // One matrix alone is faster than in a register of which it has one lane.
+        let together = (q.len() > q_size)
+            .then(|| Tiny::qr_lanes((m, n, width), &|lane| a.get(first + lane), q, r));
+        let again = together.flatten().unwrap_or([true; LANES]);
         let pairs = q.chunks_exact_mut(q_size).zip(r.chunks_exact_mut(r_size));
         for ((lane, (q, r)), again) in pairs.enumerate().zip(again) {
             let index = first + lane;

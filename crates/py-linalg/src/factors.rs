@@ -111,9 +111,9 @@ fn packed<T: Element>(plan: &Plan, a: &Array, sizes: &Shape) -> PyResult<[Array;
         sizes.cube(),
         places,
         |context, index, (items, pivots)| {
-            let lu = Lu::factor(context, matrices.get(index));
-            items.copy_from_slice(lu.packed().data());
-            for (pivot, &row) in pivots.iter_mut().zip(lu.exchanges()) {
+            let mut rows = vec![0; k];
+            Lu::factor_into(context, matrices.get(index), items, &mut rows)?;
+            for (pivot, row) in pivots.iter_mut().zip(rows) {
                 *pivot = row as i64;
             }
             Ok(())

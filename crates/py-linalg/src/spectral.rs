@@ -195,20 +195,16 @@ pub(crate) fn qr(
     let k = if complete { m } else { sizes.least() };
     let parts = run(py, sizes.count() as f64 * cost(&sizes), move || {
         computing!(a.dtype, T => {
-            let mut q = Output::<T>::new(sizes.with(&[k, m])?)?;
-            let mut r = Output::<T>::new(sizes.with(&[n, k])?)?;
+            let mut q = Output::<T>::new(sizes.with(&[m, k])?)?;
+            let mut r = Output::<T>::new(sizes.with(&[k, n])?)?;
             let prepared = a.prepared::<T>()?;
-            let (matrices, count) = (Stack::<T>::new(&prepared), sizes.count());
-            let places = Pieces::new(q.items(), m * k, count).zip(Pieces::new(r.items(), k * n, count));
-            let failures = stack::map(plan.context, cost(&sizes), places, |_, index, (q, r)| {
-                let (q, r) = (by_columns(q, (m, k))?, by_columns(r, (k, n))?);
-                decompose::qr(&T::engine(), matrices.get(index), q, r)
-            });
-            let info = plan.settle(&a, failures, |index| {
+            let (matrices, places) = (Stack::<T>::new(&prepared), (q.items(), r.items()));
+            let failures = stack::qr(plan.context, &T::engine(), &matrices, k, places);
+            let info = plan.settle(&a, failures.map_err(|error| failed(&error))?, |index| {
                 piece(q.items(), m * k, index).fill(T::NAN);
                 piece(r.items(), k * n, index).fill(T::NAN);
             })?;
-            Ok(([q.into_array().transposed(), r.into_array().transposed()], info))
+            Ok(([q.into_array(), r.into_array()], info))
         })
     })?;
     call.give_named(&QR, parts)

@@ -54,9 +54,8 @@ impl<T: Field> Lu<T> {
     /// multiplications where `k` is the lesser of `m` and `n`, and one copy. NaN and infinities spread.
     pub fn factor(context: Context, a: MatRef<'_, T>) -> Self {
         let (m, n) = a.shape();
-        let k = m.min(n);
         let mut items = vec![T::default(); m * n];
-        let mut exchanges = vec![0; k];
+        let mut exchanges = vec![0; m.min(n)];
         eliminate(context, a, &mut items, &mut exchanges);
         let mut permutation: Vec<usize> = (0..m).collect();
         for (i, &j) in exchanges.iter().enumerate() {
@@ -70,6 +69,28 @@ impl<T: Field> Lu<T> {
             permutation,
             norm_one,
         }
+    }
+
+    /// Factors `a`, `m x n`, in memory of the caller's: [`packed`](Self::packed) in row-major order, and the
+    /// [`exchanges`](Self::exchanges).
+    ///
+    /// # Errors
+    /// `InvalidInput` when these are not `m n` items and the lesser of `m` and `n`.
+    pub fn factor_into(
+        context: Context,
+        a: MatRef<'_, T>,
+        packed: &mut [T],
+        exchanges: &mut [usize],
+    ) -> Result<(), Error> {
+        let (m, n) = a.shape();
+        if (packed.len(), exchanges.len()) != (m * n, m.min(n)) {
+            let (items, rows) = (packed.len(), exchanges.len());
+            return Err(Error::invalid(format!(
+                "cannot factor a {m}x{n} matrix into {items} items and {rows} exchanges"
+            )));
+        }
+        eliminate(context, a, packed, exchanges);
+        Ok(())
     }
 
     /// Rows and columns.
