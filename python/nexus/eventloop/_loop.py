@@ -4,7 +4,6 @@ import asyncio
 import signal
 import threading
 from asyncio import base_events, events, format_helpers, sslproto
-from asyncio.log import logger
 
 from nexus import _eventloop
 from nexus.eventloop._selector import ReactorSelector
@@ -94,7 +93,7 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
             seconds = self.time() - start
             if seconds >= self.slow_callback_duration:
                 name = base_events._format_handle(handle)
-                logger.warning("Executing %s took %.3f seconds", name, seconds)
+                base_events.logger.warning("Executing %s took %.3f seconds", name, seconds)
         finally:
             self._current_handle = None
 

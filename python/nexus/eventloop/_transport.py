@@ -3,15 +3,13 @@
 import socket
 import sys
 import warnings
-from asyncio import base_events, constants, futures, protocols, trsock
+from asyncio import base_events, constants, futures, protocols, transports, trsock
 from asyncio.log import logger
 
 from nexus import _eventloop
 
 # Since then a server knows its transports.
 _SERVER_KNOWS_TRANSPORTS = sys.version_info >= (3, 13)
-
-_HIGH_WATER = 64 << 10
 
 
 class SocketTransport(_eventloop.StreamTransport):
@@ -21,7 +19,7 @@ class SocketTransport(_eventloop.StreamTransport):
     _sendfile_compatible = constants._SendfileMode.TRY_NATIVE
 
     def __init__(self, loop, sock, protocol, waiter=None, extra=None, server=None):
-        super().__init__(extra)
+        transports.BaseTransport.__init__(self, extra)
         self._extra["socket"] = trsock.TransportSocket(sock)
         for name, ask in [("sockname", sock.getsockname), ("peername", sock.getpeername)]:
             if name not in self._extra or name == "sockname":
@@ -30,7 +28,7 @@ class SocketTransport(_eventloop.StreamTransport):
                 except OSError:
                     self._extra[name] = None
         self._open(loop, sock, sock.fileno(), server)
-        self._high_water, self._low_water = _HIGH_WATER, _HIGH_WATER // 4
+        self._set_write_buffer_limits()
         self.set_protocol(protocol)
         if server is not None:
             server._attach(*self._to_server())
@@ -92,26 +90,6 @@ class SocketTransport(_eventloop.StreamTransport):
             return
         self._paused = False
         self._reads = True
-
-    def get_write_buffer_limits(self):
-        return self._low_water, self._high_water
-
-    def set_write_buffer_limits(self, high=None, low=None):
-        if high is None:
-            high = _HIGH_WATER if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self._high_water, self._low_water = high, low
-        if self.get_write_buffer_size() > high and not self._protocol_paused:
-            self._protocol_paused = True
-            try:
-                self._protocol.pause_writing()
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                self._flow_failed("pause_writing", error)
 
     def _flow_failed(self, name, error):
         self._report(error, f"protocol.{name}() failed")

@@ -47,6 +47,7 @@ names! {
     callback_failed: c"_callback_failed",
     represent: c"_represent",
     data_received: c"data_received",
+    fileno: c"fileno",
     get_buffer: c"get_buffer",
     buffer_updated: c"buffer_updated",
     eof_received: c"eof_received",

@@ -18,11 +18,15 @@ use std::io;
 use std::mem::offset_of;
 use std::ptr::{null_mut, replace};
 
-/// The object. `extra` is the slot of asyncio's `BaseTransport`, from which it inherits.
+/// Slots of asyncio's `_FlowControlMixin`, which members of the same names hide.
+const HIDDEN: usize = 4;
+
+/// The object. It begins as one of asyncio's `_FlowControlMixin`, from which it inherits.
 #[repr(C)]
 pub(super) struct Transport {
     head: ffi::PyObject,
     extra: *mut ffi::PyObject,
+    hidden: [*mut ffi::PyObject; HIDDEN],
     core: *mut ffi::PyObject,
     socket: *mut ffi::PyObject,
     pub(super) protocol: *mut ffi::PyObject,
@@ -696,7 +700,7 @@ static GETTERS: Table<ffi::PyGetSetDef, 3> = Table([
     NO_GETTER,
 ]);
 
-/// The type, a subclass of `asyncio.Transport`.
+/// The type, a subclass of `asyncio.Transport`, as asyncio's own with the sums of its flow control.
 ///
 /// # Errors
 /// `ImportError` when asyncio's class has other fields than it has had.
@@ -714,10 +718,10 @@ pub(super) unsafe fn new_type_of_transports(module: *mut ffi::PyObject) -> Resul
         (ffi::Py_tp_methods, (&raw const METHODS.0).cast_mut().cast()),
     ];
     // SAFETY: the slots are of this type, the tables are static, and the base's fields are where they are said
-    // to be: there is one, behind the head.
+    // to be: one behind the head, then those that are hidden.
     unsafe {
         let asyncio = Ref::owned(ffi::PyImport_ImportModule(c"asyncio.transports".as_ptr()))?;
-        let name = c"Transport".as_ptr();
+        let name = c"_FlowControlMixin".as_ptr();
         let base = Ref::owned(ffi::PyObject_GetAttrString(asyncio.as_ptr(), name))?;
         let size = (*base.as_ptr().cast::<ffi::PyTypeObject>()).tp_basicsize;
         if size.unsigned_abs() != offset_of!(Transport, core) {

@@ -2,7 +2,7 @@
 
 use super::core::{Core, Inner, Watch};
 use super::handle::Handle;
-use super::object::{Raised, Ref, Result, answer, method, raise, raise_io};
+use super::object::{Raised, Ref, Result, answer, call_method, method, raise, raise_io, raised_ends_the_loop};
 use super::scheduling::check_open;
 use nexus_reactor::{Interest, Reactor};
 use pyo3_ffi as ffi;
@@ -71,6 +71,38 @@ fn take(inner: &mut Inner, fd: i32, interest: Interest) -> io::Result<Option<Ref
     Ok(taken)
 }
 
+/// The number of a file: itself, or what its `fileno` says, as Python's selectors have it.
+unsafe fn descriptor(core: &Core, file: *mut ffi::PyObject) -> Result<i32> {
+    // SAFETY: the caller's.
+    unsafe {
+        let number = number_of(core, file);
+        if number == -1 && !ffi::PyErr_Occurred().is_null() {
+            if raised_ends_the_loop() {
+                return Err(Raised);
+            }
+            ffi::PyErr_Clear();
+            ffi::PyErr_Format(ffi::PyExc_ValueError, c"Invalid file object: %R".as_ptr(), file);
+            return Err(Raised);
+        }
+        // What is no number of a file is watched no more than a closed one.
+        Ok(i32::try_from(number).unwrap_or(-1))
+    }
+}
+
+/// # Safety
+/// The object is alive.
+unsafe fn number_of(core: &Core, file: *mut ffi::PyObject) -> std::ffi::c_long {
+    // SAFETY: the caller's.
+    unsafe {
+        if ffi::PyLong_Check(file) != 0 {
+            return ffi::PyLong_AsLong(file);
+        }
+        let answer = call_method(&core.state().names.fileno, file, &[]);
+        let number = answer.and_then(|answer| Ref::owned(ffi::PyNumber_Long(answer.as_ptr())));
+        number.map_or(-1, |number| ffi::PyLong_AsLong(number.as_ptr()))
+    }
+}
+
 unsafe fn add(
     this: *mut ffi::PyObject,
     first: *const *mut ffi::PyObject,
@@ -84,10 +116,7 @@ unsafe fn add(
         if count < 2 {
             return Err(raise(ffi::PyExc_TypeError, MISSING));
         }
-        let fd = ffi::PyObject_AsFileDescriptor(*first);
-        if fd < 0 {
-            return Err(Raised);
-        }
+        let fd = descriptor(core, *first)?;
         let rest = (first.add(2), count.unsigned_abs() - 2);
         let class = &core.state().handle;
         let handle = Handle::make(core, class, *first.add(1), rest, null_mut())?;
@@ -110,19 +139,12 @@ unsafe fn remove(
         let core = &*this.cast::<Core>();
         let mut was_there = false;
         if !core.is_closed.get() {
-            let fd = ffi::PyObject_AsFileDescriptor(file);
-            if fd < 0 {
-                // A closed file was not watched under its number, which it has no more.
-                if ffi::PyErr_ExceptionMatches(ffi::PyExc_ValueError) == 0 {
-                    return Err(Raised);
-                }
-                ffi::PyErr_Clear();
-            } else {
-                let old = core.with(|inner| take(inner, fd, interest));
-                if let Some(old) = old.map_err(|error| raise_io(&error))? {
-                    Handle::cancel(old.as_ptr());
-                    was_there = true;
-                }
+            // A closed file has the number -1, under which nothing is watched.
+            let fd = descriptor(core, file)?;
+            let old = core.with(|inner| take(inner, fd, interest));
+            if let Some(old) = old.map_err(|error| raise_io(&error))? {
+                Handle::cancel(old.as_ptr());
+                was_there = true;
             }
         }
         Ref::owned(ffi::PyBool_FromLong(was_there.into()))
