@@ -41,7 +41,9 @@ class Script:
         if self.left == 0:
             return
         self.left -= 1
-        kind = self.random.choice(["soon", "soon", "later", "at", "cancel", "task", "fail", "chain"])
+        kind = self.random.choice(
+            ["soon", "soon", "later", "at", "cancel", "task", "fail", "chain"]
+        )
         number = self.next_number()
         if kind == "soon":
             arguments = range(self.random.randrange(5))
@@ -54,9 +56,7 @@ class Script:
             when = self.loop.time() - self.random.choice([1, 1000])
             context = contextvars.copy_context()
             context.run(variable.set, number)
-            self.handles.append(
-                self.loop.call_at(when, self.ran, "at", number, context=context)
-            )
+            self.handles.append(self.loop.call_at(when, self.ran, "at", number, context=context))
         elif kind == "cancel" and self.handles:
             handle = self.random.choice(self.handles)
             handle.cancel()
@@ -235,5 +235,8 @@ def converse(loop: asyncio.AbstractEventLoop, seed: int) -> list[object]:
 def test_connections_go_asyncios_way(seed: int) -> None:
     theirs, ours = logs(lambda loop: converse(loop, seed))
     # How a stream is cut into reads is the system's matter.
-    cut = [[e for e in log if not (isinstance(e, tuple) and e[0] == "closing")] for log in (theirs, ours)]
+    cut = [
+        [e for e in log if not (isinstance(e, tuple) and e[0] == "closing")]
+        for log in (theirs, ours)
+    ]
     assert cut[0] == cut[1]

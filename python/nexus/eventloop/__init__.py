@@ -8,9 +8,9 @@
 >>> eventloop.run(main())
 'EventLoop'
 
-What is called often (callbacks, timers, the step of the loop, connected sockets) is native; the rest
-is inherited from the running Python's asyncio, so that it behaves as that does. In debug mode all
-of it is asyncio's but the wait.
+What is called often (callbacks, timers, the step of the loop, connected sockets) is native; the
+rest is inherited from the running Python's asyncio, so that it behaves as that does. In debug mode
+all of it is asyncio's but the queue, the timers and the wait.
 """
 
 import sys

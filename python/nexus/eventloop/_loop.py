@@ -1,9 +1,18 @@
 """The loop: native where it is hot, asyncio's where it is not."""
 
+# What asyncio calls its own is not in its stubs.
+# mypy: disable-error-code="attr-defined, misc, no-any-return"
+
 import asyncio
 import signal
+import socket
+import ssl
 import threading
 from asyncio import base_events, events, format_helpers, sslproto
+from collections.abc import Callable
+from contextvars import Context
+from selectors import BaseSelector
+from typing import Any
 
 from nexus import _eventloop
 from nexus.eventloop._selector import ReactorSelector
@@ -15,26 +24,26 @@ class _ReadyQueue:
 
     __slots__ = ("_loop",)
 
-    def __init__(self, loop):
+    def __init__(self, loop: _eventloop.Core) -> None:
         self._loop = loop
 
-    def append(self, handle):
+    def append(self, handle: object) -> None:
         self._loop._push(handle)
 
-    def clear(self):
+    def clear(self) -> None:
         self._loop._forget()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._loop._counts()[0]
 
 
 class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
     """An event loop with all methods of asyncio's `SelectorEventLoop`.
 
-    A selector may be given, as to asyncio's loop; it is closed, because the reactor is in its place.
+    A selector may be given, as to asyncio's loop; it is closed: the reactor is in its place.
     """
 
-    def __init__(self, selector=None):
+    def __init__(self, selector: BaseSelector | None = None) -> None:
         if selector is not None:
             selector.close()
         self._has_own_time = type(self).time is not _eventloop.Core.time
@@ -43,7 +52,7 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
     # asyncio sets it once; what is in the queue is the native core's.
     _ready = property(_ReadyQueue, lambda self, value: None)
 
-    def run_forever(self):
+    def run_forever(self) -> None:
         """Run until `stop` is called."""
         wakeup = self._watch_signals()
         outer = self._keeps_running
@@ -55,7 +64,7 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
             if wakeup is not None and not self._signal_handlers:
                 signal.set_wakeup_fd(wakeup)
 
-    def _watch_signals(self):
+    def _watch_signals(self) -> int | None:
         """Have signals end the wait, also one that comes just before it; what was there before."""
         if threading.current_thread() is not threading.main_thread() or self._closed:
             return None
@@ -65,12 +74,18 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
             # Not the main interpreter: signals are not for it.
             return None
 
-    # Debug mode: asyncio's own methods, which check threads and callbacks and note where they are called.
+    # Debug mode: asyncio's own methods, which check more and note where they are called.
     _call_soon_debug = base_events.BaseEventLoop.call_soon
     _call_soon_threadsafe_debug = base_events.BaseEventLoop.call_soon_threadsafe
     _call_later_debug = base_events.BaseEventLoop.call_later
 
-    def _call_at_debug(self, when, callback, *args, context=None):
+    def _call_at_debug(
+        self,
+        when: float | None,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
         if when is None:
             raise TypeError("when cannot be None")
         self._check_closed()
@@ -83,7 +98,7 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
         timer._scheduled = True
         return timer
 
-    def _run_debug(self, handle):
+    def _run_debug(self, handle: Any) -> None:
         if handle._cancelled:
             return
         self._current_handle = handle
@@ -99,7 +114,7 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
 
     # Called by the native core.
 
-    def _callback_failed(self, handle, error):
+    def _callback_failed(self, handle: Any, error: BaseException) -> None:
         callback = format_helpers._format_callback_source(handle._callback, handle._args)
         context = {
             "message": f"Exception in callback {callback}",
@@ -108,7 +123,7 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
         }
         self.call_exception_handler(context)
 
-    def _represent(self, handle):
+    def _represent(self, handle: Any) -> str:
         info = [type(handle).__name__]
         if handle._cancelled:
             info.append("cancelled")
@@ -120,7 +135,15 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
 
     # Transports of connected sockets; in debug mode asyncio's.
 
-    def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
+    def _make_socket_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: Any = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+    ) -> asyncio.Transport:
         if self._debug:
             return super()._make_socket_transport(
                 sock, protocol, waiter, extra=extra, server=server
@@ -129,8 +152,16 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
         return SocketTransport(self, sock, protocol, waiter, extra, server)
 
     def _make_ssl_transport(
-        self, rawsock, protocol, sslcontext, waiter=None, *, extra=None, server=None, **options
-    ):
+        self,
+        rawsock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext,
+        waiter: Any = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        **options: Any,
+    ) -> asyncio.Transport:
         if self._debug:
             return super()._make_ssl_transport(
                 rawsock, protocol, sslcontext, waiter, extra=extra, server=server, **options

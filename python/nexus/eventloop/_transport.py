@@ -1,10 +1,14 @@
 """What is seldom called of a connected socket's transport: opening, closing, failing."""
 
+# What asyncio calls its own is not in its stubs.
+# mypy: disable-error-code="attr-defined"
+
 import socket
 import sys
 import warnings
 from asyncio import base_events, constants, futures, protocols, transports, trsock
 from asyncio.log import logger
+from typing import Any
 
 from nexus import _eventloop
 
@@ -18,7 +22,15 @@ class SocketTransport(_eventloop.StreamTransport):
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.TRY_NATIVE
 
-    def __init__(self, loop, sock, protocol, waiter=None, extra=None, server=None):
+    def __init__(
+        self,
+        loop: Any,
+        sock: socket.socket,
+        protocol: protocols.BaseProtocol,
+        waiter: futures.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+    ) -> None:
         transports.BaseTransport.__init__(self, extra)
         self._extra["socket"] = trsock.TransportSocket(sock)
         for name, ask in [("sockname", sock.getsockname), ("peername", sock.getpeername)]:
@@ -40,13 +52,13 @@ class SocketTransport(_eventloop.StreamTransport):
         if waiter is not None:
             loop.call_soon(futures._set_result_unless_cancelled, waiter, None)
 
-    def _to_server(self):
+    def _to_server(self) -> tuple[()] | tuple[Any]:
         return (self,) if _SERVER_KNOWS_TRANSPORTS else ()
 
-    def _start_reading(self):
+    def _start_reading(self) -> None:
         self._reads = True
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         info = [type(self).__name__]
         if self._sock is None:
             info.append("closed")
@@ -59,10 +71,12 @@ class SocketTransport(_eventloop.StreamTransport):
             info.append(f"write=<{'polling' if size else 'idle'}, bufsize={size}>")
         return f"<{' '.join(info)}>"
 
-    def __del__(self):
+    def __del__(self) -> None:
         sock = self._sock
         if sock is not None:
-            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self, stacklevel=2)
+            warnings.warn(
+                f"unclosed transport {self!r}", ResourceWarning, source=self, stacklevel=2
+            )
             server = self._server
             sock.close()
             if server is not None and _SERVER_KNOWS_TRANSPORTS:
@@ -70,31 +84,37 @@ class SocketTransport(_eventloop.StreamTransport):
 
     # Protocol and flow.
 
-    def set_protocol(self, protocol):
+    def set_protocol(self, protocol: protocols.BaseProtocol) -> None:
+        """Have another protocol from now on."""
         self._set_protocol(protocol, isinstance(protocol, protocols.BufferedProtocol))
 
-    def get_protocol(self):
-        return self._protocol
+    def get_protocol(self) -> protocols.BaseProtocol:
+        """Tell the protocol."""
+        protocol: protocols.BaseProtocol = self._protocol
+        return protocol
 
-    def is_reading(self):
+    def is_reading(self) -> bool:
+        """Tell whether it is neither paused nor closed."""
         return not self._closing and not self._paused
 
-    def pause_reading(self):
+    def pause_reading(self) -> None:
+        """Receive nothing until `resume_reading`."""
         if not self.is_reading():
             return
         self._paused = True
         self._sync()
 
-    def resume_reading(self):
+    def resume_reading(self) -> None:
+        """Receive again."""
         if self._closing or not self._paused:
             return
         self._paused = False
         self._reads = True
 
-    def _flow_failed(self, name, error):
+    def _flow_failed(self, name: str, error: BaseException) -> None:
         self._report(error, f"protocol.{name}() failed")
 
-    def _report(self, error, message):
+    def _report(self, error: BaseException, message: str) -> None:
         if self._loop is not None:
             context = {
                 "message": message,
@@ -106,17 +126,20 @@ class SocketTransport(_eventloop.StreamTransport):
 
     # The end.
 
-    def can_write_eof(self):
+    def can_write_eof(self) -> bool:
+        """Tell that sockets can."""
         return True
 
-    def write_eof(self):
+    def write_eof(self) -> None:
+        """Send no more once all is written."""
         if self._closing or self._eof:
             return
         self._eof = True
         if not self.get_write_buffer_size():
             self._sock.shutdown(socket.SHUT_WR)
 
-    def close(self):
+    def close(self) -> None:
+        """Close the connection once all is written."""
         if self._closing:
             return
         self._closing = True
@@ -125,10 +148,11 @@ class SocketTransport(_eventloop.StreamTransport):
             self._loop.call_soon(self._call_connection_lost, None)
         self._sync()
 
-    def abort(self):
+    def abort(self) -> None:
+        """Close the connection now."""
         self._force_close(None)
 
-    def _force_close(self, error):
+    def _force_close(self, error: BaseException | None) -> None:
         if self._conn_lost:
             return
         self._clear_pending()
@@ -137,7 +161,7 @@ class SocketTransport(_eventloop.StreamTransport):
         self._sync()
         self._loop.call_soon(self._call_connection_lost, error)
 
-    def _fatal_error(self, error, message="Fatal error on transport"):
+    def _fatal_error(self, error: BaseException, message: str = "Fatal error on transport") -> None:
         if self._loop is None:
             return
         if isinstance(error, OSError):
@@ -149,7 +173,7 @@ class SocketTransport(_eventloop.StreamTransport):
             self._empty_waiter.set_exception(error)
         self._force_close(error)
 
-    def _drained(self):
+    def _drained(self) -> None:
         """All is written, and somebody waits for that."""
         waiter = self._empty_waiter
         if waiter is not None and not waiter.done():
@@ -161,7 +185,7 @@ class SocketTransport(_eventloop.StreamTransport):
         elif self._eof:
             self._sock.shutdown(socket.SHUT_WR)
 
-    def _call_connection_lost(self, error):
+    def _call_connection_lost(self, error: BaseException | None) -> None:
         try:
             self._protocol.connection_lost(error)
         finally:
@@ -174,12 +198,12 @@ class SocketTransport(_eventloop.StreamTransport):
             if waiter is not None and not waiter.done():
                 waiter.set_exception(ConnectionError("Connection is closed by peer"))
 
-    def _warn_lost(self):
+    def _warn_lost(self) -> None:
         logger.warning("socket.send() raised exception.")
 
     # For the loop's `sendfile`.
 
-    def _make_empty_waiter(self):
+    def _make_empty_waiter(self) -> futures.Future[None]:
         if self._empty_waiter is not None:
             raise RuntimeError("Empty waiter is already set")
         self._empty_waiter = self._loop.create_future()
@@ -187,5 +211,5 @@ class SocketTransport(_eventloop.StreamTransport):
             self._empty_waiter.set_result(None)
         return self._empty_waiter
 
-    def _reset_empty_waiter(self):
+    def _reset_empty_waiter(self) -> None:
         self._empty_waiter = None

@@ -2,16 +2,17 @@
 
     python tests/eventloop/cpython/run.py [--loop nexus|asyncio] [--json FILE] [MODULE ...]
 
-The loop is put in the place of asyncio's before a test is imported. The run says how many loops were
-made and how many of them were ours, and fails where a case of `test_events` or `test_streams` ran on
-another. What is left out is in `excluded.txt`, with the reason. `--compare` runs both, each in a
-process of its own, and fails where ours fails a test that asyncio passes.
+The loop is put in the place of asyncio's before a test is imported. The run says how many loops
+were made and how many of them were ours, and fails where a case of `test_events` or `test_streams`
+ran on another. What is left out is in `excluded.txt`, with the reason. `--compare` runs both, each
+in a process of its own, and fails where ours fails a test that asyncio passes.
 """
 
 import argparse
 import faulthandler
 import fnmatch
 import importlib
+import importlib.util
 import json
 import signal
 import subprocess
@@ -20,13 +21,37 @@ import time
 import unittest
 from pathlib import Path
 
-MODULES = """
-    test_base_events test_buffered_proto test_context test_eager_task_factory test_events test_free_threading
-    test_futures test_futures2 test_locks test_pep492 test_protocols test_queues test_runners test_selector_events
-    test_sendfile test_server test_sock_lowlevel test_ssl test_sslproto test_staggered test_streams
-    test_subprocess test_taskgroups test_tasks test_threads test_timeouts test_transports test_unix_events
-    test_waitfor
-""".split()
+MODULES = [
+    "test_base_events",
+    "test_buffered_proto",
+    "test_context",
+    "test_eager_task_factory",
+    "test_events",
+    "test_free_threading",
+    "test_futures",
+    "test_futures2",
+    "test_locks",
+    "test_pep492",
+    "test_protocols",
+    "test_queues",
+    "test_runners",
+    "test_selector_events",
+    "test_sendfile",
+    "test_server",
+    "test_sock_lowlevel",
+    "test_ssl",
+    "test_sslproto",
+    "test_staggered",
+    "test_streams",
+    "test_subprocess",
+    "test_taskgroups",
+    "test_tasks",
+    "test_threads",
+    "test_timeouts",
+    "test_transports",
+    "test_unix_events",
+    "test_waitfor",
+]
 OURS_ALONE = ("test_events", "test_streams")
 SECONDS_MAX = 30
 

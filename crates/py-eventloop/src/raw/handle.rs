@@ -69,9 +69,9 @@ impl Handle {
             let handle = match core.state().allocate(class) {
                 Ok(handle) => handle,
                 Err(raised) => {
-                    arguments
-                        .into_iter()
-                        .for_each(|argument| ffi::Py_XDECREF(argument));
+                    for argument in arguments {
+                        ffi::Py_XDECREF(argument);
+                    }
                     return Err(raised);
                 }
             };
@@ -151,9 +151,9 @@ impl Handle {
             let arguments = replace(&raw mut (*this).arguments, [null_mut(); INLINE_MAX]);
             (*this).count = 0;
             ffi::Py_XDECREF(callback);
-            arguments
-                .into_iter()
-                .for_each(|argument| ffi::Py_XDECREF(argument));
+            for argument in arguments {
+                ffi::Py_XDECREF(argument);
+            }
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Transport {
     hidden: [*mut ffi::PyObject; HIDDEN],
     core: *mut ffi::PyObject,
     socket: *mut ffi::PyObject,
-    pub(super) protocol: *mut ffi::PyObject,
+    protocol: *mut ffi::PyObject,
     server: *mut ffi::PyObject,
     /// What waits until all is written, for `sendfile`.
     pub(super) empty_waiter: *mut ffi::PyObject,
@@ -64,6 +64,22 @@ impl Transport {
     pub(super) fn core(&self) -> Option<&Core> {
         // SAFETY: `_loop` is set once, to an object of that class, and `_forget` clears it.
         unsafe { self.core.cast::<Core>().as_ref() }
+    }
+
+    /// The protocol, which may be exchanged while it is called: a reference keeps it.
+    ///
+    /// # Errors
+    /// `RuntimeError` where there is none yet, or no more.
+    #[inline]
+    pub(super) fn protocol(&self) -> Result<Ref> {
+        // SAFETY: the field is null or has an object.
+        unsafe {
+            if self.protocol.is_null() {
+                let message = c"the transport has no protocol";
+                return Err(raise(ffi::PyExc_RuntimeError, message));
+            }
+            Ok(Ref::new(self.protocol))
+        }
     }
 
     fn wants_to_read(&self) -> bool {
@@ -219,9 +235,9 @@ fn read(core: &Core, this: &Transport) -> Result<()> {
     let Some(data) = data else {
         return end(core, this);
     };
-    // SAFETY: the objects are alive: the protocol may be exchanged meanwhile, so it is kept.
+    // SAFETY: the objects are alive.
     let result = unsafe {
-        let protocol = Ref::new(this.protocol);
+        let protocol = this.protocol()?;
         let name = &core.state().names.data_received;
         call_method(name, protocol.as_ptr(), &[data.as_ptr()])
     };
@@ -236,7 +252,7 @@ fn read_into(core: &Core, this: &Transport) -> Result<()> {
     let names = &core.state().names;
     // SAFETY: the protocol is kept; the buffer is released as soon as it is written to.
     unsafe {
-        let protocol = Ref::new(this.protocol);
+        let protocol = this.protocol()?;
         let mut view: ffi::Py_buffer = std::mem::zeroed();
         let taken = get_buffer(&protocol, &names.get_buffer, &mut view);
         if taken.is_err() {
@@ -287,7 +303,7 @@ fn end(core: &Core, this: &Transport) -> Result<()> {
     let names = &core.state().names;
     // SAFETY: the objects are alive.
     unsafe {
-        let protocol = Ref::new(this.protocol);
+        let protocol = this.protocol()?;
         let keeps_open = call_method(&names.eof_received, protocol.as_ptr(), &[]);
         let keeps_open = keeps_open.map(|answer| ffi::PyObject_IsTrue(answer.as_ptr()));
         match keeps_open {
@@ -396,10 +412,9 @@ unsafe fn clear_objects(this: *mut Transport) {
             &raw mut (*this).protocol,
             &raw mut (*this).server,
         ];
-        let objects = fields.map(|field| replace(field, null_mut()));
-        objects
-            .into_iter()
-            .for_each(|object| ffi::Py_XDECREF(object));
+        for object in fields.map(|field| replace(field, null_mut())) {
+            ffi::Py_XDECREF(object);
+        }
     }
 }
 
@@ -491,9 +506,16 @@ unsafe extern "C" fn set_reading(
 ) -> c_int {
     // SAFETY: CPython's; a deletion is as false.
     status(|| unsafe {
-        let is_true = !value.is_null() && ffi::PyObject_IsTrue(value) == 1;
+        let is_true = if value.is_null() {
+            0
+        } else {
+            ffi::PyObject_IsTrue(value)
+        };
+        if is_true < 0 {
+            return Err(Raised);
+        }
         let this = this.cast::<Transport>();
-        (*this).is_reading = c_char::from(is_true);
+        (*this).is_reading = c_char::from(is_true != 0);
         (*this).sync()
     })
 }

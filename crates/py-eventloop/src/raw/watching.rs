@@ -2,7 +2,9 @@
 
 use super::core::{Core, Inner, Watch};
 use super::handle::Handle;
-use super::object::{Raised, Ref, Result, answer, call_method, method, raise, raise_io, raised_ends_the_loop};
+use super::object::{
+    Raised, Ref, Result, answer, call_method, method, raise, raise_io, raised_ends_the_loop,
+};
 use super::scheduling::check_open;
 use nexus_reactor::{Interest, Reactor};
 use pyo3_ffi as ffi;
@@ -81,7 +83,11 @@ unsafe fn descriptor(core: &Core, file: *mut ffi::PyObject) -> Result<i32> {
                 return Err(Raised);
             }
             ffi::PyErr_Clear();
-            ffi::PyErr_Format(ffi::PyExc_ValueError, c"Invalid file object: %R".as_ptr(), file);
+            ffi::PyErr_Format(
+                ffi::PyExc_ValueError,
+                c"Invalid file object: %R".as_ptr(),
+                file,
+            );
             return Err(Raised);
         }
         // What is no number of a file is watched no more than a closed one.

@@ -43,9 +43,8 @@ unsafe fn send(fd: c_int, data: *const u8, size: usize) -> Result<usize> {
     loop {
         // SAFETY: the caller's: there are as many bytes.
         let count = unsafe { libc::send(fd, data.cast(), size, libc::MSG_NOSIGNAL) };
-        match taken(count)? {
-            Some(count) => return Ok(count),
-            None => continue,
+        if let Some(count) = taken(count)? {
+            return Ok(count);
         }
     }
 }
@@ -135,18 +134,17 @@ unsafe fn write_bytes(
             }
             count = taken;
         }
-        let piece = match object {
-            Some(bytes) => Piece {
+        let piece = if let Some(bytes) = object {
+            Piece {
                 bytes: Ref::new(bytes),
                 start: count,
-            },
-            None => {
-                let rest = (size - count).cast_signed();
-                let copy = ffi::PyBytes_FromStringAndSize(data.add(count).cast(), rest);
-                Piece {
-                    bytes: Ref::owned(copy)?,
-                    start: 0,
-                }
+            }
+        } else {
+            let rest = (size - count).cast_signed();
+            let copy = ffi::PyBytes_FromStringAndSize(data.add(count).cast(), rest);
+            Piece {
+                bytes: Ref::owned(copy)?,
+                start: 0,
             }
         };
         (*this.pending.get()).push_back(piece);
@@ -192,9 +190,9 @@ fn maybe_resume(core: &Core, this: &Transport) -> Result<()> {
 }
 
 fn tell(core: &Core, this: &Transport, name: &Ref) -> Result<()> {
-    // SAFETY: the objects are alive; the protocol may be exchanged meanwhile, so it is kept.
+    let protocol = this.protocol()?;
+    // SAFETY: the objects are alive.
     unsafe {
-        let protocol = Ref::new(this.protocol);
         if call_method(name, protocol.as_ptr(), &[]).is_err() {
             if raised_ends_the_loop() {
                 return Err(Raised);
