@@ -111,6 +111,8 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
                 base_events.logger.warning("Executing %s took %.3f seconds", name, seconds)
         finally:
             self._current_handle = None
+            # An exception keeps this frame, and what it has.
+            handle = None
 
     # Called by the native core.
 

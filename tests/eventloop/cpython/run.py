@@ -67,7 +67,10 @@ def put_loop_in_place():
 
     from nexus import eventloop
 
-    asyncio.SelectorEventLoop = unix_events.SelectorEventLoop = eventloop.EventLoop
+    for name in ("SelectorEventLoop", "EventLoop"):
+        if hasattr(unix_events, name):
+            setattr(unix_events, name, eventloop.EventLoop)
+            setattr(asyncio, name, eventloop.EventLoop)
     unix_events._UnixDefaultEventLoopPolicy._loop_factory = eventloop.EventLoop
     unix_events.DefaultEventLoopPolicy._loop_factory = eventloop.EventLoop
     return count_loops(base_events)
