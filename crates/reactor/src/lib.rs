@@ -37,3 +37,7 @@ mod timers;
 pub use interest::Interest;
 pub use reactor::{Event, Events, Poller, Reactor, Token};
 pub use timers::{TimerKey, Timers};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/eventloop.md")]
+struct Docs;
