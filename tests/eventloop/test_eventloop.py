@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import errno
 import gc
 import os
 import random
@@ -136,8 +137,10 @@ def test_wrong_calls_are_errors(loop: eventloop.EventLoop) -> None:
     for file in ("text", object()):
         with pytest.raises(ValueError, match="Invalid file object"):
             loop.add_reader(file, print)  # type: ignore[arg-type]
-    with open(os.devnull) as file, pytest.raises(PermissionError):
+    with open(__file__) as file, pytest.raises(PermissionError) as refused:
         loop.add_reader(file, print)
+    assert refused.value.errno == errno.EPERM
+    assert refused.value.strerror == os.strerror(errno.EPERM)
     loop.close()
     for call in (
         lambda: loop.call_soon(print),

@@ -115,17 +115,22 @@ pub(super) unsafe fn raise(class: *mut ffi::PyObject, message: &CStr) -> Raised 
     Raised
 }
 
-/// Sets the `OSError` of a failed system call.
+/// Sets the `OSError` of a failed system call: of the class that its number has.
 #[cold]
 pub(super) fn raise_io(error: &std::io::Error) -> Raised {
-    // SAFETY: the lock is held; the text ends with a zero.
+    let text = error.to_string();
+    // The number is in the exception already.
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let text = std::ffi::CString::new(text).unwrap_or_default();
+    // SAFETY: the lock is held; the text ends with a zero, and the format has a number and a text.
     unsafe {
         if let Some(number) = error.raw_os_error() {
-            *libc::__errno_location() = number;
-            ffi::PyErr_SetFromErrno(ffi::PyExc_OSError);
+            let made = Ref::owned(ffi::Py_BuildValue(c"is".as_ptr(), number, text.as_ptr()));
+            if let Ok(arguments) = made {
+                ffi::PyErr_SetObject(ffi::PyExc_OSError, arguments.as_ptr());
+            }
         } else {
-            let message = std::ffi::CString::new(error.to_string()).unwrap_or_default();
-            ffi::PyErr_SetString(ffi::PyExc_OSError, message.as_ptr());
+            ffi::PyErr_SetString(ffi::PyExc_OSError, text.as_ptr());
         }
     }
     Raised

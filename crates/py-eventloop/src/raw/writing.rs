@@ -15,6 +15,12 @@ const PIECES_MAX: usize = 64;
 /// As many writes to a lost connection are not worth a warning (asyncio's number).
 const WRITES_LOST_MAX: u32 = 5;
 
+/// A peer that is gone is an error of the call, not a signal. Elsewhere Python ignores the signal.
+#[cfg(target_os = "linux")]
+const FLAGS: c_int = libc::MSG_NOSIGNAL;
+#[cfg(not(target_os = "linux"))]
+const FLAGS: c_int = 0;
+
 const WRITE_FAILED: &CStr = c"Fatal write error on socket transport";
 
 /// Bytes that wait, of which the first `start` are written.
@@ -42,7 +48,7 @@ impl Piece {
 unsafe fn send(fd: c_int, data: *const u8, size: usize) -> Result<usize> {
     loop {
         // SAFETY: the caller's: there are as many bytes.
-        let count = unsafe { libc::send(fd, data.cast(), size, libc::MSG_NOSIGNAL) };
+        let count = unsafe { libc::send(fd, data.cast(), size, FLAGS) };
         if let Some(count) = taken(count)? {
             return Ok(count);
         }
@@ -266,7 +272,7 @@ fn send_pending(this: &Transport) -> Result<usize> {
         message.msg_iov = pieces.as_mut_ptr();
         message.msg_iovlen = count as _;
         loop {
-            let sent = libc::sendmsg(this.fd, &raw const message, libc::MSG_NOSIGNAL);
+            let sent = libc::sendmsg(this.fd, &raw const message, FLAGS);
             if let Some(count) = taken(sent)? {
                 return Ok(count);
             }
