@@ -9,6 +9,7 @@ mod handle;
 mod module;
 mod object;
 mod poll;
+mod reading;
 mod scheduling;
 mod state;
 mod transport;

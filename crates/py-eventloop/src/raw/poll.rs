@@ -3,8 +3,8 @@
 use super::core::{Core, Entry, Watch};
 use super::handle::Handle;
 use super::object::{Raised, Ref, Result, answer, call_method, method, raise_io};
+use super::reading;
 use super::scheduling::{clock, entry, now};
-use super::transport;
 use nexus_reactor::{Event, Interest};
 use pyo3_ffi as ffi;
 use std::io::ErrorKind;
@@ -170,7 +170,7 @@ fn run_ready(core: &Core) -> Result<()> {
         // SAFETY: the entry's object is alive, and of the kind that the entry says.
         unsafe {
             match entry {
-                Entry::Ready(transport, ready) => transport::ready(core, &transport, ready)?,
+                Entry::Ready(transport, ready) => reading::ready(core, &transport, ready)?,
                 Entry::Handle(handle) if core.is_debug.get() => run_debug(core, &handle)?,
                 Entry::Handle(handle) => Handle::run(handle.as_ptr())?,
                 Entry::Foreign(handle) => run_foreign(core, &handle)?,
