@@ -23,13 +23,13 @@ pub(super) unsafe fn ready(core: &Core, transport: &Ref, ready: Interest) -> Res
     // SAFETY: the caller's; the reference keeps the object.
     let this = unsafe { &*transport.as_ptr().cast::<Transport>() };
     if ready.contains(Interest::READ) && this.wants_to_read() {
-        if this.is_buffered == 0 {
+        if this.is_buffered.get() == 0 {
             read(core, this)?;
         } else {
             read_into(core, this)?;
         }
     }
-    if ready.contains(Interest::WRITE) && this.pending_size.get() > 0 && this.lost == 0 {
+    if ready.contains(Interest::WRITE) && this.pending_size.get() > 0 && this.lost.get() == 0 {
         writing::flush(core, this)?;
     }
     Ok(())
@@ -164,7 +164,7 @@ fn end(core: &Core, this: &Transport) -> Result<()> {
                 Ok(())
             }
             Ok(_) => {
-                (*this.as_ptr().cast::<Transport>()).is_reading = 0;
+                this.is_reading.set(0);
                 this.sync()
             }
         }

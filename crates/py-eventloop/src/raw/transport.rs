@@ -27,25 +27,25 @@ pub(super) struct Transport {
     head: ffi::PyObject,
     extra: *mut ffi::PyObject,
     hidden: [*mut ffi::PyObject; HIDDEN],
-    core: *mut ffi::PyObject,
-    socket: *mut ffi::PyObject,
-    protocol: *mut ffi::PyObject,
-    server: *mut ffi::PyObject,
+    core: Cell<*mut ffi::PyObject>,
+    socket: Cell<*mut ffi::PyObject>,
+    protocol: Cell<*mut ffi::PyObject>,
+    server: Cell<*mut ffi::PyObject>,
     /// What waits until all is written, for `sendfile`.
-    pub(super) empty_waiter: *mut ffi::PyObject,
+    pub(super) empty_waiter: Cell<*mut ffi::PyObject>,
     weak_references: *mut ffi::PyObject,
-    pub(super) high_water: ffi::Py_ssize_t,
-    pub(super) low_water: ffi::Py_ssize_t,
+    pub(super) high_water: Cell<ffi::Py_ssize_t>,
+    pub(super) low_water: Cell<ffi::Py_ssize_t>,
     pub(super) fd: c_int,
     /// Not zero when the connection is lost, or about to be; counts writes since.
-    pub(super) lost: c_uint,
-    pub(super) is_closing: c_char,
-    pub(super) is_protocol_paused: c_char,
-    pub(super) has_eof: c_char,
-    is_paused: c_char,
-    pub(super) is_buffered: c_char,
+    pub(super) lost: Cell<c_uint>,
+    pub(super) is_closing: Cell<c_char>,
+    pub(super) is_protocol_paused: Cell<c_char>,
+    pub(super) has_eof: Cell<c_char>,
+    is_paused: Cell<c_char>,
+    pub(super) is_buffered: Cell<c_char>,
     /// It reads, unless it is paused: not before the protocol knows of it, nor after the peer's end.
-    pub(super) is_reading: c_char,
+    pub(super) is_reading: Cell<c_char>,
     interest: Cell<Interest>,
     token: Cell<Option<Token>>,
     /// What is not written yet, and its bytes.
@@ -63,7 +63,7 @@ impl Transport {
     #[inline]
     pub(super) fn core(&self) -> Option<&Core> {
         // SAFETY: `_loop` is set once, to an object of that class, and `_forget` clears it.
-        unsafe { self.core.cast::<Core>().as_ref() }
+        unsafe { self.core.get().cast::<Core>().as_ref() }
     }
 
     /// The protocol, which may be exchanged while it is called: a reference keeps it.
@@ -74,16 +74,19 @@ impl Transport {
     pub(super) fn protocol(&self) -> Result<Ref> {
         // SAFETY: the field is null or has an object.
         unsafe {
-            if self.protocol.is_null() {
+            if self.protocol.get().is_null() {
                 let message = c"the transport has no protocol";
                 return Err(raise(ffi::PyExc_RuntimeError, message));
             }
-            Ok(Ref::new(self.protocol))
+            Ok(Ref::new(self.protocol.get()))
         }
     }
 
     pub(super) fn wants_to_read(&self) -> bool {
-        self.is_reading != 0 && self.is_paused == 0 && self.is_closing == 0 && self.lost == 0
+        self.is_reading.get() != 0
+            && self.is_paused.get() == 0
+            && self.is_closing.get() == 0
+            && self.lost.get() == 0
     }
 
     /// Asks the reactor for what is wanted now.
@@ -203,13 +206,13 @@ unsafe extern "C" fn open(
         }
         let this = this.cast::<Transport>();
         let fits = is_core(this.cast(), core)?;
-        if !fits || !(*this).core.is_null() {
+        if !fits || !(*this).core.get().is_null() {
             let message = c"cannot open a transport: it is open, or its loop is another kind";
             return Err(raise(ffi::PyExc_TypeError, message));
         }
-        (*this).core = Ref::new(core).into_ptr();
-        (*this).socket = Ref::new(socket).into_ptr();
-        (*this).server = Ref::new(server).into_ptr();
+        (*this).core.set(Ref::new(core).into_ptr());
+        (*this).socket.set(Ref::new(socket).into_ptr());
+        (*this).server.set(Ref::new(server).into_ptr());
         (*this).fd = fd;
         Ok(Ref::none())
     })
@@ -244,13 +247,9 @@ unsafe extern "C" fn forget(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> 
 unsafe fn clear_objects(this: *mut Transport) {
     // SAFETY: the caller's; each field is empty before what it had is let go.
     unsafe {
-        let fields = [
-            &raw mut (*this).core,
-            &raw mut (*this).socket,
-            &raw mut (*this).protocol,
-            &raw mut (*this).server,
-        ];
-        for object in fields.map(|field| replace(field, null_mut())) {
+        let this = &*this;
+        for field in [&this.core, &this.socket, &this.protocol, &this.server] {
+            let object = field.replace(null_mut());
             ffi::Py_XDECREF(object);
         }
     }
@@ -268,8 +267,8 @@ unsafe extern "C" fn set_protocol(
             return Err(Raised);
         }
         let this = this.cast::<Transport>();
-        (*this).is_buffered = c_char::from(is_buffered != 0);
-        let old = replace(&raw mut (*this).protocol, Ref::new(protocol).into_ptr());
+        (*this).is_buffered.set(c_char::from(is_buffered != 0));
+        let old = (*this).protocol.replace(Ref::new(protocol).into_ptr());
         ffi::Py_XDECREF(old);
         Ok(Ref::none())
     })
@@ -310,7 +309,7 @@ unsafe extern "C" fn is_closing(
     _: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython's.
-    unsafe { ffi::PyBool_FromLong((*this.cast::<Transport>()).is_closing.into()) }
+    unsafe { ffi::PyBool_FromLong((*this.cast::<Transport>()).is_closing.get().into()) }
 }
 
 unsafe extern "C" fn write(
@@ -327,7 +326,7 @@ unsafe extern "C" fn write(
 unsafe extern "C" fn get_protocol(this: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
     // SAFETY: CPython's.
     unsafe {
-        let protocol = (*this.cast::<Transport>()).protocol;
+        let protocol = (*this.cast::<Transport>()).protocol.get();
         Ref::new(if protocol.is_null() {
             ffi::Py_None()
         } else {
@@ -353,14 +352,14 @@ unsafe extern "C" fn set_reading(
             return Err(Raised);
         }
         let this = this.cast::<Transport>();
-        (*this).is_reading = c_char::from(is_true != 0);
+        (*this).is_reading.set(c_char::from(is_true != 0));
         (*this).sync()
     })
 }
 
 unsafe extern "C" fn get_reading(this: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
     // SAFETY: CPython's.
-    unsafe { ffi::PyBool_FromLong((*this.cast::<Transport>()).is_reading.into()) }
+    unsafe { ffi::PyBool_FromLong((*this.cast::<Transport>()).is_reading.get().into()) }
 }
 
 unsafe extern "C" fn traverse(
@@ -374,11 +373,11 @@ unsafe extern "C" fn traverse(
         let fields = [
             ffi::Py_TYPE(this).cast(),
             (*transport).extra,
-            (*transport).core,
-            (*transport).socket,
-            (*transport).protocol,
-            (*transport).server,
-            (*transport).empty_waiter,
+            (*transport).core.get(),
+            (*transport).socket.get(),
+            (*transport).protocol.get(),
+            (*transport).server.get(),
+            (*transport).empty_waiter.get(),
         ];
         for field in fields {
             if !field.is_null() {
@@ -398,7 +397,7 @@ unsafe extern "C" fn clear(this: *mut ffi::PyObject) -> c_int {
         let transport = this.cast::<Transport>();
         clear_objects(transport);
         let extra = replace(&raw mut (*transport).extra, null_mut());
-        let waiter = replace(&raw mut (*transport).empty_waiter, null_mut());
+        let waiter = (*transport).empty_waiter.replace(null_mut());
         ffi::Py_XDECREF(extra);
         ffi::Py_XDECREF(waiter);
     }

@@ -116,18 +116,18 @@ unsafe fn write_bytes(
 ) -> Result<()> {
     // SAFETY: the caller's.
     unsafe {
-        if this.has_eof != 0 {
+        if this.has_eof.get() != 0 {
             let message = c"Cannot call write() after write_eof()";
             return Err(raise(ffi::PyExc_RuntimeError, message));
         }
-        if !this.empty_waiter.is_null() && this.empty_waiter != ffi::Py_None() {
+        if !this.empty_waiter.get().is_null() && this.empty_waiter.get() != ffi::Py_None() {
             let message = c"unable to write; sendfile is in progress";
             return Err(raise(ffi::PyExc_RuntimeError, message));
         }
         if size == 0 {
             return Ok(());
         }
-        let Some(core) = this.core().filter(|_| this.lost == 0) else {
+        let Some(core) = this.core().filter(|_| this.lost.get() == 0) else {
             return write_lost(this);
         };
         let mut count = 0;
@@ -165,33 +165,34 @@ unsafe fn write_bytes(
 unsafe fn write_lost(this: &Transport) -> Result<()> {
     // SAFETY: the transport is alive; the lock is held.
     unsafe {
-        if this.lost >= WRITES_LOST_MAX {
+        if this.lost.get() >= WRITES_LOST_MAX {
             let name = Ref::owned(ffi::PyUnicode_InternFromString(c"_warn_lost".as_ptr()))?;
             call_method(&name, this.as_ptr(), &[])?;
         }
-        let place = this.as_ptr().cast::<Transport>();
-        (*place).lost = (*place).lost.saturating_add(1);
     }
+    this.lost.set(this.lost.get().saturating_add(1));
     Ok(())
 }
 
 /// Tells the protocol to write no more, when there is too much already.
 fn maybe_pause(core: &Core, this: &Transport) -> Result<()> {
-    if this.pending_size.get().cast_signed() <= this.high_water || this.is_protocol_paused != 0 {
+    if this.pending_size.get().cast_signed() <= this.high_water.get()
+        || this.is_protocol_paused.get() != 0
+    {
         return Ok(());
     }
-    // SAFETY: the transport is alive.
-    unsafe { (*this.as_ptr().cast::<Transport>()).is_protocol_paused = 1 };
+    this.is_protocol_paused.set(1);
     tell(core, this, &core.state().names.pause_writing)
 }
 
 /// Tells the protocol to go on, when there is little enough.
 fn maybe_resume(core: &Core, this: &Transport) -> Result<()> {
-    if this.is_protocol_paused == 0 || this.pending_size.get().cast_signed() > this.low_water {
+    if this.is_protocol_paused.get() == 0
+        || this.pending_size.get().cast_signed() > this.low_water.get()
+    {
         return Ok(());
     }
-    // SAFETY: the transport is alive.
-    unsafe { (*this.as_ptr().cast::<Transport>()).is_protocol_paused = 0 };
+    this.is_protocol_paused.set(0);
     tell(core, this, &core.state().names.resume_writing)
 }
 
@@ -243,8 +244,8 @@ pub(super) fn flush(core: &Core, this: &Transport) -> Result<()> {
     maybe_resume(core, this)?;
     if this.pending_size.get() == 0 {
         this.sync()?;
-        let is_waited_for = !this.empty_waiter.is_null();
-        if is_waited_for || this.is_closing != 0 || this.has_eof != 0 {
+        let is_waited_for = !this.empty_waiter.get().is_null();
+        if is_waited_for || this.is_closing.get() != 0 || this.has_eof.get() != 0 {
             // SAFETY: the transport is alive.
             unsafe { call_method(&core.state().names.drained, this.as_ptr(), &[])? };
         }
