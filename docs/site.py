@@ -29,7 +29,7 @@ def main() -> None:
     site.mkdir(parents=True)
     shutil.copytree(target / "doc", site / "rust")
     command = [sys.executable, "-m", "pdoc", "-o", str(site / "python"), "nexus"]
-    rooms = ["safetensors", "data", "linalg", "serve"]
+    rooms = ["safetensors", "data", "linalg", "eventloop", "serve"]
     subprocess.run([*command, *(f"nexus.{room}" for room in rooms)], check=True)
     markdown = MarkdownIt("commonmark").enable("table")
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]

@@ -1,7 +1,7 @@
 """Nexus: the Rust foundation under Python AI.
 
 Each room is a module that loads on first import: ``nexus.safetensors``, ``nexus.data``,
-``nexus.linalg`` and ``nexus.serve``. This package itself loads nothing.
+``nexus.linalg``, ``nexus.eventloop`` and ``nexus.serve``. This package itself loads nothing.
 """
 
 __all__ = ["__version__"]

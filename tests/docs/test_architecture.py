@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BINDINGS = {"nexus-py-native", "nexus-py-linalg", "nexus-py-serve"}
+BINDINGS = {"nexus-py-native", "nexus-py-eventloop", "nexus-py-linalg", "nexus-py-serve"}
 # Who may name a heavy dependency in its manifest.
 OWNERS = {
     "pyo3": BINDINGS,
+    "pyo3-ffi": {"nexus-py-eventloop"},
     "hyper": {"nexus-serve"},
     "tokio": {"nexus-serve", "nexus-remote"},
     "object_store": {"nexus-remote"},

@@ -1,0 +1,250 @@
+//! The step of the loop: wait, see what is ready and due, run it.
+
+use super::core::{Core, Entry, Watch};
+use super::handle::Handle;
+use super::object::{Raised, Ref, Result, answer, call_method, method, raise_io};
+use super::reading;
+use super::scheduling::{clock, entry, now};
+use nexus_reactor::{Event, Interest};
+use pyo3_ffi as ffi;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+/// While callbacks are ready, descriptors are asked for only now and then: after so many nanoseconds,
+const POLL_EVERY_NS: u64 = 250_000;
+
+/// or so many callbacks.
+const POLL_EVERY_CALLBACKS: usize = 1024;
+
+/// The longest wait, as asyncio's.
+const WAIT_MAX: Duration = Duration::from_hours(24);
+
+/// Runs steps until the loop is stopped; one step outside of `run_forever`.
+fn run_once(core: &Core) -> Result<()> {
+    let mut is_first = true;
+    loop {
+        step(core, is_first)?;
+        is_first = false;
+        // SAFETY: the lock is held. Handlers of signals run here, where no callback is half done.
+        if unsafe { ffi::PyErr_CheckSignals() } != 0 {
+            return Err(Raised);
+        }
+        if core.is_stopping.get() || !core.keeps_running.get() {
+            return Ok(());
+        }
+    }
+}
+
+fn step(core: &Core, is_first: bool) -> Result<()> {
+    core.steps.set(core.steps.get() + 1);
+    let (is_busy, next) = core.with(|inner| {
+        let is_busy = !inner.ready.is_empty();
+        (is_busy, inner.timers.next_deadline())
+    });
+    let must_not_wait = is_busy || core.is_stopping.get();
+    let time = clock();
+    let is_due = is_first
+        || !is_busy
+        || core.run_since.get() >= POLL_EVERY_CALLBACKS
+        || time.saturating_sub(core.polled_at.get()) >= POLL_EVERY_NS;
+    if is_due {
+        let timeout = if must_not_wait {
+            Some(Duration::ZERO)
+        } else if let Some(next) = next {
+            let left = next.saturating_sub(now(core)?);
+            Some(Duration::from_nanos(left).min(WAIT_MAX))
+        } else {
+            None
+        };
+        poll(core, timeout)?;
+        core.polled_at
+            .set(if must_not_wait { time } else { clock() });
+        core.run_since.set(0);
+    }
+    if next.is_some() {
+        take_due(core)?;
+    }
+    run_ready(core)
+}
+
+/// Asks which descriptors are ready, and adds what they stand for to the queue.
+fn poll(core: &Core, timeout: Option<Duration>) -> Result<()> {
+    let taken = core.with(|inner| {
+        let poller = inner.reactor.as_ref()?.poller().clone();
+        Some((poller, inner.events.take()?))
+    });
+    // A closed loop, or a step within a step: nothing to wait for.
+    let Some((poller, mut events)) = taken else {
+        return Ok(());
+    };
+    core.polls.set(core.polls.get() + 1);
+    let result = if timeout == Some(Duration::ZERO) {
+        poller.wait(&mut events, timeout)
+    } else {
+        core.is_waiting.set(true);
+        // SAFETY: the lock is held and given back; what is used between belongs to this function.
+        let thread = unsafe { ffi::PyEval_SaveThread() };
+        let result = poller.wait(&mut events, timeout);
+        // SAFETY: as above.
+        unsafe { ffi::PyEval_RestoreThread(thread) };
+        core.is_waiting.set(false);
+        result
+    };
+    core.with(|inner| {
+        if result.is_ok() {
+            for event in events.iter() {
+                add_ready(inner, event);
+            }
+        }
+        inner.events = Some(events);
+    });
+    match result {
+        // Handlers of signals run at the end of the step.
+        Err(error) if error.kind() != ErrorKind::Interrupted => Err(raise_io(&error)),
+        _ => Ok(()),
+    }
+}
+
+#[inline]
+fn add_ready(inner: &mut super::core::Inner, event: Event) {
+    let Some(reactor) = inner.reactor.as_ref() else {
+        return;
+    };
+    let Some(watch) = reactor.get(event.token) else {
+        return;
+    };
+    let ready = event.interest & reactor.interest(event.token);
+    // SAFETY: the lock is held, the objects are alive.
+    unsafe {
+        match watch {
+            Watch::Transport(transport) if !ready.is_none() => {
+                let transport = Ref::new(transport.as_ptr());
+                inner.ready.push_back(Entry::Ready(transport, ready));
+            }
+            Watch::Transport(_) => {}
+            Watch::Handles { reader, writer } => {
+                for (handle, kind) in [(reader, Interest::READ), (writer, Interest::WRITE)] {
+                    if let Some(handle) = handle
+                        && ready.contains(kind)
+                    {
+                        let handle = Ref::new(handle.as_ptr());
+                        inner.ready.push_back(Entry::Handle(handle));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds the timers that are due to the queue.
+fn take_due(core: &Core) -> Result<()> {
+    let time = now(core)?;
+    while let Some(timer) = core.with(|inner| inner.timers.pop_due(time)) {
+        // SAFETY: the timer is alive; entries say which kind of handle it is.
+        unsafe {
+            let entry = entry(core, timer);
+            match &entry {
+                Entry::Handle(timer) => Handle::clear_key(timer.as_ptr()),
+                Entry::Foreign(timer) => {
+                    let name = core.state().names.scheduled.as_ptr();
+                    if ffi::PyObject_SetAttr(timer.as_ptr(), name, ffi::Py_False()) != 0 {
+                        return Err(Raised);
+                    }
+                }
+                Entry::Ready(..) => {}
+            }
+            core.with(|inner| inner.ready.push_back(entry));
+        }
+    }
+    Ok(())
+}
+
+/// Runs what is ready now; what is added meanwhile waits for the next step.
+fn run_ready(core: &Core) -> Result<()> {
+    let count = core.with(|inner| inner.ready.len());
+    core.run_since.set(core.run_since.get() + count);
+    for _ in 0..count {
+        let Some(entry) = core.with(|inner| inner.ready.pop_front()) else {
+            break;
+        };
+        // SAFETY: the entry's object is alive, and of the kind that the entry says.
+        unsafe {
+            match entry {
+                Entry::Ready(transport, ready) => reading::ready(core, &transport, ready)?,
+                Entry::Handle(handle) if core.is_debug.get() => run_debug(core, &handle)?,
+                Entry::Handle(handle) => Handle::run(handle.as_ptr())?,
+                Entry::Foreign(handle) => run_foreign(core, &handle)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets Python run a handle and say so when it takes long.
+#[cold]
+unsafe fn run_debug(core: &Core, handle: &Ref) -> Result<()> {
+    // SAFETY: the caller's.
+    unsafe {
+        call_method(
+            &core.state().names.run_debug,
+            core.as_ptr(),
+            &[handle.as_ptr()],
+        )?;
+    }
+    Ok(())
+}
+
+#[cold]
+unsafe fn run_foreign(core: &Core, handle: &Ref) -> Result<()> {
+    // SAFETY: the caller's.
+    unsafe {
+        if core.is_debug.get() {
+            return run_debug(core, handle);
+        }
+        let names = &core.state().names;
+        let cancelled = ffi::PyObject_GetAttr(handle.as_ptr(), names.cancelled.as_ptr());
+        if ffi::PyObject_IsTrue(Ref::owned(cancelled)?.as_ptr()) == 0 {
+            call_method(&names.run, handle.as_ptr(), &[])?;
+        }
+    }
+    Ok(())
+}
+
+// SAFETY of all functions below: CPython calls them attached, with an object of the type.
+
+unsafe extern "C" fn run_once_method(
+    this: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython's: the caller of a method keeps its object.
+    answer(|| unsafe {
+        run_once(&*this.cast::<Core>())?;
+        Ok(Ref::none())
+    })
+}
+
+/// Steps of the loop, and how many of them asked for descriptors.
+unsafe extern "C" fn polls(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: CPython's; the format has two numbers.
+    unsafe {
+        let core = &*this.cast::<Core>();
+        ffi::Py_BuildValue(c"KK".as_ptr(), core.steps.get(), core.polls.get())
+    }
+}
+
+pub(super) const METHODS: [ffi::PyMethodDef; 2] = [
+    method(
+        c"_run_once",
+        ffi::PyMethodDefPointer {
+            PyCFunction: run_once_method,
+        },
+        ffi::METH_NOARGS,
+        c"One step of the loop; in `run_forever`, all until it is stopped.",
+    ),
+    method(
+        c"_polls",
+        ffi::PyMethodDefPointer { PyCFunction: polls },
+        ffi::METH_NOARGS,
+        c"Steps of the loop, and polls.",
+    ),
+];

@@ -1,0 +1,172 @@
+//! Reading of a transport: what its socket has, to its protocol.
+
+use super::core::{Core, ROOM_SIZE};
+use super::object::{Raised, Ref, Result, call_method, raise, raise_io};
+use super::transport::Transport;
+use super::writing;
+use nexus_reactor::Interest;
+use pyo3_ffi as ffi;
+use std::ffi::{CStr, c_int};
+use std::io;
+
+const READ_FAILED: &CStr = c"Fatal read error on socket transport";
+
+/// Reads and writes what is ready.
+///
+/// # Errors
+/// `SystemExit`, `KeyboardInterrupt`.
+///
+/// # Safety
+/// The object is a transport.
+#[inline]
+pub(super) unsafe fn ready(core: &Core, transport: &Ref, ready: Interest) -> Result<()> {
+    // SAFETY: the caller's; the reference keeps the object.
+    let this = unsafe { &*transport.as_ptr().cast::<Transport>() };
+    if ready.contains(Interest::READ) && this.wants_to_read() {
+        if this.is_buffered.get() == 0 {
+            read(core, this)?;
+        } else {
+            read_into(core, this)?;
+        }
+    }
+    if ready.contains(Interest::WRITE) && this.pending_size.get() > 0 && this.lost.get() == 0 {
+        writing::flush(core, this)?;
+    }
+    Ok(())
+}
+
+/// Receives at most `room` bytes; none when nothing is there.
+///
+/// # Errors
+/// `OSError`.
+unsafe fn receive(fd: c_int, room: *mut u8, size: usize) -> Result<Option<usize>> {
+    loop {
+        // SAFETY: the caller's: there are as many bytes to be written to.
+        let count = unsafe { libc::recv(fd, room.cast(), size, 0) };
+        if count >= 0 {
+            return Ok(Some(count.unsigned_abs()));
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::WouldBlock => return Ok(None),
+            io::ErrorKind::Interrupted => {}
+            _ => return Err(raise_io(&error)),
+        }
+    }
+}
+
+fn read(core: &Core, this: &Transport) -> Result<()> {
+    let mut room = core
+        .with(|inner| inner.room.take())
+        .unwrap_or_else(|| vec![0; ROOM_SIZE].into_boxed_slice());
+    // SAFETY: the room is as large as it says.
+    let received = unsafe { receive(this.fd, room.as_mut_ptr(), room.len()) };
+    let data = match received {
+        Ok(Some(count)) if count > 0 => {
+            // SAFETY: as many bytes are copied.
+            unsafe {
+                let bytes = room.as_ptr().cast();
+                Ref::owned(ffi::PyBytes_FromStringAndSize(bytes, count.cast_signed())).map(Some)
+            }
+        }
+        Ok(Some(_)) => Ok(None),
+        Ok(None) => {
+            core.with(|inner| inner.room = Some(room));
+            return Ok(());
+        }
+        Err(raised) => Err(raised),
+    };
+    core.with(|inner| inner.room = Some(room));
+    let Ok(data) = data else {
+        return this.fail(core, READ_FAILED);
+    };
+    let Some(data) = data else {
+        return end(core, this);
+    };
+    // SAFETY: the objects are alive.
+    let result = unsafe {
+        let protocol = this.protocol()?;
+        let name = &core.state().names.data_received;
+        call_method(name, protocol.as_ptr(), &[data.as_ptr()])
+    };
+    if result.is_err() {
+        return this.fail(core, c"Fatal error: protocol.data_received() call failed.");
+    }
+    Ok(())
+}
+
+/// Reads into memory of the protocol's.
+fn read_into(core: &Core, this: &Transport) -> Result<()> {
+    let names = &core.state().names;
+    // SAFETY: the protocol is kept; the buffer is released as soon as it is written to.
+    unsafe {
+        let protocol = this.protocol()?;
+        let mut view: ffi::Py_buffer = std::mem::zeroed();
+        let taken = get_buffer(&protocol, &names.get_buffer, &mut view);
+        if taken.is_err() {
+            return this.fail(core, c"Fatal error: protocol.get_buffer() call failed.");
+        }
+        let received = receive(this.fd, view.buf.cast(), view.len.unsigned_abs());
+        ffi::PyBuffer_Release(&raw mut view);
+        match received {
+            Err(Raised) => this.fail(core, READ_FAILED),
+            Ok(None) => Ok(()),
+            Ok(Some(0)) => end(core, this),
+            Ok(Some(count)) => {
+                let count = Ref::owned(ffi::PyLong_FromSize_t(count))?;
+                let name = &names.buffer_updated;
+                if call_method(name, protocol.as_ptr(), &[count.as_ptr()]).is_err() {
+                    let message = c"Fatal error: protocol.buffer_updated() call failed.";
+                    return this.fail(core, message);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The object is alive.
+unsafe fn get_buffer(protocol: &Ref, name: &Ref, view: &mut ffi::Py_buffer) -> Result<()> {
+    // SAFETY: the caller's. A buffer that is taken keeps its object.
+    unsafe {
+        let hint = Ref::owned(ffi::PyLong_FromLong(-1))?;
+        let buffer = call_method(name, protocol.as_ptr(), &[hint.as_ptr()])?;
+        let flags = ffi::PyBUF_WRITABLE;
+        if ffi::PyObject_GetBuffer(buffer.as_ptr(), &raw mut *view, flags) != 0 {
+            return Err(Raised);
+        }
+        if view.len == 0 {
+            ffi::PyBuffer_Release(&raw mut *view);
+            let message = c"get_buffer() returned an empty buffer";
+            return Err(raise(ffi::PyExc_RuntimeError, message));
+        }
+    }
+    Ok(())
+}
+
+/// The peer sends no more.
+#[cold]
+fn end(core: &Core, this: &Transport) -> Result<()> {
+    let names = &core.state().names;
+    // SAFETY: the objects are alive.
+    unsafe {
+        let protocol = this.protocol()?;
+        let keeps_open = call_method(&names.eof_received, protocol.as_ptr(), &[]);
+        let keeps_open = keeps_open.map(|answer| ffi::PyObject_IsTrue(answer.as_ptr()));
+        match keeps_open {
+            Err(Raised) | Ok(..0) => {
+                this.fail(core, c"Fatal error: protocol.eof_received() call failed.")
+            }
+            Ok(0) => {
+                let close = Ref::owned(ffi::PyUnicode_InternFromString(c"close".as_ptr()))?;
+                call_method(&close, this.as_ptr(), &[])?;
+                Ok(())
+            }
+            Ok(_) => {
+                this.is_reading.set(0);
+                this.sync()
+            }
+        }
+    }
+}

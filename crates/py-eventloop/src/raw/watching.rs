@@ -1,0 +1,304 @@
+//! `add_reader`, `add_writer`, and their ends.
+
+use super::core::{Core, Inner, Watch};
+use super::handle::Handle;
+use super::object::{
+    Raised, Ref, Result, answer, call_method, method, raise, raise_io, raised_ends_the_loop,
+};
+use super::scheduling::check_open;
+use nexus_reactor::{Interest, Reactor};
+use pyo3_ffi as ffi;
+use std::io;
+use std::ptr::null_mut;
+
+const MISSING: &std::ffi::CStr = c"add_reader() and add_writer() need a file and a callback";
+
+/// The reactor, where the loop is open.
+pub(super) fn reactor(inner: &mut Inner) -> io::Result<&mut Reactor<Watch>> {
+    inner
+        .reactor
+        .as_mut()
+        .ok_or_else(|| io::Error::other("the event loop is closed"))
+}
+
+/// Puts a handle in its place, and gives back the one that was there.
+fn put(inner: &mut Inner, fd: i32, interest: Interest, handle: Ref) -> io::Result<Option<Ref>> {
+    let is_reader = interest == Interest::READ;
+    let reactor = reactor(inner)?;
+    let Some(token) = reactor.find(fd) else {
+        let (reader, writer) = if is_reader {
+            (Some(handle), None)
+        } else {
+            (None, Some(handle))
+        };
+        // A refused descriptor is not busy with anything that calls: the handle is new and somebody has it.
+        reactor.register(fd, interest, Watch::Handles { reader, writer })?;
+        return Ok(None);
+    };
+    let Some(Watch::Handles { .. }) = reactor.get(token) else {
+        return Err(io::Error::other("the descriptor is used by a transport"));
+    };
+    reactor.set_interest(token, reactor.interest(token) | interest)?;
+    match reactor.get_mut(token) {
+        Some(Watch::Handles { reader, .. }) if is_reader => Ok(reader.replace(handle)),
+        Some(Watch::Handles { writer, .. }) => Ok(writer.replace(handle)),
+        _ => Ok(None),
+    }
+}
+
+/// Takes a handle from its place.
+fn take(inner: &mut Inner, fd: i32, interest: Interest) -> io::Result<Option<Ref>> {
+    let reactor = reactor(inner)?;
+    let Some(token) = reactor.find(fd) else {
+        return Ok(None);
+    };
+    let left = reactor.interest(token).without(interest);
+    let Some(Watch::Handles { reader, writer }) = reactor.get_mut(token) else {
+        return Ok(None);
+    };
+    let taken = if interest == Interest::READ {
+        reader.take()
+    } else {
+        writer.take()
+    };
+    if taken.is_none() {
+        return Ok(None);
+    }
+    if left.is_none() {
+        // Both of its places are empty.
+        drop(reactor.deregister(token));
+    } else {
+        reactor.set_interest(token, left)?;
+    }
+    Ok(taken)
+}
+
+/// The number of a file: itself, or what its `fileno` says, as Python's selectors have it.
+unsafe fn descriptor(core: &Core, file: *mut ffi::PyObject) -> Result<i32> {
+    // SAFETY: the caller's.
+    unsafe {
+        let number = number_of(core, file);
+        if number == -1 && !ffi::PyErr_Occurred().is_null() {
+            if raised_ends_the_loop() {
+                return Err(Raised);
+            }
+            ffi::PyErr_Clear();
+            ffi::PyErr_Format(
+                ffi::PyExc_ValueError,
+                c"Invalid file object: %R".as_ptr(),
+                file,
+            );
+            return Err(Raised);
+        }
+        // What is no number of a file is watched no more than a closed one.
+        Ok(i32::try_from(number).unwrap_or(-1))
+    }
+}
+
+/// # Safety
+/// The object is alive.
+unsafe fn number_of(core: &Core, file: *mut ffi::PyObject) -> std::ffi::c_long {
+    // SAFETY: the caller's.
+    unsafe {
+        if ffi::PyLong_Check(file) != 0 {
+            return ffi::PyLong_AsLong(file);
+        }
+        let answer = call_method(&core.state().names.fileno, file, &[]);
+        let number = answer.and_then(|answer| Ref::owned(ffi::PyNumber_Long(answer.as_ptr())));
+        number.map_or(-1, |number| ffi::PyLong_AsLong(number.as_ptr()))
+    }
+}
+
+unsafe fn add(
+    this: *mut ffi::PyObject,
+    first: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    interest: Interest,
+) -> Result<Ref> {
+    // SAFETY: the caller's.
+    unsafe {
+        let core = &*this.cast::<Core>();
+        check_open(core)?;
+        if count < 2 {
+            return Err(raise(ffi::PyExc_TypeError, MISSING));
+        }
+        let fd = descriptor(core, *first)?;
+        let rest = (first.add(2), count.unsigned_abs() - 2);
+        let class = &core.state().handle;
+        let handle = Handle::make(core, class, *first.add(1), rest, null_mut())?;
+        let kept = Ref::new(handle.as_ptr());
+        let old = core.with(|inner| put(inner, fd, interest, kept));
+        if let Some(old) = old.map_err(|error| raise_io(&error))? {
+            Handle::cancel(old.as_ptr());
+        }
+        Ok(handle)
+    }
+}
+
+unsafe fn remove(
+    this: *mut ffi::PyObject,
+    file: *mut ffi::PyObject,
+    interest: Interest,
+) -> Result<Ref> {
+    // SAFETY: the caller's.
+    unsafe {
+        let core = &*this.cast::<Core>();
+        let mut was_there = false;
+        if !core.is_closed.get() {
+            // A closed file has the number -1, under which nothing is watched.
+            let fd = descriptor(core, file)?;
+            let old = core.with(|inner| take(inner, fd, interest));
+            if let Some(old) = old.map_err(|error| raise_io(&error))? {
+                Handle::cancel(old.as_ptr());
+                was_there = true;
+            }
+        }
+        Ref::owned(ffi::PyBool_FromLong(was_there.into()))
+    }
+}
+
+// SAFETY of all functions below: CPython calls them attached, with an object of the type.
+
+unsafe extern "C" fn add_reader(
+    this: *mut ffi::PyObject,
+    first: *mut *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython's.
+    answer(|| unsafe { add(this, first, count, Interest::READ) })
+}
+
+unsafe extern "C" fn add_writer(
+    this: *mut ffi::PyObject,
+    first: *mut *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython's.
+    answer(|| unsafe { add(this, first, count, Interest::WRITE) })
+}
+
+unsafe extern "C" fn remove_reader(
+    this: *mut ffi::PyObject,
+    file: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython's.
+    answer(|| unsafe { remove(this, file, Interest::READ) })
+}
+
+unsafe extern "C" fn remove_writer(
+    this: *mut ffi::PyObject,
+    file: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython's.
+    answer(|| unsafe { remove(this, file, Interest::WRITE) })
+}
+
+/// What is watched: a list of descriptors, each with what is asked for, and its handles.
+unsafe extern "C" fn watched(
+    this: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython's; the format has two numbers and two objects.
+    answer(|| unsafe {
+        let core = &*this.cast::<Core>();
+        let rows: Vec<_> = core.with(|inner| {
+            let Some(reactor) = &inner.reactor else {
+                return Vec::new();
+            };
+            let copy = |handle: &Option<Ref>| {
+                handle
+                    .as_ref()
+                    .map_or_else(Ref::none, |handle| Ref::new(handle.as_ptr()))
+            };
+            let row = |(token, watch): (nexus_reactor::Token, &Watch)| {
+                let interest = reactor.interest(token);
+                let events = i32::from(interest.contains(Interest::READ))
+                    + 2 * i32::from(interest.contains(Interest::WRITE));
+                let (reader, writer) = match watch {
+                    Watch::Handles { reader, writer } => (copy(reader), copy(writer)),
+                    Watch::Transport(transport) => (Ref::new(transport.as_ptr()), Ref::none()),
+                };
+                (token.fd(), events, reader, writer)
+            };
+            reactor.iter().map(row).collect()
+        });
+        let list = Ref::owned(ffi::PyList_New(0))?;
+        for (fd, events, reader, writer) in rows {
+            let row = Ref::owned(ffi::Py_BuildValue(
+                c"iiOO".as_ptr(),
+                fd,
+                events,
+                reader.as_ptr(),
+                writer.as_ptr(),
+            ))?;
+            if ffi::PyList_Append(list.as_ptr(), row.as_ptr()) != 0 {
+                return Err(Raised);
+            }
+        }
+        Ok(list)
+    })
+}
+
+/// Closes the reactor.
+unsafe extern "C" fn close_reactor(
+    this: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython's.
+    answer(|| unsafe {
+        let core = &*this.cast::<Core>();
+        drop(core.with(|inner| inner.reactor.take()));
+        Ok(Ref::none())
+    })
+}
+
+pub(super) const METHODS: [ffi::PyMethodDef; 6] = [
+    method(
+        c"_add_reader",
+        ffi::PyMethodDefPointer {
+            PyCFunctionFast: add_reader,
+        },
+        ffi::METH_FASTCALL,
+        c"Calls a callback whenever a file can be read.",
+    ),
+    method(
+        c"_add_writer",
+        ffi::PyMethodDefPointer {
+            PyCFunctionFast: add_writer,
+        },
+        ffi::METH_FASTCALL,
+        c"Calls a callback whenever a file can be written.",
+    ),
+    method(
+        c"_remove_reader",
+        ffi::PyMethodDefPointer {
+            PyCFunction: remove_reader,
+        },
+        ffi::METH_O,
+        c"Ends `_add_reader`; whether there was one.",
+    ),
+    method(
+        c"_remove_writer",
+        ffi::PyMethodDefPointer {
+            PyCFunction: remove_writer,
+        },
+        ffi::METH_O,
+        c"Ends `_add_writer`; whether there was one.",
+    ),
+    method(
+        c"_watched",
+        ffi::PyMethodDefPointer {
+            PyCFunction: watched,
+        },
+        ffi::METH_NOARGS,
+        c"What is watched: descriptor, events, reader, writer.",
+    ),
+    method(
+        c"_close_reactor",
+        ffi::PyMethodDefPointer {
+            PyCFunction: close_reactor,
+        },
+        ffi::METH_NOARGS,
+        c"Closes the descriptors of the reactor.",
+    ),
+];
