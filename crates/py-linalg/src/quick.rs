@@ -26,7 +26,7 @@ macro_rules! typed {
 }
 
 /// A result of as many items as the shape says, which `work` computes: where they are few, in the object.
-#[inline(always)]
+#[inline]
 fn made<T: Element>(
     py: Python<'_>,
     shape: Dims,

@@ -9,6 +9,7 @@ use crate::limits::RANK_MAX;
 use pyo3::prelude::*;
 use std::any::Any;
 use std::borrow::Cow;
+use std::ptr::copy_nonoverlapping;
 use std::slice;
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ impl Array {
     ///
     /// # Panics
     /// When the items are too many.
-    #[inline(always)]
+    #[inline]
     pub(super) unsafe fn within<T: Item>(
         words: *mut Words,
         shape: Dims,
@@ -160,13 +161,15 @@ impl Array {
     /// object is copied.
     #[inline]
     fn with_axes(&self, axes: Axes, offset: isize) -> Self {
-        let (start, owner) = match &self.owner {
-            Some(owner) => (self.start, owner.clone()),
-            None => {
-                // SAFETY: the invariant.
-                let words = Arc::new(unsafe { self.start.cast::<Words>().read() });
-                (Arc::as_ptr(&words).cast(), words as Owner)
-            }
+        let (start, owner) = if let Some(owner) = &self.owner {
+            (self.start, owner.clone())
+        } else {
+            let mut words: Words = [0; INLINE_WORDS];
+            let (from, to) = (self.start, words.as_mut_ptr().cast());
+            // SAFETY: the invariant.
+            unsafe { copy_nonoverlapping(from, to, size_of::<Words>()) };
+            let words = Arc::new(words);
+            (Arc::as_ptr(&words).cast(), words as Owner)
         };
         Self {
             dtype: self.dtype,
@@ -396,7 +399,7 @@ impl Array {
     }
 
     /// The matrix or vector that it is.
-    #[inline(always)]
+    #[inline]
     pub(super) fn viewed(&self) -> Option<View<'_>> {
         // SAFETY: the invariant.
         unsafe { View::strided(self.dtype, self.axes.get(), 1, self.start) }

@@ -104,7 +104,7 @@ pub(crate) fn tuple_of<'py>(
     let arguments = PyTuple::new(py, [items])?;
     // SAFETY: `tuple` has the function, which checks its arguments.
     unsafe {
-        let new = (*&raw const ffi::PyTuple_Type).tp_new;
+        let new = ffi::PyTuple_Type.tp_new;
         let made = new.map_or(null_mut(), |new| {
             new(class.as_type_ptr(), arguments.as_ptr(), null_mut())
         });

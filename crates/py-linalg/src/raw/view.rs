@@ -40,7 +40,7 @@ impl<'a> View<'a> {
     ///
     /// # Safety
     /// The object is alive during `'a`, and the thread attached.
-    #[inline(always)]
+    #[inline]
     pub(super) unsafe fn of<'py>(
         py: Python<'py>,
         object: *mut ffi::PyObject,
@@ -89,7 +89,7 @@ impl<'a> View<'a> {
     ///
     /// # Safety
     /// The invariant, but for zeros in the shape and the sign of strides.
-    #[inline(always)]
+    #[inline]
     pub(super) unsafe fn strided(
         dtype: Dtype,
         axes: (&[isize], &[isize]),
@@ -122,7 +122,7 @@ impl<'a> View<'a> {
     }
 
     /// The items where they are of type `T`: of a vector, a column.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn columns<T: Item>(&self) -> Option<MatRef<'a, T>> {
         if self.dtype != T::DTYPE {
             return None;
