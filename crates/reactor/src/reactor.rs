@@ -152,6 +152,21 @@ impl<T> Reactor<T> {
             io::Error::new(ErrorKind::InvalidInput, message)
         })?;
         let place = number as usize;
+        let known = self.slots.get(place);
+        if known.is_some_and(|slot| slot.value.is_some()) {
+            let message = format!("cannot watch descriptor {fd}: it is watched");
+            return Err(io::Error::new(ErrorKind::AlreadyExists, message));
+        }
+        let token = Token {
+            fd: number,
+            generation: known.map_or(0, |slot| slot.generation),
+        };
+        let added = self.poller.0.add(fd, interest, token.data());
+        or_else_on(added, ErrorKind::AlreadyExists, || {
+            // The descriptor was left here by a duplicate of one that was closed without a word.
+            self.poller.0.modify(fd, interest, token.data())
+        })?;
+        // The table grows for descriptors that there are, which are few.
         if place >= self.slots.len() {
             self.slots.resize_with(place + 1, || Slot {
                 generation: 0,
@@ -160,19 +175,6 @@ impl<T> Reactor<T> {
             });
         }
         let slot = &mut self.slots[place];
-        if slot.value.is_some() {
-            let message = format!("cannot watch descriptor {fd}: it is watched");
-            return Err(io::Error::new(ErrorKind::AlreadyExists, message));
-        }
-        let token = Token {
-            fd: number,
-            generation: slot.generation,
-        };
-        let added = self.poller.0.add(fd, interest, token.data());
-        or_else_on(added, ErrorKind::AlreadyExists, || {
-            // The descriptor was left here by a duplicate of one that was closed without a word.
-            self.poller.0.modify(fd, interest, token.data())
-        })?;
         slot.interest = interest;
         slot.value = Some(value);
         self.count += 1;

@@ -112,6 +112,9 @@ fn what_cannot_be_watched_is_an_error() {
         ErrorKind::InvalidInput
     );
     let file = File::open("/proc/self/exe").unwrap();
+    // The table would have a place for each number below.
+    let absent = reactor.register(i32::MAX - 1, Interest::READ, ());
+    assert_eq!(absent.unwrap_err().raw_os_error(), Some(libc::EBADF));
     let regular = reactor.register(file.as_raw_fd(), Interest::READ, ());
     assert_eq!(kind(regular), ErrorKind::PermissionDenied);
     let (source, _target) = UnixStream::pair().unwrap();
