@@ -156,9 +156,9 @@ fn products_of_views_without_items_are_zeros() {
 
 #[test]
 fn sums_of_products_over_empty_axes_are_empty_or_zeros() {
-    let some = [1.0, 2.0];
     // The subscripts, the operands' shapes, and the shape of the result.
     type Case = (&'static str, &'static [&'static [usize]], &'static [usize]);
+    let some = [1.0, 2.0];
     let cases: [Case; 7] = [
         ("ij,k->kij", &[&[0, 2], &[2]], &[2, 0, 2]),
         ("ij,k->ikj", &[&[2, 0], &[2]], &[2, 2, 0]),

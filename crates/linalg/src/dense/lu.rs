@@ -61,6 +61,9 @@ pub fn inv<T: Field>(
         let message = format!("cannot invert {n}x{n} into {m}x{columns}");
         return Err(Error::invalid(message));
     }
+    if n == 0 {
+        return Ok(());
+    }
     if let Some(done) = Tiny::inv(a, &mut result) {
         return done.map_err(|pivot| singular("invert", n, pivot));
     }

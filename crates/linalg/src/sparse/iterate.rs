@@ -140,7 +140,7 @@ impl<'a, T: Float> System<'a, T> {
         })
     }
 
-    /// The outcome without a right side, as SciPy's: `x` becomes zero, wherever it begins.
+    /// The outcome without a right side, as that of `scipy`: `x` becomes zero, wherever it begins.
     pub(super) fn end_at_zero(&self, x: &mut [T]) -> Option<Outcome> {
         if self.b.iter().any(|&b| b != T::default()) {
             return None;
