@@ -565,3 +565,48 @@ fn least_squares_by_elimination_or_qr_are_those_of_the_pseudo_inverse() {
     let shapes = lstsq(&Faer, Context::default(), a, b, None, to, &mut values);
     assert_eq!(shapes.unwrap_err().kind(), ErrorKind::InvalidInput);
 }
+
+#[test]
+fn least_squares_without_rows_columns_or_right_sides_have_results_of_their_shapes() {
+    let items: Vec<f64> = random(5, 5, 1.0);
+    for (m, n, columns) in [
+        (2, 2, 0),
+        (5, 3, 0),
+        (3, 5, 0),
+        (0, 3, 2),
+        (3, 0, 2),
+        (0, 0, 2),
+        (0, 0, 0),
+    ] {
+        let (mut x, mut values) = (vec![f64::NAN; n * columns], vec![0.0; m.min(n)]);
+        let (a, b) = (of(&items, (m, n)), of(&items, (m, columns)));
+        let view = MatMut::new(&mut x, n, columns).unwrap();
+        let found = lstsq(&Faer, Context::default(), a, b, None, view, &mut values).unwrap();
+        assert_eq!(found, m.min(n), "{m}x{n}");
+        assert!(x.iter().all(|&x| x == 0.0), "{m}x{n}");
+        let mut p = vec![f64::NAN; n * m];
+        let view = MatMut::new(&mut p, n, m).unwrap();
+        pinv(&Faer, Context::default(), a, None, view).unwrap();
+        assert!(p.iter().all(|p| p.is_finite()), "{m}x{n}");
+    }
+}
+
+#[test]
+fn least_squares_have_the_same_bits_for_any_strides_of_one_right_side() {
+    for (m, n) in [(30, 30), (40, 7), (7, 40), (90, 80)] {
+        let (a, b) = (random::<f64>(m, n, 1.0), random::<f64>(m, 1, 1.0));
+        let apart: Vec<f64> = b.iter().flat_map(|&b| [b, f64::NAN, 0.0]).collect();
+        let [dense, strided] = [
+            of(&b, (m, 1)),
+            MatRef::with_strides(&apart, (m, 1), (3, 1)).unwrap(),
+        ]
+        .map(|b| {
+            let (mut x, mut values) = (vec![0.0; n], vec![0.0; m.min(n)]);
+            let view = MatMut::new(&mut x, n, 1).unwrap();
+            let a = of(&a, (m, n));
+            lstsq(&Faer, Context::default(), a, b, None, view, &mut values).unwrap();
+            x
+        });
+        assert_eq!(dense, strided, "{m}x{n}");
+    }
+}

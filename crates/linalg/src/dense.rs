@@ -5,6 +5,7 @@
 //! else is computed. Matrices of at most [`LEAF`] rows use no heap.
 
 mod cholesky;
+mod determinant;
 mod eliminate;
 mod factors;
 mod ldl;
@@ -28,17 +29,13 @@ pub const LEAF: usize = 16;
 /// A matrix in row-major order without gaps.
 struct Dense<'a, T> {
     items: &'a mut [T],
+    rows: usize,
     columns: usize,
 }
 
 impl<T: Field> Dense<'_, T> {
-    fn rows(&self) -> usize {
-        self.items.len().checked_div(self.columns).unwrap_or(0)
-    }
-
     fn view(&mut self) -> MatMut<'_, T> {
-        let rows = self.rows();
-        MatMut::new(self.items, rows, self.columns).expect("rows times columns items")
+        MatMut::new(self.items, self.rows, self.columns).expect("rows times columns items")
     }
 }
 
@@ -56,12 +53,20 @@ fn with_space<T: Field, R>(
         large.resize(len, T::default());
         &mut large[..]
     };
-    work(Dense { items, columns })
+    work(Dense {
+        items,
+        rows,
+        columns,
+    })
 }
 
 /// Makes all items one value.
 fn fill<T: Copy>(a: &mut MatMut<'_, T>, value: T) {
     let ((m, n), (row, column)) = (a.shape(), a.strides());
+    // A view without items may say that its rows begin past the end.
+    if n == 0 {
+        return;
+    }
     let items = a.data_mut();
     for i in 0..m {
         if column == 1 {
@@ -75,6 +80,10 @@ fn fill<T: Copy>(a: &mut MatMut<'_, T>, value: T) {
 /// Copies items between views of one shape.
 pub(crate) fn copy_into<T: simd::Leaf>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     let (rows, columns) = from.shape();
+    // Views without items may say that their rows begin past the end.
+    if rows == 0 || columns == 0 {
+        return;
+    }
     let ((from_row, from_column), (to_row, to_column)) = (from.strides(), to.strides());
     let (source, target) = (from.data(), to.data_mut());
     if from_column == 1 && to_column == 1 {

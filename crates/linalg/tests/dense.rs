@@ -3,7 +3,7 @@
 use nexus_linalg::dense::{
     Diagonal, Triangle, cholesky, det, inv, slogdet, solve, solve_triangular,
 };
-use nexus_linalg::{Context, ErrorKind, Float, MatMut, MatRef, norm};
+use nexus_linalg::{Complex, Context, ErrorKind, Field, Float, MatMut, MatRef, norm, stack};
 use std::num::NonZero;
 
 /// Sizes around those where the recursion begins and turns.
@@ -271,6 +271,150 @@ fn triangular_systems_are_solved_in_any_layout() {
                 distance(&found, &x) <= 1e-12 * size(&x),
                 "{n} {triangle:?} {diagonal:?}"
             );
+        }
+    }
+}
+
+#[test]
+fn a_determinant_in_range_survives_partial_products_out_of_range() {
+    let context = Context::default();
+    let two = |exponent: i32| 2.0_f64.powi(exponent);
+    // Exponents of a diagonal, with the exponent of the determinant.
+    let cases: [(&[i32], i32); 8] = [
+        (&[660, 660, -996], 324),
+        (&[-660, -660, 996], -324),
+        (&[-660, -400, 1000], -60),
+        (&[660, 660, -996, -330], -6),
+        (&[660, 660, -996, -330, 20], 14),
+        (&[-1000, -1000, -60, 1020, 1020], -20),
+        (&[-500, -500, -60], -1060),
+        (&[1000, 20, 3], 1023),
+    ];
+    for (exponents, expected) in cases {
+        let n = exponents.len();
+        let mut a = vec![0.0; n * n];
+        for (i, &exponent) in exponents.iter().enumerate() {
+            a[i * n + i] = two(exponent);
+        }
+        let expected = if expected < -1022 {
+            two(expected + 100) * two(-100)
+        } else {
+            two(expected)
+        };
+        let view = MatRef::new(&a, n, n).unwrap();
+        assert_eq!(det(context, view).unwrap(), expected, "{exponents:?}");
+        let stacked = [&a[..]; 11].concat();
+        let stacked = stack::Dense::new(&stacked, n, n).unwrap();
+        let mut dets = [f64::NAN; 11];
+        stack::det(context, &stacked, &mut dets).unwrap();
+        assert_eq!(dets, [expected; 11], "{exponents:?}");
+        // Rows in turn: the sign of a cycle.
+        let turned = [&a[n..], &a[..n]].concat();
+        let sign = if n % 2 == 0 { -1.0 } else { 1.0 };
+        let view = MatRef::new(&turned, n, n).unwrap();
+        assert_eq!(
+            det(context, view).unwrap(),
+            sign * expected,
+            "{exponents:?}"
+        );
+        let complex: Vec<_> = a.iter().map(|&x| Complex::new(0.0, x)).collect();
+        let view = MatRef::new(&complex, n, n).unwrap();
+        let unit = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][n % 4];
+        let expected = Complex::new(unit.0 * expected, unit.1 * expected);
+        assert_eq!(det(context, view).unwrap(), expected, "{exponents:?}");
+    }
+}
+
+#[test]
+fn a_determinant_out_of_range_is_infinite_or_zero_and_never_nan() {
+    let context = Context::default();
+    for n in [2, 3, 4, 5, 20] {
+        let diagonal = |size: f64| -> Vec<f64> {
+            let item = |at: usize| if at / n == at % n { size } else { 0.0 };
+            (0..n * n).map(item).collect()
+        };
+        let found = |a: &[f64]| det(context, MatRef::new(a, n, n).unwrap()).unwrap();
+        assert_eq!(found(&diagonal(1e300)), f64::INFINITY);
+        assert_eq!(found(&diagonal(1e-300)), 0.0);
+        assert_eq!(found(&diagonal(0.0)), 0.0);
+        assert!(found(&diagonal(f64::NAN)).is_nan());
+        let complex: Vec<_> = diagonal(1e300)
+            .iter()
+            .map(|&x| Complex::new(x, 0.25 * x))
+            .collect();
+        let found = det(context, MatRef::new(&complex, n, n).unwrap()).unwrap();
+        assert!(
+            found.re.is_infinite() && found.im.is_infinite(),
+            "{n} {found}"
+        );
+    }
+}
+
+#[test]
+fn a_determinant_in_range_has_the_bits_of_the_plain_product_of_its_pivots() {
+    for n in [5, 16, 33, 150] {
+        let mut a = random(n, n, 9);
+        for (i, row) in a.chunks_exact_mut(n).enumerate() {
+            row[..i].fill(0.0);
+        }
+        let plain = (0..n).fold(1.0, |product, i| product * a[i * n + i]);
+        let view = MatRef::new(&a, n, n).unwrap();
+        assert_eq!(det(Context::default(), view).unwrap(), plain);
+    }
+}
+
+fn check_strides<T: Field>(number: impl Fn(f64) -> T) {
+    for n in [1, 4, 31, 40, 64, 65, 68, 150] {
+        let mut items: Vec<T> = random(n, n, 2).into_iter().map(&number).collect();
+        for pivot in items.iter_mut().step_by(n + 1) {
+            *pivot = *pivot + number(8.0);
+        }
+        let turned: Vec<T> = (0..n * n).map(|at| items[at % n * n + at / n]).collect();
+        let gaps: Vec<T> = items.iter().flat_map(|&x| [x, T::NAN]).collect();
+        let b: Vec<T> = random(n, 1, 3).into_iter().map(&number).collect();
+        let views = [
+            MatRef::new(&items, n, n).unwrap(),
+            MatRef::new(&turned, n, n).unwrap().transpose(),
+            MatRef::with_strides(&gaps, (n, n), (2 * n, 2)).unwrap(),
+        ];
+        for kind in [
+            (Triangle::Lower, Diagonal::Stored),
+            (Triangle::Upper, Diagonal::Ones),
+        ] {
+            let [by_rows, others @ ..] = views.map(|a| {
+                let (mut x, context) = (b.clone(), Context::default());
+                solve_triangular(context, a, kind, MatMut::new(&mut x, n, 1).unwrap()).unwrap();
+                x
+            });
+            assert!(others.iter().all(|x| *x == by_rows), "{n} {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn one_right_side_of_a_triangle_has_the_same_bits_for_any_strides() {
+    check_strides(|x| x);
+    check_strides(|x| x as f32);
+    check_strides(|x| Complex::new(x, 0.5 - x));
+}
+
+#[test]
+fn one_right_side_of_a_triangle_has_the_bits_that_it_has_among_others() {
+    for n in [5, 64, 65, 68, 150] {
+        let mut a = random(n, n, 2);
+        a.iter_mut().step_by(n + 1).for_each(|pivot| *pivot += 8.0);
+        let a = MatRef::new(&a, n, n).unwrap();
+        let kind = (Triangle::Lower, Diagonal::Stored);
+        let solved = |columns: usize| {
+            let first = random(n, 1, 3);
+            let mut b = random(n, columns, 4);
+            (0..n).for_each(|i| b[i * columns] = first[i]);
+            let view = MatMut::new(&mut b, n, columns).unwrap();
+            solve_triangular(Context::default(), a, kind, view).unwrap();
+            b.into_iter().step_by(columns).collect::<Vec<_>>()
+        };
+        for columns in [2, 5, 8, 13] {
+            assert_eq!(solved(columns), solved(1), "{n} {columns}");
         }
     }
 }

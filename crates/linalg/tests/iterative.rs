@@ -478,3 +478,20 @@ fn a_root_without_fill_is_exact_where_there_is_none_and_says_where_it_ends() {
         ErrorKind::InvalidInput
     );
 }
+
+#[test]
+fn without_a_right_side_the_solution_is_zero_wherever_it_begins() {
+    let a = laplacian::<f64>(4);
+    let b = [0.0; 16];
+    for (name, solver) in solvers::<f64>() {
+        let options = Options {
+            maxiter: Some(0),
+            ..Options::default()
+        };
+        let mut x = [1.5; 16];
+        let outcome = solver(&a, None, &b, &mut x, &options).unwrap();
+        assert!(outcome.converged(), "{name}");
+        assert_eq!((outcome.iterations, outcome.residual), (0, 0.0), "{name}");
+        assert_eq!(x, [0.0; 16], "{name}");
+    }
+}

@@ -78,6 +78,14 @@ pub fn lstsq<T: Field>(
     if b_rows != m || x.shape() != (n, columns) {
         return Err(Error::shapes("solve", (m, n), b.shape(), x.shape()));
     }
+    // A column whose items lie apart is multiplied in another way, with other bits.
+    let mut column = Vec::new();
+    let b = if columns == 1 && b.strides().0 != 1 {
+        column.extend((0..m).map(|i| b.get(i, 0)));
+        MatRef::new(&column, m, 1)?
+    } else {
+        b
+    };
     svd(engine, a, values, None)?;
     let is_full = !values.is_empty() && count_above(values, (m, n), tolerance) == values.len();
     if is_full && of_full_rank(engine, context, (a, b), x.reborrow()).is_ok() {

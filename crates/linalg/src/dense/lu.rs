@@ -1,5 +1,6 @@
 //! What follows from elimination.
 
+use super::determinant::determinant;
 use super::eliminate::eliminate;
 use super::tiny::Tiny;
 use super::triangular::{singular, solve_rows};
@@ -60,6 +61,9 @@ pub fn inv<T: Field>(
         let message = format!("cannot invert {n}x{n} into {m}x{columns}");
         return Err(Error::invalid(message));
     }
+    if n == 0 {
+        return Ok(());
+    }
     if let Some(done) = Tiny::inv(a, &mut result) {
         return done.map_err(|pivot| singular("invert", n, pivot));
     }
@@ -89,7 +93,8 @@ pub fn inv<T: Field>(
     })
 }
 
-/// The determinant: the product of the pivots, which may overflow to infinity or to zero ([`slogdet`] does not).
+/// The determinant: the product of the pivots. Where it leaves the range of its type it is infinity or zero
+/// ([`slogdet`] is neither); no partial product does.
 ///
 /// # Errors
 /// `InvalidInput` when the matrix is not square.
@@ -99,7 +104,8 @@ pub fn det<T: Field>(context: Context, a: MatRef<'_, T>) -> Result<T, Error> {
         return Ok(det);
     }
     with_lu(context, a, |lu, _| {
-        Ok((0..lu.n()).fold(lu.sign, |product, i| product * lu.pivot(i)))
+        let pivots = (0..lu.n()).map(|i| lu.pivot(i));
+        Ok(determinant(lu.sign, pivots))
     })
 }
 

@@ -18,6 +18,7 @@ mod jacobi;
 mod orthogonal;
 mod simd;
 
+use super::determinant::determinant;
 use crate::{Complex, Field, Float, MatMut, MatRef};
 use orthogonal::Shape;
 use simd::{One, Vector};
@@ -179,7 +180,12 @@ macro_rules! tiny {
             fn det(a: MatRef<'_, Self>) -> Option<Self> {
                 with_rows!(a.shape().0, N => {
                     let mut a = load::<One<Self>, N, N>(|_| a);
-                    eliminate::<_, N, 0>(&mut a, &mut [[]; N]).det.0
+                    let found = eliminate::<_, N, 0>(&mut a, &mut [[]; N]);
+                    if found.doubtful & 1 == 0 {
+                        found.det.0
+                    } else {
+                        determinant(found.sign.0, (0..N).map(|i| a[i][i].0))
+                    }
                 })
             }
 
@@ -356,8 +362,12 @@ fn store<V: Vector, const N: usize, const M: usize>(
 
 /// What elimination says beside its factors.
 struct Eliminated<V: Vector, const N: usize> {
-    /// The determinant.
+    /// The product of the pivots, with the sign.
     det: V,
+    /// One, or minus one after an odd number of exchanges.
+    sign: V,
+    /// The lanes where a partial product is no normal number.
+    doubtful: u8,
     /// The lanes whose pivot of each column is zero.
     zero: [u8; N],
 }
@@ -369,7 +379,9 @@ fn eliminate<V: Vector, const N: usize, const M: usize>(
     b: &mut Block<V, N, M>,
 ) -> Eliminated<V, N> {
     let nothing = V::splat(V::Item::default());
-    let (mut det, mut zero) = (V::splat(V::Item::ONE), [0; N]);
+    let (least, most) = (V::splat(V::Item::MIN_POSITIVE), V::splat(V::Item::INFINITY));
+    let mut sign = V::splat(V::Item::ONE);
+    let (mut det, mut zero, mut tiny) = (sign, [0; N], 0);
     for column in 0..N {
         for below in column + 1..N {
             let greater = V::greater(a[below][column].abs(), a[column][column].abs());
@@ -384,11 +396,13 @@ fn eliminate<V: Vector, const N: usize, const M: usize>(
                 b[below][j] = V::select(greater, x, y);
             }
             det = V::select(greater, nothing.sub(det), det);
+            sign = V::select(greater, nothing.sub(sign), sign);
         }
         let pivot = a[column][column];
         let is_zero = V::equal(pivot, nothing);
         zero[column] = V::bits(is_zero);
         det = det.mul(pivot);
+        tiny |= V::bits(V::greater(least, det.abs()));
         for below in column + 1..N {
             let factor = V::select(is_zero, nothing, a[below][column].div(pivot));
             for j in column + 1..N {
@@ -399,7 +413,14 @@ fn eliminate<V: Vector, const N: usize, const M: usize>(
             }
         }
     }
-    Eliminated { det, zero }
+    // Infinities and NaN stay.
+    let finite = V::bits(V::greater(most, det.abs()));
+    Eliminated {
+        det,
+        sign,
+        doubtful: tiny | !finite,
+        zero,
+    }
 }
 
 /// Solves the upper triangular system, `b` becoming the solution.
@@ -519,8 +540,14 @@ fn det_side_by_side<'a, V: Vector, const N: usize>(
 ) {
     let last = result.len() - 1;
     let mut a = load::<V, N, N>(|lane| get(lane.min(last)));
-    let dets = eliminate::<V, N, 0>(&mut a, &mut [[]; N]).det.lanes();
-    result.copy_from_slice(&dets[..=last]);
+    let found = eliminate::<V, N, 0>(&mut a, &mut [[]; N]);
+    result.copy_from_slice(&found.det.lanes()[..=last]);
+    for (lane, det) in result.iter_mut().enumerate() {
+        if found.doubtful >> lane & 1 == 1 {
+            let pivots = (0..N).map(|i| a[i][i].lanes()[lane]);
+            *det = determinant(found.sign.lanes()[lane], pivots);
+        }
+    }
 }
 
 #[inline(always)]

@@ -94,7 +94,6 @@ pub(super) fn solve_rows<T: Field>(
         unreachable!("rows lie one after the other")
     };
     let kind = (triangle, diagonal);
-    let minus = -T::ONE;
     match triangle {
         Triangle::Lower => {
             solve_rows(
@@ -104,7 +103,7 @@ pub(super) fn solve_rows<T: Field>(
                 first.reborrow(),
             );
             let factor = a.block(bottom.clone(), top);
-            context.gemm(minus, factor, first.as_ref(), T::ONE, last.reborrow());
+            take(context, factor, first.as_ref(), last.reborrow());
             solve_rows(context, a.block(bottom.clone(), bottom), kind, last);
         }
         Triangle::Upper => {
@@ -115,10 +114,21 @@ pub(super) fn solve_rows<T: Field>(
                 last.reborrow(),
             );
             let factor = a.block(top.clone(), bottom);
-            context.gemm(minus, factor, last.as_ref(), T::ONE, first.reborrow());
+            take(context, factor, last.as_ref(), first.reborrow());
             solve_rows(context, a.block(top.clone(), top), kind, first);
         }
     }
+}
+
+/// Takes the multiples of what is known from the rest.
+fn take<T: Field>(context: Context, a: MatRef<'_, T>, known: MatRef<'_, T>, rest: MatMut<'_, T>) {
+    // A column may have other bits for other strides of `a`; the same product for a row has not.
+    let (left, right, rest) = if rest.shape().1 == 1 {
+        (known.transpose(), a.transpose(), rest.transpose())
+    } else {
+        (a, known, rest)
+    };
+    context.gemm(-T::ONE, left, right, T::ONE, rest);
 }
 
 /// Row by row.

@@ -22,6 +22,9 @@ pub fn bicgstab<T: Float>(
     options: &Options<'_>,
 ) -> Result<Outcome, Error> {
     let system = System::new("bicgstab", (a, preconditioner), (b, x), options)?;
+    if let Some(outcome) = system.end_at_zero(x) {
+        return Ok(outcome);
+    }
     let zeros = || vec![T::default(); b.len()];
     let (mut r, mut p, mut v, mut t) = (zeros(), zeros(), zeros(), zeros());
     let (mut near_p, mut near_s, mut shadow) = (zeros(), zeros(), zeros());

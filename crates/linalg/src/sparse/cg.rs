@@ -24,6 +24,9 @@ pub fn cg<T: Float>(
     options: &Options<'_>,
 ) -> Result<Outcome, Error> {
     let system = System::new("cg", (a, preconditioner), (b, x), options)?;
+    if let Some(outcome) = system.end_at_zero(x) {
+        return Ok(outcome);
+    }
     let zeros = || vec![T::default(); b.len()];
     let (mut r, mut z, mut p, mut q) = (zeros(), zeros(), zeros(), zeros());
     let mut progress = Progress::new();

@@ -29,6 +29,9 @@ pub fn gmres<T: Float>(
             "cannot solve by gmres: `restart` is 0".to_owned(),
         ));
     }
+    if let Some(outcome) = system.end_at_zero(x) {
+        return Ok(outcome);
+    }
     let steps = options.restart.min(n);
     let (mut r, mut near) = (vec![T::default(); n], vec![T::default(); n]);
     let (mut previous, mut patience) = (f64::INFINITY, PATIENCE);

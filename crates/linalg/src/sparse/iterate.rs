@@ -140,6 +140,20 @@ impl<'a, T: Float> System<'a, T> {
         })
     }
 
+    /// The outcome without a right side, as that of `scipy`: `x` becomes zero, wherever it begins.
+    pub(super) fn end_at_zero(&self, x: &mut [T]) -> Option<Outcome> {
+        if self.b.iter().any(|&b| b != T::default()) {
+            return None;
+        }
+        x.fill(T::default());
+        Some(Outcome {
+            reason: Reason::Converged,
+            iterations: 0,
+            residual: 0.0,
+            tolerance: self.tolerance,
+        })
+    }
+
     /// `y = a x`, finite.
     pub(super) fn multiply(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
         self.multiply_unchecked(x, y)?;

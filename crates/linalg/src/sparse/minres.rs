@@ -22,6 +22,9 @@ pub fn minres<T: Float>(
     options: &Options<'_>,
 ) -> Result<Outcome, Error> {
     let system = System::new("minres", (a, preconditioner), (b, x), options)?;
+    if let Some(outcome) = system.end_at_zero(x) {
+        return Ok(outcome);
+    }
     let mut r = vec![T::default(); b.len()];
     let mut progress = Progress::new();
     // The estimate has to be this much less than what is asked for: with a preconditioner it is another norm.

@@ -27,6 +27,10 @@ impl Layout<'_> {
 
     /// The length and stride of one axis that steps through these, the last one fastest, if there is one.
     fn fused(&self, labels: &[u8], sizes: &[usize]) -> Option<(usize, usize)> {
+        // Of an axis without items no stride is used.
+        if labels.iter().any(|&label| sizes[label as usize] == 0) {
+            return Some((0, 0));
+        }
         let long = labels.iter().filter(|&&label| sizes[label as usize] != 1);
         let mut axis = None;
         for &label in long {
