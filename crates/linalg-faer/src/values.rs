@@ -1,6 +1,7 @@
 //! Condensed forms of complex and of tall matrices by faer; `nexus_linalg::condensed` does the rest.
 
 use crate::memory;
+use crate::orthogonal;
 use crate::raw::{view, view_mut};
 use faer::linalg::evd::tridiag;
 use faer::linalg::householder;
@@ -155,14 +156,9 @@ pub(crate) fn singular_values<T: ComplexField + Field>(
 }
 
 /// The triangular factor of a tall matrix.
-fn triangle<T: ComplexField>(mut a: Mat<T>) -> Mat<T> {
-    let (m, n) = a.shape();
-    let block = qr::recommended_block_size::<T>(m, n);
-    let mut coefficients = Mat::<T>::zeros(block, n);
-    let params = Spec::default();
-    let mut memory = memory(qr::qr_in_place_scratch::<T>(m, n, block, Par::Seq, params));
-    let stack = faer::dyn_stack::MemStack::new(&mut memory);
-    qr::qr_in_place(a.as_mut(), coefficients.as_mut(), Par::Seq, stack, params);
+fn triangle<T: ComplexField + Field>(mut a: Mat<T>) -> Mat<T> {
+    let n = a.ncols();
+    orthogonal::factor(a.as_mut());
     let mut triangle = Mat::<T>::zeros(n, n);
     triangle.copy_from_triangular_upper(a.get(..n, ..));
     triangle

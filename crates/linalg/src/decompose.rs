@@ -116,6 +116,11 @@ pub fn qr<T: Field>(
             multiply_column(r.reborrow().transpose(), i, sign.conj());
             multiply_column(q.reborrow(), i, sign);
             *r.item(i, i) = T::from_real(item.abs());
+            // A sum with zero is no zero with a sign.
+            (0..i).for_each(|j| *r.item(i, j) = T::default());
+            for row in 0..m {
+                *q.item(row, i) = *q.item(row, i) + T::default();
+            }
         }
     }
     scale.undo_all(&mut r);
