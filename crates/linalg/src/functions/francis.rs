@@ -50,7 +50,8 @@ fn active_start(h: &mut Square<f64>, end: usize, size: f64) -> usize {
     0
 }
 
-/// The sum and the product of two shifts: the eigenvalues of the last two rows.
+/// The mean of two shifts, and the product of what each is beside it: of the eigenvalues of the last two rows. So
+/// written, shifts that are near each other and near the items of the diagonal lose nothing.
 fn shifts(h: &Square<f64>, start: usize, end: usize, sweeps: usize) -> (f64, f64) {
     let (i, j) = (end - 2, end - 1);
     if sweeps.is_multiple_of(SWEEPS_OF_A_KIND) {
@@ -64,10 +65,11 @@ fn shifts(h: &Square<f64>, start: usize, end: usize, sweeps: usize) -> (f64, f64
             (j, h.at(j, i).abs() + h.at(i, i - 1).abs())
         };
         let x = 0.75 * size + h.at(at, at);
-        return (2.0 * x, x * x + 0.4375 * size * size);
+        return (x, 0.4375 * size * size);
     }
     let (a, b, c, d) = (h.at(i, i), h.at(i, j), h.at(j, i), h.at(j, j));
-    (a + d, a * d - b * c)
+    let mean = a / 2.0 + d / 2.0;
+    (mean, (a - mean) * (d - mean) - b * c)
 }
 
 /// One sweep over the rows from `start` up to `end`.
@@ -75,7 +77,7 @@ fn sweep(
     h: &mut Square<f64>,
     q: &mut Square<f64>,
     (start, end): (usize, usize),
-    (sum, product): (f64, f64),
+    (mean, beside): (f64, f64),
 ) {
     let n = h.n;
     let (a, b, c, d) = (
@@ -86,8 +88,8 @@ fn sweep(
     );
     // The first column of the matrix less one shift, times the matrix less the other, without a common factor.
     let mut x = [
-        (a * a - sum * a + product) / c + b,
-        a + d - sum,
+        ((a - mean) * (a - mean) + beside) / c + b,
+        (a - mean) + (d - mean),
         h.at(start + 2, start + 1),
     ];
     for k in start..end - 1 {

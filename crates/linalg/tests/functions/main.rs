@@ -207,6 +207,53 @@ fn schur_forms_are_blocks_and_give_the_matrix_back() {
 }
 
 #[test]
+fn schur_forms_of_exponentials_of_few_items_are_found() {
+    // Their eigenvalues are clustered and have few vectors.
+    let mut all = Vec::new();
+    for n in [7, 9, 12, 15, 60] {
+        for seed in 0..if n < 20 { 200 } else { 10 } {
+            let places = random(3, n + 1, seed);
+            let mut items = vec![0.0; n * n];
+            for place in places.chunks_exact(3) {
+                let at = |x: f64| ((x + 1.0) / 2.0 * n as f64) as usize;
+                items[at(place[0]) * n + at(place[1])] = place[2].abs();
+            }
+            all.push((n, exponential(&items).unwrap()));
+        }
+    }
+    let literal = "\
+        1 0 0 0 0 0 0  0 1 0 0 0 0 0  0.11462741312222488 0.6721674303980975 1.0112801422041904 0 \
+        0.32301044004466695 0.6935166822480294 0  0 0 0 1 0 0 0  0.00400300844870021 \
+        0.03510343656270297 0.10512031248856735 0 1.0112801422041904 0.0362875445706569 0  \
+        0.3320607561005402 0.022028608085699872 0.04896055028481834 0 0.9357193713796204 \
+        1.0112801422041904 0  0.03200463370526246 0.2827488306869934 0.859286005570824 0 \
+        0.8090970283444541 0.29229482303909377 1";
+    all.push((
+        7,
+        literal
+            .split_whitespace()
+            .map(|x| x.parse().unwrap())
+            .collect(),
+    ));
+    for (index, (n, a)) in all.into_iter().enumerate() {
+        let (mut t, mut q) = (vec![f64::NAN; n * n], vec![f64::NAN; n * n]);
+        let views = (
+            MatMut::new(&mut t, n, n).unwrap(),
+            MatMut::new(&mut q, n, n).unwrap(),
+        );
+        real_schur(of(&a, n, n), views.0, views.1)
+            .unwrap_or_else(|error| panic!("{index}: {error}"));
+        let half = product(of(&q, n, n), of(&t, n, n));
+        let back = product(of(&half, n, n), of(&q, n, n).transpose());
+        let (error, bound) = (
+            distance(&back, &a),
+            10.0 * n as f64 * f64::EPSILON * size(&a),
+        );
+        assert!(error <= bound, "{index}: {error} > {bound}");
+    }
+}
+
+#[test]
 fn square_roots_squared_are_the_matrix() {
     for n in SIZES {
         for (kind, a) in kinds(n).iter().enumerate() {
