@@ -199,8 +199,9 @@ def test_tensors_live_as_long_as_what_views_them() -> None:
         gc.collect()
         assert all(np.asarray(matrix).tolist() == expected for matrix in matrices)
     out = torch.zeros(2, 2, dtype=torch.float64).T
-    linalg.inv(torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64), out=out)
-    assert torch.allclose(out @ torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=out.dtype), torch.eye(2).to(out))
+    operand = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
+    linalg.inv(operand, out=out)
+    assert torch.allclose(out @ operand, torch.eye(2).to(out))
     like = torch.zeros(0)
     inverses = [linalg.inv(np.eye(n) * 2, like=like) for n in (2, 2, 40)]
     gc.collect()

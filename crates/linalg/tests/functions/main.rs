@@ -215,7 +215,7 @@ fn schur_forms_of_exponentials_of_few_items_are_found() {
             let places = random(3, n + 1, seed);
             let mut items = vec![0.0; n * n];
             for place in places.chunks_exact(3) {
-                let at = |x: f64| ((x + 1.0) / 2.0 * n as f64) as usize;
+                let at = |x: f64| (f64::midpoint(x, 1.0) * n as f64) as usize;
                 items[at(place[0]) * n + at(place[1])] = place[2].abs();
             }
             all.push((n, exponential(&items).unwrap()));
