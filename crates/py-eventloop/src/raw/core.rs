@@ -1,5 +1,6 @@
 //! `Core`: the base class of the loop.
 
+use super::handle::Handle;
 use super::object::{
     NO_GETTER, NO_METHOD, Ref, Result, Table, answer, getter, new_type, raise_io, status,
 };
@@ -54,6 +55,16 @@ impl Watch {
             Self::Transport(transport) => (Some(transport), None),
         };
         first.into_iter().chain(second)
+    }
+
+    /// Cancels its handles and lets go of them, which may call anything.
+    pub(super) fn end(self) {
+        if let Self::Handles { reader, writer } = self {
+            for handle in [reader, writer].into_iter().flatten() {
+                // SAFETY: it is a handle, which the reference keeps.
+                unsafe { Handle::cancel(handle.as_ptr()) };
+            }
+        }
     }
 }
 

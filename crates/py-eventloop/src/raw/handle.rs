@@ -367,7 +367,12 @@ unsafe extern "C" fn get_arguments(this: *mut ffi::PyObject, _: *mut c_void) -> 
         } else if (*handle).count == MANY {
             Ok(Ref::new((*arguments)[0]))
         } else {
-            tuple(arguments.cast(), (*handle).count)
+            // References of our own: the tuple's memory may set off the collector, which may cancel the handle.
+            let kept = (*arguments).map(|object| (!object.is_null()).then(|| Ref::new(object)));
+            let stack = kept
+                .each_ref()
+                .map(|object| object.as_ref().map_or(null_mut(), Ref::as_ptr));
+            tuple(stack.as_ptr(), (*handle).count)
         }
     })
 }

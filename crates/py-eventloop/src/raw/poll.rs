@@ -37,6 +37,13 @@ fn run_once(core: &Core) -> Result<()> {
 
 fn step(core: &Core, is_first: bool) -> Result<()> {
     core.steps.set(core.steps.get() + 1);
+    // A `time` of Python's is asked first: it may let another thread run, which adds a callback and wakes nobody,
+    // as nobody waits. From here to the wait nothing calls Python.
+    let own_time = if core.has_own_time.get() {
+        Some(now(core)?)
+    } else {
+        None
+    };
     let (is_busy, next) = core.with(|inner| {
         let is_busy = !inner.ready.is_empty();
         (is_busy, inner.timers.next_deadline())
@@ -51,7 +58,7 @@ fn step(core: &Core, is_first: bool) -> Result<()> {
         let timeout = if must_not_wait {
             Some(Duration::ZERO)
         } else if let Some(next) = next {
-            let left = next.saturating_sub(now(core)?);
+            let left = next.saturating_sub(own_time.unwrap_or_else(clock));
             Some(Duration::from_nanos(left).min(WAIT_MAX))
         } else {
             None
@@ -170,7 +177,7 @@ fn run_ready(core: &Core) -> Result<()> {
         // SAFETY: the entry's object is alive, and of the kind that the entry says.
         unsafe {
             match entry {
-                Entry::Ready(transport, ready) => reading::ready(core, &transport, ready)?,
+                Entry::Ready(transport, ready) => reading::run(core, &transport, ready)?,
                 Entry::Handle(handle) if core.is_debug.get() => run_debug(core, &handle)?,
                 Entry::Handle(handle) => Handle::run(handle.as_ptr())?,
                 Entry::Foreign(handle) => run_foreign(core, &handle)?,

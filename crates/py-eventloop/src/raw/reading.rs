@@ -1,7 +1,9 @@
 //! Reading of a transport: what its socket has, to its protocol.
 
 use super::core::{Core, ROOM_SIZE};
-use super::object::{Raised, Ref, Result, call_method, raise, raise_io};
+use super::object::{
+    Raised, Ref, Result, call_method, raise, raise_io, raised_ends_the_loop, take_raised,
+};
 use super::transport::Transport;
 use super::writing;
 use nexus_reactor::Interest;
@@ -11,17 +13,51 @@ use std::io;
 
 const READ_FAILED: &CStr = c"Fatal read error on socket transport";
 
-/// Reads and writes what is ready.
+/// Reads and writes what is ready, in the context of the transport.
 ///
 /// # Errors
-/// `SystemExit`, `KeyboardInterrupt`.
+/// `SystemExit`, `KeyboardInterrupt`, and what the loop raises when it reports another.
 ///
 /// # Safety
 /// The object is a transport.
 #[inline]
-pub(super) unsafe fn ready(core: &Core, transport: &Ref, ready: Interest) -> Result<()> {
-    // SAFETY: the caller's; the reference keeps the object.
-    let this = unsafe { &*transport.as_ptr().cast::<Transport>() };
+pub(super) unsafe fn run(core: &Core, transport: &Ref, interest: Interest) -> Result<()> {
+    // SAFETY: the caller's; the references keep the objects.
+    unsafe {
+        let this = &*transport.as_ptr().cast::<Transport>();
+        // A lost connection has no context any more.
+        let Some(context) = this.context() else {
+            return Ok(());
+        };
+        if ffi::PyContext_Enter(context.as_ptr()) != 0 {
+            return failed(core, transport);
+        }
+        let result = ready(core, this, interest);
+        if ffi::PyContext_Exit(context.as_ptr()) != 0 || result.is_err() {
+            return failed(core, transport);
+        }
+    }
+    Ok(())
+}
+
+/// Has the loop report what is set.
+#[cold]
+fn failed(core: &Core, transport: &Ref) -> Result<()> {
+    if raised_ends_the_loop() {
+        return Err(Raised);
+    }
+    let error = take_raised()?;
+    let name = &core.state().names.transport_failed;
+    // SAFETY: the objects are alive.
+    unsafe {
+        let arguments = [transport.as_ptr(), error.as_ptr()];
+        call_method(name, core.as_ptr(), &arguments)?;
+    }
+    Ok(())
+}
+
+#[inline]
+fn ready(core: &Core, this: &Transport, ready: Interest) -> Result<()> {
     if ready.contains(Interest::READ) && this.wants_to_read() {
         if this.is_buffered.get() == 0 {
             read(core, this)?;
@@ -29,8 +65,13 @@ pub(super) unsafe fn ready(core: &Core, transport: &Ref, ready: Interest) -> Res
             read_into(core, this)?;
         }
     }
-    if ready.contains(Interest::WRITE) && this.pending_size.get() > 0 && this.lost.get() == 0 {
-        writing::flush(core, this)?;
+    if ready.contains(Interest::WRITE) {
+        if this.pending_size.get() > 0 && this.lost.get() == 0 {
+            writing::flush(core, this)?;
+        } else {
+            // Nothing waits to be written any more.
+            this.sync()?;
+        }
     }
     Ok(())
 }

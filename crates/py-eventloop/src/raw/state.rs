@@ -56,6 +56,7 @@ names! {
     fatal_error: c"_fatal_error",
     drained: c"_drained",
     flow_failed: c"_flow_failed",
+    transport_failed: c"_transport_failed",
 }
 
 fn intern(text: &CStr) -> Result<Ref> {

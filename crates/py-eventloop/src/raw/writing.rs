@@ -215,13 +215,15 @@ fn tell(core: &Core, this: &Transport, name: &Ref) -> Result<()> {
 /// Writes what waits, as the socket is ready for it.
 ///
 /// # Errors
-/// `SystemExit`, `KeyboardInterrupt`.
+/// What the transport raises when it closes or reports; what its protocol raises at the end.
 pub(super) fn flush(core: &Core, this: &Transport) -> Result<()> {
     let Ok(count) = send_pending(this) else {
         // SAFETY: nothing is called while the list is borrowed.
         let pending = unsafe { std::mem::take(&mut *this.pending.get()) };
         this.pending_size.set(0);
         drop(pending);
+        // Where this fails too, that is what is reported.
+        drop(this.sync());
         return this.fail(core, WRITE_FAILED);
     };
     let mut left = count;
