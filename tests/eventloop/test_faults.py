@@ -6,7 +6,10 @@ import asyncio
 import contextvars
 import gc
 import socket
+import subprocess
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -194,13 +197,21 @@ def test_callbacks_of_a_descriptor_closed_without_a_word_may_use_the_loop_as_the
             for _ in range(300):
                 loop.call_soon(print).cancel()
 
+    class Other:
+        def __call__(self) -> None:
+            raise AssertionError
+
     sock = socket.socket()
     fd = sock.fileno()
     loop.add_reader(fd, Callback())
-    loop.add_writer(fd, print)
+    other = Other()
+    seen = weakref.ref(other)
+    loop.add_writer(fd, other)
+    del other
     sock.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         loop.remove_reader(fd)
+    assert seen() is None
     assert len(kept) == 50
     for sock in kept:
         assert loop.remove_reader(sock)
@@ -235,3 +246,45 @@ def test_a_wrong_descriptor_is_refused_as_by_asyncio(
                     assert not remove(fd)
     finally:
         stock.close()
+
+
+AT_EXIT = """
+import builtins, threading, time
+from nexus import eventloop
+
+count, end = 4, threading.Event()
+ready = threading.Barrier(count + 1)
+
+def run():
+    loop = eventloop.EventLoop()
+    def callback():
+        time.sleep(0.002)
+        if end.is_set():
+            loop.call_later(0.02, callback)
+        else:
+            loop.call_soon(callback)
+    loop.call_soon(ready.wait)
+    loop.call_soon(callback)
+    loop.run_forever()
+
+for _ in range(count):
+    threading.Thread(target=run, daemon=True).start()
+ready.wait()
+
+# The last to go: while it does, the threads ask for the lock.
+class Last:
+    def __del__(self):
+        time.sleep(0.05)
+
+if __import__("sys").argv[1] == "waits":
+    end.set()
+builtins.last = Last()
+"""
+
+
+@pytest.mark.parametrize("kind", ["runs", "waits"])
+def test_a_daemon_thread_does_not_crash_the_exit(kind: str) -> None:
+    command = [sys.executable, "-c", AT_EXIT, kind]
+    for _ in range(5):
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert (ran.returncode, ran.stderr) == (0, "")

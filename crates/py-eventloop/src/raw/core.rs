@@ -1,5 +1,6 @@
 //! `Core`: the base class of the loop.
 
+use super::guarded;
 use super::handle::Handle;
 use super::object::{
     NO_GETTER, NO_METHOD, Ref, Result, Table, answer, getter, new_type, raise_io, status,
@@ -264,7 +265,7 @@ macro_rules! flag {
                 let is_true = if value.is_null() {
                     0
                 } else {
-                    ffi::PyObject_IsTrue(value)
+                    guarded::PyObject_IsTrue(value)
                 };
                 if is_true < 0 {
                     return Err(super::object::Raised);

@@ -1,6 +1,7 @@
 //! The step of the loop: wait, see what is ready and due, run it.
 
 use super::core::{Core, Entry, Watch};
+use super::guarded;
 use super::handle::Handle;
 use super::object::{Raised, Ref, Result, answer, call_method, method, raise_io};
 use super::reading;
@@ -26,7 +27,7 @@ fn run_once(core: &Core) -> Result<()> {
         step(core, is_first)?;
         is_first = false;
         // SAFETY: the lock is held. Handlers of signals run here, where no callback is half done.
-        if unsafe { ffi::PyErr_CheckSignals() } != 0 {
+        if unsafe { guarded::PyErr_CheckSignals() } != 0 {
             return Err(Raised);
         }
         if core.is_stopping.get() || !core.keeps_running.get() {
@@ -93,7 +94,7 @@ fn poll(core: &Core, timeout: Option<Duration>) -> Result<()> {
         let thread = unsafe { ffi::PyEval_SaveThread() };
         let result = poller.wait(&mut events, timeout);
         // SAFETY: as above.
-        unsafe { ffi::PyEval_RestoreThread(thread) };
+        unsafe { guarded::PyEval_RestoreThread(thread) };
         core.is_waiting.set(false);
         result
     };
@@ -154,7 +155,7 @@ fn take_due(core: &Core) -> Result<()> {
                 Entry::Handle(timer) => Handle::clear_key(timer.as_ptr()),
                 Entry::Foreign(timer) => {
                     let name = core.state().names.scheduled.as_ptr();
-                    if ffi::PyObject_SetAttr(timer.as_ptr(), name, ffi::Py_False()) != 0 {
+                    if guarded::PyObject_SetAttr(timer.as_ptr(), name, ffi::Py_False()) != 0 {
                         return Err(Raised);
                     }
                 }
@@ -209,8 +210,8 @@ unsafe fn run_foreign(core: &Core, handle: &Ref) -> Result<()> {
             return run_debug(core, handle);
         }
         let names = &core.state().names;
-        let cancelled = ffi::PyObject_GetAttr(handle.as_ptr(), names.cancelled.as_ptr());
-        if ffi::PyObject_IsTrue(Ref::owned(cancelled)?.as_ptr()) == 0 {
+        let cancelled = guarded::PyObject_GetAttr(handle.as_ptr(), names.cancelled.as_ptr());
+        if guarded::PyObject_IsTrue(Ref::owned(cancelled)?.as_ptr()) == 0 {
             call_method(&names.run, handle.as_ptr(), &[])?;
         }
     }

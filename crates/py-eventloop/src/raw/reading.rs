@@ -1,6 +1,7 @@
 //! Reading of a transport: what its socket has, to its protocol.
 
 use super::core::{Core, ROOM_SIZE};
+use super::guarded;
 use super::object::{
     Raised, Ref, Result, call_method, raise, raise_io, raised_ends_the_loop, take_raised,
 };
@@ -148,7 +149,7 @@ fn read_into(core: &Core, this: &Transport) -> Result<()> {
             return this.fail(core, c"Fatal error: protocol.get_buffer() call failed.");
         }
         let received = receive(this.fd, view.buf.cast(), view.len.unsigned_abs());
-        ffi::PyBuffer_Release(&raw mut view);
+        guarded::PyBuffer_Release(&raw mut view);
         match received {
             Err(Raised) => this.fail(core, READ_FAILED),
             Ok(None) => Ok(()),
@@ -174,11 +175,11 @@ unsafe fn get_buffer(protocol: &Ref, name: &Ref, view: &mut ffi::Py_buffer) -> R
         let hint = Ref::owned(ffi::PyLong_FromLong(-1))?;
         let buffer = call_method(name, protocol.as_ptr(), &[hint.as_ptr()])?;
         let flags = ffi::PyBUF_WRITABLE;
-        if ffi::PyObject_GetBuffer(buffer.as_ptr(), &raw mut *view, flags) != 0 {
+        if guarded::PyObject_GetBuffer(buffer.as_ptr(), &raw mut *view, flags) != 0 {
             return Err(Raised);
         }
         if view.len == 0 {
-            ffi::PyBuffer_Release(&raw mut *view);
+            guarded::PyBuffer_Release(&raw mut *view);
             let message = c"get_buffer() returned an empty buffer";
             return Err(raise(ffi::PyExc_RuntimeError, message));
         }
@@ -194,7 +195,7 @@ fn end(core: &Core, this: &Transport) -> Result<()> {
     unsafe {
         let protocol = this.protocol()?;
         let keeps_open = call_method(&names.eof_received, protocol.as_ptr(), &[]);
-        let keeps_open = keeps_open.map(|answer| ffi::PyObject_IsTrue(answer.as_ptr()));
+        let keeps_open = keeps_open.map(|answer| guarded::PyObject_IsTrue(answer.as_ptr()));
         match keeps_open {
             Err(Raised) | Ok(..0) => {
                 this.fail(core, c"Fatal error: protocol.eof_received() call failed.")

@@ -1,5 +1,6 @@
 //! What one interpreter has of this module: its types, names, and memory to use again.
 
+use super::guarded;
 use super::handle::Handle;
 use super::object::{Raised, Ref, Result};
 use pyo3_ffi as ffi;
@@ -101,7 +102,7 @@ impl State {
                 ffi::PyObject_Init(memory.cast(), class.as_ptr().cast());
                 return Ok(memory);
             }
-            let made = ffi::PyObject_GC_New::<Handle>(class.as_ptr().cast());
+            let made = guarded::_PyObject_GC_New(class.as_ptr().cast()).cast::<Handle>();
             if made.is_null() {
                 Err(Raised)
             } else {

@@ -2,6 +2,7 @@
 //! `python/nexus/eventloop/_transport.py`.
 
 use super::core::{Core, Watch};
+use super::guarded;
 use super::object::{
     NO_GETTER, NO_MEMBER, NO_METHOD, OBJECT_OR_NONE, Raised, Ref, Result, Table, answer,
     call_method, getter, member, method, new_type, raise, raise_io, raised_ends_the_loop, status,
@@ -226,7 +227,7 @@ unsafe extern "C" fn open(
             let message = c"cannot open a transport: it is open, or its loop is another kind";
             return Err(raise(ffi::PyExc_TypeError, message));
         }
-        let context = Ref::owned(ffi::PyContext_CopyCurrent())?;
+        let context = Ref::owned(guarded::PyContext_CopyCurrent())?;
         (*this).context.set(context.into_ptr());
         (*this).core.set(Ref::new(core).into_ptr());
         (*this).socket.set(Ref::new(socket).into_ptr());
@@ -275,7 +276,7 @@ unsafe fn clear_objects(this: *mut Transport) {
         ];
         for field in fields {
             let object = field.replace(null_mut());
-            ffi::Py_XDECREF(object);
+            guarded::Py_DecRef(object);
         }
     }
 }
@@ -294,7 +295,7 @@ unsafe extern "C" fn set_protocol(
         let this = this.cast::<Transport>();
         (*this).is_buffered.set(c_char::from(is_buffered != 0));
         let old = (*this).protocol.replace(Ref::new(protocol).into_ptr());
-        ffi::Py_XDECREF(old);
+        guarded::Py_DecRef(old);
         Ok(Ref::none())
     })
 }
@@ -371,7 +372,7 @@ unsafe extern "C" fn set_reading(
         let is_true = if value.is_null() {
             0
         } else {
-            ffi::PyObject_IsTrue(value)
+            guarded::PyObject_IsTrue(value)
         };
         if is_true < 0 {
             return Err(Raised);
@@ -424,8 +425,8 @@ unsafe extern "C" fn clear(this: *mut ffi::PyObject) -> c_int {
         clear_objects(transport);
         let extra = replace(&raw mut (*transport).extra, null_mut());
         let waiter = (*transport).empty_waiter.replace(null_mut());
-        ffi::Py_XDECREF(extra);
-        ffi::Py_XDECREF(waiter);
+        guarded::Py_DecRef(extra);
+        guarded::Py_DecRef(waiter);
     }
     0
 }

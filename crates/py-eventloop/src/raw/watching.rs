@@ -1,6 +1,7 @@
 //! `add_reader`, `add_writer`, and their ends.
 
 use super::core::{Core, Inner, Watch};
+use super::guarded;
 use super::handle::Handle;
 use super::object::{
     Raised, Ref, Result, answer, call_method, method, raise, raise_io, raised_ends_the_loop,
@@ -109,7 +110,7 @@ unsafe fn number(core: &Core, file: *mut ffi::PyObject) -> Result<Ref> {
             return Ok(Ref::new(file));
         }
         let answer = call_method(&core.state().names.fileno, file, &[])?;
-        Ref::owned(ffi::PyNumber_Long(answer.as_ptr()))
+        Ref::owned(guarded::PyNumber_Long(answer.as_ptr()))
     }
 }
 

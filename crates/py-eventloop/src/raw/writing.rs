@@ -1,6 +1,7 @@
 //! Writing of a transport: at once what the system takes, the rest when it can.
 
 use super::core::Core;
+use super::guarded;
 use super::object::{
     Raised, Ref, Result, call_method, raise, raise_io, raised_ends_the_loop, take_raised,
 };
@@ -96,12 +97,12 @@ pub(super) unsafe fn write(this: &Transport, data: *mut ffi::PyObject) -> Result
             return Err(Raised);
         }
         let mut view: ffi::Py_buffer = std::mem::zeroed();
-        if ffi::PyObject_GetBuffer(data, &raw mut view, ffi::PyBUF_SIMPLE) != 0 {
+        if guarded::PyObject_GetBuffer(data, &raw mut view, ffi::PyBUF_SIMPLE) != 0 {
             return Err(Raised);
         }
         let size = view.len.unsigned_abs();
         let result = write_bytes(this, view.buf.cast(), size, None);
-        ffi::PyBuffer_Release(&raw mut view);
+        guarded::PyBuffer_Release(&raw mut view);
         result
     }
 }
