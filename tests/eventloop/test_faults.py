@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import os
+import resource
 import socket
 import subprocess
 import sys
@@ -246,6 +248,34 @@ def test_a_wrong_descriptor_is_refused_as_by_asyncio(
                     assert not remove(fd)
     finally:
         stock.close()
+
+
+def test_a_loop_whose_selector_is_closed_says_so(loop: eventloop.EventLoop) -> None:
+    loop.call_soon(loop._selector.close)
+    with pytest.raises(RuntimeError, match="selector of the event loop is closed"):
+        loop.run_forever()
+
+
+def test_a_huge_descriptor_is_refused(loop: eventloop.EventLoop) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    huge = 1 << 20
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (huge + 1, max(hard, huge + 1)))
+    except (OSError, ValueError):
+        pytest.skip("this process may not have such a descriptor")
+    first, second = socket.socketpair()
+    try:
+        with first, second:
+            os.dup2(first.fileno(), huge)
+            try:
+                with pytest.raises(OSError, match=f"cannot watch descriptor {huge}"):
+                    loop.add_reader(huge, print)
+                assert not loop.remove_reader(huge)
+                assert not loop._selector.get_map().get(huge)
+            finally:
+                os.close(huge)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, max(hard, huge + 1)))
 
 
 AT_EXIT = """

@@ -3,7 +3,7 @@
 use super::core::{Core, Entry, Watch};
 use super::guarded;
 use super::handle::Handle;
-use super::object::{Raised, Ref, Result, answer, call_method, method, raise_io};
+use super::object::{Raised, Ref, Result, answer, call_method, method, raise, raise_io};
 use super::reading;
 use super::scheduling::{clock, entry, now};
 use nexus_reactor::{Event, Interest};
@@ -81,8 +81,13 @@ fn poll(core: &Core, timeout: Option<Duration>) -> Result<()> {
         let poller = inner.reactor.as_ref()?.poller().clone();
         Some((poller, inner.events.take()?))
     });
-    // A closed loop, or a step within a step: nothing to wait for.
     let Some((poller, mut events)) = taken else {
+        if core.with(|inner| inner.reactor.is_none()) {
+            let message = c"cannot wait: the selector of the event loop is closed";
+            // SAFETY: the lock is held.
+            return Err(unsafe { raise(ffi::PyExc_RuntimeError, message) });
+        }
+        // A step within a step: nothing to wait for.
         return Ok(());
     };
     core.polls.set(core.polls.get() + 1);

@@ -84,7 +84,7 @@ fn ready(core: &Core, this: &Transport, ready: Interest) -> Result<()> {
 unsafe fn receive(fd: c_int, room: *mut u8, size: usize) -> Result<Option<usize>> {
     loop {
         // SAFETY: the caller's: there are as many bytes to be written to.
-        let count = unsafe { libc::recv(fd, room.cast(), size, 0) };
+        let count = unsafe { libc::recv(fd, room.cast(), size, libc::MSG_DONTWAIT) };
         if count >= 0 {
             return Ok(Some(count.unsigned_abs()));
         }

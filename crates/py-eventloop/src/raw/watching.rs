@@ -55,7 +55,9 @@ fn take(
     stale: &mut Option<Watch>,
 ) -> io::Result<Option<Ref>> {
     let is_reader = interest == Interest::READ;
-    let reactor = reactor(inner)?;
+    let Some(reactor) = inner.reactor.as_mut() else {
+        return Ok(None);
+    };
     let Some(token) = reactor.find(fd) else {
         return Ok(None);
     };

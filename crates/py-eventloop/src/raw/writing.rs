@@ -16,11 +16,12 @@ const PIECES_MAX: usize = 64;
 /// As many writes to a lost connection are not worth a warning (asyncio's number).
 const WRITES_LOST_MAX: u32 = 5;
 
-/// A peer that is gone is an error of the call, not a signal. Elsewhere Python ignores the signal.
+/// It never waits, also where somebody has made the socket block. A peer that is gone is an error of the call, not
+/// a signal; elsewhere Python ignores the signal.
 #[cfg(target_os = "linux")]
-const FLAGS: c_int = libc::MSG_NOSIGNAL;
+const FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 #[cfg(not(target_os = "linux"))]
-const FLAGS: c_int = 0;
+const FLAGS: c_int = libc::MSG_DONTWAIT;
 
 const WRITE_FAILED: &CStr = c"Fatal write error on socket transport";
 
@@ -131,6 +132,9 @@ unsafe fn write_bytes(
         let Some(core) = this.core().filter(|_| this.lost.get() == 0) else {
             return write_lost(this);
         };
+        // Ours: what the protocol is told may let go of the loop.
+        let kept = Ref::new(core.as_ptr());
+        let core = &*kept.as_ptr().cast::<Core>();
         let mut count = 0;
         if this.pending_size.get() == 0 {
             let Ok(taken) = send(this.fd, data, size) else {
