@@ -5,6 +5,7 @@
 //! what is to be let go is moved out first.
 
 mod core;
+mod guarded;
 mod handle;
 mod module;
 mod object;

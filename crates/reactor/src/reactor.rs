@@ -6,6 +6,9 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The largest descriptor that can be watched is one less: the table has a place for each below it.
+const DESCRIPTORS_MAX: usize = 1 << 20;
+
 /// One registration of a descriptor. It is never given again, also where the descriptor's number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
@@ -144,8 +147,8 @@ impl<T> Reactor<T> {
     /// Watches a descriptor. One system call.
     ///
     /// # Errors
-    /// `AlreadyExists` when it is watched, `InvalidInput` when it is negative; what the system says of it
-    /// otherwise (regular files cannot be watched, for one).
+    /// `AlreadyExists` when it is watched, `InvalidInput` when it is negative or 2^20 and more, `OutOfMemory`; what
+    /// the system says of it otherwise (regular files cannot be watched, for one).
     pub fn register(&mut self, fd: RawFd, interest: Interest, value: T) -> io::Result<Token> {
         let number = u32::try_from(fd).map_err(|_| {
             let message = format!("cannot watch descriptor {fd}: it is negative");
@@ -167,18 +170,38 @@ impl<T> Reactor<T> {
             self.poller.0.modify(fd, interest, token.data())
         })?;
         // The table grows for descriptors that there are, which are few.
-        if place >= self.slots.len() {
-            self.slots.resize_with(place + 1, || Slot {
-                generation: 0,
-                interest: Interest::NONE,
-                value: None,
-            });
+        if let Err(error) = self.grow_to(place) {
+            drop(self.poller.0.delete(fd));
+            return Err(error);
         }
         let slot = &mut self.slots[place];
         slot.interest = interest;
         slot.value = Some(value);
         self.count += 1;
         Ok(token)
+    }
+
+    /// Makes a place in the table.
+    fn grow_to(&mut self, place: usize) -> io::Result<()> {
+        if place < self.slots.len() {
+            return Ok(());
+        }
+        if place >= DESCRIPTORS_MAX {
+            let message = format!(
+                "cannot watch descriptor {place}: it is not below {DESCRIPTORS_MAX}, open fewer files"
+            );
+            return Err(io::Error::new(ErrorKind::InvalidInput, message));
+        }
+        let more = place + 1 - self.slots.len();
+        self.slots
+            .try_reserve(more)
+            .map_err(|_| ErrorKind::OutOfMemory)?;
+        self.slots.resize_with(place + 1, || Slot {
+            generation: 0,
+            interest: Interest::NONE,
+            value: None,
+        });
+        Ok(())
     }
 
     /// The registration of a descriptor, where it is watched.

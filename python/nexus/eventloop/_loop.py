@@ -125,6 +125,14 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
         }
         self.call_exception_handler(context)
 
+    def _transport_failed(self, transport: Any, error: BaseException) -> None:
+        context = {
+            "message": "Exception in a transport's callback",
+            "exception": error,
+            "transport": transport,
+        }
+        self.call_exception_handler(context)
+
     def _represent(self, handle: Any) -> str:
         info = [type(handle).__name__]
         if handle._cancelled:

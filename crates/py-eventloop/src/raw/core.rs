@@ -1,5 +1,7 @@
 //! `Core`: the base class of the loop.
 
+use super::guarded;
+use super::handle::Handle;
 use super::object::{
     NO_GETTER, NO_METHOD, Ref, Result, Table, answer, getter, new_type, raise_io, status,
 };
@@ -54,6 +56,16 @@ impl Watch {
             Self::Transport(transport) => (Some(transport), None),
         };
         first.into_iter().chain(second)
+    }
+
+    /// Cancels its handles and lets go of them, which may call anything.
+    pub(super) fn end(self) {
+        if let Self::Handles { reader, writer } = self {
+            for handle in [reader, writer].into_iter().flatten() {
+                // SAFETY: it is a handle, which the reference keeps.
+                unsafe { Handle::cancel(handle.as_ptr()) };
+            }
+        }
     }
 }
 
@@ -253,7 +265,7 @@ macro_rules! flag {
                 let is_true = if value.is_null() {
                     0
                 } else {
-                    ffi::PyObject_IsTrue(value)
+                    guarded::PyObject_IsTrue(value)
                 };
                 if is_true < 0 {
                     return Err(super::object::Raised);

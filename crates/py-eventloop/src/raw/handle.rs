@@ -1,6 +1,7 @@
 //! `Handle` and `TimerHandle`: a callback that waits, with its arguments and context.
 
 use super::core::Core;
+use super::guarded;
 use super::object::{
     NO_GETTER, NO_MEMBER, NO_METHOD, OBJECT_OR_NONE, Raised, Ref, Result, Table, answer,
     call_method, getter, member, method, new_type, raised_ends_the_loop, take_raised,
@@ -52,7 +53,7 @@ impl Handle {
         // SAFETY: the caller's. All fields are written before the object is tracked.
         unsafe {
             let context = if context.is_null() {
-                Ref::owned(ffi::PyContext_CopyCurrent())?
+                Ref::owned(guarded::PyContext_CopyCurrent())?
             } else {
                 Ref::new(context)
             };
@@ -70,7 +71,7 @@ impl Handle {
                 Ok(handle) => handle,
                 Err(raised) => {
                     for argument in arguments {
-                        ffi::Py_XDECREF(argument);
+                        guarded::Py_DecRef(argument);
                     }
                     return Err(raised);
                 }
@@ -150,9 +151,9 @@ impl Handle {
             let callback = replace(&raw mut (*this).callback, null_mut());
             let arguments = replace(&raw mut (*this).arguments, [null_mut(); INLINE_MAX]);
             (*this).count = 0;
-            ffi::Py_XDECREF(callback);
+            guarded::Py_DecRef(callback);
             for argument in arguments {
-                ffi::Py_XDECREF(argument);
+                guarded::Py_DecRef(argument);
             }
         }
     }
@@ -192,7 +193,7 @@ impl Handle {
             let callback = Ref::new((*this).callback);
             if (*this).count == MANY {
                 let tuple = Ref::new((*this).arguments[0]);
-                return Ref::owned(ffi::PyObject_Call(
+                return Ref::owned(guarded::PyObject_Call(
                     callback.as_ptr(),
                     tuple.as_ptr(),
                     null_mut(),
@@ -208,7 +209,7 @@ impl Handle {
             }
             let count = count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
             let first = stack.as_ptr().add(1);
-            let result = ffi::PyObject_Vectorcall(callback.as_ptr(), first, count, null_mut());
+            let result = guarded::PyObject_Vectorcall(callback.as_ptr(), first, count, null_mut());
             drop(kept);
             Ref::owned(result)
         }
@@ -243,7 +244,7 @@ fn place_of(place: &mut *mut ffi::PyObject) -> *mut *mut ffi::PyObject {
 unsafe fn tuple(first: *const *mut ffi::PyObject, count: usize) -> Result<Ref> {
     // SAFETY: the caller's; the tuple takes each reference over.
     unsafe {
-        let tuple = Ref::owned(ffi::PyTuple_New(count.cast_signed()))?;
+        let tuple = Ref::owned(guarded::PyTuple_New(count.cast_signed()))?;
         for place in 0..count {
             let item = Ref::new(*first.add(place)).into_ptr();
             ffi::PyTuple_SetItem(tuple.as_ptr(), place.cast_signed(), item);
@@ -285,8 +286,8 @@ unsafe extern "C" fn clear(this: *mut ffi::PyObject) -> c_int {
         let context = replace(&raw mut (*handle).context, null_mut());
         (*handle).is_cancelled = true;
         (*handle).key = None;
-        ffi::Py_XDECREF(context);
-        ffi::Py_XDECREF(core);
+        guarded::Py_DecRef(context);
+        guarded::Py_DecRef(core);
     }
     0
 }
@@ -367,7 +368,12 @@ unsafe extern "C" fn get_arguments(this: *mut ffi::PyObject, _: *mut c_void) -> 
         } else if (*handle).count == MANY {
             Ok(Ref::new((*arguments)[0]))
         } else {
-            tuple(arguments.cast(), (*handle).count)
+            // References of our own: the tuple's memory may set off the collector, which may cancel the handle.
+            let kept = (*arguments).map(|object| (!object.is_null()).then(|| Ref::new(object)));
+            let stack = kept
+                .each_ref()
+                .map(|object| object.as_ref().map_or(null_mut(), Ref::as_ptr));
+            tuple(stack.as_ptr(), (*handle).count)
         }
     })
 }

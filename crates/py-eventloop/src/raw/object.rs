@@ -1,5 +1,6 @@
 //! References, failures, and the ways in from Python.
 
+use super::guarded;
 use pyo3_ffi as ffi;
 use std::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,7 +65,7 @@ impl Drop for Ref {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the reference is ours; all code of this crate runs with the lock held.
-        unsafe { ffi::Py_DECREF(self.0.as_ptr()) };
+        unsafe { guarded::let_go(self.0.as_ptr()) };
     }
 }
 
@@ -184,7 +185,7 @@ pub(super) unsafe fn call_method(
     // SAFETY: the caller's; the place before the first is free for CPython to use.
     unsafe {
         let count = (1 + arguments.len()) | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
-        Ref::owned(ffi::PyObject_VectorcallMethod(
+        Ref::owned(guarded::PyObject_VectorcallMethod(
             name.as_ptr(),
             all.as_ptr().add(1),
             count,

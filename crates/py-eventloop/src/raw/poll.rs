@@ -1,8 +1,9 @@
 //! The step of the loop: wait, see what is ready and due, run it.
 
 use super::core::{Core, Entry, Watch};
+use super::guarded;
 use super::handle::Handle;
-use super::object::{Raised, Ref, Result, answer, call_method, method, raise_io};
+use super::object::{Raised, Ref, Result, answer, call_method, method, raise, raise_io};
 use super::reading;
 use super::scheduling::{clock, entry, now};
 use nexus_reactor::{Event, Interest};
@@ -26,7 +27,7 @@ fn run_once(core: &Core) -> Result<()> {
         step(core, is_first)?;
         is_first = false;
         // SAFETY: the lock is held. Handlers of signals run here, where no callback is half done.
-        if unsafe { ffi::PyErr_CheckSignals() } != 0 {
+        if unsafe { guarded::PyErr_CheckSignals() } != 0 {
             return Err(Raised);
         }
         if core.is_stopping.get() || !core.keeps_running.get() {
@@ -37,6 +38,13 @@ fn run_once(core: &Core) -> Result<()> {
 
 fn step(core: &Core, is_first: bool) -> Result<()> {
     core.steps.set(core.steps.get() + 1);
+    // A `time` of Python's is asked first: it may let another thread run, which adds a callback and wakes nobody,
+    // as nobody waits. From here to the wait nothing calls Python.
+    let own_time = if core.has_own_time.get() {
+        Some(now(core)?)
+    } else {
+        None
+    };
     let (is_busy, next) = core.with(|inner| {
         let is_busy = !inner.ready.is_empty();
         (is_busy, inner.timers.next_deadline())
@@ -51,7 +59,7 @@ fn step(core: &Core, is_first: bool) -> Result<()> {
         let timeout = if must_not_wait {
             Some(Duration::ZERO)
         } else if let Some(next) = next {
-            let left = next.saturating_sub(now(core)?);
+            let left = next.saturating_sub(own_time.unwrap_or_else(clock));
             Some(Duration::from_nanos(left).min(WAIT_MAX))
         } else {
             None
@@ -73,8 +81,13 @@ fn poll(core: &Core, timeout: Option<Duration>) -> Result<()> {
         let poller = inner.reactor.as_ref()?.poller().clone();
         Some((poller, inner.events.take()?))
     });
-    // A closed loop, or a step within a step: nothing to wait for.
     let Some((poller, mut events)) = taken else {
+        if core.with(|inner| inner.reactor.is_none()) {
+            let message = c"cannot wait: the selector of the event loop is closed";
+            // SAFETY: the lock is held.
+            return Err(unsafe { raise(ffi::PyExc_RuntimeError, message) });
+        }
+        // A step within a step: nothing to wait for.
         return Ok(());
     };
     core.polls.set(core.polls.get() + 1);
@@ -86,7 +99,7 @@ fn poll(core: &Core, timeout: Option<Duration>) -> Result<()> {
         let thread = unsafe { ffi::PyEval_SaveThread() };
         let result = poller.wait(&mut events, timeout);
         // SAFETY: as above.
-        unsafe { ffi::PyEval_RestoreThread(thread) };
+        unsafe { guarded::PyEval_RestoreThread(thread) };
         core.is_waiting.set(false);
         result
     };
@@ -147,7 +160,7 @@ fn take_due(core: &Core) -> Result<()> {
                 Entry::Handle(timer) => Handle::clear_key(timer.as_ptr()),
                 Entry::Foreign(timer) => {
                     let name = core.state().names.scheduled.as_ptr();
-                    if ffi::PyObject_SetAttr(timer.as_ptr(), name, ffi::Py_False()) != 0 {
+                    if guarded::PyObject_SetAttr(timer.as_ptr(), name, ffi::Py_False()) != 0 {
                         return Err(Raised);
                     }
                 }
@@ -170,7 +183,7 @@ fn run_ready(core: &Core) -> Result<()> {
         // SAFETY: the entry's object is alive, and of the kind that the entry says.
         unsafe {
             match entry {
-                Entry::Ready(transport, ready) => reading::ready(core, &transport, ready)?,
+                Entry::Ready(transport, ready) => reading::run(core, &transport, ready)?,
                 Entry::Handle(handle) if core.is_debug.get() => run_debug(core, &handle)?,
                 Entry::Handle(handle) => Handle::run(handle.as_ptr())?,
                 Entry::Foreign(handle) => run_foreign(core, &handle)?,
@@ -202,8 +215,8 @@ unsafe fn run_foreign(core: &Core, handle: &Ref) -> Result<()> {
             return run_debug(core, handle);
         }
         let names = &core.state().names;
-        let cancelled = ffi::PyObject_GetAttr(handle.as_ptr(), names.cancelled.as_ptr());
-        if ffi::PyObject_IsTrue(Ref::owned(cancelled)?.as_ptr()) == 0 {
+        let cancelled = guarded::PyObject_GetAttr(handle.as_ptr(), names.cancelled.as_ptr());
+        if guarded::PyObject_IsTrue(Ref::owned(cancelled)?.as_ptr()) == 0 {
             call_method(&names.run, handle.as_ptr(), &[])?;
         }
     }

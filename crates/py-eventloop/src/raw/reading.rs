@@ -1,7 +1,10 @@
 //! Reading of a transport: what its socket has, to its protocol.
 
 use super::core::{Core, ROOM_SIZE};
-use super::object::{Raised, Ref, Result, call_method, raise, raise_io};
+use super::guarded;
+use super::object::{
+    Raised, Ref, Result, call_method, raise, raise_io, raised_ends_the_loop, take_raised,
+};
 use super::transport::Transport;
 use super::writing;
 use nexus_reactor::Interest;
@@ -11,17 +14,51 @@ use std::io;
 
 const READ_FAILED: &CStr = c"Fatal read error on socket transport";
 
-/// Reads and writes what is ready.
+/// Reads and writes what is ready, in the context of the transport.
 ///
 /// # Errors
-/// `SystemExit`, `KeyboardInterrupt`.
+/// `SystemExit`, `KeyboardInterrupt`, and what the loop raises when it reports another.
 ///
 /// # Safety
 /// The object is a transport.
 #[inline]
-pub(super) unsafe fn ready(core: &Core, transport: &Ref, ready: Interest) -> Result<()> {
-    // SAFETY: the caller's; the reference keeps the object.
-    let this = unsafe { &*transport.as_ptr().cast::<Transport>() };
+pub(super) unsafe fn run(core: &Core, transport: &Ref, interest: Interest) -> Result<()> {
+    // SAFETY: the caller's; the references keep the objects.
+    unsafe {
+        let this = &*transport.as_ptr().cast::<Transport>();
+        // A lost connection has no context any more.
+        let Some(context) = this.context() else {
+            return Ok(());
+        };
+        if ffi::PyContext_Enter(context.as_ptr()) != 0 {
+            return failed(core, transport);
+        }
+        let result = ready(core, this, interest);
+        if ffi::PyContext_Exit(context.as_ptr()) != 0 || result.is_err() {
+            return failed(core, transport);
+        }
+    }
+    Ok(())
+}
+
+/// Has the loop report what is set.
+#[cold]
+fn failed(core: &Core, transport: &Ref) -> Result<()> {
+    if raised_ends_the_loop() {
+        return Err(Raised);
+    }
+    let error = take_raised()?;
+    let name = &core.state().names.transport_failed;
+    // SAFETY: the objects are alive.
+    unsafe {
+        let arguments = [transport.as_ptr(), error.as_ptr()];
+        call_method(name, core.as_ptr(), &arguments)?;
+    }
+    Ok(())
+}
+
+#[inline]
+fn ready(core: &Core, this: &Transport, ready: Interest) -> Result<()> {
     if ready.contains(Interest::READ) && this.wants_to_read() {
         if this.is_buffered.get() == 0 {
             read(core, this)?;
@@ -29,8 +66,13 @@ pub(super) unsafe fn ready(core: &Core, transport: &Ref, ready: Interest) -> Res
             read_into(core, this)?;
         }
     }
-    if ready.contains(Interest::WRITE) && this.pending_size.get() > 0 && this.lost.get() == 0 {
-        writing::flush(core, this)?;
+    if ready.contains(Interest::WRITE) {
+        if this.pending_size.get() > 0 && this.lost.get() == 0 {
+            writing::flush(core, this)?;
+        } else {
+            // Nothing waits to be written any more.
+            this.sync()?;
+        }
     }
     Ok(())
 }
@@ -42,7 +84,7 @@ pub(super) unsafe fn ready(core: &Core, transport: &Ref, ready: Interest) -> Res
 unsafe fn receive(fd: c_int, room: *mut u8, size: usize) -> Result<Option<usize>> {
     loop {
         // SAFETY: the caller's: there are as many bytes to be written to.
-        let count = unsafe { libc::recv(fd, room.cast(), size, 0) };
+        let count = unsafe { libc::recv(fd, room.cast(), size, libc::MSG_DONTWAIT) };
         if count >= 0 {
             return Ok(Some(count.unsigned_abs()));
         }
@@ -107,7 +149,7 @@ fn read_into(core: &Core, this: &Transport) -> Result<()> {
             return this.fail(core, c"Fatal error: protocol.get_buffer() call failed.");
         }
         let received = receive(this.fd, view.buf.cast(), view.len.unsigned_abs());
-        ffi::PyBuffer_Release(&raw mut view);
+        guarded::PyBuffer_Release(&raw mut view);
         match received {
             Err(Raised) => this.fail(core, READ_FAILED),
             Ok(None) => Ok(()),
@@ -133,11 +175,11 @@ unsafe fn get_buffer(protocol: &Ref, name: &Ref, view: &mut ffi::Py_buffer) -> R
         let hint = Ref::owned(ffi::PyLong_FromLong(-1))?;
         let buffer = call_method(name, protocol.as_ptr(), &[hint.as_ptr()])?;
         let flags = ffi::PyBUF_WRITABLE;
-        if ffi::PyObject_GetBuffer(buffer.as_ptr(), &raw mut *view, flags) != 0 {
+        if guarded::PyObject_GetBuffer(buffer.as_ptr(), &raw mut *view, flags) != 0 {
             return Err(Raised);
         }
         if view.len == 0 {
-            ffi::PyBuffer_Release(&raw mut *view);
+            guarded::PyBuffer_Release(&raw mut *view);
             let message = c"get_buffer() returned an empty buffer";
             return Err(raise(ffi::PyExc_RuntimeError, message));
         }
@@ -153,7 +195,7 @@ fn end(core: &Core, this: &Transport) -> Result<()> {
     unsafe {
         let protocol = this.protocol()?;
         let keeps_open = call_method(&names.eof_received, protocol.as_ptr(), &[]);
-        let keeps_open = keeps_open.map(|answer| ffi::PyObject_IsTrue(answer.as_ptr()));
+        let keeps_open = keeps_open.map(|answer| guarded::PyObject_IsTrue(answer.as_ptr()));
         match keeps_open {
             Err(Raised) | Ok(..0) => {
                 this.fail(core, c"Fatal error: protocol.eof_received() call failed.")

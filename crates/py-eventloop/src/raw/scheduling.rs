@@ -1,6 +1,7 @@
 //! Callbacks for now, from another thread, and for later.
 
 use super::core::{Core, Entry};
+use super::guarded;
 use super::handle::Handle;
 use super::object::{Arguments, Raised, Ref, Result, answer, call_method, method, raise};
 use pyo3_ffi as ffi;
@@ -49,7 +50,7 @@ fn deadline(when: f64) -> u64 {
 unsafe fn number(object: *mut ffi::PyObject) -> Result<f64> {
     // SAFETY: the caller's.
     unsafe {
-        let value = ffi::PyFloat_AsDouble(object);
+        let value = guarded::PyFloat_AsDouble(object);
         if value == -1.0 && !ffi::PyErr_Occurred().is_null() {
             return Err(Raised);
         }
@@ -92,7 +93,7 @@ unsafe fn in_debug(
         let mut stack = vec![this];
         stack.extend_from_slice(std::slice::from_raw_parts(first, all));
         let count = count.unsigned_abs() + 1;
-        let made = ffi::PyObject_VectorcallMethod(name.as_ptr(), stack.as_ptr(), count, names);
+        let made = guarded::PyObject_VectorcallMethod(name.as_ptr(), stack.as_ptr(), count, names);
         Ref::owned(made)
     }
 }
@@ -274,7 +275,7 @@ unsafe extern "C" fn schedule(
     // SAFETY: CPython's.
     answer(|| unsafe {
         let core = &*this.cast::<Core>();
-        let when = ffi::PyObject_GetAttr(timer, core.state().names.when.as_ptr());
+        let when = guarded::PyObject_GetAttr(timer, core.state().names.when.as_ptr());
         let when = number(Ref::owned(when)?.as_ptr())?;
         let kept = Ref::new(timer);
         core.with(|inner| inner.timers.insert(deadline(when), kept));

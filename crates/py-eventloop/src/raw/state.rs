@@ -1,5 +1,6 @@
 //! What one interpreter has of this module: its types, names, and memory to use again.
 
+use super::guarded;
 use super::handle::Handle;
 use super::object::{Raised, Ref, Result};
 use pyo3_ffi as ffi;
@@ -56,6 +57,7 @@ names! {
     fatal_error: c"_fatal_error",
     drained: c"_drained",
     flow_failed: c"_flow_failed",
+    transport_failed: c"_transport_failed",
 }
 
 fn intern(text: &CStr) -> Result<Ref> {
@@ -100,7 +102,7 @@ impl State {
                 ffi::PyObject_Init(memory.cast(), class.as_ptr().cast());
                 return Ok(memory);
             }
-            let made = ffi::PyObject_GC_New::<Handle>(class.as_ptr().cast());
+            let made = guarded::_PyObject_GC_New(class.as_ptr().cast()).cast::<Handle>();
             if made.is_null() {
                 Err(Raised)
             } else {

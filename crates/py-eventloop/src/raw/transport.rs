@@ -2,6 +2,7 @@
 //! `python/nexus/eventloop/_transport.py`.
 
 use super::core::{Core, Watch};
+use super::guarded;
 use super::object::{
     NO_GETTER, NO_MEMBER, NO_METHOD, OBJECT_OR_NONE, Raised, Ref, Result, Table, answer,
     call_method, getter, member, method, new_type, raise, raise_io, raised_ends_the_loop, status,
@@ -31,6 +32,8 @@ pub(super) struct Transport {
     socket: Cell<*mut ffi::PyObject>,
     protocol: Cell<*mut ffi::PyObject>,
     server: Cell<*mut ffi::PyObject>,
+    /// In which its protocol is called.
+    context: Cell<*mut ffi::PyObject>,
     /// What waits until all is written, for `sendfile`.
     pub(super) empty_waiter: Cell<*mut ffi::PyObject>,
     weak_references: *mut ffi::PyObject,
@@ -82,6 +85,14 @@ impl Transport {
         }
     }
 
+    /// The context of the protocol's calls; none when the connection is lost.
+    #[inline]
+    pub(super) fn context(&self) -> Option<Ref> {
+        let context = self.context.get();
+        // SAFETY: the field is null or has an object.
+        (!context.is_null()).then(|| unsafe { Ref::new(context) })
+    }
+
     pub(super) fn wants_to_read(&self) -> bool {
         self.is_reading.get() != 0
             && self.is_paused.get() == 0
@@ -107,20 +118,26 @@ impl Transport {
         let Some(core) = self.core() else {
             return Ok(());
         };
-        let old = core.with(|inner| self.register(inner, wanted));
+        let mut stale = None;
+        let result = core.with(|inner| self.register(inner, wanted, &mut stale));
         // Let go of outside: it may be the last reference to something.
-        drop(old.map_err(|error| raise_io(&error))?);
+        if let Some(stale) = stale {
+            stale.end();
+        }
+        result.map_err(|error| raise_io(&error))?;
         self.interest.set(wanted);
         Ok(())
     }
 
+    /// Leaves what is watched no more in `stale`.
     fn register(
         &self,
         inner: &mut super::core::Inner,
         wanted: Interest,
-    ) -> io::Result<Option<Watch>> {
+        stale: &mut Option<Watch>,
+    ) -> io::Result<()> {
         if inner.reactor.is_none() && wanted.is_none() {
-            return Ok(None);
+            return Ok(());
         }
         let reactor = reactor(inner)?;
         let token = self
@@ -128,20 +145,20 @@ impl Transport {
             .get()
             .filter(|&token| reactor.get(token).is_some());
         match token {
-            Some(token) if wanted.is_none() => Ok(reactor.deregister(token)),
-            Some(token) => reactor.set_interest(token, wanted).map(|()| None),
-            None if wanted.is_none() => Ok(None),
+            Some(token) if wanted.is_none() => *stale = reactor.deregister(token),
+            Some(token) => reactor.set_interest(token, wanted)?,
+            None if wanted.is_none() => {}
             None => {
                 // A watch of somebody who has closed this descriptor without a word.
-                let stale = reactor.find(self.fd);
-                let stale = stale.and_then(|token| reactor.deregister(token));
+                let found = reactor.find(self.fd);
+                *stale = found.and_then(|token| reactor.deregister(token));
                 // SAFETY: the object is alive.
                 let this = Watch::Transport(unsafe { Ref::new(self.as_ptr()) });
                 self.token
                     .set(Some(reactor.register(self.fd, wanted, this)?));
-                Ok(stale)
             }
         }
+        Ok(())
     }
 
     /// Has Python report what is set, and close the connection.
@@ -210,6 +227,8 @@ unsafe extern "C" fn open(
             let message = c"cannot open a transport: it is open, or its loop is another kind";
             return Err(raise(ffi::PyExc_TypeError, message));
         }
+        let context = Ref::owned(guarded::PyContext_CopyCurrent())?;
+        (*this).context.set(context.into_ptr());
         (*this).core.set(Ref::new(core).into_ptr());
         (*this).socket.set(Ref::new(socket).into_ptr());
         (*this).server.set(Ref::new(server).into_ptr());
@@ -231,7 +250,7 @@ unsafe fn is_core(this: *mut ffi::PyObject, object: *mut ffi::PyObject) -> Resul
     }
 }
 
-/// Lets go of loop, socket, protocol and server: the connection is lost.
+/// Lets go of loop, socket, protocol, server and context: the connection is lost.
 unsafe extern "C" fn forget(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: CPython's.
     answer(|| unsafe {
@@ -248,9 +267,16 @@ unsafe fn clear_objects(this: *mut Transport) {
     // SAFETY: the caller's; each field is empty before what it had is let go.
     unsafe {
         let this = &*this;
-        for field in [&this.core, &this.socket, &this.protocol, &this.server] {
+        let fields = [
+            &this.core,
+            &this.socket,
+            &this.protocol,
+            &this.server,
+            &this.context,
+        ];
+        for field in fields {
             let object = field.replace(null_mut());
-            ffi::Py_XDECREF(object);
+            guarded::Py_DecRef(object);
         }
     }
 }
@@ -269,7 +295,7 @@ unsafe extern "C" fn set_protocol(
         let this = this.cast::<Transport>();
         (*this).is_buffered.set(c_char::from(is_buffered != 0));
         let old = (*this).protocol.replace(Ref::new(protocol).into_ptr());
-        ffi::Py_XDECREF(old);
+        guarded::Py_DecRef(old);
         Ok(Ref::none())
     })
 }
@@ -346,7 +372,7 @@ unsafe extern "C" fn set_reading(
         let is_true = if value.is_null() {
             0
         } else {
-            ffi::PyObject_IsTrue(value)
+            guarded::PyObject_IsTrue(value)
         };
         if is_true < 0 {
             return Err(Raised);
@@ -377,6 +403,7 @@ unsafe extern "C" fn traverse(
             (*transport).socket.get(),
             (*transport).protocol.get(),
             (*transport).server.get(),
+            (*transport).context.get(),
             (*transport).empty_waiter.get(),
         ];
         for field in fields {
@@ -398,8 +425,8 @@ unsafe extern "C" fn clear(this: *mut ffi::PyObject) -> c_int {
         clear_objects(transport);
         let extra = replace(&raw mut (*transport).extra, null_mut());
         let waiter = (*transport).empty_waiter.replace(null_mut());
-        ffi::Py_XDECREF(extra);
-        ffi::Py_XDECREF(waiter);
+        guarded::Py_DecRef(extra);
+        guarded::Py_DecRef(waiter);
     }
     0
 }

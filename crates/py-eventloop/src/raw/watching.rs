@@ -1,6 +1,7 @@
 //! `add_reader`, `add_writer`, and their ends.
 
 use super::core::{Core, Inner, Watch};
+use super::guarded;
 use super::handle::Handle;
 use super::object::{
     Raised, Ref, Result, answer, call_method, method, raise, raise_io, raised_ends_the_loop,
@@ -46,66 +47,93 @@ fn put(inner: &mut Inner, fd: i32, interest: Interest, handle: Ref) -> io::Resul
     }
 }
 
-/// Takes a handle from its place.
-fn take(inner: &mut Inner, fd: i32, interest: Interest) -> io::Result<Option<Ref>> {
-    let reactor = reactor(inner)?;
+/// Takes a handle from its place. Where that fails, all that watched the descriptor is left in `stale`.
+fn take(
+    inner: &mut Inner,
+    fd: i32,
+    interest: Interest,
+    stale: &mut Option<Watch>,
+) -> io::Result<Option<Ref>> {
+    let is_reader = interest == Interest::READ;
+    let Some(reactor) = inner.reactor.as_mut() else {
+        return Ok(None);
+    };
     let Some(token) = reactor.find(fd) else {
         return Ok(None);
     };
+    let is_there = match reactor.get(token) {
+        Some(Watch::Handles { reader, .. }) if is_reader => reader.is_some(),
+        Some(Watch::Handles { writer, .. }) => writer.is_some(),
+        _ => false,
+    };
+    if !is_there {
+        return Ok(None);
+    }
     let left = reactor.interest(token).without(interest);
-    let Some(Watch::Handles { reader, writer }) = reactor.get_mut(token) else {
-        return Ok(None);
-    };
-    let taken = if interest == Interest::READ {
-        reader.take()
-    } else {
-        writer.take()
-    };
-    if taken.is_none() {
-        return Ok(None);
-    }
     if left.is_none() {
-        // Both of its places are empty.
-        drop(reactor.deregister(token));
-    } else {
-        reactor.set_interest(token, left)?;
+        return Ok(match reactor.deregister(token) {
+            Some(Watch::Handles { reader, writer }) => reader.or(writer),
+            _ => None,
+        });
     }
-    Ok(taken)
+    if let Err(error) = reactor.set_interest(token, left) {
+        // The descriptor was closed without a word: its other callback will not be called either.
+        *stale = reactor.deregister(token);
+        return Err(error);
+    }
+    Ok(match reactor.get_mut(token) {
+        Some(Watch::Handles { reader, .. }) if is_reader => reader.take(),
+        Some(Watch::Handles { writer, .. }) => writer.take(),
+        _ => None,
+    })
 }
 
-/// The number of a file: itself, or what its `fileno` says, as Python's selectors have it.
-unsafe fn descriptor(core: &Core, file: *mut ffi::PyObject) -> Result<i32> {
+/// The number of a file: an integer itself, or what its `fileno` says, as Python's selectors have it.
+unsafe fn number_of_file(core: &Core, file: *mut ffi::PyObject) -> Result<Ref> {
     // SAFETY: the caller's.
     unsafe {
-        let number = number_of(core, file);
-        if number == -1 && !ffi::PyErr_Occurred().is_null() {
-            if raised_ends_the_loop() {
-                return Err(Raised);
+        number(core, file).map_err(|Raised| {
+            if !raised_ends_the_loop() {
+                ffi::PyErr_Clear();
+                let format = c"Invalid file object: %R".as_ptr();
+                ffi::PyErr_Format(ffi::PyExc_ValueError, format, file);
             }
-            ffi::PyErr_Clear();
-            ffi::PyErr_Format(
-                ffi::PyExc_ValueError,
-                c"Invalid file object: %R".as_ptr(),
-                file,
-            );
-            return Err(Raised);
-        }
-        // What is no number of a file is watched no more than a closed one.
-        Ok(i32::try_from(number).unwrap_or(-1))
+            Raised
+        })
     }
 }
 
 /// # Safety
 /// The object is alive.
-unsafe fn number_of(core: &Core, file: *mut ffi::PyObject) -> std::ffi::c_long {
+unsafe fn number(core: &Core, file: *mut ffi::PyObject) -> Result<Ref> {
     // SAFETY: the caller's.
     unsafe {
         if ffi::PyLong_Check(file) != 0 {
-            return ffi::PyLong_AsLong(file);
+            return Ok(Ref::new(file));
         }
-        let answer = call_method(&core.state().names.fileno, file, &[]);
-        let number = answer.and_then(|answer| Ref::owned(ffi::PyNumber_Long(answer.as_ptr())));
-        number.map_or(-1, |number| ffi::PyLong_AsLong(number.as_ptr()))
+        let answer = call_method(&core.state().names.fileno, file, &[])?;
+        Ref::owned(guarded::PyNumber_Long(answer.as_ptr()))
+    }
+}
+
+/// A number as a descriptor that can be watched.
+unsafe fn checked(number: &Ref) -> Result<i32> {
+    // SAFETY: the caller's; the format has one object.
+    unsafe {
+        let mut overflow = 0;
+        let value = ffi::PyLong_AsLongAndOverflow(number.as_ptr(), &raw mut overflow);
+        if overflow < 0 || (overflow == 0 && value < 0) {
+            let format = c"Invalid file descriptor: %S".as_ptr();
+            ffi::PyErr_Format(ffi::PyExc_ValueError, format, number.as_ptr());
+            return Err(Raised);
+        }
+        i32::try_from(value)
+            .ok()
+            .filter(|_| overflow == 0)
+            .ok_or_else(|| {
+                let message = c"cannot watch the descriptor: its number is more than a C int";
+                raise(ffi::PyExc_OverflowError, message)
+            })
     }
 }
 
@@ -122,7 +150,7 @@ unsafe fn add(
         if count < 2 {
             return Err(raise(ffi::PyExc_TypeError, MISSING));
         }
-        let fd = descriptor(core, *first)?;
+        let fd = checked(&number_of_file(core, *first)?)?;
         let rest = (first.add(2), count.unsigned_abs() - 2);
         let class = &core.state().handle;
         let handle = Handle::make(core, class, *first.add(1), rest, null_mut())?;
@@ -145,9 +173,21 @@ unsafe fn remove(
         let core = &*this.cast::<Core>();
         let mut was_there = false;
         if !core.is_closed.get() {
-            // A closed file has the number -1, under which nothing is watched.
-            let fd = descriptor(core, file)?;
-            let old = core.with(|inner| take(inner, fd, interest));
+            let number = number_of_file(core, file)?;
+            let fd = checked(&number).or_else(|raised| {
+                // A closed file has the number -1, under which nothing is watched; nor is it under one too large.
+                let is_overflow = ffi::PyErr_ExceptionMatches(ffi::PyExc_OverflowError) != 0;
+                if number.as_ptr() == file && !is_overflow {
+                    return Err(raised);
+                }
+                ffi::PyErr_Clear();
+                Ok(-1)
+            })?;
+            let mut stale = None;
+            let old = core.with(|inner| take(inner, fd, interest, &mut stale));
+            if let Some(stale) = stale {
+                stale.end();
+            }
             if let Some(old) = old.map_err(|error| raise_io(&error))? {
                 Handle::cancel(old.as_ptr());
                 was_there = true;

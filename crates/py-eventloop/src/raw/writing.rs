@@ -1,6 +1,7 @@
 //! Writing of a transport: at once what the system takes, the rest when it can.
 
 use super::core::Core;
+use super::guarded;
 use super::object::{
     Raised, Ref, Result, call_method, raise, raise_io, raised_ends_the_loop, take_raised,
 };
@@ -15,11 +16,12 @@ const PIECES_MAX: usize = 64;
 /// As many writes to a lost connection are not worth a warning (asyncio's number).
 const WRITES_LOST_MAX: u32 = 5;
 
-/// A peer that is gone is an error of the call, not a signal. Elsewhere Python ignores the signal.
+/// It never waits, also where somebody has made the socket block. A peer that is gone is an error of the call, not
+/// a signal; elsewhere Python ignores the signal.
 #[cfg(target_os = "linux")]
-const FLAGS: c_int = libc::MSG_NOSIGNAL;
+const FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 #[cfg(not(target_os = "linux"))]
-const FLAGS: c_int = 0;
+const FLAGS: c_int = libc::MSG_DONTWAIT;
 
 const WRITE_FAILED: &CStr = c"Fatal write error on socket transport";
 
@@ -96,12 +98,12 @@ pub(super) unsafe fn write(this: &Transport, data: *mut ffi::PyObject) -> Result
             return Err(Raised);
         }
         let mut view: ffi::Py_buffer = std::mem::zeroed();
-        if ffi::PyObject_GetBuffer(data, &raw mut view, ffi::PyBUF_SIMPLE) != 0 {
+        if guarded::PyObject_GetBuffer(data, &raw mut view, ffi::PyBUF_SIMPLE) != 0 {
             return Err(Raised);
         }
         let size = view.len.unsigned_abs();
         let result = write_bytes(this, view.buf.cast(), size, None);
-        ffi::PyBuffer_Release(&raw mut view);
+        guarded::PyBuffer_Release(&raw mut view);
         result
     }
 }
@@ -130,6 +132,9 @@ unsafe fn write_bytes(
         let Some(core) = this.core().filter(|_| this.lost.get() == 0) else {
             return write_lost(this);
         };
+        // Ours: what the protocol is told may let go of the loop.
+        let kept = Ref::new(core.as_ptr());
+        let core = &*kept.as_ptr().cast::<Core>();
         let mut count = 0;
         if this.pending_size.get() == 0 {
             let Ok(taken) = send(this.fd, data, size) else {
@@ -215,13 +220,15 @@ fn tell(core: &Core, this: &Transport, name: &Ref) -> Result<()> {
 /// Writes what waits, as the socket is ready for it.
 ///
 /// # Errors
-/// `SystemExit`, `KeyboardInterrupt`.
+/// What the transport raises when it closes or reports; what its protocol raises at the end.
 pub(super) fn flush(core: &Core, this: &Transport) -> Result<()> {
     let Ok(count) = send_pending(this) else {
         // SAFETY: nothing is called while the list is borrowed.
         let pending = unsafe { std::mem::take(&mut *this.pending.get()) };
         this.pending_size.set(0);
         drop(pending);
+        // Where this fails too, that is what is reported.
+        drop(this.sync());
         return this.fail(core, WRITE_FAILED);
     };
     let mut left = count;
