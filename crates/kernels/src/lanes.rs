@@ -25,6 +25,22 @@ pub(crate) trait Lanes: Copy {
     fn reduce_add(self) -> f32;
     fn reduce_max(self) -> f32;
 
+    /// The items of a slice of up to `COUNT`, and `pad` in the lanes behind them.
+    #[inline(always)]
+    fn load_some(from: &[f32], pad: f32) -> Self {
+        let mut buffer = [pad; LANES_MAX];
+        buffer[..from.len()].copy_from_slice(from);
+        Self::load(&buffer[..Self::COUNT])
+    }
+
+    /// Stores as many lanes as `to` has items, of up to `COUNT`.
+    #[inline(always)]
+    fn store_some(self, to: &mut [f32]) {
+        let mut buffer = [0.0; LANES_MAX];
+        self.store(&mut buffer[..Self::COUNT]);
+        to.copy_from_slice(&buffer[..to.len()]);
+    }
+
     /// The absolute value of each lane.
     #[inline(always)]
     fn abs(self) -> Self {
@@ -116,12 +132,10 @@ pub(crate) fn map_in_place<L: Lanes>(row: &mut [f32], pad: f32, mut f: impl FnMu
     for chunk in &mut chunks {
         f(L::load(chunk)).store(chunk);
     }
-    with_tail(
-        chunks.into_remainder(),
-        pad,
-        |tail| f(L::load(tail)).store(tail),
-        L::COUNT,
-    );
+    let tail = chunks.into_remainder();
+    if !tail.is_empty() {
+        f(L::load_some(tail, pad)).store_some(tail);
+    }
 }
 
 /// Folds `row` into one register; a short tail is padded with `pad`.
@@ -134,23 +148,9 @@ pub(crate) fn fold<L: Lanes>(row: &[f32], pad: f32, start: L, mut f: impl FnMut(
         state = f(state, L::load(chunk));
     }
     if !tail.is_empty() {
-        let mut buffer = [pad; LANES_MAX];
-        buffer[..tail.len()].copy_from_slice(tail);
-        state = f(state, L::load(&buffer[..L::COUNT]));
+        state = f(state, L::load_some(tail, pad));
     }
     state
-}
-
-/// Runs `f` on a padded copy of a tail shorter than `count` and copies the result back.
-#[inline(always)]
-fn with_tail(tail: &mut [f32], pad: f32, f: impl FnOnce(&mut [f32]), count: usize) {
-    if tail.is_empty() {
-        return;
-    }
-    let mut buffer = [pad; LANES_MAX];
-    buffer[..tail.len()].copy_from_slice(tail);
-    f(&mut buffer[..count]);
-    tail.copy_from_slice(&buffer[..tail.len()]);
 }
 
 /// The widest register that any instruction set here has, in lanes.
