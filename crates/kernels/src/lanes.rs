@@ -125,22 +125,38 @@ impl Lanes for Portable {
     }
 }
 
-/// Applies `f` to every item of `row` in place; a short tail is padded with `pad`.
+// What is handed to these functions is a function marked `#[inline(always)]`, not a closure: a closure that the
+// compiler leaves a call is compiled without the instructions of the shell.
+
+/// Applies `f` to every item of `row` in place.
 #[inline(always)]
-pub(crate) fn map_in_place<L: Lanes>(row: &mut [f32], pad: f32, mut f: impl FnMut(L) -> L) {
+pub(crate) fn map_in_place<L: Lanes>(row: &mut [f32], f: impl Fn(L) -> L) {
     let mut chunks = row.chunks_exact_mut(L::COUNT);
     for chunk in &mut chunks {
         f(L::load(chunk)).store(chunk);
     }
     let tail = chunks.into_remainder();
     if !tail.is_empty() {
-        f(L::load_some(tail, pad)).store_some(tail);
+        f(L::load_some(tail, 0.0)).store_some(tail);
+    }
+}
+
+/// Replaces every item `x` of `row` by `f(x, operand)`.
+#[inline(always)]
+pub(crate) fn combine_in_place<L: Lanes>(row: &mut [f32], operand: L, f: impl Fn(L, L) -> L) {
+    let mut chunks = row.chunks_exact_mut(L::COUNT);
+    for chunk in &mut chunks {
+        f(L::load(chunk), operand).store(chunk);
+    }
+    let tail = chunks.into_remainder();
+    if !tail.is_empty() {
+        f(L::load_some(tail, 0.0), operand).store_some(tail);
     }
 }
 
 /// Folds `row` into one register; a short tail is padded with `pad`.
 #[inline(always)]
-pub(crate) fn fold<L: Lanes>(row: &[f32], pad: f32, start: L, mut f: impl FnMut(L, L) -> L) -> L {
+pub(crate) fn fold<L: Lanes>(row: &[f32], pad: f32, start: L, f: impl Fn(L, L) -> L) -> L {
     let chunks = row.chunks_exact(L::COUNT);
     let tail = chunks.remainder();
     let mut state = start;

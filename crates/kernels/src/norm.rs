@@ -100,12 +100,7 @@ impl Kernel for LayerNorm<'_> {
         }
         let count = row.len() as f32;
         let mean = fold(row, 0.0, L::splat(0.0), L::add).reduce_add() / count;
-        // Padding with the mean adds nothing to the variance.
-        let square = |sum: L, x: L| {
-            let d = x.sub(L::splat(mean));
-            d.mul_add(d, sum)
-        };
-        let variance = fold(row, mean, L::splat(0.0), square).reduce_add() / count;
+        let variance = squared_distances::<L>(row, mean) / count;
         let factor = 1.0 / libm::sqrtf(variance + epsilon);
         let full = row.len() / L::COUNT * L::COUNT;
         let (body, tail) = row.split_at_mut(full);
@@ -124,6 +119,20 @@ impl Kernel for LayerNorm<'_> {
             *x = (*x - mean) * factor * w + b;
         }
     }
+}
+
+/// The sum of the squared distances of the items from `mean`.
+#[inline(always)]
+fn squared_distances<L: Lanes>(row: &[f32], mean: f32) -> f32 {
+    let chunks = row.chunks_exact(L::COUNT);
+    let tail = chunks.remainder();
+    let mut sum = L::splat(0.0);
+    for chunk in chunks {
+        let distance = L::load(chunk).sub(L::splat(mean));
+        sum = distance.mul_add(distance, sum);
+    }
+    let rest = tail.iter().map(|x| x - mean);
+    sum.reduce_add() + rest.map(|distance| distance * distance).sum::<f32>()
 }
 
 struct AddTwo<'a> {
