@@ -63,7 +63,7 @@ impl Kernel for Gelu<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        map_in_place::<L>(self.row, gelu_lanes);
+        map_in_place!(L, self.row, |x| gelu_lanes(x));
     }
 }
 
@@ -92,7 +92,7 @@ impl Kernel for BiasMap<'_> {
                 *x += b;
             }
             if self.gelu {
-                map_in_place::<L>(tail, gelu_lanes);
+                map_in_place!(L, tail, |x| gelu_lanes(x));
             }
         }
     }

@@ -44,7 +44,7 @@ mod tests {
         type Output = ();
         #[inline(always)]
         fn run<L: Lanes>(self) {
-            map_in_place::<L>(self.0, exp);
+            map_in_place!(L, self.0, |x| exp(x));
         }
     }
 

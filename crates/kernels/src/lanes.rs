@@ -125,49 +125,44 @@ impl Lanes for Portable {
     }
 }
 
-// What is handed to these functions is a function marked `#[inline(always)]`, not a closure: a closure that the
-// compiler leaves a call is compiled without the instructions of the shell.
+// These are macros because a closure that the compiler leaves a call is compiled without the instructions of the
+// shell around it.
 
-/// Applies `f` to every item of `row` in place.
-#[inline(always)]
-pub(crate) fn map_in_place<L: Lanes>(row: &mut [f32], f: impl Fn(L) -> L) {
-    let mut chunks = row.chunks_exact_mut(L::COUNT);
-    for chunk in &mut chunks {
-        f(L::load(chunk)).store(chunk);
-    }
-    let tail = chunks.into_remainder();
-    if !tail.is_empty() {
-        f(L::load_some(tail, 0.0)).store_some(tail);
-    }
+/// Replaces every item of a row by an expression of the register that it is in.
+macro_rules! map_in_place {
+    ($lanes:ident, $row:expr, |$x:ident| $new:expr) => {{
+        let mut chunks = $row.chunks_exact_mut($lanes::COUNT);
+        for chunk in &mut chunks {
+            let $x = $lanes::load(chunk);
+            $new.store(chunk);
+        }
+        let tail = chunks.into_remainder();
+        if !tail.is_empty() {
+            let $x = $lanes::load_some(tail, 0.0);
+            $new.store_some(tail);
+        }
+    }};
 }
 
-/// Replaces every item `x` of `row` by `f(x, operand)`.
-#[inline(always)]
-pub(crate) fn combine_in_place<L: Lanes>(row: &mut [f32], operand: L, f: impl Fn(L, L) -> L) {
-    let mut chunks = row.chunks_exact_mut(L::COUNT);
-    for chunk in &mut chunks {
-        f(L::load(chunk), operand).store(chunk);
-    }
-    let tail = chunks.into_remainder();
-    if !tail.is_empty() {
-        f(L::load_some(tail, 0.0), operand).store_some(tail);
-    }
+/// Folds a row into the register `$state`; a short tail is padded with `$pad`.
+macro_rules! fold {
+    ($lanes:ident, $row:expr, $pad:expr, $start:expr, |$state:ident, $x:ident| $next:expr) => {{
+        let chunks = $row.chunks_exact($lanes::COUNT);
+        let tail = chunks.remainder();
+        let mut $state = $start;
+        for chunk in chunks {
+            let $x = $lanes::load(chunk);
+            $state = $next;
+        }
+        if !tail.is_empty() {
+            let $x = $lanes::load_some(tail, $pad);
+            $state = $next;
+        }
+        $state
+    }};
 }
 
-/// Folds `row` into one register; a short tail is padded with `pad`.
-#[inline(always)]
-pub(crate) fn fold<L: Lanes>(row: &[f32], pad: f32, start: L, f: impl Fn(L, L) -> L) -> L {
-    let chunks = row.chunks_exact(L::COUNT);
-    let tail = chunks.remainder();
-    let mut state = start;
-    for chunk in chunks {
-        state = f(state, L::load(chunk));
-    }
-    if !tail.is_empty() {
-        state = f(state, L::load_some(tail, pad));
-    }
-    state
-}
+pub(crate) use {fold, map_in_place};
 
 /// The widest register that any instruction set here has, in lanes.
 pub(crate) const LANES_MAX: usize = 16;

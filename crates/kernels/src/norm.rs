@@ -99,8 +99,13 @@ impl Kernel for LayerNorm<'_> {
             return;
         }
         let count = row.len() as f32;
-        let mean = fold(row, 0.0, L::splat(0.0), L::add).reduce_add() / count;
-        let variance = squared_distances::<L>(row, mean) / count;
+        let mean = fold!(L, row, 0.0, L::splat(0.0), |sum, x| sum.add(x)).reduce_add() / count;
+        // Padding with the mean adds nothing to the variance.
+        let squares = fold!(L, row, mean, L::splat(0.0), |sum, x| {
+            let distance = x.sub(L::splat(mean));
+            distance.mul_add(distance, sum)
+        });
+        let variance = squares.reduce_add() / count;
         let factor = 1.0 / libm::sqrtf(variance + epsilon);
         let full = row.len() / L::COUNT * L::COUNT;
         let (body, tail) = row.split_at_mut(full);
@@ -119,20 +124,6 @@ impl Kernel for LayerNorm<'_> {
             *x = (*x - mean) * factor * w + b;
         }
     }
-}
-
-/// The sum of the squared distances of the items from `mean`.
-#[inline(always)]
-fn squared_distances<L: Lanes>(row: &[f32], mean: f32) -> f32 {
-    let chunks = row.chunks_exact(L::COUNT);
-    let tail = chunks.remainder();
-    let mut sum = L::splat(0.0);
-    for chunk in chunks {
-        let distance = L::load(chunk).sub(L::splat(mean));
-        sum = distance.mul_add(distance, sum);
-    }
-    let rest = tail.iter().map(|x| x - mean);
-    sum.reduce_add() + rest.map(|distance| distance * distance).sum::<f32>()
 }
 
 struct AddTwo<'a> {

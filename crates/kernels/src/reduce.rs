@@ -27,7 +27,7 @@ impl Kernel for Sum<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> f32 {
-        fold(self.row, 0.0, L::splat(0.0), L::add).reduce_add()
+        fold!(L, self.row, 0.0, L::splat(0.0), |sum, x| sum.add(x)).reduce_add()
     }
 }
 

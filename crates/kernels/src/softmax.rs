@@ -2,7 +2,7 @@
 
 use crate::exp::exp;
 use crate::isa::Isa;
-use crate::lanes::{Lanes, combine_in_place, fold};
+use crate::lanes::{Lanes, fold, map_in_place};
 use crate::simd::{Kernel, dispatch};
 
 /// Replaces `row` by `softmax(scale * row)`, subtracting the greatest item first, so that nothing
@@ -26,20 +26,16 @@ impl Kernel for Softmax<'_> {
     fn run<L: Lanes>(self) {
         let scale = L::splat(self.scale);
         // Scaled once, so that the greatest item is subtracted from itself to exactly zero.
-        combine_in_place(self.row, scale, L::mul);
+        map_in_place!(L, self.row, |x| x.mul(scale));
         let lowest = f32::NEG_INFINITY;
-        let greatest = fold(self.row, lowest, L::splat(lowest), L::max).reduce_max();
+        let greatest =
+            fold!(L, self.row, lowest, L::splat(lowest), |most, x| most.max(x)).reduce_max();
         let greatest = L::splat(greatest);
-        combine_in_place(self.row, greatest, exp_of_difference);
-        let total = fold(self.row, 0.0, L::splat(0.0), L::add).reduce_add();
+        map_in_place!(L, self.row, |x| exp(x.sub(greatest)));
+        let total = fold!(L, self.row, 0.0, L::splat(0.0), |sum, x| sum.add(x)).reduce_add();
         let factor = L::splat(1.0 / total);
-        combine_in_place(self.row, factor, L::mul);
+        map_in_place!(L, self.row, |x| x.mul(factor));
     }
-}
-
-#[inline(always)]
-fn exp_of_difference<L: Lanes>(x: L, other: L) -> L {
-    exp(x.sub(other))
 }
 
 #[cfg(test)]
