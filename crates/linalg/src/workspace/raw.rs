@@ -207,6 +207,28 @@ impl<T> Room<T> {
         }
     }
 
+    /// What a function makes of each item.
+    #[must_use]
+    pub fn map<U>(mut self, work: impl FnMut(T) -> U) -> Room<U>
+    where
+        T: Copy,
+    {
+        match &mut self.place {
+            Place::Heap(items) if self.lender.is_none() => {
+                Room::heap(std::mem::take(items).into_iter().map(work).collect())
+            }
+            _ => Room::gather(self.iter().copied().map(work)),
+        }
+    }
+
+    /// Keeps the first items alone.
+    pub fn truncate(&mut self, count: usize) {
+        match &mut self.place {
+            Place::Heap(items) => items.truncate(count),
+            Place::Lent(_, len) => *len = count.min(*len),
+        }
+    }
+
     /// As many items of `value`, where this thread is inside a workspace.
     pub(crate) fn within(value: T, len: usize) -> Option<Self>
     where
@@ -261,6 +283,18 @@ impl<T> Unwritten<T> {
         Room {
             place,
             lender: Some(self.lender),
+        }
+    }
+}
+
+// SAFETY: who has a room by reference has its items by reference, and nothing else.
+unsafe impl<T: Sync> Sync for Room<T> {}
+
+impl<T> Default for Room<T> {
+    fn default() -> Self {
+        Self {
+            place: Place::Heap(Vec::new()),
+            lender: None,
         }
     }
 }
