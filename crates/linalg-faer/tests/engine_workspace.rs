@@ -34,6 +34,10 @@ fn allocations(work: impl FnOnce()) -> usize {
     COUNT.get() - before
 }
 
+fn view(items: &mut [f64], n: usize) -> MatMut<'_, f64> {
+    MatMut::new(items, n, n).unwrap()
+}
+
 type Call<'a> = (&'a str, Box<dyn FnMut() + 'a>);
 
 #[test]
@@ -50,9 +54,6 @@ fn decompositions_inside_a_workspace_take_nothing_from_the_heap() {
             (square(), square(), square(), square(), square());
         let (mut of_eigh, mut of_eigvalsh, mut of_svd, mut of_svdvals) =
             (values(), values(), values(), values());
-        fn view(items: &mut [f64], n: usize) -> MatMut<'_, f64> {
-            MatMut::new(items, n, n).unwrap()
-        }
         let calls: Vec<Call<'_>> = vec![
             (
                 "qr",

@@ -72,16 +72,20 @@ macro_rules! scalar {
                 if len <= SPARE_SMALL {
                     return f(&mut [0.0; SPARE_SMALL][..len]);
                 }
-                if let Some(mut room) = Room::within(0.0, len) {
-                    return f(&mut room);
-                }
-                // Calls within calls take one each, and give them back in turn.
-                let mut spare = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-                if spare.len() < len {
-                    spare = vec![0.0; len];
-                }
-                let result = f(&mut spare[..len]);
-                if spare.len() <= SPARE_MAX {
+                let mut room = Room::within(0.0, len);
+                let mut spare = Vec::new();
+                let items = if let Some(room) = &mut room {
+                    &mut room[..]
+                } else {
+                    // Calls within calls take one each, and give them back in turn.
+                    spare = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+                    if spare.len() < len {
+                        spare = vec![0.0; len];
+                    }
+                    &mut spare[..len]
+                };
+                let result = f(items);
+                if room.is_none() && spare.len() <= SPARE_MAX {
                     SPARE.with_borrow_mut(|all| all.push(spare));
                 }
                 result

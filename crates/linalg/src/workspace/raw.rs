@@ -195,7 +195,7 @@ impl<T> Room<T> {
     {
         match Self::lent(len) {
             None => Self::heap(vec![value; len]),
-            Some(room) => room.written(std::iter::repeat_n(value, len)),
+            Some(room) => room.filled(value),
         }
     }
 
@@ -235,7 +235,7 @@ impl<T> Room<T> {
         T: Copy,
     {
         let room = Self::lent(len)?;
-        Some(room.written(std::iter::repeat_n(value, len)))
+        Some(room.filled(value))
     }
 
     fn heap(items: Vec<T>) -> Self {
@@ -267,6 +267,25 @@ struct Unwritten<T> {
 }
 
 impl<T> Unwritten<T> {
+    fn filled(self, value: T) -> Room<T>
+    where
+        T: Copy,
+    {
+        let place = match self.place {
+            None => Place::Heap(vec![value; self.len]),
+            Some(place) => {
+                let mut items = NonNull::slice_from_raw_parts(place.cast(), self.len);
+                // SAFETY: `lent` took room for so many items at a multiple of `LINE`, for this part alone.
+                unsafe { items.as_mut() }.fill(MaybeUninit::new(value));
+                Place::Lent(place, self.len)
+            }
+        };
+        Room {
+            place,
+            lender: Some(self.lender),
+        }
+    }
+
     fn written(self, items: impl Iterator<Item = T>) -> Room<T> {
         let place = match self.place {
             None => Place::Heap(items.collect()),
