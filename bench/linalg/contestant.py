@@ -3,10 +3,10 @@
     python contestant.py LIBRARY THREADS
 
 A request is a line ``operation n type count``: matrices of order n of f32 or f64 (or a type of
-``TYPES``), a stack of `count` of them where that is not 0. The answer is a line of JSON: seconds a call (``s``) and a
-number that all contestants agree on (``check``), or why there is none (``missing``). Operands are
-the same everywhere (``items``): the other programs beside this file make them by the same
-arithmetic.
+``TYPES``), a stack of `count` of them where that is not 0. The answer is a line of JSON: seconds a
+call (``s``) and a number that all contestants agree on (``check``), or why there is none
+(``missing``). Operands are the same everywhere (``items``): the other programs beside this file
+make them by the same arithmetic.
 """
 
 from __future__ import annotations
