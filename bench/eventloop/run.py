@@ -7,11 +7,11 @@ A server is a process on one CPU, the native load generator (load/, a Rust progr
 with 10 connections, each of which sends a message, waits until all of it is back and sends the
 next. A server has had other connections before, so that its memory is as in a process that has run
 for a while. A round starts every contestant in turn, in another order each round; a figure is the
-median over the rounds, beside it half of the range. What counts is the server's CPU time a message (user
-and system, of all its threads, from the kernel's account): on a busy machine it is steadier than
-the rate. System calls are counted by ``perf stat`` in a visit of their own, where the kernel lets
-it. `raw epoll` is the echo server of load/, without Python: the limit. ``--exclusive`` asks for the
-CPUs (``chrt -f 1``).
+median over the rounds, beside it half of the range. What counts is the server's CPU time a message
+(user and system, of all its threads, from the kernel's account): on a busy machine it is steadier
+than the rate. System calls are counted by ``perf stat`` in a visit of their own, where the kernel
+lets it. `raw epoll` is the echo server of load/, without Python: the limit. ``--exclusive`` asks
+for the CPUs (``chrt -f 1``).
 
 Peers are in virtual environments (peers/*.txt). What cannot be had is listed with the reason.
 Tables are printed, written to a folder and put into docs/eventloop.md between the lines

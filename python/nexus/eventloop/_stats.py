@@ -21,7 +21,7 @@ class Stats:
     polls: int
     """Steps that asked the system which descriptors are ready."""
     system_calls: int
-    """Native system calls for that, and to receive and send; those of inherited code are not counted."""
+    """Native calls of the system for that, to receive and to send; not those of inherited code."""
     lag: tuple[int, ...]
     """A histogram of the time that callbacks of a step took, and so of how late others are.
 
