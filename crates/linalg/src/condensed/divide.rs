@@ -136,7 +136,7 @@ impl Node<'_> {
         } = self;
         let m = diagonal.len();
         if m <= LEAF {
-            if iterate(diagonal, beside, rows, (start, columns)).is_err() {
+            if iterate(diagonal, beside, rows, (start, columns), context.isa()).is_err() {
                 failed.store(true, Relaxed);
             }
             return;
@@ -197,7 +197,7 @@ impl Node<'_> {
         }
         let poles: Vec<f64> = kept.iter().map(|&i| self.diagonal[i]).collect();
         let parts: Vec<f64> = kept.iter().map(|&i| z[i]).collect();
-        let secular = Secular::new(&poles, &parts, rho);
+        let secular = Secular::new(context.isa(), &poles, &parts, rho);
         // By halves, so that zeros need not be multiplied.
         let mut order: Vec<usize> = (0..kept.len()).collect();
         order.sort_by_key(|&i| found.halves[kept[i]] as u8);
@@ -356,7 +356,7 @@ fn vectors_of(
     let weights = secular.weights_of(distances, z);
     let rows = distances.chunks_exact_mut(width);
     context.for_each(4.0 * width as f64, rows, |row| {
-        vector(&weights, row);
+        vector(context.isa(), &weights, row);
         let sorted = row.to_vec();
         for (item, &from) in row.iter_mut().zip(order) {
             *item = sorted[from];
