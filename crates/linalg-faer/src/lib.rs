@@ -56,18 +56,25 @@ pub struct Faer;
 macro_rules! decompose {
     ($type:ty, $real:ty, $values:path, $eig:path, $hermitian:path, $singular:ident) => {
         impl Decompose<$type> for Faer {
-            fn qr(&self, a: MatRef<'_, $type>, q: MatMut<'_, $type>, r: MatMut<'_, $type>) {
+            fn qr(
+                &self,
+                _: Context,
+                a: MatRef<'_, $type>,
+                q: MatMut<'_, $type>,
+                r: MatMut<'_, $type>,
+            ) {
                 orthogonal::qr(a, q, r);
             }
 
             fn svd(
                 &self,
+                context: Context,
                 a: MatRef<'_, $type>,
                 values: &mut [$real],
                 vectors: Option<(MatMut<'_, $type>, MatMut<'_, $type>)>,
             ) -> Result<(), NoConvergence> {
                 // Where the quick way does not end, faer's own may.
-                if vectors.is_none() && values::$singular(a, values).is_ok() {
+                if vectors.is_none() && values::$singular(context, a, values).is_ok() {
                     return Ok(());
                 }
                 $values(values, |values| orthogonal::svd(a, values, vectors))

@@ -94,20 +94,21 @@ fn turned<T: Field>(phase: T, item: T) -> T {
 
 /// The singular values of a real matrix, descending.
 pub(crate) fn real_singular_values<R: ComplexField + condensed::Item>(
+    context: Context,
     a: MatRef<'_, R>,
     values: &mut [R],
 ) -> Result<(), NoConvergence> {
     let (m, n) = a.shape();
     if m < n {
-        return real_singular_values(a.transpose(), values);
+        return real_singular_values(context, a.transpose(), values);
     }
     if is_tall(m, n) {
         let triangle = triangle(view(a).to_owned());
         let items: Vec<R> = (0..n * n).map(|at| triangle[(at / n, at % n)]).collect();
         let triangle = MatRef::new(&items, n, n).expect("n times n items");
-        return condensed::svdvals(triangle, values);
+        return condensed::svdvals(context, triangle, values);
     }
-    condensed::svdvals(a, values)
+    condensed::svdvals(context, a, values)
 }
 
 /// Where less work is to make a matrix triangular first: G. H. Golub and C. F. Van Loan, "Matrix Computations"
@@ -118,12 +119,13 @@ fn is_tall(m: usize, n: usize) -> bool {
 
 /// The singular values of a complex matrix, descending.
 pub(crate) fn singular_values<T: ComplexField + Field>(
+    context: Context,
     a: MatRef<'_, T>,
     values: &mut [<T as Field>::Real],
 ) -> Result<(), NoConvergence> {
     let (m, n) = a.shape();
     if m < n {
-        return singular_values(a.transpose(), values);
+        return singular_values(context, a.transpose(), values);
     }
     let mut reduced = view(a).to_owned();
     if is_tall(m, n) {

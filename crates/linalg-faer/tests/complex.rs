@@ -37,7 +37,7 @@ fn assert_close(found: &[C], expected: &[(f64, f64)]) {
 #[test]
 fn values_are_those_of_numpy() {
     let mut values = [0.0; 3];
-    svd(&Faer, of(&A, (3, 3)), &mut values, None).unwrap();
+    svd(Context::default(), &Faer, of(&A, (3, 3)), &mut values, None).unwrap();
     let expected = [
         5.771_763_305_914_59,
         3.877_585_469_155_063,
@@ -114,7 +114,7 @@ fn vectors_of_a_real_matrix_have_length_one_and_a_real_positive_lead() {
 #[test]
 fn pseudo_inverses_and_least_squares_are_those_of_numpy() {
     let tall = MatRef::with_strides(&A, (3, 2), (3, 1)).unwrap();
-    assert_eq!(rank(&Faer, tall, None).unwrap(), 2);
+    assert_eq!(rank(Context::default(), &Faer, tall, None).unwrap(), 2);
     let mut p = [C::default(); 6];
     let view = MatMut::new(&mut p, 2, 3).unwrap();
     pinv(&Faer, Context::default(), tall, None, view).unwrap();
@@ -158,6 +158,7 @@ fn nan_in_either_part_spreads_and_an_infinity_is_an_error() {
     eig(&Faer, of(&nan, (2, 2)), &mut w, None).unwrap();
     assert!(w.iter().all(|&item| Field::is_nan(item)));
     qr(
+        Context::default(),
         &Faer,
         of(&nan, (2, 2)),
         two_by_two(&mut q),
@@ -176,11 +177,25 @@ fn nan_in_either_part_spreads_and_an_infinity_is_an_error() {
 #[test]
 fn numbers_near_the_ends_of_the_range_keep_their_digits() {
     let mut expected = [0.0; 3];
-    svd(&Faer, of(&A, (3, 3)), &mut expected, None).unwrap();
+    svd(
+        Context::default(),
+        &Faer,
+        of(&A, (3, 3)),
+        &mut expected,
+        None,
+    )
+    .unwrap();
     for scale in [1e-300, 1e300] {
         let scaled = A.map(|item| item * scale);
         let mut found = [0.0; 3];
-        svd(&Faer, of(&scaled, (3, 3)), &mut found, None).unwrap();
+        svd(
+            Context::default(),
+            &Faer,
+            of(&scaled, (3, 3)),
+            &mut found,
+            None,
+        )
+        .unwrap();
         let mut values = [C::default(); 3];
         eig(&Faer, of(&scaled, (3, 3)), &mut values, None).unwrap();
         let sum = values.iter().map(|value| value / scale).sum::<C>();

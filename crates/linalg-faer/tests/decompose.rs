@@ -161,7 +161,7 @@ where
                     MatMut::new(&mut q, m, k).unwrap(),
                     MatMut::new(&mut r, k, n).unwrap(),
                 );
-                qr(&Faer, of(a, (m, n)), q_view, r_view).unwrap();
+                qr(Context::default(), &Faer, of(a, (m, n)), q_view, r_view).unwrap();
                 assert!(
                     distance(&product(of(&q, (m, k)), of(&r, (k, n))), a) <= bound((m, n), a),
                     "qr {what}"
@@ -184,7 +184,14 @@ where
                     MatMut::with_strides(&mut u, (m, u_width), (1, m)).unwrap(),
                     MatMut::with_strides(&mut v, (n, v_width), (1, n)).unwrap(),
                 );
-                svd(&Faer, of(a, (m, n)), &mut s, Some(vectors)).unwrap();
+                svd(
+                    Context::default(),
+                    &Faer,
+                    of(a, (m, n)),
+                    &mut s,
+                    Some(vectors),
+                )
+                .unwrap();
                 let u = MatRef::with_strides(&u, (m, u_width), (1, m)).unwrap();
                 let v = MatRef::with_strides(&v, (n, v_width), (1, n)).unwrap();
                 let scaled: Vec<T> = (0..m * k)
@@ -202,7 +209,7 @@ where
                     "{what}"
                 );
                 let mut only = vec![T::Real::NAN; k];
-                svd(&Faer, of(a, (m, n)), &mut only, None).unwrap();
+                svd(Context::default(), &Faer, of(a, (m, n)), &mut only, None).unwrap();
                 assert!(distance(&only, &s) <= bound((m, n), a), "{what}");
             }
         }
@@ -384,8 +391,15 @@ fn numbers_near_the_ends_of_the_range_keep_their_digits() {
         let a = random::<f64>(6, 4, scale);
         let unit = random::<f64>(6, 4, 1.0);
         let (mut found, mut expected) = ([0.0; 4], [0.0; 4]);
-        svd(&Faer, of(&a, (6, 4)), &mut found, None).unwrap();
-        svd(&Faer, of(&unit, (6, 4)), &mut expected, None).unwrap();
+        svd(Context::default(), &Faer, of(&a, (6, 4)), &mut found, None).unwrap();
+        svd(
+            Context::default(),
+            &Faer,
+            of(&unit, (6, 4)),
+            &mut expected,
+            None,
+        )
+        .unwrap();
         for (found, expected) in found.iter().zip(expected) {
             // Denormal numbers have fewer bits.
             let tolerance = if scale < 1e-300 { 1e-12 } else { 1e-14 };
@@ -404,9 +418,16 @@ fn nan_spreads_over_the_result_and_an_infinity_is_an_error_with_its_place() {
     let nan = [1.0, 2.0, f64::NAN, 4.0];
     let infinite = [1.0, 2.0, 3.0, f64::NEG_INFINITY];
     let (mut s, mut q, mut r) = ([0.0; 2], [0.0; 4], [0.0; 4]);
-    svd(&Faer, of(&nan, (2, 2)), &mut s, None).unwrap();
+    svd(Context::default(), &Faer, of(&nan, (2, 2)), &mut s, None).unwrap();
     assert!(s.iter().all(|value| value.is_nan()));
-    let error = svd(&Faer, of(&infinite, (2, 2)), &mut s, None).unwrap_err();
+    let error = svd(
+        Context::default(),
+        &Faer,
+        of(&infinite, (2, 2)),
+        &mut s,
+        None,
+    )
+    .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Infinite { at: (1, 1) });
     assert_eq!(
         error.to_string(),
@@ -416,11 +437,18 @@ fn nan_spreads_over_the_result_and_an_infinity_is_an_error_with_its_place() {
         MatMut::new(&mut q, 2, 2).unwrap(),
         MatMut::new(&mut r, 2, 2).unwrap(),
     );
-    qr(&Faer, of(&nan, (2, 2)), views.0, views.1).unwrap();
+    qr(
+        Context::default(),
+        &Faer,
+        of(&nan, (2, 2)),
+        views.0,
+        views.1,
+    )
+    .unwrap();
     assert!(q.iter().chain(&r).all(|value| value.is_nan()));
     eigh(Context::default(), &Faer, of(&nan, (2, 2)), &mut s, None).unwrap();
     assert!(s.iter().all(|value| value.is_nan()));
-    let error = rank(&Faer, of(&nan, (2, 2)), None).unwrap_err();
+    let error = rank(Context::default(), &Faer, of(&nan, (2, 2)), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotANumber { at: (1, 0) });
     let mut inverse = [0.0; 4];
     pinv(
@@ -437,9 +465,18 @@ fn nan_spreads_over_the_result_and_an_infinity_is_an_error_with_its_place() {
 #[test]
 fn ranks_pseudo_inverses_and_least_squares_agree_with_their_definitions() {
     let a = [1.0, 2.0, 2.0, 4.0, 3.0, 6.0];
-    assert_eq!(rank(&Faer, of(&a, (3, 2)), None).unwrap(), 1);
-    assert_eq!(rank(&Faer, of(&[0.0; 6], (3, 2)), None).unwrap(), 0);
-    assert_eq!(rank(&Faer, of::<f64>(&[], (3, 0)), None).unwrap(), 0);
+    assert_eq!(
+        rank(Context::default(), &Faer, of(&a, (3, 2)), None).unwrap(),
+        1
+    );
+    assert_eq!(
+        rank(Context::default(), &Faer, of(&[0.0; 6], (3, 2)), None).unwrap(),
+        0
+    );
+    assert_eq!(
+        rank(Context::default(), &Faer, of::<f64>(&[], (3, 0)), None).unwrap(),
+        0
+    );
     let mut p = [0.0; 6];
     pinv(
         &Faer,
@@ -536,7 +573,7 @@ where
             let (a, b) = (of(&items, (m, n)), of(&b, (m, 3)));
             let mut x = vec![T::NAN; n * 3];
             let (mut values, mut wanted) = (vec![0.0; m.min(n)], vec![0.0; m.min(n)]);
-            svd(&Faer, a, &mut wanted, None).unwrap();
+            svd(Context::default(), &Faer, a, &mut wanted, None).unwrap();
             let view = MatMut::new(&mut x, n, 3).unwrap();
             let found = lstsq(&Faer, Context::default(), a, b, None, view, &mut values).unwrap();
             assert_eq!(found, if m == 12 { 11 } else { m.min(n) });

@@ -104,7 +104,8 @@ where
                         MatMut::new(&mut one, m, width).unwrap(),
                         MatMut::new(&mut two, width, n).unwrap(),
                     );
-                    decompose::qr(&Faer, a.get(index), views.0, views.1).unwrap();
+                    decompose::qr(Context::default(), &Faer, a.get(index), views.0, views.1)
+                        .unwrap();
                     assert_eq!((&one[..], &two[..]), (q, r), "{index} of {what}");
                     let (q, r) = (MatRef::new(q, m, width), MatRef::new(r, width, n));
                     check(a.get(index), q.unwrap(), r.unwrap(), &what);

@@ -617,6 +617,7 @@ where
         let (m, n) = a.shape();
         let mut all = vec![T::default(); m.min(n)];
         decompose::svd(
+            Context::default(),
             &Faer,
             MatRef::new(&dense(&a), m, n).unwrap(),
             &mut all,
@@ -692,7 +693,14 @@ fn a_sketch_is_near_the_best_and_the_same_for_the_same_seed() {
         MatMut::new(&mut u, m, n).unwrap(),
         MatMut::new(&mut v, n, n).unwrap(),
     );
-    decompose::svd(&Faer, MatRef::new(&a, m, n).unwrap(), &mut s, Some(both)).unwrap();
+    decompose::svd(
+        Context::default(),
+        &Faer,
+        MatRef::new(&a, m, n).unwrap(),
+        &mut s,
+        Some(both),
+    )
+    .unwrap();
     let graded: Vec<f64> = (0..m * n)
         .map(|at| {
             (0..n)

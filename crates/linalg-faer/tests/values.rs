@@ -83,10 +83,10 @@ where
             let vectors = Some(MatMut::new(&mut v, n, n).unwrap());
             decompose::eigh(Context::default(), &Faer, a, &mut beside, vectors).unwrap();
             assert_near(&alone, &beside, n, &format!("eigenvalues, {what}"));
-            decompose::svd(&Faer, a, &mut alone, None).unwrap();
+            decompose::svd(Context::default(), &Faer, a, &mut alone, None).unwrap();
             let u = MatMut::new(&mut u, n, n).unwrap();
             let vectors = Some((u, MatMut::new(&mut v, n, n).unwrap()));
-            decompose::svd(&Faer, a, &mut beside, vectors).unwrap();
+            decompose::svd(Context::default(), &Faer, a, &mut beside, vectors).unwrap();
             assert_near(&alone, &beside, n, &format!("singular values, {what}"));
         }
     }
@@ -104,13 +104,13 @@ fn tall_and_wide_matrices_have_the_singular_values_of_their_transposes() {
         let items = random(m * n, 5);
         let a = MatRef::new(&items, m, n).unwrap();
         let (mut tall, mut wide) = (vec![0.0; n], vec![0.0; n]);
-        decompose::svd(&Faer, a, &mut tall, None).unwrap();
-        decompose::svd(&Faer, a.transpose(), &mut wide, None).unwrap();
+        decompose::svd(Context::default(), &Faer, a, &mut tall, None).unwrap();
+        decompose::svd(Context::default(), &Faer, a.transpose(), &mut wide, None).unwrap();
         assert_eq!(tall, wide);
         let (mut u, mut v) = (vec![0.0; m * n], vec![0.0; n * n]);
         let u = MatMut::new(&mut u, m, n).unwrap();
         let vectors = Some((u, MatMut::new(&mut v, n, n).unwrap()));
-        decompose::svd(&Faer, a, &mut wide, vectors).unwrap();
+        decompose::svd(Context::default(), &Faer, a, &mut wide, vectors).unwrap();
         assert_near(&tall, &wide, m, &format!("{m}x{n}"));
     }
 }

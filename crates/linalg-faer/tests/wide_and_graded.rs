@@ -2,7 +2,7 @@
 
 use nexus_linalg::decompose::{self, Decompose};
 use nexus_linalg::functions::null_space;
-use nexus_linalg::{Complex, Field, Float, MatMut, MatRef};
+use nexus_linalg::{Complex, Context, Field, Float, MatMut, MatRef};
 use nexus_linalg_faer::Faer;
 
 fn of<T>(items: &[T], (m, n): (usize, usize)) -> MatRef<'_, T> {
@@ -56,7 +56,14 @@ where
         MatMut::new(&mut u, m, u_width).unwrap(),
         MatMut::new(&mut v, n, v_width).unwrap(),
     );
-    decompose::svd(&Faer, of(items, (m, n)), &mut values, Some(views)).unwrap();
+    decompose::svd(
+        Context::default(),
+        &Faer,
+        of(items, (m, n)),
+        &mut values,
+        Some(views),
+    )
+    .unwrap();
     let (u, v) = (of(&u, (m, u_width)), of(&v, (n, v_width)));
     assert_orthonormal(u, &what);
     assert_orthonormal(v, &what);
@@ -126,7 +133,14 @@ where
             MatMut::new(&mut q, m, k).unwrap(),
             MatMut::new(&mut r, k, n).unwrap(),
         );
-        decompose::qr(&Faer, of(items, (m, n)), views.0, views.1).unwrap();
+        decompose::qr(
+            Context::default(),
+            &Faer,
+            of(items, (m, n)),
+            views.0,
+            views.1,
+        )
+        .unwrap();
         let (q, r) = (of(&q, (m, k)), of(&r, (k, n)));
         assert_orthonormal(q, &what);
         for j in 0..n {
@@ -224,7 +238,14 @@ fn no_zero_below_the_diagonal_of_a_triangle_is_negative() {
             MatMut::new(&mut q, n, n).unwrap(),
             MatMut::new(&mut r, n, n).unwrap(),
         );
-        decompose::qr(&Faer, of(&items, (n, n)), views.0, views.1).unwrap();
+        decompose::qr(
+            Context::default(),
+            &Faer,
+            of(&items, (n, n)),
+            views.0,
+            views.1,
+        )
+        .unwrap();
         let below = (0..n * n).filter(|at| at % n < at / n);
         assert!(below.clone().all(|at| r[at].to_bits() == 0), "{n}: {r:?}");
     }

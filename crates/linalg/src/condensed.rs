@@ -4,8 +4,11 @@
 //! An engine that reduces a matrix to such a form finishes here. The iterations for values have no square roots in
 //! their inner loops. What is done to condensed forms runs in f64: a diagonal of f32 loses nothing by it.
 
+mod banded;
 mod bidiagonal;
+mod chase;
 mod divide;
+mod panel;
 mod rectangular;
 mod reflector;
 mod rotate;

@@ -38,11 +38,11 @@ pub(crate) use vectors::multiply_column;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoConvergence;
 
-/// Decompositions, on the calling thread where they have no context. Shapes fit; operands have items, which are finite and far from overflow.
+/// Decompositions, on the calling thread where they have no context; their bits do not depend on the threads of one. Shapes fit; operands have items, which are finite and far from overflow.
 pub trait Decompose<T: Field> {
     /// `a = q r`: `q` is `m x k` with orthonormal columns, `r` is `k x n` with zeros below the diagonal; `k` is
     /// `m` or the lesser of `m` and `n`.
-    fn qr(&self, a: MatRef<'_, T>, q: MatMut<'_, T>, r: MatMut<'_, T>);
+    fn qr(&self, context: Context, a: MatRef<'_, T>, q: MatMut<'_, T>, r: MatMut<'_, T>);
 
     /// `a = u diag(values) v^H`, values nearly descending; `u` and `v` are square, or as wide as there are values.
     ///
@@ -50,6 +50,7 @@ pub trait Decompose<T: Field> {
     /// When the iteration does not end.
     fn svd(
         &self,
+        context: Context,
         a: MatRef<'_, T>,
         values: &mut [T::Real],
         vectors: Option<(MatMut<'_, T>, MatMut<'_, T>)>,
@@ -86,6 +87,7 @@ pub trait Decompose<T: Field> {
 /// # Errors
 /// `InvalidInput` when the shapes do not fit, `Infinite`.
 pub fn qr<T: Field>(
+    context: Context,
     engine: &impl Decompose<T>,
     a: MatRef<'_, T>,
     mut q: MatMut<'_, T>,
@@ -107,7 +109,7 @@ pub fn qr<T: Field>(
     let scale = Scale::of(size);
     scale.apply(a, |a| {
         if !Tiny::qr(a, &mut q, &mut r) {
-            engine.qr(a, q.reborrow(), r.reborrow());
+            engine.qr(context, a, q.reborrow(), r.reborrow());
         }
     });
     for i in 0..k.min(n) {
@@ -133,6 +135,7 @@ pub fn qr<T: Field>(
 /// # Errors
 /// `InvalidInput` when the shapes do not fit, `Infinite`, `NoConvergence`.
 pub fn svd<T: Field>(
+    context: Context,
     engine: &impl Decompose<T>,
     a: MatRef<'_, T>,
     values: &mut [T::Real],
@@ -166,7 +169,7 @@ pub fn svd<T: Field>(
     let scale = Scale::of(size);
     let both = vectors.as_mut().map(|(u, v)| (u.reborrow(), v.reborrow()));
     scale
-        .apply(a, |a| engine.svd(a, values, both))
+        .apply(a, |a| engine.svd(context, a, values, both))
         .map_err(|_| no_convergence("the singular values", (m, n)))?;
     order_singular(values, vectors);
     scale.undo(values);

@@ -4,7 +4,7 @@ pub(crate) mod estimate;
 mod squares;
 
 use crate::decompose::{self, Decompose};
-use crate::{Error, Field, Float, MatRef};
+use crate::{Context, Error, Field, Float, MatRef};
 
 /// Which norm of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ pub fn matrix<T: Field>(
         MatrixNorm::MinusInfinity => least(sizes()).ok_or_else(none)?,
         MatrixNorm::Nuclear | MatrixNorm::Two | MatrixNorm::MinusTwo => {
             let mut values = vec![T::Real::default(); m.min(n)];
-            decompose::svd(engine, a, &mut values, None)?;
+            decompose::svd(Context::default(), engine, a, &mut values, None)?;
             let values = values.iter().map(|value| value.to_f64());
             match norm {
                 MatrixNorm::Nuclear => total(values),

@@ -303,6 +303,7 @@ pub fn qr<T: Field>(
     }
     let failures = Mutex::new(Vec::new());
     let (q_size, r_size) = (m * width, width * n);
+    let inner = context.within(a.len());
     let blocks = q
         .chunks_mut(q_size * T::WIDTH)
         .zip(r.chunks_mut(r_size * T::WIDTH));
@@ -318,7 +319,7 @@ pub fn qr<T: Field>(
             let index = first + lane;
             let mut alone = || {
                 let (q, r) = (MatMut::new(q, m, width)?, MatMut::new(r, width, n)?);
-                decompose::qr(engine, a.get(index), q, r)
+                decompose::qr(inner, engine, a.get(index), q, r)
             };
             if again && let Err(error) = alone() {
                 let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);

@@ -215,8 +215,8 @@ fn check_singular<T: Item>(to: impl Fn(f64) -> T) {
             let a: Vec<T> = (0..m * n).map(|k| to(items[k / n * m + k % n])).collect();
             let view = MatRef::new(&a, m, n).unwrap();
             let (mut values, mut wide) = (vec![to(0.0); n], vec![to(0.0); n]);
-            condensed::svdvals(view, &mut values).unwrap();
-            condensed::svdvals(view.transpose(), &mut wide).unwrap();
+            condensed::svdvals(Context::default(), view, &mut values).unwrap();
+            condensed::svdvals(Context::default(), view.transpose(), &mut wide).unwrap();
             assert!(m == n || values == wide, "{what}");
             let order = m + n;
             let mut both = vec![0.0; order * order];

@@ -11,7 +11,7 @@ use crate::run::run;
 use crate::stacks::Shape;
 use crate::text::shape;
 use nexus_linalg::stack::{self, Stack as _};
-use nexus_linalg::{Error, Field, MatMut, decompose};
+use nexus_linalg::{Context, Error, Field, MatMut, decompose};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -96,14 +96,14 @@ fn values_of<T: Element, V: Item + Field>(
     a: &Array,
     sizes: &Shape,
     count: usize,
-    work: impl Fn(nexus_linalg::MatRef<'_, T>, &mut [V]) -> Result<(), Error> + Sync,
+    work: impl Fn(Context, nexus_linalg::MatRef<'_, T>, &mut [V]) -> Result<(), Error> + Sync,
 ) -> PyResult<(Array, Option<Array>)> {
     let mut values = Output::<V>::new(sizes.with(&[count])?)?;
     let prepared = a.prepared::<T>()?;
     let matrices = Stack::<T>::new(&prepared);
     let places = Pieces::new(values.items(), count, sizes.count());
-    let failures = stack::map(plan.context, cost(sizes), places, |_, index, values| {
-        work(matrices.get(index), values)
+    let failures = stack::map(plan.context, cost(sizes), places, |inner, index, values| {
+        work(inner, matrices.get(index), values)
     });
     let info = plan.settle(a, failures, |index| {
         piece(values.items(), count, index).fill(V::NAN);
@@ -162,7 +162,7 @@ pub(crate) fn eigvals(
     let sizes = Shape::square("eigvals", &x.array)?;
     let (a, plan) = (x.array, call.plan);
     let values = run(py, 4.0 * sizes.count() as f64 * cost(&sizes), move || {
-        computing!(a.dtype, T => values_of::<T, <T as Field>::Complex>(&plan, &a, &sizes, sizes.n, |matrix, values| {
+        computing!(a.dtype, T => values_of::<T, <T as Field>::Complex>(&plan, &a, &sizes, sizes.n, |_, matrix, values| {
             decompose::eig(&T::engine(), matrix, values, None)
         }))
     })?;
@@ -236,9 +236,9 @@ pub(crate) fn svd(
             let vectors = Pieces::new(u.items(), m * u_width, count)
                 .zip(Pieces::new(v.items(), n * v_width, count));
             let places = Pieces::new(s.items(), k, count).zip(vectors);
-            let failures = stack::map(plan.context, 2.0 * cost(&sizes), places, |_, index, (s, (u, v))| {
+            let failures = stack::map(plan.context, 2.0 * cost(&sizes), places, |inner, index, (s, (u, v))| {
                 let both = (by_columns(u, (m, u_width))?, by_columns(v, (n, v_width))?);
-                decompose::svd(&T::engine(), matrices.get(index), s, Some(both))
+                decompose::svd(inner, &T::engine(), matrices.get(index), s, Some(both))
             });
             let info = plan.settle(&a, failures, |index| {
                 piece(u.items(), m * u_width, index).fill(T::NAN);
@@ -270,8 +270,8 @@ pub(crate) fn svdvals(
     let sizes = Shape::of("svdvals", &x.array)?;
     let (a, plan) = (x.array, call.plan);
     let values = run(py, sizes.count() as f64 * cost(&sizes), move || {
-        computing!(a.dtype, T => values_of::<T, <T as Field>::Real>(&plan, &a, &sizes, sizes.least(), |matrix, values| {
-            decompose::svd(&T::engine(), matrix, values, None)
+        computing!(a.dtype, T => values_of::<T, <T as Field>::Real>(&plan, &a, &sizes, sizes.least(), |context, matrix, values| {
+            decompose::svd(context, &T::engine(), matrix, values, None)
         }))
     })?;
     call.give_with(values)
@@ -323,9 +323,9 @@ pub(crate) fn matrix_rank(
             let prepared = a.prepared::<T>()?;
             let matrices = Stack::<T>::new(&prepared);
             let places = Pieces::new(ranks.items(), 1, sizes.count());
-            let failures = stack::map(plan.context, cost(&sizes), places, |_, index, place| {
+            let failures = stack::map(plan.context, cost(&sizes), places, |inner, index, place| {
                 place[0] = -1;
-                let found = decompose::rank(&T::engine(), matrices.get(index), tolerance.get(index))?;
+                let found = decompose::rank(inner, &T::engine(), matrices.get(index), tolerance.get(index))?;
                 place[0] = found as i64;
                 Ok(())
             });

@@ -160,7 +160,7 @@ impl Node<'_> {
         } = self;
         let m = diagonal.len();
         if m <= LEAF {
-            if iterate(diagonal, beside, rows, (start, columns)).is_err() {
+            if iterate(diagonal, beside, rows, (start, columns), context.isa()).is_err() {
                 failed.store(true, Relaxed);
             }
             return;
@@ -221,7 +221,7 @@ impl Node<'_> {
         }
         let poles = Room::gather(kept.iter().map(|&i| self.diagonal[i]));
         let parts = Room::gather(kept.iter().map(|&i| z[i]));
-        let secular = Secular::new(&poles, &parts, rho);
+        let secular = Secular::new(context.isa(), &poles, &parts, rho);
         // By halves, so that zeros need not be multiplied.
         let mut order = Room::gather(0..kept.len());
         order.sort_unstable_by_key(|&i| (found.halves[kept[i]] as u8, i));
@@ -384,7 +384,7 @@ fn vectors_of(
     let weights = secular.weights_of(distances, z);
     let rows = distances.chunks_exact_mut(width);
     context.for_each(4.0 * width as f64, rows, |row| {
-        vector(&weights, row);
+        vector(context.isa(), &weights, row);
         let sorted = Room::gather(row.iter().copied());
         for (item, &from) in row.iter_mut().zip(order) {
             *item = sorted[from];

@@ -9,11 +9,15 @@
 
 use super::reflector::reflect;
 use super::simd::{Item, LANES, Loops, dot, lanes, subtracted, total, wide};
-use super::singular_values;
+use super::{banded, singular_values};
 use crate::decompose::NoConvergence;
 use crate::dense::copy_into;
 use crate::workspace::Room;
-use crate::{MatMut, MatRef};
+use crate::{Context, Isa, MatMut, MatRef};
+
+/// Order from which values alone are found by way of a banded matrix: that costs more operations, most of them in
+/// products, which do not wait for memory.
+const BANDED_MIN: usize = 1024;
 
 /// The singular values of a matrix, descending. Numbers are finite and far from overflow.
 ///
@@ -22,12 +26,21 @@ use crate::{MatMut, MatRef};
 ///
 /// # Errors
 /// When the iteration does not end within its limit.
-pub fn svdvals<T: Item>(a: MatRef<'_, T>, values: &mut [T]) -> Result<(), NoConvergence> {
+pub fn svdvals<T: Item>(
+    context: Context,
+    a: MatRef<'_, T>,
+    values: &mut [T],
+) -> Result<(), NoConvergence> {
     let (m, n) = a.shape();
     if m < n {
-        return svdvals(a.transpose(), values);
+        return svdvals(context, a.transpose(), values);
     }
-    let (mut diagonal, mut above) = reduce(a);
+    let isa = context.isa();
+    let (mut diagonal, mut above) = if n >= BANDED_MIN {
+        banded::rectangular(context, a).condensed(isa)
+    } else {
+        reduce(isa, a)
+    };
     singular_values(&mut diagonal, &mut above)?;
     for (to, &from) in values.iter_mut().zip(diagonal.iter()) {
         *to = T::from_f64(from);
@@ -36,7 +49,7 @@ pub fn svdvals<T: Item>(a: MatRef<'_, T>, values: &mut [T]) -> Result<(), NoConv
 }
 
 /// The diagonal of the bidiagonal form, and the items above it.
-fn reduce<T: Item>(a: MatRef<'_, T>) -> (Room<f64>, Room<f64>) {
+fn reduce<T: Item>(isa: Isa, a: MatRef<'_, T>) -> (Room<f64>, Room<f64>) {
     let (m, n) = a.shape();
     // Row `j` has column `j`.
     let mut items = Room::filled(T::default(), m * n);
@@ -56,36 +69,42 @@ fn reduce<T: Item>(a: MatRef<'_, T>) -> (Room<f64>, Room<f64>) {
             let update = left.vector[i] * right.product[k] + left.product[i] * right.vector[k];
             *item = *item - update;
         }
-        let (tau, item) = reflect(&mut column[k..]);
+        let (tau, item) = reflect(isa, &mut column[k..]);
         diagonal[k] = item.to_f64();
         if k + 1 == n {
             break;
         }
         let mut product = std::mem::take(&mut left.next);
         product[k..].fill(T::default());
-        wide(Pass {
-            items: rest,
-            first: (k, m),
-            columns: k + 1..n,
-            left: (&left.vector, &left.product),
-            right: (&right.vector, &mut right.product),
-            by: (column, tau),
-            row: &mut row,
-            product: &mut product,
-        });
+        wide(
+            isa,
+            Pass {
+                items: rest,
+                first: (k, m),
+                columns: k + 1..n,
+                left: (&left.vector, &left.product),
+                right: (&right.vector, &mut right.product),
+                by: (column, tau),
+                row: &mut row,
+                product: &mut product,
+            },
+        );
         left.vector[k..].copy_from_slice(&column[k..]);
         let start = k + 1;
-        let (tau, item, divisor) = reflect_row(&mut row[start..]);
+        let (tau, item, divisor) = reflect_row(isa, &mut row[start..]);
         above[k] = item.to_f64();
         right.vector[start..].copy_from_slice(&row[start..]);
-        wide(Finish {
-            rows: start,
-            first: &rest[..m],
-            left: &left.vector,
-            right: (&right.vector[start..], &right.product[start..]),
-            reflector: (tau, item, divisor),
-            product: &mut product,
-        });
+        wide(
+            isa,
+            Finish {
+                rows: start,
+                first: &rest[..m],
+                left: &left.vector,
+                right: (&right.vector[start..], &right.product[start..]),
+                reflector: (tau, item, divisor),
+                product: &mut product,
+            },
+        );
         left.next = std::mem::replace(&mut left.product, product);
     }
     (diagonal, above)
@@ -111,14 +130,14 @@ impl<T: Item> Side<T> {
 
 /// [`reflect`], and by what the vector was divided: the difference of the first items. Rows of no account become
 /// zeros, so that the divisor has all its bits.
-fn reflect_row<T: Item>(row: &mut [T]) -> (T, T, T) {
+fn reflect_row<T: Item>(isa: Isa, row: &mut [T]) -> (T, T, T) {
     let zero = T::default();
     let least = T::MIN_POSITIVE / T::EPSILON;
     if row.iter().all(|item| item.abs() < least) {
         row.fill(zero);
     }
     let first = row[0];
-    let (tau, item) = reflect(row);
+    let (tau, item) = reflect(isa, row);
     (tau, item, first - item)
 }
 

@@ -2,7 +2,7 @@
 
 use super::simd::Item;
 use crate::workspace::Room;
-use crate::{Context, MatMut, MatRef};
+use crate::{Context, Isa, MatMut, MatRef};
 
 /// Reflectors that are applied at once.
 const BLOCK: usize = 32;
@@ -10,7 +10,7 @@ const BLOCK: usize = 32;
 /// Makes the reflector that takes `x` to its first item. Returns `tau` and that item; `x` becomes the vector.
 ///
 /// G. H. Golub and C. F. Van Loan, "Matrix Computations" (2013), 5.1.3, with the sign that cancels nothing.
-pub(super) fn reflect<T: Item>(x: &mut [T]) -> (T, T) {
+pub(super) fn reflect<T: Item>(isa: Isa, x: &mut [T]) -> (T, T) {
     let zero = T::default();
     let size = x.iter().fold(zero, |most, item| {
         let size = item.abs();
@@ -27,7 +27,7 @@ pub(super) fn reflect<T: Item>(x: &mut [T]) -> (T, T) {
     if scale != T::ONE {
         x[1..].iter_mut().for_each(|item| *item = *item / scale);
     }
-    let squares = super::simd::square_sum(&x[1..]);
+    let squares = super::simd::square_sum(isa, &x[1..]);
     let length = (first * first + squares).sqrt();
     let end = if first < zero { length } else { -length };
     let divisor = T::ONE / (first - end);
@@ -79,7 +79,7 @@ pub(super) fn apply<T: Item>(
 }
 
 /// The upper triangular factor `t` of `1 - v^T t v`, the product of the reflectors.
-fn block_factor<T: Item>(context: Context, v: MatRef<'_, T>, taus: &[T]) -> Room<T> {
+pub(super) fn block_factor<T: Item>(context: Context, v: MatRef<'_, T>, taus: &[T]) -> Room<T> {
     let k = taus.len();
     let mut products = Room::filled(T::default(), k * k);
     let view = MatMut::new(&mut products, k, k).expect("square");

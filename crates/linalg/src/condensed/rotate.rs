@@ -7,6 +7,7 @@
 )]
 
 use super::simd::{Loops, wide};
+use crate::Isa;
 use crate::decompose::NoConvergence;
 use std::array::from_fn;
 
@@ -20,6 +21,7 @@ pub(super) fn iterate(
     beside: &mut [f64],
     rows: &mut [f64],
     (start, n): (usize, usize),
+    isa: Isa,
 ) -> Result<(), NoConvergence> {
     let m = diagonal.len();
     // The iteration is for matrices whose larger items are at the end.
@@ -32,12 +34,15 @@ pub(super) fn iterate(
         let column = if is_turned { m - 1 - i } else { i };
         rows[i * n + start + column] = 1.0;
     }
-    wide(Sweeps {
-        diagonal,
-        beside,
-        rows,
-        place: (start, n),
-    })
+    wide(
+        isa,
+        Sweeps {
+            diagonal,
+            beside,
+            rows,
+            place: (start, n),
+        },
+    )
 }
 
 struct Sweeps<'a> {

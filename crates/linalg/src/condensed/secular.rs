@@ -11,6 +11,7 @@
 )]
 
 use super::simd::{LANES, Loops, wide};
+use crate::Isa;
 use crate::workspace::Room;
 
 /// Steps for each root; about six are usual.
@@ -26,6 +27,7 @@ pub(super) struct Secular {
     count: usize,
     /// `1 / rho`, which is positive.
     inverse: f64,
+    isa: Isa,
 }
 
 /// A root as its distance from the nearest pole.
@@ -51,7 +53,7 @@ struct Bracket {
 
 impl Secular {
     /// `z` are the roots of the weights.
-    pub(super) fn new(poles: &[f64], z: &[f64], rho: f64) -> Self {
+    pub(super) fn new(isa: Isa, poles: &[f64], z: &[f64], rho: f64) -> Self {
         let count = poles.len();
         let filled = count.next_multiple_of(LANES);
         let (mut all, mut weights) = (Room::filled(NOWHERE, filled), Room::filled(0.0, filled));
@@ -64,6 +66,7 @@ impl Secular {
             weights,
             count,
             inverse: 1.0 / rho,
+            isa,
         }
     }
 
@@ -79,12 +82,15 @@ impl Secular {
     /// The root after pole `index`, and `d_i - x` for all poles.
     pub(super) fn root(&self, index: usize, distances: &mut [f64]) -> Root {
         let last = index + 1 == self.count;
-        let root = wide(Search {
-            it: self,
-            index,
-            distances: &mut *distances,
-            last,
-        });
+        let root = wide(
+            self.isa,
+            Search {
+                it: self,
+                index,
+                distances: &mut *distances,
+                last,
+            },
+        );
         let origin = self.poles[root.origin];
         for (distance, pole) in distances.iter_mut().zip(self.poles.iter()) {
             *distance = (pole - origin) - root.offset;
@@ -96,11 +102,14 @@ impl Secular {
     /// `distances` are those of all roots, one after the other.
     pub(super) fn weights_of(&self, distances: &[f64], z: &[f64]) -> Room<f64> {
         let mut products = Room::filled(-1.0, self.width());
-        wide(Loewner {
-            it: self,
-            distances,
-            products: &mut products,
-        });
+        wide(
+            self.isa,
+            Loewner {
+                it: self,
+                distances,
+                products: &mut products,
+            },
+        );
         for (product, z) in products.iter_mut().zip(z) {
             *product = product.abs().sqrt().copysign(*z);
         }
@@ -334,8 +343,8 @@ impl Loops for Loewner<'_> {
 
 /// Writes `weights / distances` at length one over the distances: the eigenvector of a root. Those of poles that
 /// are not there are zeros.
-pub(super) fn vector(weights: &[f64], distances: &mut [f64]) {
-    wide(Quotients { weights, distances });
+pub(super) fn vector(isa: Isa, weights: &[f64], distances: &mut [f64]) {
+    wide(isa, Quotients { weights, distances });
 }
 
 struct Quotients<'a> {

@@ -5,7 +5,7 @@
     reason = "the loops must be compiled inside the shell that enables their instructions"
 )]
 
-use crate::Float;
+use crate::{Float, Isa};
 
 /// Loops over items that lie side by side. `run` is `#[inline(always)]`, so that the shell compiles it.
 pub(super) trait Loops {
@@ -15,17 +15,25 @@ pub(super) trait Loops {
     fn run<const FUSED: bool>(self) -> Self::Output;
 }
 
-/// Runs `work` with the widest instructions of the machine.
-pub(super) fn wide<L: Loops>(work: L) -> L::Output {
+/// Runs `work` with these instructions.
+pub(super) fn wide<L: Loops>(isa: Isa, work: L) -> L::Output {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    fn wider<L: Loops>(work: L) -> L::Output {
+        work.run::<true>()
+    }
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
     fn shell<L: Loops>(work: L) -> L::Output {
         work.run::<true>()
     }
     #[cfg(target_arch = "x86_64")]
-    if crate::Isa::detect() != crate::Isa::portable() {
+    match isa.name() {
+        "portable" => {}
+        // SAFETY: an `Isa` is one that the machine has; this one has avx512f, avx2 and fma.
+        "avx512" => return unsafe { wider(work) },
         // SAFETY: every set but the portable one has avx2 and fma.
-        return unsafe { shell(work) };
+        _ => return unsafe { shell(work) },
     }
     work.run::<false>()
 }
@@ -86,8 +94,8 @@ pub(super) fn total<T: Item>([a, b, c, d, e, f, g, h]: [T; LANES]) -> T {
 }
 
 /// The sum of the squares.
-pub(super) fn square_sum<T: Item>(x: &[T]) -> T {
-    wide(SquareSum(x))
+pub(super) fn square_sum<T: Item>(isa: Isa, x: &[T]) -> T {
+    wide(isa, SquareSum(x))
 }
 
 struct SquareSum<'a, T>(&'a [T]);

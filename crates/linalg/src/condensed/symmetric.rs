@@ -9,11 +9,15 @@
 
 use super::reflector::{apply, reflect};
 use super::simd::{Item, LANES, Loops, dot, lanes, subtracted, total, wide};
-use super::{eigenvalues, eigenvectors};
+use super::{banded, eigenvalues, eigenvectors};
 use crate::decompose::NoConvergence;
 use crate::dense::copy_into;
 use crate::workspace::Room;
-use crate::{Context, MatMut, MatRef};
+use crate::{Context, Isa, MatMut, MatRef};
+
+/// Order from which values alone are found by way of a banded matrix: that costs more operations, most of them in
+/// products, which do not wait for memory.
+const BANDED_MIN: usize = 1536;
 
 /// The eigenvalues of a symmetric matrix, ascending, and its eigenvectors of length one by columns. The lower
 /// triangle is read. Numbers are finite and far from overflow.
@@ -33,7 +37,13 @@ pub fn eigh<T: Item>(
     vectors: Option<MatMut<'_, T>>,
 ) -> Result<(), NoConvergence> {
     let n = values.len();
-    let mut reduced = Tridiagonal::of(a);
+    if vectors.is_none() && n >= BANDED_MIN {
+        let (mut diagonal, mut beside) = banded::symmetric(context, a).condensed(context.isa());
+        eigenvalues(&mut diagonal, &mut beside)?;
+        write(&diagonal, values);
+        return Ok(());
+    }
+    let mut reduced = Tridiagonal::of(context.isa(), a);
     let (diagonal, beside) = (&mut reduced.diagonal, &mut reduced.beside);
     let Some(vectors) = vectors else {
         eigenvalues(diagonal, beside)?;
@@ -67,7 +77,7 @@ struct Tridiagonal<T> {
 }
 
 impl<T: Item> Tridiagonal<T> {
-    fn of(a: MatRef<'_, T>) -> Self {
+    fn of(isa: Isa, a: MatRef<'_, T>) -> Self {
         let n = a.shape().0;
         // Columns of the lower triangle side by side: row `j` has column `j`.
         let mut items = Room::filled(T::default(), n * n);
@@ -92,26 +102,32 @@ impl<T: Item> Tridiagonal<T> {
                 break;
             }
             row[k] = T::default();
-            let (tau, item) = reflect(&mut row[k + 1..]);
+            let (tau, item) = reflect(isa, &mut row[k + 1..]);
             beside[k] = item.to_f64();
             taus[k] = tau;
             let place = (k + 1, n);
             let next = &row[..];
             product[k + 1..].fill(T::default());
-            wide(Pass {
-                items: rest,
-                place,
-                update: (&v, &w),
-                by: next,
-                product: &mut product,
-            });
+            wide(
+                isa,
+                Pass {
+                    items: rest,
+                    place,
+                    update: (&v, &w),
+                    by: next,
+                    product: &mut product,
+                },
+            );
             v[k + 1..].copy_from_slice(&next[k + 1..]);
-            wide(Finish {
-                tau,
-                v: &v[k + 1..],
-                product: &product[k + 1..],
-                w: &mut w[k + 1..],
-            });
+            wide(
+                isa,
+                Finish {
+                    tau,
+                    v: &v[k + 1..],
+                    product: &product[k + 1..],
+                    w: &mut w[k + 1..],
+                },
+            );
         }
         Self {
             diagonal,

@@ -1,7 +1,7 @@
 //! What follows from singular values: ranks, pseudo-inverses, least squares.
 
 use super::{Decompose, qr, svd};
-use crate::dense::{Diagonal, Triangle, copy_into, solve, solve_triangular};
+use crate::dense::{Diagonal, Triangle, copy_into, inv, solve, solve_triangular};
 use crate::{Conj, Context, Error, ErrorKind, Field, Float, MatMut, MatRef};
 
 /// How many singular values are greater than `tolerance` times the largest one: the larger dimension times
@@ -10,13 +10,14 @@ use crate::{Conj, Context, Error, ErrorKind, Field, Float, MatMut, MatRef};
 /// # Errors
 /// `Infinite`, `NotANumber`, `NoConvergence`.
 pub fn rank<T: Field>(
+    context: Context,
     engine: &impl Decompose<T>,
     a: MatRef<'_, T>,
     tolerance: Option<T::Real>,
 ) -> Result<usize, Error> {
     let (m, n) = a.shape();
     let mut values = vec![T::Real::default(); m.min(n)];
-    svd(engine, a, &mut values, None)?;
+    svd(context, engine, a, &mut values, None)?;
     if values.first().is_some_and(|value| value.is_nan()) {
         let at = position(a, Field::is_nan).unwrap_or_default();
         let message = format!("cannot take the rank of a {m}x{n} matrix: NaN at {at:?}");
@@ -28,6 +29,8 @@ pub fn rank<T: Field>(
 /// The pseudo-inverse (E. H. Moore, R. Penrose) into `result`; singular values up to `tolerance` times the
 /// largest one count as zero.
 ///
+/// At full rank it costs the singular values and an inverse or a QR decomposition, else singular vectors too.
+///
 /// # Errors
 /// `InvalidInput` when `result` is not `n x m`, `Infinite`, `NoConvergence`.
 pub fn pinv<T: Field>(
@@ -35,13 +38,20 @@ pub fn pinv<T: Field>(
     context: Context,
     a: MatRef<'_, T>,
     tolerance: Option<T::Real>,
-    result: MatMut<'_, T>,
+    mut result: MatMut<'_, T>,
 ) -> Result<(), Error> {
     let (m, n) = a.shape();
     if result.shape() != (n, m) {
         return Err(Error::shapes("invert", (m, n), (m, n), result.shape()));
     }
-    let thin = Thin::of(engine, a, tolerance)?;
+    let mut values = vec![T::Real::default(); m.min(n)];
+    svd(context, engine, a, &mut values, None)?;
+    if is_full(&values, (m, n), tolerance)
+        && inverse_of_full_rank((context, engine), a, result.reborrow()).is_ok()
+    {
+        return Ok(());
+    }
+    let thin = Thin::of((context, engine), a, tolerance)?;
     let (u, v) = (thin.u(), thin.v_divided());
     let (v, u) = (MatRef::new(&v, n, thin.rank)?, u.transpose());
     T::gemm(
@@ -86,12 +96,13 @@ pub fn lstsq<T: Field>(
     } else {
         b
     };
-    svd(engine, a, values, None)?;
-    let is_full = !values.is_empty() && count_above(values, (m, n), tolerance) == values.len();
-    if is_full && of_full_rank(engine, context, (a, b), x.reborrow()).is_ok() {
+    svd(context, engine, a, values, None)?;
+    if is_full(values, (m, n), tolerance)
+        && of_full_rank(engine, context, (a, b), x.reborrow()).is_ok()
+    {
         return Ok(values.len());
     }
-    let thin = Thin::of(engine, a, tolerance)?;
+    let thin = Thin::of((context, engine), a, tolerance)?;
     let mut middle = vec![T::default(); thin.rank * columns];
     let mut projected = MatMut::new(&mut middle, thin.rank, columns)?;
     let u = (thin.u().transpose(), Conj::Yes);
@@ -122,13 +133,7 @@ fn of_full_rank<T: Field>(
         return solve(context, a, x);
     }
     let (rows, k) = (m.max(n), m.min(n));
-    let tall = if m > n { a } else { a.transpose() };
-    let (mut q, mut r) = (vec![T::default(); rows * k], vec![T::default(); k * k]);
-    let factors = (
-        MatMut::with_strides(&mut q, (rows, k), (1, rows))?,
-        MatMut::new(&mut r, k, k)?,
-    );
-    qr(engine, tall, factors.0, factors.1)?;
+    let (q, r) = tall_factors((context, engine), a)?;
     let q = MatRef::with_strides(&q, (rows, k), (1, rows))?;
     let r = MatRef::new(&r, k, k)?;
     let (one, zero) = (T::ONE, T::default());
@@ -147,6 +152,45 @@ fn of_full_rank<T: Field>(
     Ok(())
 }
 
+/// The inverse, or the pseudo-inverse where all rows or all columns are independent: `r^-1 q^H` of the tall one of the
+/// matrix and its transpose.
+fn inverse_of_full_rank<T: Field>(
+    (context, engine): (Context, &impl Decompose<T>),
+    a: MatRef<'_, T>,
+    result: MatMut<'_, T>,
+) -> Result<(), Error> {
+    let (m, n) = a.shape();
+    if m == n {
+        return inv(context, a, result);
+    }
+    let (rows, k) = (m.max(n), m.min(n));
+    let (q, r) = tall_factors((context, engine), a)?;
+    let q = MatRef::with_strides(&q, (rows, k), (1, rows))?;
+    let r = MatRef::new(&r, k, k)?;
+    let mut result = if m > n { result } else { result.transpose() };
+    for i in 0..k {
+        (0..rows).for_each(|j| *result.item(i, j) = q.get(j, i).conj());
+    }
+    solve_triangular(context, r, (Triangle::Upper, Diagonal::Stored), result)
+}
+
+/// The factors `q`, by columns, and `r` of a matrix, or of its transpose where it has more columns than rows.
+fn tall_factors<T: Field>(
+    (context, engine): (Context, &impl Decompose<T>),
+    a: MatRef<'_, T>,
+) -> Result<(Vec<T>, Vec<T>), Error> {
+    let (m, n) = a.shape();
+    let (rows, k) = (m.max(n), m.min(n));
+    let tall = if m > n { a } else { a.transpose() };
+    let (mut q, mut r) = (vec![T::default(); rows * k], vec![T::default(); k * k]);
+    let factors = (
+        MatMut::with_strides(&mut q, (rows, k), (1, rows))?,
+        MatMut::new(&mut r, k, k)?,
+    );
+    qr(context, engine, tall, factors.0, factors.1)?;
+    Ok((q, r))
+}
+
 /// A thin singular value decomposition, as far as the values count. NaN leaves one column of NaN.
 struct Thin<T: Field> {
     shape: (usize, usize),
@@ -160,7 +204,7 @@ struct Thin<T: Field> {
 
 impl<T: Field> Thin<T> {
     fn of(
-        engine: &impl Decompose<T>,
+        (context, engine): (Context, &impl Decompose<T>),
         a: MatRef<'_, T>,
         tolerance: Option<T::Real>,
     ) -> Result<Self, Error> {
@@ -173,7 +217,7 @@ impl<T: Field> Thin<T> {
             MatMut::with_strides(&mut u, (m, k), (1, m))?,
             MatMut::with_strides(&mut v, (n, k), (1, n))?,
         );
-        svd(engine, a, &mut values, Some(vectors))?;
+        svd(context, engine, a, &mut values, Some(vectors))?;
         let nan = values.first().is_some_and(|value| value.is_nan());
         let rank = if nan {
             1
@@ -201,6 +245,11 @@ impl<T: Field> Thin<T> {
             .flat_map(|i| (0..self.rank).map(move |j| self.v[j * n + i].shrink(self.values[j])))
             .collect()
     }
+}
+
+/// Whether all values count, and there are some.
+fn is_full<T: Float>(values: &[T], shape: (usize, usize), tolerance: Option<T>) -> bool {
+    !values.is_empty() && count_above(values, shape, tolerance) == values.len()
 }
 
 pub(crate) fn count_above<T: Float>(

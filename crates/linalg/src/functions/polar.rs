@@ -39,7 +39,7 @@ pub fn polar<T: Field>(
     let zeros = |len| vec![zero; len];
     let (mut values, mut w, mut v) = (vec![T::Real::default(); k], zeros(m * k), zeros(n * k));
     let vectors = (MatMut::new(&mut w, m, k)?, MatMut::new(&mut v, n, k)?);
-    decompose::svd(engine, a, &mut values, Some(vectors))?;
+    decompose::svd(context, engine, a, &mut values, Some(vectors))?;
     let (w, v) = (MatRef::new(&w, m, k)?, MatRef::new(&v, n, k)?);
     let adjoint = |a: MatRef<'_, T>, b: MatRef<'_, T>, c: MatMut<'_, T>| {
         T::gemm(

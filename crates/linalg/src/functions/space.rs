@@ -2,7 +2,7 @@
 
 use crate::decompose::{self, Decompose};
 use crate::tensor::Array;
-use crate::{Error, ErrorKind, Field, MatMut, MatRef};
+use crate::{Context, Error, ErrorKind, Field, MatMut, MatRef};
 
 /// An orthonormal basis of the range of an `m x n` matrix, as the columns of an `m x rank` matrix: left singular
 /// vectors whose values are greater than `tolerance` times the largest one, the larger dimension times epsilon
@@ -65,7 +65,7 @@ impl<T: Field> Vectors<T> {
             MatMut::new(&mut u, m, u_width)?,
             MatMut::new(&mut v, n, v_width)?,
         );
-        decompose::svd(engine, a, &mut values, Some(vectors))?;
+        decompose::svd(Context::default(), engine, a, &mut values, Some(vectors))?;
         let nan = |(i, j): &(usize, usize)| a.get(*i, *j).is_nan();
         let mut places = (0..m).flat_map(|i| (0..n).map(move |j| (i, j)));
         if let Some(at) = places.find(nan) {

@@ -86,7 +86,7 @@ pub fn randomized_svd<T: Float>(
         MatMut::new(&mut right, n, width)?,
         MatMut::new(&mut w, width, width)?,
     );
-    decompose::svd(engine, projected, &mut all, Some(both))?;
+    decompose::svd(Context::default(), engine, projected, &mut all, Some(both))?;
     values.copy_from_slice(&all[..k]);
     if let Some((mut u, mut v)) = vectors {
         let w = MatRef::new(&w, width, width)?.block(0..width, 0..k);
@@ -146,6 +146,7 @@ impl<T: Float> Sketch<'_, T> {
         let mut q = vec![T::default(); y.len()];
         let mut r = vec![T::default(); self.width * self.width];
         decompose::qr(
+            Context::default(),
             engine,
             MatRef::new(&y, rows, self.width)?,
             MatMut::new(&mut q, rows, self.width)?,

@@ -4,7 +4,7 @@ use super::eigsh::{EigenOptions, NEXT_RESIDUAL, ROUNDINGS};
 use super::krylov::{Basis, Random, multiply, zeros};
 use super::operator::Operator;
 use crate::decompose::{self, Decompose, multiply_column, turn};
-use crate::{Error, ErrorKind, Float, MatMut, MatRef};
+use crate::{Context, Error, ErrorKind, Float, MatMut, MatRef};
 
 /// The `values.len()` largest singular values of an operator, descending, and their vectors `u` and `v` by columns, by
 /// thick-restart Lanczos bidiagonalisation (J. Baglama, L. Reichel, SIAM J. Sci. Comput. 27, 2005) with full
@@ -149,7 +149,13 @@ impl<'a, T: Float> Search<'a, T> {
             let shape = ((width, width), (1, width));
             let left = MatMut::with_strides(&mut u, shape.0, shape.1)?;
             let right = MatMut::with_strides(&mut v, shape.0, shape.1)?;
-            decompose::svd(engine, projected, &mut values, Some((left, right)))?;
+            decompose::svd(
+                Context::default(),
+                engine,
+                projected,
+                &mut values,
+                Some((left, right)),
+            )?;
             let residual = |at: usize| (beta * u[at * width + width - 1]).abs();
             let converged = (0..k)
                 .filter(|&at| residual(at) <= self.tolerance(values[at]))
