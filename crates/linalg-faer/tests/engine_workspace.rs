@@ -57,18 +57,29 @@ fn decompositions_inside_a_workspace_take_nothing_from_the_heap() {
         let calls: Vec<Call<'_>> = vec![
             (
                 "qr",
-                Box::new(|| decompose::qr(&Faer, a, view(&mut q, n), view(&mut r, n)).unwrap()),
+                Box::new(|| {
+                    decompose::qr(
+                        Context::default(),
+                        &Faer,
+                        a,
+                        view(&mut q, n),
+                        view(&mut r, n),
+                    )
+                    .unwrap()
+                }),
             ),
             (
                 "svd",
                 Box::new(|| {
                     let vectors = Some((view(&mut u, n), view(&mut v, n)));
-                    decompose::svd(&Faer, a, &mut of_svd, vectors).unwrap();
+                    decompose::svd(Context::default(), &Faer, a, &mut of_svd, vectors).unwrap();
                 }),
             ),
             (
                 "svdvals",
-                Box::new(|| decompose::svd(&Faer, a, &mut of_svdvals, None).unwrap()),
+                Box::new(|| {
+                    decompose::svd(Context::default(), &Faer, a, &mut of_svdvals, None).unwrap()
+                }),
             ),
             (
                 "eigh",

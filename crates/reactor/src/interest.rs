@@ -2,7 +2,7 @@
 
 use std::ops::{BitAnd, BitOr};
 
-/// Reading, writing, both or neither: what is asked for, and what is there.
+/// Reading, writing, both or neither: what is asked for, how, and what is there.
 ///
 /// A closed peer and an error count as both, because either call would return at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -15,6 +15,13 @@ impl Interest {
     pub const READ: Self = Self(1);
     /// A write returns at once.
     pub const WRITE: Self = Self(2);
+
+    /// Asked for beside the others: what arrives is reported once, not until it is read. A registration may then
+    /// stay while nobody reads.
+    pub const EDGE: Self = Self(4);
+    /// Reported beside the others where [`Interest::EDGE`] is asked for: a short read does not mean that all is
+    /// read, because the peer's end, an error or urgent data are there too.
+    pub const MORE: Self = Self(8);
 
     /// Whether all of `other` is in it.
     #[inline]

@@ -16,6 +16,7 @@ from typing import Any
 
 from nexus import _eventloop
 from nexus.eventloop._selector import ReactorSelector
+from nexus.eventloop._sockets import SocketMethods
 from nexus.eventloop._stats import Stats
 from nexus.eventloop._transport import SocketTransport
 
@@ -38,7 +39,7 @@ class _ReadyQueue:
         return self._loop._counts()[0]
 
 
-class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
+class EventLoop(SocketMethods):
     """An event loop with all methods of asyncio's `SelectorEventLoop`.
 
     A selector may be given, as to asyncio's loop; it is closed: the reactor is in its place.

@@ -1,13 +1,13 @@
 //! `Core`: the base class of the loop.
 
 use super::guarded;
-use super::handle::Handle;
 use super::object::{
     NO_GETTER, NO_METHOD, Ref, Result, Table, answer, getter, new_type, raise_io, status,
 };
 use super::state::State;
-use super::{poll, scheduling, watching};
-use nexus_reactor::{Events, Interest, Reactor, Timers};
+use super::waiters::Waiters;
+use super::{poll, scheduling, sockets, watching};
+use nexus_reactor::{Events, Interest, Reactor, Timers, Token};
 use pyo3_ffi as ffi;
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
@@ -28,42 +28,42 @@ pub(super) enum Entry {
     Foreign(Ref),
     /// A transport whose socket is ready.
     Ready(Ref, Interest),
+    /// An operation of `sock_*` waits for a registration, which is ready to be read, or to be written.
+    Operation(Token, Interest),
 }
 
 impl Entry {
-    fn object(&self) -> &Ref {
+    fn object(&self) -> Option<&Ref> {
         match self {
-            Self::Handle(object) | Self::Foreign(object) | Self::Ready(object, _) => object,
+            Self::Handle(object) | Self::Foreign(object) | Self::Ready(object, _) => Some(object),
+            Self::Operation(..) => None,
         }
     }
 }
 
 /// Who is told that a descriptor is ready.
 pub(super) enum Watch {
-    /// Callbacks of `add_reader` and `add_writer`.
-    Handles {
-        reader: Option<Ref>,
-        writer: Option<Ref>,
-    },
+    /// Callbacks of `add_reader` and `add_writer`, and operations of `sock_*`.
+    Waiters(Waiters),
     /// A transport of ours.
     Transport(Ref),
 }
 
 impl Watch {
     fn objects(&self) -> impl Iterator<Item = &Ref> {
-        let (first, second) = match self {
-            Self::Handles { reader, writer } => (reader.as_ref(), writer.as_ref()),
-            Self::Transport(transport) => (Some(transport), None),
+        let (waiters, transport) = match self {
+            Self::Waiters(waiters) => (Some(waiters), None),
+            Self::Transport(transport) => (None, Some(transport)),
         };
-        first.into_iter().chain(second)
+        let waiters = waiters.into_iter().flat_map(Waiters::objects);
+        waiters.chain(transport)
     }
 
     /// Cancels its handles and lets go of them, which may call anything.
     pub(super) fn end(self) {
-        if let Self::Handles { reader, writer } = self {
-            for handle in [reader, writer].into_iter().flatten() {
-                // SAFETY: it is a handle, which the reference keeps.
-                unsafe { Handle::cancel(handle.as_ptr()) };
+        if let Self::Waiters(Waiters { reader, writer, .. }) = self {
+            for waiter in [reader, writer].into_iter().flatten() {
+                waiter.end();
             }
         }
     }
@@ -87,7 +87,7 @@ impl Inner {
         let watched = self.reactor.iter().flat_map(Reactor::iter);
         self.ready
             .iter()
-            .map(Entry::object)
+            .filter_map(Entry::object)
             .chain(self.timers.values())
             .chain(watched.flat_map(|(_, watch)| watch.objects()))
     }
@@ -159,7 +159,8 @@ impl Core {
         unsafe { &*self.state }
     }
 
-    /// Borrows what the loop has. The closure must not call Python, nor let go of objects.
+    /// Borrows what the loop has. The closure must not call Python, nor let go of the last reference to an
+    /// object.
     #[inline]
     pub(super) fn with<T>(&self, body: impl FnOnce(&mut Inner) -> T) -> T {
         // SAFETY: the lock is held, and nothing in the closure comes back here (the rule of this module).
@@ -319,7 +320,7 @@ static GETTERS: Table<ffi::PyGetSetDef, 6> = Table([
 ]);
 
 /// The methods of all files.
-static METHODS: Table<ffi::PyMethodDef, 19> = Table([
+static METHODS: Table<ffi::PyMethodDef, 28> = Table([
     scheduling::METHODS[0],
     scheduling::METHODS[1],
     scheduling::METHODS[2],
@@ -338,6 +339,15 @@ static METHODS: Table<ffi::PyMethodDef, 19> = Table([
     watching::METHODS[5],
     poll::METHODS[0],
     poll::METHODS[1],
+    sockets::METHODS[0],
+    sockets::METHODS[1],
+    sockets::METHODS[2],
+    sockets::METHODS[3],
+    sockets::METHODS[4],
+    sockets::METHODS[5],
+    sockets::METHODS[6],
+    sockets::METHODS[7],
+    sockets::METHODS[8],
     NO_METHOD,
 ]);
 

@@ -107,7 +107,7 @@ unsafe extern "C" fn traverse(
     unsafe {
         let place = ffi::PyModule_GetState(module).cast::<Option<Box<State>>>();
         if let Some(Some(state)) = place.as_ref() {
-            for class in [&state.handle, &state.timer] {
+            for class in [&state.handle, &state.timer, &state.socket] {
                 let stop = visit(class.as_ptr(), argument);
                 if stop != 0 {
                     return stop;

@@ -64,7 +64,7 @@ impl Ref {
 impl Drop for Ref {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the reference is ours; all code of this crate runs with the lock held.
+        // SAFETY: the reference is ours. The lock is held: the wait in `poll`, which is without it, drops none.
         unsafe { guarded::let_go(self.0.as_ptr()) };
     }
 }

@@ -4,8 +4,9 @@ use super::core::{Core, Counts, Entry, Watch};
 use super::guarded;
 use super::handle::Handle;
 use super::object::{Raised, Ref, Result, answer, call_method, method, raise, raise_io};
-use super::reading;
 use super::scheduling::{clock, entry, now};
+use super::waiters::Waiter;
+use super::{reading, sockets};
 use nexus_reactor::{Event, Interest};
 use pyo3_ffi as ffi;
 use std::io::ErrorKind;
@@ -127,13 +128,14 @@ fn poll(core: &Core, timeout: Option<Duration>) -> Result<()> {
 
 #[inline]
 fn add_ready(inner: &mut super::core::Inner, event: Event) {
-    let Some(reactor) = inner.reactor.as_ref() else {
+    let Some(reactor) = inner.reactor.as_mut() else {
         return;
     };
-    let Some(watch) = reactor.get(event.token) else {
+    let token = event.token;
+    let ready = event.interest & reactor.interest(token);
+    let Some(watch) = reactor.get_mut(token) else {
         return;
     };
-    let ready = event.interest & reactor.interest(event.token);
     // SAFETY: the lock is held, the objects are alive.
     unsafe {
         match watch {
@@ -142,13 +144,23 @@ fn add_ready(inner: &mut super::core::Inner, event: Event) {
                 inner.ready.push_back(Entry::Ready(transport, ready));
             }
             Watch::Transport(_) => {}
-            Watch::Handles { reader, writer } => {
-                for (handle, kind) in [(reader, Interest::READ), (writer, Interest::WRITE)] {
-                    if let Some(handle) = handle
-                        && ready.contains(kind)
-                    {
-                        let handle = Ref::new(handle.as_ptr());
-                        inner.ready.push_back(Entry::Handle(handle));
+            Watch::Waiters(waiters) => {
+                if let Some(kept) = &mut waiters.kept {
+                    kept.arrived(event.interest);
+                }
+                for kind in [Interest::READ, Interest::WRITE] {
+                    if !ready.contains(kind) {
+                        continue;
+                    }
+                    match waiters.place(kind) {
+                        Some(Waiter::Handle(handle)) => {
+                            let handle = Ref::new(handle.as_ptr());
+                            inner.ready.push_back(Entry::Handle(handle));
+                        }
+                        Some(Waiter::Operation(_)) => {
+                            inner.ready.push_back(Entry::Operation(token, kind));
+                        }
+                        None => {}
                     }
                 }
             }
@@ -171,7 +183,7 @@ fn take_due(core: &Core) -> Result<()> {
                         return Err(Raised);
                     }
                 }
-                Entry::Ready(..) => {}
+                Entry::Ready(..) | Entry::Operation(..) => {}
             }
             core.with(|inner| inner.ready.push_back(entry));
         }
@@ -192,6 +204,7 @@ fn run_ready(core: &Core) -> Result<()> {
         unsafe {
             match entry {
                 Entry::Ready(transport, ready) => reading::run(core, &transport, ready)?,
+                Entry::Operation(token, kind) => sockets::run(core, token, kind)?,
                 Entry::Handle(handle) if core.is_debug.get() => run_debug(core, &handle)?,
                 Entry::Handle(handle) => Handle::run(handle.as_ptr())?,
                 Entry::Foreign(handle) => run_foreign(core, &handle)?,

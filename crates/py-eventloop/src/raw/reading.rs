@@ -77,11 +77,14 @@ fn ready(core: &Core, this: &Transport, ready: Interest) -> Result<()> {
     Ok(())
 }
 
-/// Receives at most `room` bytes; none when nothing is there.
+/// Receives at most `size` bytes; none when nothing is there.
 ///
 /// # Errors
 /// `OSError`.
-unsafe fn receive(fd: c_int, room: *mut u8, size: usize) -> Result<Option<usize>> {
+///
+/// # Safety
+/// There is room for as many bytes.
+pub(super) unsafe fn receive(fd: c_int, room: *mut u8, size: usize) -> Result<Option<usize>> {
     loop {
         // SAFETY: the caller's: there are as many bytes to be written to.
         let count = unsafe { libc::recv(fd, room.cast(), size, libc::MSG_DONTWAIT) };

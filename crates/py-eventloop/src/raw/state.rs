@@ -14,6 +14,8 @@ const FREE_MAX: usize = 1024;
 pub(super) struct State {
     pub(super) handle: Ref,
     pub(super) timer: Ref,
+    /// `socket.socket`.
+    pub(super) socket: Ref,
     pub(super) names: Names,
     free: UnsafeCell<Vec<*mut Handle>>,
 }
@@ -58,6 +60,12 @@ names! {
     drained: c"_drained",
     flow_failed: c"_flow_failed",
     transport_failed: c"_transport_failed",
+    ensure_no_transport: c"_ensure_fd_no_transport",
+    create_future: c"create_future",
+    done: c"done",
+    set_result: c"set_result",
+    set_exception: c"set_exception",
+    adopt: c"_adopt",
 }
 
 fn intern(text: &CStr) -> Result<Ref> {
@@ -67,9 +75,18 @@ fn intern(text: &CStr) -> Result<Ref> {
 
 impl State {
     pub(super) fn new(handle: Ref, timer: Ref) -> Result<Self> {
+        // SAFETY: the lock is held.
+        let socket = unsafe {
+            let module = Ref::owned(ffi::PyImport_ImportModule(c"socket".as_ptr()))?;
+            Ref::owned(ffi::PyObject_GetAttrString(
+                module.as_ptr(),
+                c"socket".as_ptr(),
+            ))?
+        };
         Ok(Self {
             handle,
             timer,
+            socket,
             names: Names::new()?,
             free: UnsafeCell::default(),
         })

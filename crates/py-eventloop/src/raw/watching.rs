@@ -7,6 +7,7 @@ use super::object::{
     Raised, Ref, Result, answer, call_method, method, raise, raise_io, raised_ends_the_loop,
 };
 use super::scheduling::check_open;
+use super::waiters::{Waiter, Waiters};
 use nexus_reactor::{Interest, Reactor};
 use pyo3_ffi as ffi;
 use std::io;
@@ -22,70 +23,72 @@ pub(super) fn reactor(inner: &mut Inner) -> io::Result<&mut Reactor<Watch>> {
         .ok_or_else(|| io::Error::other("the event loop is closed"))
 }
 
-/// Puts a handle in its place, and gives back the one that was there.
-fn put(inner: &mut Inner, fd: i32, interest: Interest, handle: Ref) -> io::Result<Option<Ref>> {
-    let is_reader = interest == Interest::READ;
+/// Puts a handle in its place. Who was there is left in `stale`.
+fn put(
+    inner: &mut Inner,
+    fd: i32,
+    interest: Interest,
+    handle: Ref,
+    stale: &mut Option<Waiters>,
+) -> io::Result<()> {
     let reactor = reactor(inner)?;
     let Some(token) = reactor.find(fd) else {
-        let (reader, writer) = if is_reader {
-            (Some(handle), None)
-        } else {
-            (None, Some(handle))
-        };
+        let mut waiters = Waiters::default();
+        *waiters.place(interest) = Some(Waiter::Handle(handle));
         // A refused descriptor is not busy with anything that calls: the handle is new and somebody has it.
-        reactor.register(fd, interest, Watch::Handles { reader, writer })?;
-        return Ok(None);
+        reactor.register(fd, interest, Watch::Waiters(waiters))?;
+        return Ok(());
     };
-    let Some(Watch::Handles { .. }) = reactor.get(token) else {
+    let Some(Watch::Waiters(waiters)) = reactor.get_mut(token) else {
         return Err(io::Error::other("the descriptor is used by a transport"));
     };
-    reactor.set_interest(token, reactor.interest(token) | interest)?;
-    match reactor.get_mut(token) {
-        Some(Watch::Handles { reader, .. }) if is_reader => Ok(reader.replace(handle)),
-        Some(Watch::Handles { writer, .. }) => Ok(writer.replace(handle)),
-        _ => Ok(None),
+    // Callbacks are called as long as something is there: a registration for operations becomes one for both.
+    let wanted = waiters.interest() | interest;
+    reactor.set_interest(token, wanted)?;
+    if let Some(Watch::Waiters(waiters)) = reactor.get_mut(token) {
+        let mut old = Waiters {
+            kept: waiters.kept.take(),
+            ..Waiters::default()
+        };
+        let place = waiters.place(interest);
+        *old.place(interest) = place.replace(Waiter::Handle(handle));
+        *stale = Some(old);
     }
+    Ok(())
 }
 
-/// Takes a handle from its place. Where that fails, all that watched the descriptor is left in `stale`.
+/// Takes who waits from his place. Where that fails, all that watched the descriptor is left in `stale`.
 fn take(
     inner: &mut Inner,
     fd: i32,
     interest: Interest,
     stale: &mut Option<Watch>,
-) -> io::Result<Option<Ref>> {
-    let is_reader = interest == Interest::READ;
+) -> io::Result<Option<Waiter>> {
     let Some(reactor) = inner.reactor.as_mut() else {
         return Ok(None);
     };
     let Some(token) = reactor.find(fd) else {
         return Ok(None);
     };
-    let is_there = match reactor.get(token) {
-        Some(Watch::Handles { reader, .. }) if is_reader => reader.is_some(),
-        Some(Watch::Handles { writer, .. }) => writer.is_some(),
-        _ => false,
-    };
-    if !is_there {
+    let Some(Watch::Waiters(waiters)) = reactor.get_mut(token) else {
         return Ok(None);
+    };
+    let taken = waiters.place(interest).take();
+    if taken.is_none() || waiters.kept.is_some() {
+        return Ok(taken);
     }
-    let left = reactor.interest(token).without(interest);
+    let left = waiters.interest();
     if left.is_none() {
-        return Ok(match reactor.deregister(token) {
-            Some(Watch::Handles { reader, writer }) => reader.or(writer),
-            _ => None,
-        });
-    }
-    if let Err(error) = reactor.set_interest(token, left) {
+        *stale = reactor.deregister(token);
+    } else if let Err(error) = reactor.set_interest(token, left) {
         // The descriptor was closed without a word: its other callback will not be called either.
         *stale = reactor.deregister(token);
+        if let Some(Watch::Waiters(waiters)) = stale {
+            *waiters.place(interest) = taken;
+        }
         return Err(error);
     }
-    Ok(match reactor.get_mut(token) {
-        Some(Watch::Handles { reader, .. }) if is_reader => reader.take(),
-        Some(Watch::Handles { writer, .. }) => writer.take(),
-        _ => None,
-    })
+    Ok(taken)
 }
 
 /// The number of a file: an integer itself, or what its `fileno` says, as Python's selectors have it.
@@ -155,10 +158,12 @@ unsafe fn add(
         let class = &core.state().handle;
         let handle = Handle::make(core, class, *first.add(1), rest, null_mut())?;
         let kept = Ref::new(handle.as_ptr());
-        let old = core.with(|inner| put(inner, fd, interest, kept));
-        if let Some(old) = old.map_err(|error| raise_io(&error))? {
-            Handle::cancel(old.as_ptr());
+        let mut stale = None;
+        let result = core.with(|inner| put(inner, fd, interest, kept, &mut stale));
+        if let Some(stale) = stale {
+            Watch::Waiters(stale).end();
         }
+        result.map_err(|error| raise_io(&error))?;
         Ok(handle)
     }
 }
@@ -189,7 +194,7 @@ unsafe fn remove(
                 stale.end();
             }
             if let Some(old) = old.map_err(|error| raise_io(&error))? {
-                Handle::cancel(old.as_ptr());
+                old.end();
                 was_there = true;
             }
         }
@@ -245,17 +250,20 @@ unsafe extern "C" fn watched(
             let Some(reactor) = &inner.reactor else {
                 return Vec::new();
             };
-            let copy = |handle: &Option<Ref>| {
-                handle
+            let copy = |waiter: &Option<Waiter>| {
+                waiter
                     .as_ref()
-                    .map_or_else(Ref::none, |handle| Ref::new(handle.as_ptr()))
+                    .map_or_else(Ref::none, |waiter| Ref::new(waiter.object().as_ptr()))
             };
             let row = |(token, watch): (nexus_reactor::Token, &Watch)| {
-                let interest = reactor.interest(token);
+                let interest = match watch {
+                    Watch::Waiters(waiters) => waiters.interest(),
+                    Watch::Transport(_) => reactor.interest(token),
+                };
                 let events = i32::from(interest.contains(Interest::READ))
                     + 2 * i32::from(interest.contains(Interest::WRITE));
                 let (reader, writer) = match watch {
-                    Watch::Handles { reader, writer } => (copy(reader), copy(writer)),
+                    Watch::Waiters(waiters) => (copy(&waiters.reader), copy(&waiters.writer)),
                     Watch::Transport(transport) => (Ref::new(transport.as_ptr()), Ref::none()),
                 };
                 (token.fd(), events, reader, writer)
@@ -264,6 +272,9 @@ unsafe extern "C" fn watched(
         });
         let list = Ref::owned(ffi::PyList_New(0))?;
         for (fd, events, reader, writer) in rows {
+            if events == 0 {
+                continue;
+            }
             let row = Ref::owned(ffi::Py_BuildValue(
                 c"iiOO".as_ptr(),
                 fd,

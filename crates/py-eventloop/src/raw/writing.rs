@@ -19,9 +19,9 @@ const WRITES_LOST_MAX: u32 = 5;
 /// It never waits, also where somebody has made the socket block. A peer that is gone is an error of the call, not
 /// a signal; elsewhere Python ignores the signal.
 #[cfg(target_os = "linux")]
-const FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+pub(super) const FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 #[cfg(not(target_os = "linux"))]
-const FLAGS: c_int = libc::MSG_DONTWAIT;
+pub(super) const FLAGS: c_int = libc::MSG_DONTWAIT;
 
 const WRITE_FAILED: &CStr = c"Fatal write error on socket transport";
 
@@ -47,7 +47,10 @@ impl Piece {
 ///
 /// # Errors
 /// `OSError`.
-unsafe fn send(fd: c_int, data: *const u8, size: usize) -> Result<usize> {
+///
+/// # Safety
+/// There are as many bytes.
+pub(super) unsafe fn send(fd: c_int, data: *const u8, size: usize) -> Result<usize> {
     loop {
         // SAFETY: the caller's: there are as many bytes.
         let count = unsafe { libc::send(fd, data.cast(), size, FLAGS) };

@@ -33,6 +33,9 @@ impl RawEvent {
         if flags & !(libc::EPOLLIN as u32) != 0 {
             interest = interest | Interest::WRITE;
         }
+        if flags & !((libc::EPOLLIN | libc::EPOLLOUT) as u32) != 0 {
+            interest = interest | Interest::MORE;
+        }
         interest
     }
 }
@@ -83,6 +86,9 @@ impl Poller {
         }
         if interest.contains(Interest::WRITE) {
             flags |= libc::EPOLLOUT as u32;
+        }
+        if interest.contains(Interest::EDGE) {
+            flags |= (libc::EPOLLET | libc::EPOLLRDHUP | libc::EPOLLPRI) as u32;
         }
         let mut event = libc::epoll_event {
             events: flags,

@@ -1,0 +1,139 @@
+//! Addresses of sockets, as Python's `socket` has them.
+
+use super::object::{Ref, Result};
+use pyo3_ffi as ffi;
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::net::Ipv4Addr;
+
+unsafe extern "C" {
+    /// Python's text of an address is this function's.
+    fn inet_ntop(
+        family: c_int,
+        address: *const c_void,
+        text: *mut c_char,
+        size: libc::socklen_t,
+    ) -> *const c_char;
+}
+
+/// An address as the system has it.
+#[derive(Clone, Copy)]
+pub(super) struct Address {
+    storage: libc::sockaddr_storage,
+    pub(super) size: libc::socklen_t,
+}
+
+/// Whether this file knows the addresses of a family.
+pub(super) fn is_known(family: c_int) -> bool {
+    matches!(family, libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX)
+}
+
+impl Address {
+    /// Room for any.
+    pub(super) fn empty() -> Self {
+        Self {
+            // SAFETY: zeros are an address of no family.
+            storage: unsafe { std::mem::zeroed() },
+            size: size_of::<libc::sockaddr_storage>() as libc::socklen_t,
+        }
+    }
+
+    pub(super) fn as_ptr(&self) -> *const libc::sockaddr {
+        (&raw const self.storage).cast()
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut libc::sockaddr {
+        (&raw mut self.storage).cast()
+    }
+
+    /// The address of a family that a tuple names by numbers; none where only Python can tell.
+    ///
+    /// # Safety
+    /// The object is alive, and the lock is held.
+    pub(super) unsafe fn from_python(family: c_int, address: *mut ffi::PyObject) -> Option<Self> {
+        // SAFETY: the caller's; as many are there, and the text ends with a zero. What is written fits an address.
+        unsafe {
+            if family != libc::AF_INET
+                || ffi::PyTuple_CheckExact(address) == 0
+                || ffi::PyTuple_Size(address) != 2
+            {
+                return None;
+            }
+            let host = ffi::PyTuple_GetItem(address, 0);
+            let port = ffi::PyTuple_GetItem(address, 1);
+            if ffi::PyUnicode_CheckExact(host) == 0 || ffi::PyLong_CheckExact(port) == 0 {
+                return None;
+            }
+            let mut overflow = 0;
+            let port = ffi::PyLong_AsLongAndOverflow(port, &raw mut overflow);
+            let port = u16::try_from(port).ok().filter(|_| overflow == 0)?;
+            let mut size = 0;
+            let text = ffi::PyUnicode_AsUTF8AndSize(host, &raw mut size);
+            if text.is_null() {
+                ffi::PyErr_Clear();
+                return None;
+            }
+            let text = std::slice::from_raw_parts(text.cast(), size.unsigned_abs());
+            let host: Ipv4Addr = std::str::from_utf8(text).ok()?.parse().ok()?;
+            let mut made = Self::empty();
+            let place = &mut *(&raw mut made.storage).cast::<libc::sockaddr_in>();
+            place.sin_addr.s_addr = host.to_bits().to_be();
+            place.sin_family = family as libc::sa_family_t;
+            place.sin_port = port.to_be();
+            made.size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+            Some(made)
+        }
+    }
+
+    /// What Python has for it.
+    ///
+    /// # Errors
+    /// Where there is no memory, or the name of a file is no text.
+    pub(super) fn to_python(self) -> Result<Ref> {
+        if self.size == 0 {
+            return Ok(Ref::none());
+        }
+        // SAFETY: the storage is larger than each kind of address; the lock is held, and the formats fit.
+        unsafe {
+            match c_int::from(self.storage.ss_family) {
+                libc::AF_INET => {
+                    let place = &*(&raw const self.storage).cast::<libc::sockaddr_in>();
+                    let host = Ipv4Addr::from_bits(u32::from_be(place.sin_addr.s_addr));
+                    let host = CString::new(host.to_string()).unwrap_or_default();
+                    let port = c_int::from(u16::from_be(place.sin_port));
+                    let format = c"si".as_ptr();
+                    Ref::owned(ffi::Py_BuildValue(format, host.as_ptr(), port))
+                }
+                libc::AF_INET6 => {
+                    let place = &*(&raw const self.storage).cast::<libc::sockaddr_in6>();
+                    let host = (&raw const place.sin6_addr).cast();
+                    let mut text = [0; 64];
+                    let size = text.len() as libc::socklen_t;
+                    inet_ntop(libc::AF_INET6, host, text.as_mut_ptr(), size);
+                    let port = c_int::from(u16::from_be(place.sin6_port));
+                    let flow = u32::from_be(place.sin6_flowinfo);
+                    let format = c"(siII)".as_ptr();
+                    let scope = place.sin6_scope_id;
+                    Ref::owned(ffi::Py_BuildValue(format, text.as_ptr(), port, flow, scope))
+                }
+                _ => self.path(),
+            }
+        }
+    }
+
+    /// The name of a unix socket: a path, or bytes where it is no file's.
+    fn path(&self) -> Result<Ref> {
+        let start = std::mem::offset_of!(libc::sockaddr_un, sun_path);
+        // SAFETY: the system has written as many bytes; the lock is held.
+        unsafe {
+            let place = &*(&raw const self.storage).cast::<libc::sockaddr_un>();
+            let name = place.sun_path.as_ptr();
+            let size = (self.size as usize).saturating_sub(start);
+            if size > 0 && *name == 0 {
+                return Ref::owned(ffi::PyBytes_FromStringAndSize(name, size.cast_signed()));
+            }
+            let length = (0..size).take_while(|&at| *name.add(at) != 0).count();
+            let length = length.cast_signed();
+            Ref::owned(ffi::PyUnicode_DecodeFSDefaultAndSize(name, length))
+        }
+    }
+}
