@@ -2,11 +2,11 @@
 
     python contestant.py LIBRARY THREADS
 
-A request is a line ``operation n type count``: matrices of order n of f32 or f64, a stack of
-`count` of them where that is not 0. The answer is a line of JSON: seconds a call (``s``) and a
-number that all contestants agree on (``check``), or why there is none (``missing``). Operands are
-the same everywhere (``items``): the other programs beside this file make them by the same
-arithmetic.
+A request is a line ``operation n type count``: matrices of order n of f32 or f64 (or a type of
+``TYPES``), a stack of `count` of them where that is not 0. The answer is a line of JSON: seconds a
+call (``s``) and a number that all contestants agree on (``check``), or why there is none
+(``missing``). Operands are the same everywhere (``items``): the other programs beside this file
+make them by the same arithmetic.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ BLOCK_S, BLOCKS = 0.002, 3
 #: A call that takes longer is not repeated.
 ONCE_S = 0.5
 
-TYPES = {"f32": np.float32, "f64": np.float64}
+#: What the operands are made as; of bfloat16 each library makes its own.
+TYPES = {"f32": np.float32, "f64": np.float64, "bf16": np.float32, "f16": np.float16}
+TYPES |= {"int8": np.int8, "int32": np.int32, "int64_small": np.int64, "int64": np.int64}
+#: Whole numbers have so many bits.
+BITS = {"int8": 8, "int32": 32, "int64_small": 32, "int64": 64}
+#: Blocks of a QMatrix, and the rows that it is multiplied with.
+FORMATS, ROWS = ("q8_0", "q4_0"), (1, 2, 8, 64)
 
 
 def items(length: int, seed: int) -> Any:
@@ -55,6 +61,21 @@ def operands(n: int, kind: str, count: int) -> dict[str, Any]:
     return {name: np.ascontiguousarray(each, TYPES[kind]) for name, each in found.items()}
 
 
+def factors(n: int, kind: str) -> dict[str, Any]:
+    """The operands of products of low precision."""
+    a, b = (items(n * n, seed).reshape(n, n) for seed in (1, 2))
+    if kind in BITS:
+        a, b = (np.floor(each * 2.0 ** BITS[kind]) for each in (a, b))
+    return {"a": a.astype(TYPES[kind]), "b": b.astype(TYPES[kind])}
+
+
+def weights(n: int) -> dict[str, Any]:
+    """Weights w, and so many rows to multiply them with."""
+    found = {f"x{rows}": items(rows * n, 3).reshape(rows, n) for rows in ROWS}
+    found |= {"w": items(n * n, 1).reshape(n, n), "x1": found["x1"][0]}
+    return {name: each.astype(np.float32) for name, each in found.items()}
+
+
 #: What NumPy and those that follow it are asked.
 COMMON = {
     "matmul": "matmul(a, b)",
@@ -77,6 +98,9 @@ COMMON = {
     "expm": "expm(a)",
     "norm": "matrix_norm(a)",
 }
+COMMON |= {f"linear_{rows}": f"matmul(x{rows}, w.T)" for rows in ROWS}
+#: The same where a type needs other words.
+COMMON |= {"matmul int8": "matmul(a, b, dtype='int32')"}
 #: Which part of a result is compared; vectors have signs, and so do factors.
 PART = {"qr": 1, "eigh": 0, "eig": 0, "svd": 1, "lstsq": 0}
 #: What has no one number.
@@ -100,6 +124,26 @@ class Library(ABC):
 
     def turned(self, array: Any) -> Any:
         return array.swapaxes(-1, -2)
+
+    def brain(self, array: Any) -> Any:
+        """An operand of bfloat16."""
+        raise LookupError("has no bfloat16")
+
+    def quantised(self, array: Any, kind: str) -> Any:
+        """Weights as blocks; as they are where the library has none."""
+        return self.take(array)
+
+    def made(self, n: int, kind: str, count: int) -> dict[str, Any]:
+        """The operands of a request."""
+        if kind in FORMATS:
+            found = weights(n)
+            w = self.quantised(found.pop("w"), kind)
+            return {name: self.take(each) for name, each in found.items()} | {"w": w}
+        if kind not in ("f32", "f64"):
+            take = self.brain if kind == "bf16" else self.take
+            return {name: take(each) for name, each in factors(n, kind).items()}
+        found = {name: self.take(each) for name, each in operands(n, kind, count).items()}
+        return found | {"bt": self.turned(found["b"])}
 
 
 class NumPy(Library):
@@ -132,9 +176,17 @@ class Nexus(Library):
                 name: f"{text[:-1]}, threads={threads})" for name, text in COMMON.items()
             }
         self.statements["norm"] = COMMON["norm"]
+        for rows in ROWS:
+            self.statements[f"linear_{rows}"] = f"w.linear(x{rows}, threads={threads})"
 
     def names(self) -> dict[str, Any]:
         return named(importlib.import_module("nexus.linalg"), COMMON)
+
+    def brain(self, array: Any) -> Any:
+        return importlib.import_module("nexus.linalg").Matrix(array, dtype="bfloat16")
+
+    def quantised(self, array: Any, kind: str) -> Any:
+        return importlib.import_module("nexus.linalg").QMatrix(array, kind)
 
 
 class NexusMatrix(Nexus):
@@ -160,12 +212,16 @@ class NexusLists(Nexus):
 class Torch(Library):
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
-        self.statements["expm"] = "matrix_exp(a)"
+        self.statements |= {"expm": "matrix_exp(a)", "matmul int8": "_int_mm(a, b)"}
         self.torch = importlib.import_module("torch")
         self.torch.set_num_threads(threads)
 
     def names(self) -> dict[str, Any]:
-        return named(self.torch.linalg, COMMON) | {"matrix_exp": self.torch.linalg.matrix_exp}
+        found = {"matrix_exp": self.torch.linalg.matrix_exp, "_int_mm": self.torch._int_mm}
+        return named(self.torch.linalg, COMMON) | found
+
+    def brain(self, array: Any) -> Any:
+        return self.take(array).bfloat16()
 
     def take(self, array: Any) -> Any:
         return self.torch.from_numpy(array)
@@ -256,7 +312,11 @@ def number(operation: str, result: Any) -> float | None:
     part = result[PART[operation]] if operation in PART else result
     if type(part).__module__.startswith("pyglm"):
         part = part.to_list() if hasattr(part, "to_list") else part
-    return float(np.abs(np.asarray(part)).sum())
+    if hasattr(part, "bfloat16"):
+        # NumPy has no such type.
+        part = part.double() if part.is_floating_point() and part.itemsize == 2 else part
+    part = np.asarray(part)
+    return float(np.abs(part if part.itemsize > 2 else part.astype(np.float64)).sum())
 
 
 class Contestant:
@@ -271,11 +331,12 @@ class Contestant:
 
     def answer(self, operation: str, n: int, kind: str, count: int) -> dict[str, Any]:
         if self.last != (n, kind, count):
-            made = operands(n, kind, count)
-            self.operands = {name: self.library.take(each) for name, each in made.items()}
-            self.operands["bt"] = self.library.turned(self.operands["b"])
+            self.operands = self.library.made(n, kind, count)
             self.last = (n, kind, count)
-        statement = self.library.statements.get(operation)
+        statements = self.library.statements
+        if f"{operation} {kind}" in statements:
+            operation = f"{operation} {kind}"
+        statement = statements.get(operation)
         if not statement:
             return {"missing": "has no such operation"}
         if operation in self.alone:

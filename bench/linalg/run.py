@@ -52,6 +52,12 @@ PAUSE_S = 0.25
 ONCE_S = 0.5
 #: How far the numbers of two contestants may be apart, and up to which order they are compared.
 TOLERANCE, COMPARED = {"f64": 1e-6, "f32": 2e-2}, 64
+#: Types of products of low precision; int64_small has numbers of up to 31 bits, int64 of up to 63.
+TOLERANCE |= {"bf16": 1e-2, "f16": 1e-2}
+TOLERANCE |= dict.fromkeys(("int8", "int32", "int64_small", "int64"), 0.0)
+#: Bytes of an item of a QMatrix.
+BLOCKS = {"q8_0": 34 / 32, "q4_0": 18 / 32}
+TOLERANCE |= {"q8_0": 2e-2, "q4_0": 0.2}
 FLOOR = 0.8
 #: How much longer a call on two threads may take than on one.
 SHARING = 1.03
@@ -87,12 +93,13 @@ class Contestant:
 
 OURS = Contestant("nexus", "here", "nexus")
 NUMPY = Contestant("NumPy", "numpy", "numpy")
+TORCH = Contestant("torch", "torch", "torch")
 PYTHON = [
     OURS,
     NUMPY,
     Contestant("NumPy as SKYLAKEX", "numpy", "numpy", (("OPENBLAS_CORETYPE", "SKYLAKEX"),)),
     Contestant("MKL", "mkl", "mkl"),
-    Contestant("torch", "torch", "torch"),
+    TORCH,
     Contestant("JAX", "jax", "jax"),
 ]
 OURS_RUST = Contestant("nexus in Rust", "rust", "nexus")
@@ -110,7 +117,7 @@ TINY = [
     Contestant("nexus on NumPy", "here", "nexus"),
     NUMPY,
     Contestant("NumPy on lists", "numpy", "numpy-lists"),
-    Contestant("torch", "torch", "torch"),
+    TORCH,
     Contestant("PyGLM", "numpy", "glm"),
 ]
 MACHINE = Contestant("machine", "rust", "machine")
@@ -127,6 +134,12 @@ class Group:
     sizes: tuple[int, ...] = SIZES
     count: int = 0
     many_threads: bool = True
+    #: Types of its own, instead of those asked for.
+    kinds: tuple[str, ...] = ()
+    #: What the table says of the contestants.
+    note: str = ""
+    #: Types in which NumPy computes the same; the floors count no others.
+    same: tuple[str, ...] = tuple(TOLERANCE)
     seconds: dict[str, dict[Cell, list[float]]] = field(default_factory=dict)
     checks: dict[Cell, dict[str, float]] = field(default_factory=dict)
     missing: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -156,6 +169,30 @@ GROUPS = [
         PYTHON,
         (4, 16),
         1000,
+    ),
+    Group(
+        "precision",
+        "Products of low precision",
+        ["matmul"],
+        [OURS, NUMPY, TORCH],
+        (64, 128, 256, 512, 1024),
+        kinds=("bf16", "f16", "int8", "int32", "int64_small", "int64"),
+        note="nexus adds bf16 and f16 up as f32 and gives f32; torch and NumPy give the narrow "
+        "type, and NumPy has no bf16. int8 gives int32 everywhere, int32 and int64 wrap around. "
+        "int64_small is int64 of numbers that fit int32. The peak is that of f32.",
+        same=("int8", "int32", "int64_small", "int64"),
+    ),
+    Group(
+        "weights",
+        "Quantised weights",
+        ["linear_1", "linear_2", "linear_8", "linear_64"],
+        [OURS, NUMPY, TORCH],
+        (4096,),
+        kinds=("q8_0", "q4_0"),
+        note="`x @ W.T` for so many rows x of float32. The weights of nexus are a QMatrix; those "
+        "of NumPy and torch are float32, for neither has such blocks. The peak is reading the blocks "
+        "once, at the rate of reading memory; a third-level cache that holds them reads faster.",
+        same=(),
     ),
 ]
 
@@ -390,7 +427,20 @@ def time_text(seconds: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
-def table(group: Group, kind: str, threads: int, peak: float) -> str:
+def least_s(cell: Cell, rates: dict[str, float]) -> float:
+    """How long the machine takes at least for what a cell computes or reads, or NaN."""
+    operation, n, kind, threads, count = cell
+    if kind in BLOCKS:
+        size = BLOCKS[kind] * n**2 if operation == "linear_1" else math.nan
+        return size / rates.get(f"read f64 on {threads}", math.nan)
+    if operation not in FLOPS:
+        return math.nan
+    kind = kind if kind in ("f64", "f32") else "f32"
+    peak = rates.get(f"peak {kind} on {threads}", math.nan)
+    return FLOPS[operation](n) * max(count, 1) / peak
+
+
+def table(group: Group, kind: str, threads: int, rates: dict[str, float]) -> str:
     """The figures of a group as Markdown; empty where nothing was measured."""
     cells = [
         (operation, n, kind, threads, group.count)
@@ -417,8 +467,7 @@ def table(group: Group, kind: str, threads: int, peak: float) -> str:
         row.append(ratios(group, cell, python_peers, ours))
         if native:
             row.append(ratios(group, cell, native, OURS_RUST.name))
-        flops = FLOPS[operation](n) * max(group.count, 1) if operation in FLOPS else math.nan
-        share = 100 * flops / own / peak
+        share = 100 * least_s(cell, rates) / own
         row.append("" if math.isnan(share) else f"{share:.0f} %")
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join([*lines, ""])
@@ -452,7 +501,7 @@ def floors(groups: list[Group]) -> str:
     for group in groups:
         cells = group.seconds.get(NUMPY.name, {})
         for operation in group.operations:
-            for kind in TOLERANCE:
+            for kind in group.same:
                 for threads in sorted({cell[3] for cell in cells}):
                     found = {
                         cell[1]: median(group, NUMPY.name, cell) / median(group, ours, cell)
@@ -620,12 +669,13 @@ def main() -> None:
     signal.signal(signal.SIGALRM, late)
     counts = [int(each) for each in arguments.threads.split(",")]
     kinds, sizes = arguments.types.split(","), [int(each) for each in arguments.sizes.split(",")]
+    chosen = [group for group in GROUPS if group.name in wanted]
+    peaks = dict.fromkeys([*kinds, *(["f32"] if any(group.kinds for group in chosen) else [])])
     rates = {
         f"{word} {kind} on {threads}": bench.ask(MACHINE, threads, f"{word} 0 {kind} 0")["rate"]
         for threads in counts
-        for word, kind in [*(("peak", kind) for kind in kinds), ("read", "f64")]
+        for word, kind in [*(("peak", kind) for kind in peaks), ("read", "f64")]
     }
-    chosen = [group for group in GROUPS if group.name in wanted]
     for group in chosen:
         load_figures(group, arguments.out)
         group.missing = {}
@@ -638,9 +688,9 @@ def main() -> None:
             (operation, n, kind, threads, group.count)
             for threads in counts
             if threads == 1 or group.many_threads
-            for kind in kinds
+            for kind in group.kinds or kinds
             for n in group.sizes
-            if n in sizes or group.name == "tiny"
+            if n in sizes or group.name in ("tiny", "weights")
             for operation in group.operations
         ]
         for each in group.contestants:
@@ -659,10 +709,11 @@ def main() -> None:
     line = conditions(bench, arguments.rounds, load, rates)
     for group in chosen:
         text = "\n".join(
-            table(group, kind, threads, rates.get(f"peak {kind} on {threads}", math.nan))
-            for kind in kinds
+            table(group, kind, threads, rates)
+            for kind in group.kinds or kinds
             for threads in counts
         )
+        text += f"\n{group.note}\n" if group.note else ""
         (arguments.out / f"{group.name}.md").write_text(f"{text}\n{line}")
         print(text, flush=True)
     if "import" in wanted and not stopped:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import interpreters
 import pytest
 
 import nexus
 
 FILE = "nexus-math-linalg.pth"
 PACKAGES = str(Path(nexus.__path__[0]).parent)
-
-
-def version(python: str) -> tuple[int, int] | None:
-    """The version of an interpreter, where it runs."""
-    code = "import sys; print(*sys.version_info[:2])"
-    ran = subprocess.run([python, "-c", code], capture_output=True, text=True)
-    if ran.returncode:
-        return None
-    major, minor = ran.stdout.split()
-    return int(major), int(minor)
 
 
 class Environment:
@@ -80,10 +70,9 @@ print("used")
 
 @pytest.mark.parametrize("minor", [11, 12, 13, 14])
 def test_a_line_in_site_packages_makes_the_name_and_goes_again(minor: int, tmp_path: Path) -> None:
-    name = f"python3.{minor}"
-    python = sys.executable if sys.version_info[:2] == (3, minor) else shutil.which(name)
-    if python is None or version(python) != (3, minor):
-        pytest.skip(f"there is no {name} here")
+    python = interpreters.find(minor)
+    if python is None:
+        pytest.skip(f"there is no Python 3.{minor} here")
     environment = Environment(python, tmp_path / "venv")
     before = environment.files()
     assert environment.word("status", 1) == "math.linalg is not installed\n"

@@ -63,7 +63,7 @@ impl Kernel for Gelu<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        map_in_place::<L>(self.row, 0.0, gelu_lanes);
+        map_in_place!(L, self.row, |x| gelu_lanes(x));
     }
 }
 
@@ -92,7 +92,7 @@ impl Kernel for BiasMap<'_> {
                 *x += b;
             }
             if self.gelu {
-                map_in_place::<L>(tail, 0.0, gelu_lanes);
+                map_in_place!(L, tail, |x| gelu_lanes(x));
             }
         }
     }
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn gelu_is_within_4e_7_of_the_exact_value() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             let mut row: Vec<f32> = (-10_000..=10_000).map(|i| i as f32 / 1000.0).collect();
             let inputs = row.clone();
             gelu(isa, &mut row);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn bias_is_added_to_every_row_before_gelu() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             for columns in [1, 7, 8, 19, 32] {
                 let bias: Vec<f32> = (0..columns).map(|i| i as f32 / 8.0 - 1.0).collect();
                 let rows: Vec<f32> = (0..3 * columns)

@@ -216,7 +216,7 @@ mod tests {
                         items.iter().zip(x).map(|(w, x)| w * x).sum::<f32>()
                     })
                     .sum();
-                for isa in [Isa::portable(), Isa::detect()] {
+                for isa in Isa::all() {
                     let mut out = [f32::NAN; 2];
                     block_dots(
                         isa,
@@ -250,7 +250,7 @@ mod tests {
     fn nan_and_infinity_in_the_vector_make_its_product_nan() {
         for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let vector = [VectorGroup::new(&[1.0, x, 2.0])];
-            for isa in [Isa::portable(), Isa::detect()] {
+            for isa in Isa::all() {
                 let mut out = [0.0];
                 block_dots(
                     isa,

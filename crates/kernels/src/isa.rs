@@ -25,6 +25,13 @@ impl Isa {
             .unwrap_or(Self::portable())
     }
 
+    /// Every set that both this machine and the kernels have, the widest last.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ["portable", "avx2", "avx512"]
+            .into_iter()
+            .filter_map(Self::named)
+    }
+
     /// Code that runs everywhere, vectorised as far as the compiler's baseline allows.
     pub const fn portable() -> Self {
         Self(Level::Portable)

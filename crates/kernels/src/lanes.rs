@@ -25,6 +25,22 @@ pub(crate) trait Lanes: Copy {
     fn reduce_add(self) -> f32;
     fn reduce_max(self) -> f32;
 
+    /// The items of a slice of up to `COUNT`, and `pad` in the lanes behind them.
+    #[inline(always)]
+    fn load_some(from: &[f32], pad: f32) -> Self {
+        let mut buffer = [pad; LANES_MAX];
+        buffer[..from.len()].copy_from_slice(from);
+        Self::load(&buffer[..Self::COUNT])
+    }
+
+    /// Stores as many lanes as `to` has items, of up to `COUNT`.
+    #[inline(always)]
+    fn store_some(self, to: &mut [f32]) {
+        let mut buffer = [0.0; LANES_MAX];
+        self.store(&mut buffer[..Self::COUNT]);
+        to.copy_from_slice(&buffer[..to.len()]);
+    }
+
     /// The absolute value of each lane.
     #[inline(always)]
     fn abs(self) -> Self {
@@ -109,49 +125,44 @@ impl Lanes for Portable {
     }
 }
 
-/// Applies `f` to every item of `row` in place; a short tail is padded with `pad`.
-#[inline(always)]
-pub(crate) fn map_in_place<L: Lanes>(row: &mut [f32], pad: f32, mut f: impl FnMut(L) -> L) {
-    let mut chunks = row.chunks_exact_mut(L::COUNT);
-    for chunk in &mut chunks {
-        f(L::load(chunk)).store(chunk);
-    }
-    with_tail(
-        chunks.into_remainder(),
-        pad,
-        |tail| f(L::load(tail)).store(tail),
-        L::COUNT,
-    );
+// These are macros because a closure that the compiler leaves a call is compiled without the instructions of the
+// shell around it.
+
+/// Replaces every item of a row by an expression of the register that it is in.
+macro_rules! map_in_place {
+    ($lanes:ident, $row:expr, |$x:ident| $new:expr) => {{
+        let mut chunks = $row.chunks_exact_mut($lanes::COUNT);
+        for chunk in &mut chunks {
+            let $x = $lanes::load(chunk);
+            $new.store(chunk);
+        }
+        let tail = chunks.into_remainder();
+        if !tail.is_empty() {
+            let $x = $lanes::load_some(tail, 0.0);
+            $new.store_some(tail);
+        }
+    }};
 }
 
-/// Folds `row` into one register; a short tail is padded with `pad`.
-#[inline(always)]
-pub(crate) fn fold<L: Lanes>(row: &[f32], pad: f32, start: L, mut f: impl FnMut(L, L) -> L) -> L {
-    let chunks = row.chunks_exact(L::COUNT);
-    let tail = chunks.remainder();
-    let mut state = start;
-    for chunk in chunks {
-        state = f(state, L::load(chunk));
-    }
-    if !tail.is_empty() {
-        let mut buffer = [pad; LANES_MAX];
-        buffer[..tail.len()].copy_from_slice(tail);
-        state = f(state, L::load(&buffer[..L::COUNT]));
-    }
-    state
+/// Folds a row into the register `$state`; a short tail is padded with `$pad`.
+macro_rules! fold {
+    ($lanes:ident, $row:expr, $pad:expr, $start:expr, |$state:ident, $x:ident| $next:expr) => {{
+        let chunks = $row.chunks_exact($lanes::COUNT);
+        let tail = chunks.remainder();
+        let mut $state = $start;
+        for chunk in chunks {
+            let $x = $lanes::load(chunk);
+            $state = $next;
+        }
+        if !tail.is_empty() {
+            let $x = $lanes::load_some(tail, $pad);
+            $state = $next;
+        }
+        $state
+    }};
 }
 
-/// Runs `f` on a padded copy of a tail shorter than `count` and copies the result back.
-#[inline(always)]
-fn with_tail(tail: &mut [f32], pad: f32, f: impl FnOnce(&mut [f32]), count: usize) {
-    if tail.is_empty() {
-        return;
-    }
-    let mut buffer = [pad; LANES_MAX];
-    buffer[..tail.len()].copy_from_slice(tail);
-    f(&mut buffer[..count]);
-    tail.copy_from_slice(&buffer[..tail.len()]);
-}
+pub(crate) use {fold, map_in_place};
 
 /// The widest register that any instruction set here has, in lanes.
 pub(crate) const LANES_MAX: usize = 16;

@@ -99,13 +99,13 @@ impl Kernel for LayerNorm<'_> {
             return;
         }
         let count = row.len() as f32;
-        let mean = fold(row, 0.0, L::splat(0.0), L::add).reduce_add() / count;
+        let mean = fold!(L, row, 0.0, L::splat(0.0), |sum, x| sum.add(x)).reduce_add() / count;
         // Padding with the mean adds nothing to the variance.
-        let square = |sum: L, x: L| {
-            let d = x.sub(L::splat(mean));
-            d.mul_add(d, sum)
-        };
-        let variance = fold(row, mean, L::splat(0.0), square).reduce_add() / count;
+        let squares = fold!(L, row, mean, L::splat(0.0), |sum, x| {
+            let distance = x.sub(L::splat(mean));
+            distance.mul_add(distance, sum)
+        });
+        let variance = squares.reduce_add() / count;
         let factor = 1.0 / libm::sqrtf(variance + epsilon);
         let full = row.len() / L::COUNT * L::COUNT;
         let (body, tail) = row.split_at_mut(full);
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn layer_norm_equals_its_naive_twin_for_every_length() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             for n in 1..70 {
                 let row: Vec<f32> = (0..n).map(|i| ((i * 37 % 17) as f32 - 5.0) / 3.0).collect();
                 let weight: Vec<f32> = (0..n).map(|i| 1.0 + i as f32 / 50.0).collect();
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_fused_form_equals_its_parts() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             for n in [1, 8, 21] {
                 let x: Vec<f32> = (0..2 * n).map(|i| i as f32 / 7.0).collect();
                 let mut residual: Vec<f32> = (0..2 * n).map(|i| (i % 5) as f32).collect();
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_normalised_row_has_norm_one_and_zeros_stay() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             let mut row = [3.0, 4.0];
             l2_normalize(isa, &mut row);
             assert_eq!(row, [0.6, 0.8]);

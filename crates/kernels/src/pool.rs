@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_mean_of_rows_is_taken_column_by_column() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             for columns in [1, 8, 11] {
                 let rows: Vec<f32> = (0..4 * columns).map(|i| i as f32).collect();
                 let mut out = vec![-1.0; columns];

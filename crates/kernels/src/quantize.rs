@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_row_of_zeros_stays_and_nan_and_infinity_are_seen_in_the_scale() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             let mut numbers = [1; 11];
             assert_eq!(quantize_row(isa, &[0.0; 11], &mut numbers), 0.0);
             assert_eq!(numbers, [0; 11]);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn sums_are_scaled_by_row_and_column() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             let mut out = [f32::NAN; 3];
             scale_sums(isa, &[2, -3, i32::MAX], 0.5, &[1.0, 4.0, 0.0], &mut out);
             assert_eq!(out, [1.0, -6.0, 0.0]);
@@ -129,7 +129,7 @@ mod tests {
             size in -80_i32..120,
         ) {
             let row: Vec<f32> = row.iter().map(|x| x * 2.0_f32.powi(size)).collect();
-            for isa in [Isa::portable(), Isa::detect()] {
+            for isa in Isa::all() {
                 let mut numbers = vec![0; row.len()];
                 let scale = f64::from(quantize_row(isa, &row, &mut numbers));
                 for (&item, &number) in row.iter().zip(&numbers) {

@@ -27,7 +27,7 @@ impl Kernel for Sum<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> f32 {
-        fold(self.row, 0.0, L::splat(0.0), L::add).reduce_add()
+        fold!(L, self.row, 0.0, L::splat(0.0), |sum, x| sum.add(x)).reduce_add()
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn sums_and_dots_equal_exact_integers_for_every_length() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             for n in 0..150 {
                 let a: Vec<f32> = (0..n).map(|i| (i % 7) as f32 - 3.0).collect();
                 let b: Vec<f32> = (0..n).map(|i| (i % 5) as f32).collect();

@@ -26,22 +26,15 @@ impl Kernel for Softmax<'_> {
     fn run<L: Lanes>(self) {
         let scale = L::splat(self.scale);
         // Scaled once, so that the greatest item is subtracted from itself to exactly zero.
-        map_in_place::<L>(self.row, 0.0, |x| x.mul(scale));
+        map_in_place!(L, self.row, |x| x.mul(scale));
         let lowest = f32::NEG_INFINITY;
-        let greatest = fold(self.row, lowest, L::splat(lowest), L::max).reduce_max();
+        let greatest =
+            fold!(L, self.row, lowest, L::splat(lowest), |most, x| most.max(x)).reduce_max();
         let greatest = L::splat(greatest);
-        let full = self.row.len() / L::COUNT * L::COUNT;
-        let (body, tail) = self.row.split_at_mut(full);
-        let mut total = L::splat(0.0);
-        map_in_place::<L>(body, 0.0, |x| {
-            let e = exp(x.sub(greatest));
-            total = total.add(e);
-            e
-        });
-        map_in_place::<L>(tail, 0.0, |x| exp(x.sub(greatest)));
-        let total = total.reduce_add() + tail.iter().sum::<f32>();
+        map_in_place!(L, self.row, |x| exp(x.sub(greatest)));
+        let total = fold!(L, self.row, 0.0, L::splat(0.0), |sum, x| sum.add(x)).reduce_add();
         let factor = L::splat(1.0 / total);
-        map_in_place::<L>(self.row, 0.0, |x| x.mul(factor));
+        map_in_place!(L, self.row, |x| x.mul(factor));
     }
 }
 
@@ -68,7 +61,7 @@ mod tests {
         fn softmax_equals_its_naive_twin(
             row in prop::collection::vec(-50.0_f32..50.0, 1..70), scale in 0.01_f32..2.0,
         ) {
-            for isa in [Isa::portable(), Isa::detect()] {
+            for isa in Isa::all() {
                 let mut fast = row.clone();
                 softmax(isa, &mut fast, scale);
                 for (a, b) in fast.iter().zip(naive(&row, scale)) {
@@ -80,7 +73,7 @@ mod tests {
 
     #[test]
     fn softmax_of_huge_items_stays_finite_and_of_nan_is_nan() {
-        for isa in [Isa::portable(), Isa::detect()] {
+        for isa in Isa::all() {
             let mut row = [1e30_f32, 1e30, -1e30];
             softmax(isa, &mut row, 1.0);
             assert_eq!(row, [0.5, 0.5, row[2]]);

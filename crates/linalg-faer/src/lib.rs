@@ -43,9 +43,11 @@ mod raw;
 mod sparse;
 mod values;
 
-use faer::dyn_stack::{MemBuffer, StackReq};
+use faer::dyn_stack::StackReq;
 use nexus_linalg::decompose::{Decompose, NoConvergence};
+use nexus_linalg::workspace::Room;
 use nexus_linalg::{Complex, Context, MatMut, MatRef, condensed};
+use std::mem::MaybeUninit;
 
 /// faer 0.24 on the calling thread.
 #[derive(Clone, Copy, Debug, Default)]
@@ -153,7 +155,8 @@ fn as_complex<R: Copy + Default>(
 
 /// Room for what faer asks for, and for the padding between its parts, which the request for the singular
 /// vectors of tall matrices leaves out.
-fn memory(needed: StackReq) -> MemBuffer {
+fn memory(needed: StackReq) -> Room<MaybeUninit<u8>> {
     const PADDING: usize = 1024;
-    MemBuffer::new(needed.and(StackReq::new::<u8>(PADDING)))
+    let needed = needed.and(StackReq::new::<u8>(PADDING));
+    Room::filled(MaybeUninit::uninit(), needed.unaligned_bytes_required())
 }

@@ -8,18 +8,21 @@ use faer::linalg::householder;
 use faer::linalg::qr::no_pivoting::factor as qr_factor;
 use faer::linalg::svd::{self as faer_svd, ComputeSvdVectors, svd_scratch};
 use faer::traits::ComplexField;
-use faer::{Conj, Mat, Par, Spec};
+use faer::{Conj, Par, Spec};
 use nexus_linalg::decompose::NoConvergence;
+use nexus_linalg::workspace::Room;
 use nexus_linalg::{Field, MatMut, MatRef};
 
 pub(crate) fn qr<T: ComplexField + Field>(a: MatRef<'_, T>, q: MatMut<'_, T>, r: MatMut<'_, T>) {
     let ((m, n), (_, k)) = (a.shape(), q.shape());
     let steps = m.min(n);
-    let mut factors = view(a).to_owned();
+    let mut items = copied(view(a));
+    let mut factors = matrix(&mut items, m);
     let coefficients = factor(factors.as_mut().subcols_mut(0, steps));
     let (vectors, rest) = factors.as_mut().split_at_col_mut(steps);
     let width = k.max(n - steps);
-    let block = coefficients.nrows();
+    let block = coefficients.len() / steps;
+    let coefficients = faer::MatRef::from_column_major_slice(&coefficients, block, steps);
     let needed = householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<T>(
         m, block, width,
     );
@@ -27,7 +30,7 @@ pub(crate) fn qr<T: ComplexField + Field>(a: MatRef<'_, T>, q: MatMut<'_, T>, r:
     let stack = MemStack::new(&mut memory);
     householder::apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj(
         vectors.as_ref(),
-        coefficients.as_ref(),
+        coefficients,
         Conj::Yes,
         rest,
         Par::Seq,
@@ -48,7 +51,7 @@ pub(crate) fn qr<T: ComplexField + Field>(a: MatRef<'_, T>, q: MatMut<'_, T>, r:
     q.as_mut().diagonal_mut().fill(<T as Field>::ONE);
     householder::apply_block_householder_sequence_on_the_left_in_place_with_conj(
         factors.as_ref().subcols(0, steps),
-        coefficients.as_ref(),
+        coefficients,
         Conj::No,
         q,
         Par::Seq,
@@ -56,31 +59,46 @@ pub(crate) fn qr<T: ComplexField + Field>(a: MatRef<'_, T>, q: MatMut<'_, T>, r:
     );
 }
 
+/// The items of a matrix by columns.
+fn copied<T: ComplexField + Field>(a: faer::MatRef<'_, T>) -> Room<T> {
+    let mut items = Room::filled(T::default(), a.nrows() * a.ncols());
+    matrix(&mut items, a.nrows()).copy_from(a);
+    items
+}
+
+/// Columns of `m` items as a matrix.
+fn matrix<T>(items: &mut [T], m: usize) -> faer::MatMut<'_, T> {
+    let n = items.len() / m;
+    faer::MatMut::from_column_major_slice_mut(items, m, n)
+}
+
 /// Makes a matrix with no more columns than rows a triangle with the vectors of reflections below it, and gives the
-/// triangles that go with blocks of these.
-pub(crate) fn factor<T: ComplexField + Field>(mut a: faer::MatMut<'_, T>) -> Mat<T> {
+/// triangles that go with blocks of these, side by side.
+pub(crate) fn factor<T: ComplexField + Field>(mut a: faer::MatMut<'_, T>) -> Room<T> {
     let (m, n) = a.shape();
     let block = qr_factor::recommended_block_size::<T>(m, n);
-    let mut coefficients = Mat::<T>::zeros(block, n);
+    let mut coefficients = Room::filled(T::default(), block * n);
     let params = Spec::default();
     let needed = qr_factor::qr_in_place_scratch::<T>(m, n, block, Par::Seq, params);
     let mut memory = memory(needed);
     let stack = MemStack::new(&mut memory);
-    let original = a.to_owned();
-    let info = qr_factor::qr_in_place(a.as_mut(), coefficients.as_mut(), Par::Seq, stack, params);
+    let mut original = copied(a.as_ref());
+    let places = matrix(&mut coefficients, block);
+    let info = qr_factor::qr_in_place(a.as_mut(), places, Par::Seq, stack, params);
     if info.rank == n {
         return coefficients;
     }
     // faer leaves out a column of which less than `16 m` roundings are left: of a graded matrix that may be one that
     // counts.
-    a.copy_from(&original);
+    a.copy_from(matrix(&mut original, m));
     factor_each(a)
 }
 
 /// The same with a reflection for each column, whatever is left of it.
-fn factor_each<T: ComplexField + Field>(mut a: faer::MatMut<'_, T>) -> Mat<T> {
+fn factor_each<T: ComplexField + Field>(mut a: faer::MatMut<'_, T>) -> Room<T> {
     let n = a.ncols();
-    let mut coefficients = Mat::<T>::zeros(1, n);
+    let mut items = Room::filled(T::default(), n);
+    let mut coefficients = matrix(&mut items, 1);
     let needed = householder::apply_block_householder_transpose_on_the_left_in_place_scratch::<T>(
         a.nrows(),
         1,
@@ -102,7 +120,7 @@ fn factor_each<T: ComplexField + Field>(mut a: faer::MatMut<'_, T>) -> Mat<T> {
             stack,
         );
     }
-    coefficients
+    items
 }
 
 pub(crate) fn svd<T: ComplexField + Field>(

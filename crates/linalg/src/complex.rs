@@ -14,6 +14,7 @@ mod raw;
 
 use crate::dense::copy_into;
 use crate::engine::Scalar;
+use crate::workspace::Room;
 use crate::{Complex, Conj, Context, Field, Float, Isa, MatMut, MatRef};
 use nexus_kernels::gemv_pair;
 
@@ -45,8 +46,7 @@ pub(crate) fn gemm<R: Float + Scalar>(
     let factors = (alpha.im == R::default())
         .then(|| each(Complex::new(<R as Field>::ONE, <R as Field>::ONE)));
     with_rows(b, |b| {
-        let space = 2 * BLOCK.min(m) * (depth(k) + 2 * COLUMNS.min(n));
-        R::with_spare(space, |space| {
+        R::with_spare(product_space(m, k, n), |space| {
             for top in (0..m).step_by(BLOCK) {
                 let rows = top..(top + BLOCK).min(m);
                 for left in (0..n).step_by(COLUMNS) {
@@ -68,6 +68,16 @@ pub(crate) fn gemm<R: Float + Scalar>(
             }
         });
     });
+}
+
+/// Real items that a product of `m x k` by `k x n` takes with more than one column.
+fn product_space(m: usize, k: usize, n: usize) -> usize {
+    2 * BLOCK.min(m) * (depth(k) + 2 * COLUMNS.min(n))
+}
+
+/// Real items that a product of `m x k` by `k x n` takes at most.
+pub(crate) fn space(m: usize, k: usize, n: usize) -> usize {
+    product_space(m, k, n).max(4 * (k + m))
 }
 
 /// Products of each item at a time; it depends on `k` alone, for it is seen in the last bits.
@@ -288,7 +298,7 @@ where
     if n <= 1 || a.strides().1 == 1 {
         return work(a);
     }
-    let mut copy = vec![Complex::default(); m * n];
+    let mut copy = Room::filled(Complex::default(), m * n);
     let mut view = MatMut::new(&mut copy, m, n).expect("m times n items");
     copy_into(a, view.reborrow());
     work(view.as_ref());

@@ -1,6 +1,6 @@
 //! How a call may run: its threads, its instructions.
 
-use crate::engine::{self, Workspace};
+use crate::engine::{self, Packing};
 use crate::{Conj, Error, Field, Isa, MatMut, MatRef, pool};
 use nexus_kernels::{GemmParts, Real, gemm_parts, gemm_small};
 use std::num::NonZero;
@@ -135,7 +135,7 @@ impl Context {
     }
 
     /// [`gemm`](Self::gemm) of real items.
-    pub(crate) fn real_gemm<T: Real + Workspace>(
+    pub(crate) fn real_gemm<T: Real + Packing>(
         self,
         alpha: T,
         a: MatRef<'_, T>,
@@ -157,7 +157,7 @@ impl Context {
 
     /// Computes a product of `m x k` by `k x n` items, of which `parts` makes about so many parts, on as many
     /// threads as pay.
-    pub(crate) fn share<'a, P: Workspace>(
+    pub(crate) fn share<'a, P: Packing>(
         self,
         (m, k, n): (usize, usize, usize),
         parts: impl FnOnce(usize) -> GemmParts<'a, P>,

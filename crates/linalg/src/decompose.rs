@@ -26,6 +26,7 @@ pub use schur::schur;
 use crate::dense::tiny::Tiny;
 use crate::dense::{Triangle, copy_into};
 use crate::field::unit;
+use crate::workspace::Room;
 use crate::{Context, Error, ErrorKind, Field, MatMut, MatRef};
 use contents::Scale;
 use residual::belong;
@@ -350,7 +351,7 @@ fn with_real_diagonal<T: Field, R>(a: MatRef<'_, T>, work: impl FnOnce(MatRef<'_
     if (0..n).all(|i| a.get(i, i).im() == T::Real::default()) {
         return work(a);
     }
-    let mut copy = vec![T::default(); n * n];
+    let mut copy = Room::filled(T::default(), n * n);
     let mut view = MatMut::new(&mut copy, n, n).expect("n times n items");
     copy_into(a, view.reborrow());
     for i in 0..n {

@@ -4,6 +4,7 @@
 //! ([`Context`](crate::Context) says on how many threads). Results do not depend on threads, on strides, or on what
 //! else is computed. Matrices of at most [`LEAF`] rows use no heap.
 
+mod bytes;
 mod cholesky;
 mod determinant;
 mod eliminate;
@@ -15,12 +16,14 @@ pub(crate) mod tiny;
 mod triangular;
 mod turned;
 
+pub use bytes::{cholesky_bytes, det_bytes, inv_bytes, lu_bytes, solve_bytes};
 pub use cholesky::{cholesky, cholesky_solve};
 pub use factors::{Lu, LuRef, Orientation};
 pub use ldl::{Ldl, Symmetry};
 pub use lu::{det, inv, slogdet, solve};
 pub use triangular::{Diagonal, Triangle, solve_triangular};
 
+use crate::workspace::Room;
 use crate::{Error, Field, MatMut, MatRef};
 
 /// Columns of a leaf of elimination, and rows up to which plain loops run.
@@ -46,11 +49,11 @@ fn with_space<T: Field, R>(
 ) -> R {
     let len = rows * columns;
     let mut small = [T::default(); LEAF * LEAF];
-    let mut large = Vec::new();
+    let mut large;
     let items = if len <= small.len() {
         &mut small[..len]
     } else {
-        large.resize(len, T::default());
+        large = Room::filled(T::default(), len);
         &mut large[..]
     };
     work(Dense {

@@ -1,5 +1,6 @@
 //! The engine behind [`Gemm`]: the blocked product of `nexus-kernels`, with a workspace for each thread.
 
+use crate::workspace::Room;
 use crate::{Context, Field, Gemm, MatMut, MatRef};
 use nexus_kernels::{Cell, GemmPart, Pair, Real, Small};
 use std::cell::RefCell;
@@ -7,14 +8,14 @@ use std::mem::MaybeUninit;
 use std::num::Wrapping;
 
 /// The real item types that the kernels multiply.
-pub trait Scalar: Real + Workspace {
+pub trait Scalar: Real + Packing {
     /// Calls `f` with that many items of any value, which this thread keeps where they are not many.
     #[doc(hidden)]
     fn with_spare<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
 }
 
 /// What tiles multiply, with room for each thread's copies of it.
-pub trait Workspace: Cell {
+pub trait Packing: Cell {
     /// Calls `f` with the workspace of this thread.
     #[doc(hidden)]
     fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R;
@@ -38,7 +39,7 @@ impl<T: Field> Gemm<T> for Engine {
 }
 
 /// Computes a part with the workspace of this thread.
-pub(crate) fn run<P: Workspace>(part: GemmPart<'_, P>) {
+pub(crate) fn run<P: Packing>(part: GemmPart<'_, P>) {
     P::with_workspace(|workspace| {
         let len = part.workspace_len();
         if workspace.len() < len {
@@ -50,7 +51,7 @@ pub(crate) fn run<P: Workspace>(part: GemmPart<'_, P>) {
 
 macro_rules! workspace {
     ($type:ty) => {
-        impl Workspace for $type {
+        impl Packing for $type {
             fn with_workspace<R>(f: impl FnOnce(&mut Vec<MaybeUninit<Self>>) -> R) -> R {
                 thread_local! {
                     static WORKSPACE: RefCell<Vec<MaybeUninit<$type>>> = const { RefCell::new(Vec::new()) };
@@ -71,13 +72,20 @@ macro_rules! scalar {
                 if len <= SPARE_SMALL {
                     return f(&mut [0.0; SPARE_SMALL][..len]);
                 }
-                // Calls within calls take one each, and give them back in turn.
-                let mut spare = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-                if spare.len() < len {
-                    spare = vec![0.0; len];
-                }
-                let result = f(&mut spare[..len]);
-                if spare.len() <= SPARE_MAX {
+                let mut room = Room::within(0.0, len);
+                let mut spare = Vec::new();
+                let items = if let Some(room) = &mut room {
+                    &mut room[..]
+                } else {
+                    // Calls within calls take one each, and give them back in turn.
+                    spare = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+                    if spare.len() < len {
+                        spare = vec![0.0; len];
+                    }
+                    &mut spare[..len]
+                };
+                let result = f(items);
+                if room.is_none() && spare.len() <= SPARE_MAX {
                     SPARE.with_borrow_mut(|all| all.push(spare));
                 }
                 result

@@ -3,6 +3,7 @@
 use crate::dense::simd::Leaf;
 use crate::dense::tiny::Tiny;
 use crate::engine::Scalar;
+use crate::workspace::Room;
 use crate::{Complex, Context, Float, MatMut, MatRef};
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Mul, Neg, Sub};
@@ -257,7 +258,7 @@ macro_rules! complex {
                 self.re.is_nan() || self.im.is_nan()
             }
             fn with_items<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
-                f(&mut vec![Self::default(); len])
+                f(&mut Room::filled(Self::default(), len))
             }
             fn gemm(
                 context: Context,

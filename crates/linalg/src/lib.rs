@@ -40,6 +40,7 @@ mod scan;
 pub mod sparse;
 pub mod stack;
 pub mod tensor;
+pub mod workspace;
 
 pub use context::Context;
 pub use engine::Scalar;
@@ -51,6 +52,7 @@ pub use nexus_kernels as kernels;
 pub use nexus_kernels::{Gemm, Isa, MatMut, MatRef, ViewError};
 pub use num_complex::{self, Complex};
 pub use quantized::QMatrix;
+pub use workspace::Workspace;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/linalg.md")]

@@ -5,7 +5,7 @@
 
 mod raw;
 
-use crate::engine::Workspace;
+use crate::engine::Packing;
 use crate::{Context, Error, MatMut, MatRef};
 use half::{bf16, f16};
 use nexus_kernels::{Cell, Narrow, narrow_parts};
@@ -109,7 +109,7 @@ impl Context {
         (a, b): (MatRef<'_, A>, MatRef<'_, B>),
         c: MatMut<'_, <A::Cell as Cell>::Sum>,
     ) where
-        A: Narrow<Cell: Workspace>,
+        A: Narrow<Cell: Packing>,
         B: Narrow<Cell = A::Cell>,
     {
         let ((m, k), n) = (a.shape(), b.shape().1);
@@ -248,7 +248,7 @@ fn fits_i32(view: MatRef<'_, i64>) -> bool {
 fn wrapping<T, I>(context: Context, (a, b): (MatRef<'_, T>, MatRef<'_, T>), c: MatMut<'_, T>)
 where
     T: SameBits<Wrapping<I>>,
-    Wrapping<I>: nexus_kernels::Real + Workspace,
+    Wrapping<I>: nexus_kernels::Real + Packing,
 {
     let (a, b): (MatRef<'_, Wrapping<I>>, MatRef<'_, Wrapping<I>>) = (view(a), view(b));
     let (one, zero) = (

@@ -45,14 +45,14 @@ fn made<T: Element>(
 pub(crate) fn matmul<'py>(
     py: Python<'py>,
     context: Context,
-    a: View<'_>,
-    b: View<'_>,
+    a: &View<'_>,
+    b: &View<'_>,
 ) -> Object<'py> {
     fn go<'py, T: Element>(
         py: Python<'py>,
         context: Context,
-        a: View<'_>,
-        b: View<'_>,
+        a: &View<'_>,
+        b: &View<'_>,
     ) -> Object<'py> {
         let (left, right) = (a.columns::<T>()?, b.columns::<T>()?);
         let left = if a.is_vector() {
@@ -87,14 +87,14 @@ pub(crate) fn matmul<'py>(
 pub(crate) fn vecdot<'py>(
     py: Python<'py>,
     context: Context,
-    a: View<'_>,
-    b: View<'_>,
+    a: &View<'_>,
+    b: &View<'_>,
 ) -> Object<'py> {
     fn go<T: Element + Float>(
         py: Python<'_>,
         context: Context,
-        a: View<'_>,
-        b: View<'_>,
+        a: &View<'_>,
+        b: &View<'_>,
     ) -> Option<f64> {
         let (row, column) = (a.columns::<T>()?.transpose(), b.columns::<T>()?);
         let mut sum = [T::default()];
@@ -136,8 +136,8 @@ pub(crate) fn combined<'py>(
 }
 
 /// The determinant of a matrix of few items.
-pub(crate) fn det<'py>(py: Python<'py>, context: Context, a: View<'_>) -> Object<'py> {
-    fn go<T: Element + Float>(context: Context, a: View<'_>) -> Option<f64> {
+pub(crate) fn det<'py>(py: Python<'py>, context: Context, a: &View<'_>) -> Object<'py> {
+    fn go<T: Element + Float>(context: Context, a: &View<'_>) -> Option<f64> {
         let a = a.matrix::<T>().filter(is_small)?;
         dense::det(context, a).ok().map(T::to_f64)
     }
@@ -145,8 +145,8 @@ pub(crate) fn det<'py>(py: Python<'py>, context: Context, a: View<'_>) -> Object
 }
 
 /// The inverse of a matrix of few items.
-pub(crate) fn inv<'py>(py: Python<'py>, context: Context, a: View<'_>) -> Object<'py> {
-    fn go<'py, T: Element>(py: Python<'py>, context: Context, a: View<'_>) -> Object<'py> {
+pub(crate) fn inv<'py>(py: Python<'py>, context: Context, a: &View<'_>) -> Object<'py> {
+    fn go<'py, T: Element>(py: Python<'py>, context: Context, a: &View<'_>) -> Object<'py> {
         let a = a.matrix::<T>().filter(is_small)?;
         let (m, n) = a.shape();
         made(py, Dims::matrix(m.cast_signed(), n.cast_signed()), |x| {
@@ -160,14 +160,14 @@ pub(crate) fn inv<'py>(py: Python<'py>, context: Context, a: View<'_>) -> Object
 pub(crate) fn solve<'py>(
     py: Python<'py>,
     context: Context,
-    a: View<'_>,
-    b: View<'_>,
+    a: &View<'_>,
+    b: &View<'_>,
 ) -> Object<'py> {
     fn go<'py, T: Element>(
         py: Python<'py>,
         context: Context,
-        a: View<'_>,
-        b: View<'_>,
+        a: &View<'_>,
+        b: &View<'_>,
     ) -> Object<'py> {
         let left = a.matrix::<T>().filter(is_small)?;
         let right = b.columns::<T>().filter(is_small)?;

@@ -23,8 +23,9 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from nexus.eventloop._loop import EventLoop
+from nexus.eventloop._stats import Stats
 
-__all__ = ["EventLoop", "EventLoopPolicy", "install", "new_event_loop", "run"]
+__all__ = ["EventLoop", "EventLoopPolicy", "Stats", "install", "new_event_loop", "run"]
 
 _T = TypeVar("_T")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from nexus import _eventloop
 from nexus.eventloop._selector import ReactorSelector
+from nexus.eventloop._stats import Stats
 from nexus.eventloop._transport import SocketTransport
 
 
@@ -51,6 +52,10 @@ class EventLoop(_eventloop.Core, asyncio.SelectorEventLoop):
 
     # asyncio sets it once; what is in the queue is the native core's.
     _ready = property(_ReadyQueue, lambda self, value: None)
+
+    def stats(self) -> Stats:
+        """Tell what waits now, and what the loop has done since it was made."""
+        return Stats(*self._stats())
 
     def run_forever(self) -> None:
         """Run until `stop` is called."""

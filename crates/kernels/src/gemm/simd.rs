@@ -284,11 +284,14 @@ unsafe fn tile_or_less<V: Factor, const REGISTERS: usize, const COLUMNS: usize>(
 ) {
     // SAFETY: the caller's.
     unsafe {
-        match (strip.rows <= V::Sum::COUNT, strip.columns <= COLUMNS_FEW) {
-            (false, false) => tile::<V, REGISTERS, COLUMNS>(strip),
-            (false, true) => tile::<V, REGISTERS, COLUMNS_FEW>(strip),
-            (true, false) => tile::<V, 1, COLUMNS>(strip),
-            (true, true) => tile::<V, 1, COLUMNS_FEW>(strip),
+        let registers = strip.rows.div_ceil(V::Sum::COUNT);
+        match (registers, strip.columns <= COLUMNS_FEW) {
+            (1, false) => tile::<V, 1, COLUMNS>(strip),
+            (1, true) => tile::<V, 1, COLUMNS_FEW>(strip),
+            (2, false) => tile::<V, 2, COLUMNS>(strip),
+            (2, true) => tile::<V, 2, COLUMNS_FEW>(strip),
+            (_, false) => tile::<V, REGISTERS, COLUMNS>(strip),
+            (_, true) => tile::<V, REGISTERS, COLUMNS_FEW>(strip),
         }
     }
 }
@@ -307,7 +310,10 @@ unsafe fn tile<V: Factor, const REGISTERS: usize, const COLUMNS: usize>(strip: &
     for (column, place) in places.iter_mut().enumerate() {
         let column = column.min(strip.columns - 1);
         *place = column * strip.b_column;
-        V::Sum::prefetch(strip.c.wrapping_add(column * strip.c_column));
+        for register in 0..REGISTERS {
+            let row = register * V::Sum::COUNT;
+            V::Sum::prefetch(strip.c.wrapping_add(column * strip.c_column + row));
+        }
     }
     for _ in 0..strip.depth {
         let left: [V; REGISTERS] = core::array::from_fn(|register| {

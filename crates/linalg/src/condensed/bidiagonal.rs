@@ -3,6 +3,7 @@
 
 use super::{largest, unit};
 use crate::decompose::NoConvergence;
+use crate::workspace::Room;
 
 /// Transforms for each singular value, refused ones included; about three are usual.
 const TRANSFORMS_MAX: usize = 100;
@@ -36,15 +37,20 @@ pub fn singular_values(diagonal: &mut [f64], above: &mut [f64]) -> Result<(), No
         let scaled = *item * down;
         *item = scaled * scaled;
     }
-    let mut parts = vec![Part {
+    let whole = Part {
         start: 0,
         end: n,
         shift: 0.0,
-    }];
+    };
+    // Parts have rows, and no two the same.
+    let mut parts = Parts {
+        waiting: Room::filled(whole, n),
+        count: 1,
+    };
     let mut left = TRANSFORMS_MAX * n;
     let mut work = Work {
-        q: vec![0.0; n],
-        e: vec![0.0; n],
+        q: Room::filled(0.0, n),
+        e: Room::filled(0.0, n),
     };
     while let Some(part) = parts.pop() {
         solve(part, (diagonal, above), &mut parts, &mut left, &mut work)?;
@@ -64,10 +70,28 @@ struct Part {
     shift: f64,
 }
 
+/// Parts that wait.
+struct Parts {
+    waiting: Room<Part>,
+    count: usize,
+}
+
+impl Parts {
+    fn push(&mut self, part: Part) {
+        self.waiting[self.count] = part;
+        self.count += 1;
+    }
+
+    fn pop(&mut self) -> Option<Part> {
+        self.count = self.count.checked_sub(1)?;
+        Some(self.waiting[self.count])
+    }
+}
+
 /// Where a transform goes before it is accepted.
 struct Work {
-    q: Vec<f64>,
-    e: Vec<f64>,
+    q: Room<f64>,
+    e: Room<f64>,
 }
 
 /// What a transform has met: the least numbers on its way are close to the least eigenvalues.
@@ -94,7 +118,7 @@ impl Trace {
 fn solve(
     part: Part,
     (q, e): (&mut [f64], &mut [f64]),
-    parts: &mut Vec<Part>,
+    parts: &mut Parts,
     left: &mut usize,
     work: &mut Work,
 ) -> Result<(), NoConvergence> {

@@ -7,6 +7,7 @@ use super::secular::{Root, Secular, vector};
 use super::simd::LANES;
 use super::{largest, unit};
 use crate::decompose::NoConvergence;
+use crate::workspace::Room;
 use crate::{Context, MatMut, MatRef};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -58,8 +59,8 @@ pub fn eigenvectors(
     for item in diagonal.iter_mut().chain(beside.iter_mut()) {
         *item *= down;
     }
-    let mut rows = vec![0.0; n * n];
-    let mut space = vec![0.0; space(n)];
+    let mut rows = Room::filled(0.0, n * n);
+    let mut space = Room::filled(0.0, space(n));
     let failed = AtomicBool::new(false);
     let node = Node {
         start: 0,
@@ -74,9 +75,9 @@ pub fn eigenvectors(
         return Err(NoConvergence);
     }
     let order = ascending(diagonal);
-    let sorted: Vec<f64> = order.iter().map(|&i| diagonal[i] * up).collect();
+    let sorted = Room::gather(order.iter().map(|&i| diagonal[i] * up));
     diagonal.copy_from_slice(&sorted);
-    for (to, &i) in vectors.chunks_exact_mut(n).zip(&order) {
+    for (to, &i) in vectors.chunks_exact_mut(n).zip(order.iter()) {
         to.copy_from_slice(&rows[i * n..(i + 1) * n]);
     }
     Ok(())
@@ -91,9 +92,9 @@ fn space(m: usize) -> usize {
     }
 }
 
-fn ascending(values: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
+fn ascending(values: &[f64]) -> Room<usize> {
+    let mut order = Room::gather(0..values.len());
+    order.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]).then(i.cmp(&j)));
     order
 }
 
@@ -118,10 +119,33 @@ enum Half {
 /// What is left of a node when what needs no work is put aside.
 struct Deflated {
     /// Vectors that go into the secular equation, by their poles.
-    kept: Vec<usize>,
+    kept: Room<usize>,
     /// Vectors that stay.
-    done: Vec<usize>,
-    halves: Vec<Half>,
+    done: Room<usize>,
+    halves: Room<Half>,
+}
+
+/// Numbers that are put down one after the other.
+struct List {
+    items: Room<usize>,
+    count: usize,
+}
+
+impl List {
+    fn new(most: usize) -> Self {
+        let items = Room::filled(0, most);
+        Self { items, count: 0 }
+    }
+
+    fn push(&mut self, item: usize) {
+        self.items[self.count] = item;
+        self.count += 1;
+    }
+
+    fn done(mut self) -> Room<usize> {
+        self.items.truncate(self.count);
+        self.items
+    }
 }
 
 impl Node<'_> {
@@ -195,18 +219,18 @@ impl Node<'_> {
         if kept.is_empty() {
             return;
         }
-        let poles: Vec<f64> = kept.iter().map(|&i| self.diagonal[i]).collect();
-        let parts: Vec<f64> = kept.iter().map(|&i| z[i]).collect();
+        let poles = Room::gather(kept.iter().map(|&i| self.diagonal[i]));
+        let parts = Room::gather(kept.iter().map(|&i| z[i]));
         let secular = Secular::new(&poles, &parts, rho);
         // By halves, so that zeros need not be multiplied.
-        let mut order: Vec<usize> = (0..kept.len()).collect();
-        order.sort_by_key(|&i| found.halves[kept[i]] as u8);
+        let mut order = Room::gather(0..kept.len());
+        order.sort_unstable_by_key(|&i| (found.halves[kept[i]] as u8, i));
         let m = self.diagonal.len();
         let (distances, rest) = std::mem::take(&mut self.space).split_at_mut(m * (m + LANES));
         let distances = &mut distances[..kept.len() * secular.width()];
         let roots = solve_all(context, &secular, distances);
         vectors_of(context, &secular, (distances, &parts), &order);
-        let by_halves: Vec<usize> = order.iter().map(|&i| kept[i]).collect();
+        let by_halves = Room::gather(order.iter().map(|&i| kept[i]));
         self.combine(
             context,
             (distances, secular.width()),
@@ -215,16 +239,17 @@ impl Node<'_> {
             rest,
         );
         let done = found.done.iter().map(|&i| self.diagonal[i]);
-        let values: Vec<f64> = roots
-            .iter()
-            .map(|&root| secular.value(root))
-            .chain(done)
-            .collect();
+        let found = roots.iter().map(|&root| secular.value(root)).chain(done);
+        let mut values = Room::filled(0.0, m);
+        values
+            .iter_mut()
+            .zip(found)
+            .for_each(|(to, from)| *to = from);
         self.diagonal.copy_from_slice(&values);
     }
 
     /// The vector of rank one in the eigenvectors of the halves, at length one.
-    fn coupling(&self, link: f64) -> Vec<f64> {
+    fn coupling(&self, link: f64) -> Room<f64> {
         let (m, n) = (self.diagonal.len(), self.columns);
         let middle = self.start + m / 2;
         let size = f64::sqrt(0.5);
@@ -235,7 +260,7 @@ impl Node<'_> {
                 self.rows[i * n + middle] * size.copysign(link)
             }
         };
-        (0..m).map(item).collect()
+        Room::gather((0..m).map(item))
     }
 
     /// Multiplies the kept vectors, which come in `order`, by those of the secular equation; those that are done
@@ -287,11 +312,11 @@ impl Node<'_> {
     fn deflate(&mut self, z: &mut [f64], rho: f64) -> Deflated {
         let (m, half) = (z.len(), z.len() / 2);
         let which = |i| if i < half { Half::First } else { Half::Second };
-        let mut halves: Vec<Half> = (0..m).map(which).collect();
+        let mut halves = Room::gather((0..m).map(which));
         let tolerance = 8.0 * f64::EPSILON * largest(self.diagonal).max(rho * largest(z));
-        let (mut kept, mut done) = (Vec::with_capacity(m), Vec::new());
+        let (mut kept, mut done) = (List::new(m), List::new(m));
         let mut last: Option<usize> = None;
-        for i in ascending(self.diagonal) {
+        for &i in ascending(self.diagonal).iter() {
             if rho * z[i].abs() <= tolerance {
                 done.push(i);
                 continue;
@@ -312,7 +337,10 @@ impl Node<'_> {
                 }
             }
         }
-        kept.extend(last);
+        if let Some(last) = last {
+            kept.push(last);
+        }
+        let (kept, done) = (kept.done(), done.done());
         Deflated { kept, done, halves }
     }
 
@@ -333,10 +361,10 @@ impl Node<'_> {
 /// Multiplications that the search for a root costs, for each pole.
 const ROOT_COST: f64 = 50.0;
 
-fn solve_all(context: Context, secular: &Secular, distances: &mut [f64]) -> Vec<Root> {
+fn solve_all(context: Context, secular: &Secular, distances: &mut [f64]) -> Room<Root> {
     let width = secular.width();
-    let mut roots = vec![Root::default(); distances.len() / width];
-    let places = distances.chunks_exact_mut(width).zip(&mut roots);
+    let mut roots = Room::filled(Root::default(), distances.len() / width);
+    let places = distances.chunks_exact_mut(width).zip(roots.iter_mut());
     context.for_each(
         ROOT_COST * width as f64,
         places.enumerate(),
@@ -357,7 +385,7 @@ fn vectors_of(
     let rows = distances.chunks_exact_mut(width);
     context.for_each(4.0 * width as f64, rows, |row| {
         vector(&weights, row);
-        let sorted = row.to_vec();
+        let sorted = Room::gather(row.iter().copied());
         for (item, &from) in row.iter_mut().zip(order) {
             *item = sorted[from];
         }

@@ -12,6 +12,7 @@ use super::simd::{Item, LANES, Loops, dot, lanes, subtracted, total, wide};
 use super::singular_values;
 use crate::decompose::NoConvergence;
 use crate::dense::copy_into;
+use crate::workspace::Room;
 use crate::{MatMut, MatRef};
 
 /// The singular values of a matrix, descending. Numbers are finite and far from overflow.
@@ -28,25 +29,26 @@ pub fn svdvals<T: Item>(a: MatRef<'_, T>, values: &mut [T]) -> Result<(), NoConv
     }
     let (mut diagonal, mut above) = reduce(a);
     singular_values(&mut diagonal, &mut above)?;
-    for (to, &from) in values.iter_mut().zip(&diagonal) {
+    for (to, &from) in values.iter_mut().zip(diagonal.iter()) {
         *to = T::from_f64(from);
     }
     Ok(())
 }
 
 /// The diagonal of the bidiagonal form, and the items above it.
-fn reduce<T: Item>(a: MatRef<'_, T>) -> (Vec<f64>, Vec<f64>) {
+fn reduce<T: Item>(a: MatRef<'_, T>) -> (Room<f64>, Room<f64>) {
     let (m, n) = a.shape();
     // Row `j` has column `j`.
-    let mut items = vec![T::default(); m * n];
+    let mut items = Room::filled(T::default(), m * n);
     copy_into(
         a,
         MatMut::with_strides(&mut items, (m, n), (1, m)).expect("m times n items"),
     );
-    let (mut diagonal, mut above) = (Vec::with_capacity(n), Vec::with_capacity(n));
+    let last = n.saturating_sub(1);
+    let (mut diagonal, mut above) = (Room::filled(0.0, n), Room::filled(0.0, last));
     let mut left = Side::new(m);
     let mut right = Side::new(n);
-    let mut row = vec![T::default(); n];
+    let mut row = Room::filled(T::default(), n);
     for k in 0..n {
         let (done, rest) = items.split_at_mut((k + 1) * m);
         let column = &mut done[k * m..];
@@ -55,7 +57,7 @@ fn reduce<T: Item>(a: MatRef<'_, T>) -> (Vec<f64>, Vec<f64>) {
             *item = *item - update;
         }
         let (tau, item) = reflect(&mut column[k..]);
-        diagonal.push(item.to_f64());
+        diagonal[k] = item.to_f64();
         if k + 1 == n {
             break;
         }
@@ -74,7 +76,7 @@ fn reduce<T: Item>(a: MatRef<'_, T>) -> (Vec<f64>, Vec<f64>) {
         left.vector[k..].copy_from_slice(&column[k..]);
         let start = k + 1;
         let (tau, item, divisor) = reflect_row(&mut row[start..]);
-        above.push(item.to_f64());
+        above[k] = item.to_f64();
         right.vector[start..].copy_from_slice(&row[start..]);
         wide(Finish {
             rows: start,
@@ -91,14 +93,14 @@ fn reduce<T: Item>(a: MatRef<'_, T>) -> (Vec<f64>, Vec<f64>) {
 
 /// The reflector's vector of one side, and what the other side's vector becomes by the matrix.
 struct Side<T> {
-    vector: Vec<T>,
-    product: Vec<T>,
-    next: Vec<T>,
+    vector: Room<T>,
+    product: Room<T>,
+    next: Room<T>,
 }
 
 impl<T: Item> Side<T> {
     fn new(len: usize) -> Self {
-        let zeros = || vec![T::default(); len];
+        let zeros = || Room::filled(T::default(), len);
         Self {
             vector: zeros(),
             product: zeros(),

@@ -1,6 +1,7 @@
 //! Householder reflectors `1 - tau v v^T`, whose vectors begin with one.
 
 use super::simd::Item;
+use crate::workspace::Room;
 use crate::{Context, MatMut, MatRef};
 
 /// Reflectors that are applied at once.
@@ -45,8 +46,8 @@ pub(super) fn apply<T: Item>(
     mut rows: MatMut<'_, T>,
 ) {
     let (m, n) = rows.shape();
-    let mut products = vec![T::default(); m * BLOCK];
-    let mut turned = vec![T::default(); m * BLOCK];
+    let mut products = Room::filled(T::default(), m * BLOCK);
+    let mut turned = Room::filled(T::default(), m * BLOCK);
     for first in (0..taus.len()).step_by(BLOCK).rev() {
         let count = BLOCK.min(taus.len() - first);
         let columns = first + skip..n;
@@ -78,12 +79,12 @@ pub(super) fn apply<T: Item>(
 }
 
 /// The upper triangular factor `t` of `1 - v^T t v`, the product of the reflectors.
-fn block_factor<T: Item>(context: Context, v: MatRef<'_, T>, taus: &[T]) -> Vec<T> {
+fn block_factor<T: Item>(context: Context, v: MatRef<'_, T>, taus: &[T]) -> Room<T> {
     let k = taus.len();
-    let mut products = vec![T::default(); k * k];
+    let mut products = Room::filled(T::default(), k * k);
     let view = MatMut::new(&mut products, k, k).expect("square");
     context.gemm(T::ONE, v, v.transpose(), T::default(), view);
-    let mut factor = vec![T::default(); k * k];
+    let mut factor = Room::filled(T::default(), k * k);
     for j in 0..k {
         for i in 0..j {
             let sum = (i..j).fold(T::default(), |sum, l| {

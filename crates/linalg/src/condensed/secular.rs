@@ -11,6 +11,7 @@
 )]
 
 use super::simd::{LANES, Loops, wide};
+use crate::workspace::Room;
 
 /// Steps for each root; about six are usual.
 const STEPS_MAX: usize = 200;
@@ -20,8 +21,8 @@ const NOWHERE: f64 = 1e200;
 
 /// The equation: poles that ascend strictly, and positive weights, both filled up to whole [`LANES`].
 pub(super) struct Secular {
-    poles: Vec<f64>,
-    weights: Vec<f64>,
+    poles: Room<f64>,
+    weights: Room<f64>,
     count: usize,
     /// `1 / rho`, which is positive.
     inverse: f64,
@@ -53,14 +54,13 @@ impl Secular {
     pub(super) fn new(poles: &[f64], z: &[f64], rho: f64) -> Self {
         let count = poles.len();
         let filled = count.next_multiple_of(LANES);
-        let (mut poles, mut weights) = (poles.to_vec(), z.to_vec());
-        for z in &mut weights {
-            *z *= *z;
+        let (mut all, mut weights) = (Room::filled(NOWHERE, filled), Room::filled(0.0, filled));
+        all[..count].copy_from_slice(poles);
+        for (weight, z) in weights.iter_mut().zip(z) {
+            *weight = z * z;
         }
-        poles.resize(filled, NOWHERE);
-        weights.resize(filled, 0.0);
         Self {
-            poles,
+            poles: all,
             weights,
             count,
             inverse: 1.0 / rho,
@@ -86,7 +86,7 @@ impl Secular {
             last,
         });
         let origin = self.poles[root.origin];
-        for (distance, pole) in distances.iter_mut().zip(&self.poles) {
+        for (distance, pole) in distances.iter_mut().zip(self.poles.iter()) {
             *distance = (pole - origin) - root.offset;
         }
         root
@@ -94,8 +94,8 @@ impl Secular {
 
     /// The roots of the weights that have the roots as computed, by K. Löwner's formula; `z` gives their signs.
     /// `distances` are those of all roots, one after the other.
-    pub(super) fn weights_of(&self, distances: &[f64], z: &[f64]) -> Vec<f64> {
-        let mut products = vec![-1.0; self.width()];
+    pub(super) fn weights_of(&self, distances: &[f64], z: &[f64]) -> Room<f64> {
+        let mut products = Room::filled(-1.0, self.width());
         wide(Loewner {
             it: self,
             distances,
@@ -132,7 +132,7 @@ impl Search<'_> {
     #[inline(always)]
     fn shift(&mut self, origin: usize) {
         let shift = self.it.poles[origin];
-        for (distance, pole) in self.distances.iter_mut().zip(&self.it.poles) {
+        for (distance, pole) in self.distances.iter_mut().zip(self.it.poles.iter()) {
             *distance = pole - shift;
         }
     }

@@ -12,6 +12,7 @@ use super::simd::{Item, LANES, Loops, dot, lanes, subtracted, total, wide};
 use super::{eigenvalues, eigenvectors};
 use crate::decompose::NoConvergence;
 use crate::dense::copy_into;
+use crate::workspace::Room;
 use crate::{Context, MatMut, MatRef};
 
 /// The eigenvalues of a symmetric matrix, ascending, and its eigenvectors of length one by columns. The lower
@@ -39,10 +40,10 @@ pub fn eigh<T: Item>(
         write(diagonal, values);
         return Ok(());
     };
-    let mut found = vec![0.0; n * n];
+    let mut found = Room::filled(0.0, n * n);
     eigenvectors(context, diagonal, beside, &mut found)?;
     write(diagonal, values);
-    let mut rows: Vec<T> = found.into_iter().map(T::from_f64).collect();
+    let mut rows = found.map(T::from_f64);
     let mut view = MatMut::new(&mut rows, n, n).expect("n times n items");
     let reflectors = MatRef::new(&reduced.reflectors, n, n).expect("n times n items");
     apply(context, (reflectors, &reduced.taus, 1), view.reborrow());
@@ -58,25 +59,26 @@ fn write<T: Item>(from: &[f64], to: &mut [T]) {
 
 /// A tridiagonal matrix, and the reflectors that lead to it.
 struct Tridiagonal<T> {
-    diagonal: Vec<f64>,
-    beside: Vec<f64>,
+    diagonal: Room<f64>,
+    beside: Room<f64>,
     /// Row `i` has the vector of reflector `i` from item `i + 1` on, and zeros before.
-    reflectors: Vec<T>,
-    taus: Vec<T>,
+    reflectors: Room<T>,
+    taus: Room<T>,
 }
 
 impl<T: Item> Tridiagonal<T> {
     fn of(a: MatRef<'_, T>) -> Self {
         let n = a.shape().0;
         // Columns of the lower triangle side by side: row `j` has column `j`.
-        let mut items = vec![T::default(); n * n];
+        let mut items = Room::filled(T::default(), n * n);
         copy_into(
             a,
             MatMut::with_strides(&mut items, (n, n), (1, n)).expect("n times n items"),
         );
-        let (mut diagonal, mut beside) = (Vec::with_capacity(n), Vec::with_capacity(n));
-        let mut taus = Vec::with_capacity(n);
-        let zeros = || vec![T::default(); n];
+        let last = n.saturating_sub(1);
+        let (mut diagonal, mut beside) = (Room::filled(0.0, n), Room::filled(0.0, last));
+        let mut taus = Room::filled(T::default(), last);
+        let zeros = || Room::filled(T::default(), n);
         let (mut v, mut w, mut product) = (zeros(), zeros(), zeros());
         for k in 0..n {
             let (done, rest) = items.split_at_mut((k + 1) * n);
@@ -85,14 +87,14 @@ impl<T: Item> Tridiagonal<T> {
             for i in k..n {
                 row[i] = row[i] - (v[i] * w[k] + w[i] * v[k]);
             }
-            diagonal.push(row[k].to_f64());
+            diagonal[k] = row[k].to_f64();
             if k + 1 == n {
                 break;
             }
             row[k] = T::default();
             let (tau, item) = reflect(&mut row[k + 1..]);
-            beside.push(item.to_f64());
-            taus.push(tau);
+            beside[k] = item.to_f64();
+            taus[k] = tau;
             let place = (k + 1, n);
             let next = &row[..];
             product[k + 1..].fill(T::default());

@@ -3,6 +3,7 @@
 use crate::dense::{Triangle, copy_into};
 use crate::field::largest_part;
 use crate::scan::largest_finite;
+use crate::workspace::Room;
 use crate::{Error, ErrorKind, Field, Float, MatMut, MatRef};
 
 /// What a matrix holds.
@@ -96,7 +97,7 @@ impl<R: Float> Scale<R> {
             return work(a);
         };
         let (m, n) = a.shape();
-        let mut copy = vec![T::default(); m * n];
+        let mut copy = Room::filled(T::default(), m * n);
         let mut view = MatMut::new(&mut copy, m, n).expect("m times n items");
         copy_into(a, view.reborrow());
         for item in view.reborrow().into_data() {

@@ -95,7 +95,7 @@ fn bands(n: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
 }
 
 /// The distance of rows which no cache puts in one place.
-fn padded<T>(n: usize) -> usize {
+pub(super) fn padded<T>(n: usize) -> usize {
     const PAGE: usize = 512;
     let step = n.next_multiple_of(8);
     if (step * size_of::<T>()).is_multiple_of(PAGE) {

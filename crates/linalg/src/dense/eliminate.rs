@@ -7,14 +7,15 @@
 
 use super::triangular::solve_rows;
 use super::{Diagonal, LEAF, Triangle, copy_into};
+use crate::workspace::Room;
 use crate::{Context, Field, MatMut, MatRef};
 use std::ops::Range;
 
 /// Columns of a panel: so few that a product with one reads its items where they are.
-const PANEL: usize = 48;
+pub(super) const PANEL: usize = 48;
 
 /// Columns of a matrix that is one panel.
-const ALONE: usize = 96;
+pub(super) const ALONE: usize = 96;
 
 /// Factors `a`, `m x n`, into `packed` in row-major order: `u` on and above the diagonal, `l` without its ones below.
 /// `exchanges`, the lesser of `m` and `n`, become the rows that each row was exchanged with.
@@ -33,18 +34,15 @@ pub(super) fn eliminate<T: Field>(
         return Panel::new(packed, n).factor(context, 0, exchanges);
     }
     T::with_items(m * n, |items| {
-        let mut panels: Vec<_> = items
-            .chunks_mut(m * PANEL)
-            .map(|items| {
-                let columns = items.len() / m;
-                Panel::new(items, columns)
-            })
-            .collect();
-        for (columns, panel) in columns_of(n).zip(&mut panels) {
+        let mut panels = Room::gather(items.chunks_mut(m * PANEL).map(|items| {
+            let columns = items.len() / m;
+            Panel::new(items, columns)
+        }));
+        for (columns, panel) in columns_of(n).zip(panels.iter_mut()) {
             copy_into(a.block(0..m, columns), panel.view());
         }
         factor_panels(context, &mut panels, exchanges);
-        for (columns, panel) in columns_of(n).zip(&mut panels) {
+        for (columns, panel) in columns_of(n).zip(panels.iter_mut()) {
             let later = columns.end.min(exchanges.len());
             panel.exchange(later, &exchanges[later..]);
             copy_into(panel.view().as_ref(), of(packed, n).block(0..m, columns));
@@ -87,7 +85,7 @@ fn factor_panels<T: Field>(context: Context, panels: &mut [Panel<'_, T>], exchan
 }
 
 /// Columns of a matrix, by rows.
-struct Panel<'a, T> {
+pub(super) struct Panel<'a, T> {
     items: &'a mut [T],
     columns: usize,
 }

@@ -6,6 +6,7 @@ use super::tiny::Tiny;
 use super::triangular::{singular, solve_rows};
 use super::{Diagonal, LEAF, Triangle, copy_into, kept, order, with_space};
 use crate::field::unit;
+use crate::workspace::Room;
 use crate::{Context, Error, Field, Float, MatMut, MatRef};
 use std::ops::Range;
 
@@ -176,11 +177,11 @@ fn with_lu<T: Field, R>(
 ) -> R {
     let n = a.shape().0;
     let mut small = [0; 2 * LEAF];
-    let mut large = Vec::new();
+    let mut large;
     let numbers = if n <= LEAF {
         &mut small[..2 * n]
     } else {
-        large.resize(2 * n, 0);
+        large = Room::filled(0, 2 * n);
         &mut large[..]
     };
     let (exchanges, rows) = numbers.split_at_mut(n);

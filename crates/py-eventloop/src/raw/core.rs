@@ -112,8 +112,39 @@ pub(super) struct Core {
     pub(super) polled_at: Cell<u64>,
     /// Callbacks run since.
     pub(super) run_since: Cell<usize>,
-    pub(super) polls: Cell<u64>,
+    /// What `stats` tells.
+    pub(super) counts: Counts,
+}
+
+/// What has happened so far. A field is added to where the thing is done.
+pub(super) struct Counts {
     pub(super) steps: Cell<u64>,
+    pub(super) polls: Cell<u64>,
+    pub(super) callbacks: Cell<u64>,
+    /// Waits, receives and sends.
+    pub(super) system_calls: Cell<u64>,
+    /// When the callbacks of the last step began.
+    pub(super) began_at: Cell<u64>,
+    /// Steps by how long their callbacks took: less than 2^place microseconds, the last also longer.
+    pub(super) lag: [Cell<u64>; LAGS],
+}
+
+/// Places of the histogram; the last begins at four seconds.
+pub(super) const LAGS: usize = 24;
+
+impl Counts {
+    #[inline]
+    pub(super) fn add(count: &Cell<u64>, more: u64) {
+        count.set(count.get() + more);
+    }
+
+    /// Notes that the callbacks of a step have ended.
+    #[inline]
+    pub(super) fn note_lag(&self, now: u64) {
+        let microseconds = now.saturating_sub(self.began_at.get()) / 1000;
+        let place = (u64::BITS - microseconds.leading_zeros()) as usize;
+        Self::add(&self.lag[place.min(LAGS - 1)], 1);
+    }
 }
 
 impl Core {

@@ -1,6 +1,6 @@
 //! The step of the loop: wait, see what is ready and due, run it.
 
-use super::core::{Core, Entry, Watch};
+use super::core::{Core, Counts, Entry, Watch};
 use super::guarded;
 use super::handle::Handle;
 use super::object::{Raised, Ref, Result, answer, call_method, method, raise, raise_io};
@@ -31,13 +31,14 @@ fn run_once(core: &Core) -> Result<()> {
             return Err(Raised);
         }
         if core.is_stopping.get() || !core.keeps_running.get() {
+            core.counts.note_lag(clock());
             return Ok(());
         }
     }
 }
 
 fn step(core: &Core, is_first: bool) -> Result<()> {
-    core.steps.set(core.steps.get() + 1);
+    Counts::add(&core.counts.steps, 1);
     // A `time` of Python's is asked first: it may let another thread run, which adds a callback and wakes nobody,
     // as nobody waits. From here to the wait nothing calls Python.
     let own_time = if core.has_own_time.get() {
@@ -51,6 +52,10 @@ fn step(core: &Core, is_first: bool) -> Result<()> {
     });
     let must_not_wait = is_busy || core.is_stopping.get();
     let time = clock();
+    if !is_first {
+        core.counts.note_lag(time);
+    }
+    core.counts.began_at.set(time);
     let is_due = is_first
         || !is_busy
         || core.run_since.get() >= POLL_EVERY_CALLBACKS
@@ -65,8 +70,9 @@ fn step(core: &Core, is_first: bool) -> Result<()> {
             None
         };
         poll(core, timeout)?;
-        core.polled_at
-            .set(if must_not_wait { time } else { clock() });
+        let time = if must_not_wait { time } else { clock() };
+        core.polled_at.set(time);
+        core.counts.began_at.set(time);
         core.run_since.set(0);
     }
     if next.is_some() {
@@ -90,7 +96,8 @@ fn poll(core: &Core, timeout: Option<Duration>) -> Result<()> {
         // A step within a step: nothing to wait for.
         return Ok(());
     };
-    core.polls.set(core.polls.get() + 1);
+    Counts::add(&core.counts.polls, 1);
+    Counts::add(&core.counts.system_calls, 1);
     let result = if timeout == Some(Duration::ZERO) {
         poller.wait(&mut events, timeout)
     } else {
@@ -176,6 +183,7 @@ fn take_due(core: &Core) -> Result<()> {
 fn run_ready(core: &Core) -> Result<()> {
     let count = core.with(|inner| inner.ready.len());
     core.run_since.set(core.run_since.get() + count);
+    Counts::add(&core.counts.callbacks, count as u64);
     for _ in 0..count {
         let Some(entry) = core.with(|inner| inner.ready.pop_front()) else {
             break;
@@ -236,13 +244,29 @@ unsafe extern "C" fn run_once_method(
     })
 }
 
-/// Steps of the loop, and how many of them asked for descriptors.
-unsafe extern "C" fn polls(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: CPython's; the format has two numbers.
-    unsafe {
+/// What the fields of `Stats` are made of, in their order.
+unsafe extern "C" fn stats(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: CPython's; the formats have as many numbers, and the last takes the reference over.
+    answer(|| unsafe {
         let core = &*this.cast::<Core>();
-        ffi::Py_BuildValue(c"KK".as_ptr(), core.steps.get(), core.polls.get())
-    }
+        let (ready, timers) = core.with(|inner| (inner.ready.len(), inner.timers.len()));
+        let counts = &core.counts;
+        let lag = Ref::owned(guarded::PyTuple_New(counts.lag.len().cast_signed()))?;
+        for (place, count) in counts.lag.iter().enumerate() {
+            let count = Ref::owned(ffi::PyLong_FromUnsignedLongLong(count.get()))?;
+            ffi::PyTuple_SetItem(lag.as_ptr(), place.cast_signed(), count.into_ptr());
+        }
+        Ref::owned(ffi::Py_BuildValue(
+            c"KKKKKKN".as_ptr(),
+            ready as u64,
+            timers as u64,
+            counts.callbacks.get(),
+            counts.steps.get(),
+            counts.polls.get(),
+            counts.system_calls.get(),
+            lag.into_ptr(),
+        ))
+    })
 }
 
 pub(super) const METHODS: [ffi::PyMethodDef; 2] = [
@@ -255,9 +279,9 @@ pub(super) const METHODS: [ffi::PyMethodDef; 2] = [
         c"One step of the loop; in `run_forever`, all until it is stopped.",
     ),
     method(
-        c"_polls",
-        ffi::PyMethodDefPointer { PyCFunction: polls },
+        c"_stats",
+        ffi::PyMethodDefPointer { PyCFunction: stats },
         ffi::METH_NOARGS,
-        c"Steps of the loop, and polls.",
+        c"What has happened so far, as a tuple.",
     ),
 ];

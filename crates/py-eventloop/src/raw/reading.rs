@@ -1,6 +1,6 @@
 //! Reading of a transport: what its socket has, to its protocol.
 
-use super::core::{Core, ROOM_SIZE};
+use super::core::{Core, Counts, ROOM_SIZE};
 use super::guarded;
 use super::object::{
     Raised, Ref, Result, call_method, raise, raise_io, raised_ends_the_loop, take_raised,
@@ -101,6 +101,7 @@ fn read(core: &Core, this: &Transport) -> Result<()> {
     let mut room = core
         .with(|inner| inner.room.take())
         .unwrap_or_else(|| vec![0; ROOM_SIZE].into_boxed_slice());
+    Counts::add(&core.counts.system_calls, 1);
     // SAFETY: the room is as large as it says.
     let received = unsafe { receive(this.fd, room.as_mut_ptr(), room.len()) };
     let data = match received {
@@ -148,6 +149,7 @@ fn read_into(core: &Core, this: &Transport) -> Result<()> {
         if taken.is_err() {
             return this.fail(core, c"Fatal error: protocol.get_buffer() call failed.");
         }
+        Counts::add(&core.counts.system_calls, 1);
         let received = receive(this.fd, view.buf.cast(), view.len.unsigned_abs());
         guarded::PyBuffer_Release(&raw mut view);
         match received {

@@ -1,6 +1,6 @@
 //! Writing of a transport: at once what the system takes, the rest when it can.
 
-use super::core::Core;
+use super::core::{Core, Counts};
 use super::guarded;
 use super::object::{
     Raised, Ref, Result, call_method, raise, raise_io, raised_ends_the_loop, take_raised,
@@ -137,6 +137,7 @@ unsafe fn write_bytes(
         let core = &*kept.as_ptr().cast::<Core>();
         let mut count = 0;
         if this.pending_size.get() == 0 {
+            Counts::add(&core.counts.system_calls, 1);
             let Ok(taken) = send(this.fd, data, size) else {
                 return this.fail(core, WRITE_FAILED);
             };
@@ -222,6 +223,7 @@ fn tell(core: &Core, this: &Transport, name: &Ref) -> Result<()> {
 /// # Errors
 /// What the transport raises when it closes or reports; what its protocol raises at the end.
 pub(super) fn flush(core: &Core, this: &Transport) -> Result<()> {
+    Counts::add(&core.counts.system_calls, 1);
     let Ok(count) = send_pending(this) else {
         // SAFETY: nothing is called while the list is borrowed.
         let pending = unsafe { std::mem::take(&mut *this.pending.get()) };

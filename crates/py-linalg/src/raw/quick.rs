@@ -88,7 +88,7 @@ macro_rules! quick {
                         let mut keeper = Keeper::default();
                         let $operand = View::of(py, *given.next()?, &mut keeper)?;
                     )+
-                    quick::$name(py, context, $($operand),+)
+                    quick::$name(py, context, $(&$operand),+)
                 };
                 if count == COUNT.cast_signed() && let Some(answer) = answer() {
                     return answer.into_ptr();
@@ -159,7 +159,8 @@ pub(super) unsafe fn multiply(
     // SAFETY: the caller's.
     unsafe {
         let py = Python::assume_attached();
-        let (a, b) = (View::of(py, left, &mut a)?, View::of(py, right, &mut b)?);
-        Some(quick::matmul(py, Context::default(), a, b)?.into_ptr())
+        let a = View::of(py, left, &mut a)?;
+        let b = View::of(py, right, &mut b)?;
+        Some(quick::matmul(py, Context::default(), &a, &b)?.into_ptr())
     }
 }

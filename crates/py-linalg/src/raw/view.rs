@@ -40,7 +40,11 @@ impl<'a> View<'a> {
     ///
     /// # Safety
     /// The object is alive during `'a`, and the thread attached.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "a view that comes back through memory is read by halves that wait for its stores"
+    )]
+    #[inline(always)]
     pub(super) unsafe fn of<'py>(
         py: Python<'py>,
         object: *mut ffi::PyObject,
@@ -59,6 +63,7 @@ impl<'a> View<'a> {
     ///
     /// # Safety
     /// As there.
+    #[inline(never)]
     unsafe fn foreign<'py>(
         py: Python<'py>,
         object: *mut ffi::PyObject,

@@ -11,6 +11,7 @@ use super::{
 use core::ffi::c_void;
 use half::bf16;
 use squares::{Square4, Square8};
+use wide::{F32x16, F64x8};
 
 #[allow(
     clippy::wildcard_imports,
@@ -32,7 +33,7 @@ narrow_shells!(F16_AVX512, F16c, F32x16, (48, 8), Square4, "avx512f");
 macro_rules! register {
     ($name:ident($raw:ty), $item:ty, $count:literal, $zero:ident, $splat:ident, $fma:ident, $mul:ident, $add:ident, $load:ident, $store:ident $(, $more:item)*) => {
         #[derive(Clone, Copy)]
-        struct $name($raw);
+        pub(super) struct $name(pub(super) $raw);
 
         // SAFETY of every block: registers are named only by the shells above, so the machine has
         // their instructions; loads and stores need no alignment, and callers vouch for the memory.
@@ -79,6 +80,8 @@ macro_rules! register {
         }
     };
 }
+
+mod wide;
 
 register!(
     F64x4(__m256d),
@@ -198,28 +201,4 @@ register!(
             _mm256_maskstore_ps(to, mask, self.0);
         }
     }
-);
-register!(
-    F64x8(__m512d),
-    f64,
-    8,
-    _mm512_setzero_pd,
-    _mm512_set1_pd,
-    _mm512_fmadd_pd,
-    _mm512_mul_pd,
-    _mm512_add_pd,
-    _mm512_loadu_pd,
-    _mm512_storeu_pd
-);
-register!(
-    F32x16(__m512),
-    f32,
-    16,
-    _mm512_setzero_ps,
-    _mm512_set1_ps,
-    _mm512_fmadd_ps,
-    _mm512_mul_ps,
-    _mm512_add_ps,
-    _mm512_loadu_ps,
-    _mm512_storeu_ps
 );
