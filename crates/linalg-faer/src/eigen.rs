@@ -11,7 +11,7 @@ use faer::linalg::evd::{
 use faer::traits::{ComplexField, RealField};
 use faer::{Mat, Par, Spec};
 use nexus_linalg::decompose::NoConvergence;
-use nexus_linalg::{Complex, Field, MatMut, MatRef};
+use nexus_linalg::{Complex, Context, Field, MatMut, MatRef, condensed};
 
 pub(crate) fn eigh<T: ComplexField + Copy>(
     a: MatRef<'_, T>,
@@ -31,16 +31,26 @@ pub(crate) fn eigh<T: ComplexField + Copy>(
     .map_err(|_| NoConvergence)
 }
 
-pub(crate) fn eig_real<R: RealField + Field<Real = R>>(
+/// The order up to which the iteration with two shifts is quicker than faer's, which has many.
+const TWO_SHIFTS_MAX: usize = 200;
+
+pub(crate) fn eig_real<R: RealField + condensed::Item>(
+    context: Context,
     a: MatRef<'_, R>,
     values: &mut [Complex<R>],
-    vectors: Option<MatMut<'_, Complex<R>>>,
+    mut vectors: Option<MatMut<'_, Complex<R>>>,
 ) -> Result<(), NoConvergence> {
     let n = values.len();
+    if n <= TWO_SHIFTS_MAX {
+        let own = vectors.as_mut().map(MatMut::reborrow);
+        if condensed::eig(context, a, values, own).is_ok() {
+            return Ok(());
+        }
+    }
     let (right, left) = (compute(vectors.is_some()), ComputeEigenvectors::No);
     let needed = evd_scratch::<R>(n, left, right, Par::Seq, Spec::default());
     // faer does not say which values it has not found.
-    let (mut re, mut im) = (vec![R::NAN; n], vec![R::NAN; n]);
+    let (mut re, mut im) = (vec![<R as Field>::NAN; n], vec![<R as Field>::NAN; n]);
     let mut parts = vectors.as_ref().map(|_| Mat::<R>::zeros(n, n));
     evd_real(
         view(a),
@@ -63,7 +73,7 @@ pub(crate) fn eig_real<R: RealField + Field<Real = R>>(
 }
 
 /// Of a conjugate pair, faer writes the real and the imaginary part of the first one's vector.
-fn unpack<R: RealField + Field<Real = R>>(
+fn unpack<R: RealField + condensed::Item>(
     im: &[R],
     parts: &Mat<R>,
     mut vectors: MatMut<'_, Complex<R>>,
@@ -87,6 +97,7 @@ fn unpack<R: RealField + Field<Real = R>>(
 }
 
 pub(crate) fn eig_complex<R: RealField + Copy>(
+    _: Context,
     a: MatRef<'_, Complex<R>>,
     values: &mut [Complex<R>],
     vectors: Option<MatMut<'_, Complex<R>>>,

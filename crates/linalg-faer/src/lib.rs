@@ -96,11 +96,12 @@ macro_rules! decompose {
 
             fn eig(
                 &self,
+                context: Context,
                 a: MatRef<'_, $type>,
                 values: &mut [Complex<$real>],
                 vectors: Option<MatMut<'_, Complex<$real>>>,
             ) -> Result<(), NoConvergence> {
-                $eig(a, values, vectors)
+                $eig(context, a, values, vectors)
             }
         }
     };

@@ -68,7 +68,7 @@ fn values_are_those_of_numpy() {
             .all(|(x, y)| (x - y).abs() < 1e-13)
     );
     let mut values = [C::default(); 3];
-    eig(&Faer, of(&A, (3, 3)), &mut values, None).unwrap();
+    eig(Context::default(), &Faer, of(&A, (3, 3)), &mut values, None).unwrap();
     values.sort_by(|x, y| x.re.total_cmp(&y.re));
     assert_close(
         &values,
@@ -85,7 +85,14 @@ fn vectors_of_a_real_matrix_have_length_one_and_a_real_positive_lead() {
     let a = [0.0, 1.0, 2.0, -3.0, 1.0, 0.5, 1.0, -2.0, 2.0];
     let (mut w, mut v) = ([C::NAN; 3], [C::NAN; 9]);
     let view = MatMut::new(&mut v, 3, 3).unwrap();
-    eig(&Faer, of(&a, (3, 3)), &mut w, Some(view)).unwrap();
+    eig(
+        Context::default(),
+        &Faer,
+        of(&a, (3, 3)),
+        &mut w,
+        Some(view),
+    )
+    .unwrap();
     // Of the same matrix by NumPy, each vector times the conjugate phase of its largest item.
     assert_close(
         &w,
@@ -155,7 +162,7 @@ fn norms_are_those_of_numpy() {
 fn nan_in_either_part_spreads_and_an_infinity_is_an_error() {
     let nan = [C::ONE, C::new(0.0, f64::NAN), C::ONE, C::ONE];
     let (mut w, mut q, mut r) = ([C::ONE; 2], [C::ONE; 4], [C::ONE; 4]);
-    eig(&Faer, of(&nan, (2, 2)), &mut w, None).unwrap();
+    eig(Context::default(), &Faer, of(&nan, (2, 2)), &mut w, None).unwrap();
     assert!(w.iter().all(|&item| Field::is_nan(item)));
     qr(
         Context::default(),
@@ -170,7 +177,14 @@ fn nan_in_either_part_spreads_and_an_infinity_is_an_error() {
     schur(of(&nan, (2, 2)), two_by_two(&mut q), two_by_two(&mut r)).unwrap();
     assert!(q.iter().chain(&r).all(|&item| Field::is_nan(item)));
     let infinite = [C::ONE, C::ONE, C::new(0.0, f64::NEG_INFINITY), C::ONE];
-    let error = eig(&Faer, of(&infinite, (2, 2)), &mut w, None).unwrap_err();
+    let error = eig(
+        Context::default(),
+        &Faer,
+        of(&infinite, (2, 2)),
+        &mut w,
+        None,
+    )
+    .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Infinite { at: (1, 0) });
 }
 
@@ -197,7 +211,14 @@ fn numbers_near_the_ends_of_the_range_keep_their_digits() {
         )
         .unwrap();
         let mut values = [C::default(); 3];
-        eig(&Faer, of(&scaled, (3, 3)), &mut values, None).unwrap();
+        eig(
+            Context::default(),
+            &Faer,
+            of(&scaled, (3, 3)),
+            &mut values,
+            None,
+        )
+        .unwrap();
         let sum = values.iter().map(|value| value / scale).sum::<C>();
         assert!((sum - C::new(5.0, 5.0)).abs() < 1e-13, "{scale}: {sum}");
         for (found, expected) in found.iter().zip(expected) {
@@ -218,9 +239,23 @@ where
         .collect();
     let (mut only, mut values) = (vec![Complex::NAN; n], vec![Complex::NAN; n]);
     let mut vectors = vec![Complex::NAN; n * n];
-    eig(&Faer, of(&items, (n, n)), &mut only, None).unwrap();
+    eig(
+        Context::default(),
+        &Faer,
+        of(&items, (n, n)),
+        &mut only,
+        None,
+    )
+    .unwrap();
     let view = MatMut::new(&mut vectors, n, n).unwrap();
-    eig(&Faer, of(&items, (n, n)), &mut values, Some(view)).unwrap();
+    eig(
+        Context::default(),
+        &Faer,
+        of(&items, (n, n)),
+        &mut values,
+        Some(view),
+    )
+    .unwrap();
     let far = |value: &Complex<R>| Field::abs(*value - part(0.5)).to_f64();
     only.iter().chain(&values).map(far).fold(0.0, f64::max)
 }

@@ -287,7 +287,7 @@ where
             let what = format!("{n}, kind {kind}");
             let (mut w, mut v) = (vec![T::Complex::NAN; n], vec![T::Complex::NAN; n * n]);
             let view = MatMut::with_strides(&mut v, (n, n), (1, n)).unwrap();
-            eig(&Faer, of(a, (n, n)), &mut w, Some(view))
+            eig(Context::default(), &Faer, of(a, (n, n)), &mut w, Some(view))
                 .unwrap_or_else(|error| panic!("{what}: {error}"));
             let v = MatRef::with_strides(&v, (n, n), (1, n)).unwrap();
             assert_signs(v, &what);
@@ -307,7 +307,7 @@ where
                 assert!(error <= bound, "{what}: {error} > {bound}");
             }
             let mut only = vec![T::Complex::NAN; n];
-            eig(&Faer, of(a, (n, n)), &mut only, None).unwrap();
+            eig(Context::default(), &Faer, of(a, (n, n)), &mut only, None).unwrap();
             let trace = (0..n).fold(T::default(), |sum, i| sum + a[i * n + i]);
             let sum = |values: &[T::Complex]| {
                 values.iter().fold(T::Complex::default(), |sum, &w| sum + w)
@@ -369,7 +369,14 @@ fn conjugate_pairs_of_a_real_matrix_stand_side_by_side_the_positive_one_first() 
     let a = random::<f64>(n, n, 1.0);
     let (mut w, mut v) = (vec![Complex::NAN; n], vec![Complex::NAN; n * n]);
     let view = MatMut::new(&mut v, n, n).unwrap();
-    eig(&Faer, of(&a, (n, n)), &mut w, Some(view)).unwrap();
+    eig(
+        Context::default(),
+        &Faer,
+        of(&a, (n, n)),
+        &mut w,
+        Some(view),
+    )
+    .unwrap();
     let mut j = 0;
     let mut pairs = 0;
     while j < n {

@@ -1,14 +1,21 @@
 //! Condensed forms: symmetric tridiagonal and bidiagonal matrices, the reductions of real matrices to them, their
-//! eigenvalues and singular values in O(n^2) operations, and eigenvectors by divide and conquer.
+//! eigenvalues and singular values in O(n^2) operations, and eigenvectors by divide and conquer; Hessenberg and real
+//! Schur forms, and the eigenvalues and eigenvectors of real matrices by them.
 //!
 //! An engine that reduces a matrix to such a form finishes here. The iterations for values have no square roots in
-//! their inner loops. What is done to condensed forms runs in f64: a diagonal of f32 loses nothing by it.
+//! their inner loops. What is done to condensed forms runs in f64: a diagonal of f32 loses nothing by it. Hessenberg
+//! and Schur forms have the items of their matrix.
 
 mod banded;
 mod bidiagonal;
 mod chase;
 mod divide;
+pub(crate) mod francis;
+mod general;
+pub(crate) mod hessenberg;
+mod pair;
 mod panel;
+mod quasi;
 mod rectangular;
 mod reflector;
 mod rotate;
@@ -19,6 +26,7 @@ mod tridiagonal;
 
 pub use bidiagonal::singular_values;
 pub use divide::eigenvectors;
+pub use general::eig;
 pub use rectangular::svdvals;
 pub use simd::Item;
 pub use symmetric::eigh;

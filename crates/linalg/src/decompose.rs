@@ -30,7 +30,7 @@ use crate::workspace::Room;
 use crate::{Context, Error, ErrorKind, Field, MatMut, MatRef};
 use contents::Scale;
 use residual::belong;
-use vectors::{exchange, fill, identity, lead, normalize, sort};
+use vectors::{exchange, fill, identity, lead, sort, unit_columns};
 
 pub(crate) use vectors::multiply_column;
 
@@ -70,12 +70,13 @@ pub trait Decompose<T: Field> {
     ) -> Result<(), NoConvergence>;
 
     /// `a v = v diag(values)`, vectors of any length. The values of a conjugate pair of a real matrix stand side
-    /// by side.
+    /// by side, and their vectors are conjugate. The bits do not depend on the threads of `context`.
     ///
     /// # Errors
     /// When the iteration does not end.
     fn eig(
         &self,
+        context: Context,
         a: MatRef<'_, T>,
         values: &mut [T::Complex],
         vectors: Option<MatMut<'_, T::Complex>>,
@@ -277,6 +278,7 @@ pub(crate) fn arrange<T: Field>(values: &mut [T::Real], mut vectors: Option<MatM
 /// # Errors
 /// `InvalidInput` when the shapes do not fit, `Infinite`, `NoConvergence`.
 pub fn eig<T: Field>(
+    context: Context,
     engine: &impl Decompose<T>,
     a: MatRef<'_, T>,
     values: &mut [T::Complex],
@@ -297,23 +299,26 @@ pub fn eig<T: Field>(
     scale
         .apply(a, |a| {
             values.fill(T::Complex::NAN);
-            let done = engine.eig(a, values, vectors.as_mut().map(MatMut::reborrow));
+            let own = vectors.as_mut().map(MatMut::reborrow);
+            let done = engine.eig(context, a, values, own);
+            if let Some(v) = &mut vectors {
+                unit_columns(v);
+            }
             // An engine may leave out values that are equal but for roundings, and vectors of a matrix that nearly
             // lacks some may overflow in it.
-            if done.is_ok() && belong(a, values, vectors.as_ref().map(MatMut::as_ref)) {
+            let found = vectors.as_ref().map(MatMut::as_ref);
+            if done.is_ok() && belong(context, a, values, found) {
                 return Ok(());
             }
-            schur::eig(a, values, vectors.as_mut().map(MatMut::reborrow))
+            schur::eig(a, values, vectors.as_mut().map(MatMut::reborrow))?;
+            if let Some(v) = &mut vectors {
+                unit_columns(v);
+            }
+            Ok(())
         })
-        .map_err(|_| no_convergence("the eigenvalues", (n, n)))?;
+        .map_err(|NoConvergence| no_convergence("the eigenvalues", (n, n)))?;
     if !T::IS_COMPLEX {
         order_pairs(values, vectors.as_mut());
-    }
-    if let Some(v) = &mut vectors {
-        for j in 0..n {
-            normalize(v, j);
-            turn(v, j);
-        }
     }
     scale.undo(values);
     Ok(())

@@ -10,8 +10,6 @@
 mod condition;
 mod elementary;
 mod expm;
-mod francis;
-mod hessenberg;
 mod logm;
 mod polar;
 mod root;

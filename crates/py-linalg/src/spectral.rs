@@ -135,7 +135,7 @@ pub(crate) fn eig(
             let places = Pieces::new(values.items(), n, count).zip(Pieces::new(vectors.items(), n * n, count));
             let failures = stack::map(plan.context, 4.0 * cost(&sizes), places, |_, index, (values, vectors)| {
                 let vectors = by_columns(vectors, (n, n))?;
-                decompose::eig(&T::engine(), matrices.get(index), values, Some(vectors))
+                decompose::eig(plan.context, &T::engine(), matrices.get(index), values, Some(vectors))
             });
             let info = plan.settle(&a, failures, |index| {
                 piece(values.items(), n, index).fill(Field::NAN);
@@ -162,8 +162,8 @@ pub(crate) fn eigvals(
     let sizes = Shape::square("eigvals", &x.array)?;
     let (a, plan) = (x.array, call.plan);
     let values = run(py, 4.0 * sizes.count() as f64 * cost(&sizes), move || {
-        computing!(a.dtype, T => values_of::<T, <T as Field>::Complex>(&plan, &a, &sizes, sizes.n, |_, matrix, values| {
-            decompose::eig(&T::engine(), matrix, values, None)
+        computing!(a.dtype, T => values_of::<T, <T as Field>::Complex>(&plan, &a, &sizes, sizes.n, |context, matrix, values| {
+            decompose::eig(context, &T::engine(), matrix, values, None)
         }))
     })?;
     call.give_with(values)

@@ -184,7 +184,7 @@ mod nexus {
                                 MatMut::with_strides(&mut vectors, by_columns.0, by_columns.1)
                                     .expect("n times n items")
                             });
-                            decompose::eig(&Faer, a, &mut complex, vectors).expect("finite");
+                            decompose::eig(context, &Faer, a, &mut complex, vectors).expect("finite");
                             UNCHECKED
                         });
                         (

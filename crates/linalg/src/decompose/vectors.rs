@@ -1,7 +1,8 @@
 //! Columns of vectors: their order, length and signs.
 
-use crate::field::largest_part;
-use crate::{Field, Float, MatMut, MatRef, norm};
+use crate::dense::copy_into;
+use crate::field::{largest_part, unit};
+use crate::{Field, Float, MatMut, MatRef};
 
 pub(super) fn fill<T: Field>(a: &mut MatMut<'_, T>, value: T) {
     let (m, n) = a.shape();
@@ -51,22 +52,66 @@ pub(crate) fn multiply_column<T: Field>(mut a: MatMut<'_, T>, column: usize, fac
     }
 }
 
-/// Gives a column the length 1: first its largest item, so that a long one does not overflow.
-pub(super) fn normalize<T: Field>(a: &mut MatMut<'_, T>, column: usize) {
-    let size = largest_part(lead(a.as_ref(), column).1);
-    shrink(a, column, size);
-    let view = a.as_ref();
-    let items = (0..view.shape().0).map(|i| view.get(i, column));
-    shrink(a, column, norm::vector(items, 2.0));
+/// Columns that are copied at once.
+const COLUMNS: usize = 8;
+
+/// Gives columns the length 1, and makes the first of the largest items of each real and positive.
+pub(super) fn unit_columns<T: Field>(a: &mut MatMut<'_, T>) {
+    let (m, n) = a.shape();
+    let mut items = vec![T::default(); COLUMNS.min(n) * m];
+    for first in (0..n).step_by(COLUMNS) {
+        let columns = first..(first + COLUMNS).min(n);
+        let items = &mut items[..columns.len() * m];
+        let mut part = a.reborrow().block(0..m, columns.clone());
+        let shape = (m, columns.len());
+        copy_into(
+            part.as_ref(),
+            MatMut::with_strides(items, shape, (1, m)).expect("some columns"),
+        );
+        items.chunks_exact_mut(m).for_each(unit_column);
+        let items = MatRef::with_strides(items, shape, (1, m)).expect("some columns");
+        copy_into(items, part.reborrow());
+    }
 }
 
-fn shrink<T: Field>(a: &mut MatMut<'_, T>, column: usize, divisor: T::Real) {
-    if divisor > T::Real::default() {
-        for i in 0..a.shape().0 {
-            let item = a.item(i, column);
-            *item = item.shrink(divisor);
+fn unit_column<T: Field>(items: &mut [T]) {
+    let zero = T::Real::default();
+    let largest = items.iter().fold(zero, |most, &item| {
+        let size = largest_part(item);
+        if size > most { size } else { most }
+    });
+    // A long one would overflow.
+    let divisor = if largest > zero {
+        largest
+    } else {
+        T::Real::ONE
+    };
+    for item in items.iter_mut() {
+        *item = item.shrink(divisor);
+    }
+    let squares = |item: T| item.re() * item.re() + item.im() * item.im();
+    let (sum, most) = items.iter().fold((zero, zero), |(sum, most), &item| {
+        let square = squares(item);
+        (sum + square, if square > most { square } else { most })
+    });
+    // Squares that are equal may be of sizes that are not.
+    let near = most * T::Real::from_f64(1.0 - 8.0 * T::Real::EPSILON.to_f64());
+    let (mut lead, mut size) = (T::ONE, zero);
+    let mut row = 0;
+    for (i, &item) in items.iter().enumerate() {
+        if squares(item) >= near && item.abs() > size {
+            (row, lead, size) = (i, item, item.abs());
         }
     }
+    if sum == zero {
+        return;
+    }
+    let length = sum.sqrt();
+    let factor = unit(lead).conj().shrink(length);
+    for item in items.iter_mut() {
+        *item = *item * factor;
+    }
+    items[row] = T::from_real(size / length);
 }
 
 /// The first of the largest items of a column, and its row.

@@ -1,9 +1,10 @@
 //! Schur forms.
 
 use super::elementary::square_root;
-use super::{C, Square, check_result, fill, francis, hessenberg};
+use super::{C, Square, check_result, fill};
+use crate::condensed::{francis, hessenberg};
 use crate::decompose::{self, Contents, NoConvergence};
-use crate::{Complex, Error, ErrorKind, Field, Float, MatMut, MatRef};
+use crate::{Complex, Context, Error, ErrorKind, Field, Float, MatMut, MatRef};
 
 /// The real Schur form of any square matrix: `a = q t q^T` with orthogonal `q` and blocks of one or two rows along the
 /// diagonal of `t`, of which those of two rows have equal diagonals and a pair of conjugate eigenvalues. NaN makes
@@ -111,15 +112,18 @@ impl Form {
         let mut t = a.scaled((-half).exp2()).scaled((-half).exp2());
         let mut q = Square::identity(n);
         if n > 1 {
-            hessenberg::reduce(&mut t, &mut q);
+            let context = Context::default();
+            let reflectors = hessenberg::reduce(context.isa(), &mut t.items, n);
             // The iteration turns rows, which lie together.
-            q = q.transposed();
-            francis::iterate(&mut t, &mut q).map_err(|NoConvergence| {
-                let message = format!(
-                    "cannot find the Schur form of a {n}x{n} matrix: the iteration does not end"
-                );
-                Error::new(ErrorKind::NoConvergence, message)
-            })?;
+            q.items = reflectors.transposed(context);
+            francis::iterate(context.isa(), &mut t.items, n, Some(&mut q.items)).map_err(
+                |NoConvergence| {
+                    let message = format!(
+                        "cannot find the Schur form of a {n}x{n} matrix: the iteration does not end"
+                    );
+                    Error::new(ErrorKind::NoConvergence, message)
+                },
+            )?;
             q = q.transposed();
         }
         let scale = (2.0 * half).exp2();
