@@ -117,16 +117,18 @@ fn is_tall(m: usize, n: usize) -> bool {
     6 * m > 11 * n
 }
 
-/// The singular values of a complex matrix, descending.
+/// The singular values of a complex matrix, descending, on the calling thread.
 pub(crate) fn singular_values<T: ComplexField + Field>(
-    context: Context,
+    _: Context,
     a: MatRef<'_, T>,
     values: &mut [<T as Field>::Real],
 ) -> Result<(), NoConvergence> {
+    let a = if a.shape().0 < a.shape().1 {
+        a.transpose()
+    } else {
+        a
+    };
     let (m, n) = a.shape();
-    if m < n {
-        return singular_values(context, a.transpose(), values);
-    }
     let mut reduced = view(a).to_owned();
     if is_tall(m, n) {
         reduced = triangle(reduced);

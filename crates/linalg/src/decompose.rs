@@ -168,9 +168,15 @@ pub fn svd<T: Field>(
         return Ok(());
     };
     let scale = Scale::of(size);
-    let both = vectors.as_mut().map(|(u, v)| (u.reborrow(), v.reborrow()));
     scale
-        .apply(a, |a| engine.svd(context, a, values, both))
+        .apply(a, |a| {
+            let both = vectors.as_mut().map(|(u, v)| (u.reborrow(), v.reborrow()));
+            if Tiny::svd(a, values, both) {
+                return Ok(());
+            }
+            let both = vectors.as_mut().map(|(u, v)| (u.reborrow(), v.reborrow()));
+            engine.svd(context, a, values, both)
+        })
         .map_err(|_| no_convergence("the singular values", (m, n)))?;
     order_singular(values, vectors);
     scale.undo(values);
@@ -178,7 +184,7 @@ pub fn svd<T: Field>(
 }
 
 /// Makes values positive and descending, and gives vectors their signs.
-fn order_singular<T: Field>(
+pub(crate) fn order_singular<T: Field>(
     values: &mut [T::Real],
     mut vectors: Option<(MatMut<'_, T>, MatMut<'_, T>)>,
 ) {

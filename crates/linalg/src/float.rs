@@ -26,6 +26,9 @@ pub trait Float: Field<Real = Self> + PartialOrd + Div<Output = Self> {
     /// The square root.
     #[must_use]
     fn sqrt(self) -> Self;
+    /// `self * factor + term`, rounded once.
+    #[must_use]
+    fn mul_add(self, factor: Self, term: Self) -> Self;
 }
 
 macro_rules! float {
@@ -49,6 +52,10 @@ macro_rules! float {
             #[inline]
             fn sqrt(self) -> Self {
                 self.sqrt()
+            }
+            #[inline]
+            fn mul_add(self, factor: Self, term: Self) -> Self {
+                self.mul_add(factor, term)
             }
         }
     };

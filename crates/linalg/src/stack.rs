@@ -115,18 +115,20 @@ fn in_lanes<T: Field>(
     context: Context,
     cost: f64,
     (result, size): (&mut [T], usize),
-    lanes: impl Fn(usize, &mut [T]) -> Option<Wrong> + Sync,
+    lanes: impl Fn(Isa, usize, &mut [T]) -> Option<Wrong> + Sync,
     alone: impl Fn(Context, usize, &mut [T]) -> Result<(), Error> + Sync,
 ) -> Failures {
     if size == 0 {
         return Vec::new();
     }
+    let isa = context.isa();
+    let width = T::width(isa);
     let failures = Mutex::new(Vec::new());
     let inner = context.within(result.len() / size);
-    let blocks = result.chunks_mut(size * T::WIDTH).enumerate();
-    context.for_each(cost * T::WIDTH as f64, blocks, |(block, items)| {
-        let first = block * T::WIDTH;
-        let again = wide(context, || lanes(first, items));
+    let blocks = result.chunks_mut(size * width).enumerate();
+    context.for_each(cost * width as f64, blocks, |(block, items)| {
+        let first = block * width;
+        let again = lanes(isa, first, items).unwrap_or([true; LANES]);
         if again == [false; LANES] {
             return;
         }
@@ -140,12 +142,6 @@ fn in_lanes<T: Field>(
         }
     });
     in_order(failures)
-}
-
-/// What work in registers leaves to be done alone: all, where the context allows no registers.
-fn wide(context: Context, lanes: impl FnOnce() -> Option<Wrong>) -> Wrong {
-    let lanes = (context.isa() != Isa::portable()).then(lanes).flatten();
-    lanes.unwrap_or([true; LANES])
 }
 
 /// The multiplications of elimination.
@@ -186,8 +182,8 @@ pub fn det<T: Field>(
         context,
         cubic(n) / 3.0,
         (result, 1),
-        |first, items| {
-            let done = Tiny::det_lanes(n, &|lane| a.get(first + lane), items);
+        |isa, first, items| {
+            let done = Tiny::det_lanes(isa, n, &|lane| a.get(first + lane), items);
             done.map(|()| [false; LANES])
         },
         |context, index, items| {
@@ -222,7 +218,7 @@ pub fn solve<T: Field>(
         context,
         cubic(n) / 3.0 + (n * n * width) as f64,
         (b, n * width),
-        |first, items| Tiny::solve_lanes((n, width), &|lane| a.get(first + lane), items),
+        |isa, first, items| Tiny::solve_lanes(isa, (n, width), &|lane| a.get(first + lane), items),
         |context, index, items| dense::solve(context, a.get(index), MatMut::new(items, n, width)?),
     ))
 }
@@ -242,7 +238,7 @@ pub fn inv<T: Field>(
         context,
         cubic(n),
         (result, n * n),
-        |first, items| Tiny::inv_lanes(n, &|lane| a.get(first + lane), items),
+        |isa, first, items| Tiny::inv_lanes(isa, n, &|lane| a.get(first + lane), items),
         |context, index, items| dense::inv(context, a.get(index), MatMut::new(items, n, n)?),
     ))
 }
@@ -263,7 +259,7 @@ pub fn cholesky<T: Field>(
         context,
         cubic(n) / 6.0,
         (result, n * n),
-        |first, items| Tiny::cholesky_lanes(n, &|lane| a.get(first + lane), items),
+        |isa, first, items| Tiny::cholesky_lanes(isa, n, &|lane| a.get(first + lane), items),
         |context, index, items| dense::cholesky(context, a.get(index), MatMut::new(items, n, n)?),
     ))
 }
@@ -304,15 +300,16 @@ pub fn qr<T: Field>(
     let failures = Mutex::new(Vec::new());
     let (q_size, r_size) = (m * width, width * n);
     let inner = context.within(a.len());
+    let isa = context.isa();
+    let lanes = T::width(isa);
     let blocks = q
-        .chunks_mut(q_size * T::WIDTH)
-        .zip(r.chunks_mut(r_size * T::WIDTH));
-    let cost = 2.0 * (m * n * width) as f64 * T::WIDTH as f64;
+        .chunks_mut(q_size * lanes)
+        .zip(r.chunks_mut(r_size * lanes));
+    let cost = 2.0 * (m * n * width) as f64 * lanes as f64;
     context.for_each(cost, blocks.enumerate(), |(block, (q, r))| {
-        let first = block * T::WIDTH;
-        // One matrix alone is faster than in a register of which it has one lane.
-        let together = (q.len() > q_size)
-            .then(|| Tiny::qr_lanes((m, n, width), &|lane| a.get(first + lane), q, r));
+        let first = block * lanes;
+        let together = is_filled(q.len() / q_size, lanes)
+            .then(|| Tiny::qr_lanes(isa, (m, n, width), &|lane| a.get(first + lane), q, r));
         let again = together.flatten().unwrap_or([true; LANES]);
         let pairs = q.chunks_exact_mut(q_size).zip(r.chunks_exact_mut(r_size));
         for ((lane, (q, r)), again) in pairs.enumerate().zip(again) {
@@ -363,18 +360,17 @@ pub fn eigh<T: Field>(
     }
     let failures = Mutex::new(Vec::new());
     let size = if wanted { n * n } else { 0 };
-    let blocks = Blocks {
-        values,
-        vectors,
-        steps: (n * T::WIDTH, size * T::WIDTH),
-    };
-    let cost = 8.0 * cubic(n) * T::WIDTH as f64;
+    let isa = context.isa();
+    let lanes = T::width(isa);
+    let count = a.len().div_ceil(lanes);
+    let blocks = chunks(values, n * lanes).zip(chunks(vectors, size * lanes));
+    let blocks = Counted((0..count).zip(blocks), count);
+    let cost = 8.0 * cubic(n) * lanes as f64;
     let inner = context.within(a.len());
-    context.for_each(cost, blocks.enumerate(), |(block, (values, vectors))| {
-        let first = block * T::WIDTH;
-        let again = wide(context, || {
-            Tiny::eigh_lanes(n, &|lane| a.get(first + lane), values, vectors)
-        });
+    context.for_each(cost, blocks, |(block, (values, vectors))| {
+        let first = block * lanes;
+        let again = Tiny::eigh_lanes(isa, n, &|lane| a.get(first + lane), values, vectors);
+        let again = again.unwrap_or([true; LANES]);
         for (lane, values) in values.chunks_exact_mut(n).enumerate() {
             let vectors = wanted.then(|| {
                 let columns = &mut vectors[lane * size..(lane + 1) * size];
@@ -396,33 +392,161 @@ pub fn eigh<T: Field>(
     Ok(in_order(failures))
 }
 
-/// Values and vectors of a few matrices at a time.
-struct Blocks<'a, R, T> {
-    values: &'a mut [R],
-    vectors: &'a mut [T],
-    steps: (usize, usize),
+/// The singular values of each matrix and, where there is room for them, as many left and right singular vectors by
+/// columns: [`decompose::svd`]. `u` has `widths.0` vectors for each matrix and `v` `widths.1`. The items of a matrix
+/// without a result are arbitrary.
+///
+/// # Errors
+/// `InvalidInput` when the lengths are not those of the results for each matrix, or of no vectors.
+pub fn svd<T: Field>(
+    context: Context,
+    engine: &(impl Decompose<T> + Sync),
+    a: &impl Stack<T>,
+    values: &mut [T::Real],
+    (u, v): (&mut [T], &mut [T]),
+    widths: (usize, usize),
+) -> Result<Failures, Error> {
+    let ((m, n), count) = (a.shape(), a.len());
+    let k = m.min(n);
+    let wanted = !u.is_empty() || !v.is_empty();
+    let (u_size, v_size) = if wanted {
+        (m * widths.0, n * widths.1)
+    } else {
+        (0, 0)
+    };
+    let fits = |len: usize, size: usize| count.checked_mul(size) == Some(len);
+    if !fits(values.len(), k) || !fits(u.len(), u_size) || !fits(v.len(), v_size) {
+        let message = format!(
+            "cannot decompose {count} {m}x{n} matrices into {} values and {} and {} items of vectors",
+            values.len(),
+            u.len(),
+            v.len()
+        );
+        return Err(Error::invalid(message));
+    }
+    let failures = Mutex::new(Vec::new());
+    let isa = context.isa();
+    let lanes = T::width(isa);
+    let is_thin = !wanted || widths == (k, k);
+    let vectors = chunks(u, u_size * lanes).zip(chunks(v, v_size * lanes));
+    let blocks = (0..count.div_ceil(lanes)).zip(chunks(values, k * lanes).zip(vectors));
+    let inner = context.within(count);
+    let cost = 8.0 * cubic(m.max(n)) * lanes as f64;
+    let blocks = Counted(blocks, count.div_ceil(lanes));
+    context.for_each(cost, blocks, |(block, (values, (u, v)))| {
+        let first = block * lanes;
+        let len = lanes.min(count - first);
+        let together = (is_thin && k > 0 && is_filled(len, lanes)).then(|| {
+            let places = (&mut *u, &mut *v);
+            Tiny::svd_lanes(isa, (m, n), &|lane| a.get(first + lane), values, places)
+        });
+        let again = together.flatten().unwrap_or([true; LANES]);
+        for (lane, again) in again.into_iter().enumerate().take(len) {
+            let values = &mut values[lane * k..(lane + 1) * k];
+            let u = &mut u[lane * u_size..(lane + 1) * u_size];
+            let v = &mut v[lane * v_size..(lane + 1) * v_size];
+            let mut alone = || {
+                let vectors = if wanted {
+                    Some((by_columns(u, m, widths.0)?, by_columns(v, n, widths.1)?))
+                } else {
+                    None
+                };
+                if again {
+                    return decompose::svd(inner, engine, a.get(first + lane), values, vectors);
+                }
+                decompose::order_singular(values, vectors);
+                Ok(())
+            };
+            if let Err(error) = alone() {
+                let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+                failures.push((first + lane, error));
+            }
+        }
+    });
+    Ok(in_order(failures))
 }
 
-impl<'a, R, T> Iterator for Blocks<'a, R, T> {
-    type Item = (&'a mut [R], &'a mut [T]);
+/// The product of each matrix of one stack with that of another: [`Context::matmul`].
+///
+/// # Errors
+/// `InvalidInput` when the stacks differ in length, or `result` has not as many items as their products.
+pub fn matmul<T: Field>(
+    context: Context,
+    a: &impl Stack<T>,
+    b: &impl Stack<T>,
+    result: &mut [T],
+) -> Result<(), Error> {
+    let ((m, k), (k_b, n), count) = (a.shape(), b.shape(), a.len());
+    let size = m * n;
+    if k != k_b || b.len() != count || count.checked_mul(size) != Some(result.len()) {
+        let message = format!(
+            "cannot multiply {count} {m}x{k} matrices by {} {k_b}x{n} ones into {} items",
+            b.len(),
+            result.len()
+        );
+        return Err(Error::invalid(message));
+    }
+    if size == 0 {
+        return Ok(());
+    }
+    let isa = context.isa();
+    let inner = context.within(count).with_isa(isa);
+    let is_square = m == k && k == n;
+    // Some at a time cost less to hand out, where they are enough.
+    let some = if inner.count() > 1 { 1 } else { LANES };
+    let blocks = result.chunks_mut(size * some).enumerate();
+    let cost = (size * k * some) as f64;
+    context.for_each(cost, blocks, |(block, items)| {
+        let first = block * some;
+        let (left, right) = (|i| a.get(first + i), |i| b.get(first + i));
+        if is_square && Tiny::multiply_lanes(isa, m, &left, &right, items).is_some() {
+            return;
+        }
+        for (i, items) in items.chunks_exact_mut(size).enumerate() {
+            let Ok(product) = MatMut::new(items, m, n) else {
+                unreachable!("as many items as a product has")
+            };
+            inner.gemm(T::ONE, left(i), right(i), T::default(), product);
+        }
+    });
+    Ok(())
+}
+
+/// Whether so many matrices are done sooner side by side than one after the other, where the latter has registers too.
+fn is_filled(count: usize, lanes: usize) -> bool {
+    4 * count > lanes
+}
+
+/// Items of vectors that lie by columns.
+fn by_columns<T>(items: &mut [T], rows: usize, columns: usize) -> Result<MatMut<'_, T>, Error> {
+    Ok(MatMut::with_strides(items, (rows, columns), (1, rows))?)
+}
+
+/// Chunks as of `chunks_mut`; of no size, without an end.
+fn chunks<T>(mut items: &mut [T], size: usize) -> impl Iterator<Item = &mut [T]> {
+    std::iter::from_fn(move || {
+        let len = size.min(items.len());
+        let (some, rest) = std::mem::take(&mut items).split_at_mut(len);
+        items = rest;
+        (size == 0 || !some.is_empty()).then_some(some)
+    })
+}
+
+/// An iterator, and how many it has.
+struct Counted<I>(I, usize);
+
+impl<I: Iterator> Iterator for Counted<I> {
+    type Item = I::Item;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.values.is_empty() {
-            return None;
-        }
-        let values = std::mem::take(&mut self.values);
-        let (values, rest) = values.split_at_mut(self.steps.0.min(values.len()));
-        self.values = rest;
-        let vectors = std::mem::take(&mut self.vectors);
-        let (vectors, rest) = vectors.split_at_mut(self.steps.1.min(vectors.len()));
-        self.vectors = rest;
-        Some((values, vectors))
+        let item = self.0.next()?;
+        self.1 -= 1;
+        Some(item)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let count = self.values.len().div_ceil(self.steps.0);
-        (count, Some(count))
+        (self.1, Some(self.1))
     }
 }
 
-impl<R, T> ExactSizeIterator for Blocks<'_, R, T> {}
+impl<I: Iterator> ExactSizeIterator for Counted<I> {}

@@ -1,7 +1,7 @@
 //! Stacks: every matrix has the result that it has alone, to the bit, and fails alone.
 
 use nexus_linalg::stack::{self, Stack};
-use nexus_linalg::{Context, ErrorKind, Float, MatMut, MatRef, dense};
+use nexus_linalg::{Context, ErrorKind, Float, Isa, MatMut, MatRef, dense};
 use std::num::NonZero;
 
 /// Numbers in (-1, 1), the same for the same seed.
@@ -18,7 +18,12 @@ fn numbers<T: Float>(count: usize, seed: u64) -> Vec<T> {
 }
 
 fn contexts() -> [Context; 3] {
-    [1, 2, 3].map(|threads| Context::default().threads(NonZero::new(threads).unwrap()))
+    let sets =
+        ["avx512", "avx2", "portable"].map(|name| Isa::named(name).unwrap_or_else(Isa::detect));
+    [0, 1, 2].map(|i| {
+        let threads = NonZero::new(i + 1).unwrap();
+        Context::default().threads(threads).with_isa(sets[i])
+    })
 }
 
 /// Compares numbers by their bits, but that any NaN equals any other.
@@ -52,7 +57,7 @@ fn every_operation_equals_the_one_of_a_single_matrix<T: Float>() {
                 let mut dets = vec![T::default(); count];
                 assert!(stack::det(context, &a, &mut dets).unwrap().is_empty());
                 let alone: Vec<T> = (0..count)
-                    .map(|index| dense::det(Context::default(), one(index)).unwrap())
+                    .map(|index| dense::det(context, one(index)).unwrap())
                     .collect();
                 assert!(same(&dets, &alone), "det, {count} of {n}");
 
@@ -61,7 +66,7 @@ fn every_operation_equals_the_one_of_a_single_matrix<T: Float>() {
                 for (index, inverse) in inverses.chunks_exact(n * n).enumerate() {
                     let mut alone = vec![T::default(); n * n];
                     let view = MatMut::new(&mut alone, n, n).unwrap();
-                    dense::inv(Context::default(), one(index), view).unwrap();
+                    dense::inv(context, one(index), view).unwrap();
                     assert!(same(inverse, &alone), "inv, {index} of {count} of {n}");
                 }
 
@@ -72,7 +77,7 @@ fn every_operation_equals_the_one_of_a_single_matrix<T: Float>() {
                     for (index, x) in x.chunks_exact(n * width).enumerate() {
                         let mut alone = b[index * n * width..(index + 1) * n * width].to_vec();
                         let view = MatMut::new(&mut alone, n, width).unwrap();
-                        dense::solve(Context::default(), one(index), view).unwrap();
+                        dense::solve(context, one(index), view).unwrap();
                         assert!(same(x, &alone), "solve, {index} of {count} of {n}");
                     }
                 }
@@ -85,7 +90,7 @@ fn every_operation_equals_the_one_of_a_single_matrix<T: Float>() {
                 for (index, factor) in factors.chunks_exact(n * n).enumerate() {
                     let mut alone = vec![T::default(); n * n];
                     let view = MatMut::new(&mut alone, n, n).unwrap();
-                    dense::cholesky(Context::default(), spd.get(index), view).unwrap();
+                    dense::cholesky(context, spd.get(index), view).unwrap();
                     assert!(same(factor, &alone), "cholesky, {index} of {count} of {n}");
                 }
             }
@@ -101,6 +106,41 @@ fn every_operation_on_f64_equals_the_one_of_a_single_matrix() {
 #[test]
 fn every_operation_on_f32_equals_the_one_of_a_single_matrix() {
     every_operation_equals_the_one_of_a_single_matrix::<f32>();
+}
+
+fn every_product_equals_the_one_of_a_single_pair<T: Float>() {
+    let sets = ["portable", "avx2", "avx512"].into_iter();
+    for isa in sets.filter_map(Isa::named) {
+        for n in [1, 2, 3, 4, 5, 16] {
+            for (count, context) in [1, 7, 40].into_iter().zip(contexts()) {
+                let (a, b): (Vec<T>, Vec<T>) =
+                    (numbers(count * n * n, 3), numbers(count * n * n, 4));
+                let left = stack::Dense::new(&a, n, n).unwrap();
+                let right = stack::Dense::new(&b, n, n).unwrap();
+                let mut products = vec![T::NAN; count * n * n];
+                let context = context.with_isa(isa);
+                stack::matmul(context, &left, &right, &mut products).unwrap();
+                for (index, product) in products.chunks_exact(n * n).enumerate() {
+                    let mut alone = vec![T::NAN; n * n];
+                    let view = MatMut::new(&mut alone, n, n).unwrap();
+                    context
+                        .matmul(left.get(index), right.get(index), view)
+                        .unwrap();
+                    let isa = isa.name();
+                    assert!(
+                        same(product, &alone),
+                        "{index} of {count} of {n} with {isa}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_product_of_a_stack_equals_the_one_of_a_single_pair() {
+    every_product_equals_the_one_of_a_single_pair::<f64>();
+    every_product_equals_the_one_of_a_single_pair::<f32>();
 }
 
 #[test]
@@ -170,6 +210,10 @@ fn results_that_do_not_fit_are_errors() {
     assert_eq!(
         message(stack::det(Context::default(), &a, &mut few).unwrap_err()),
         "cannot take the determinants of 3 2x2 matrices into 2 items"
+    );
+    assert_eq!(
+        message(stack::matmul(Context::default(), &a, &a, &mut few).unwrap_err()),
+        "cannot multiply 3 2x2 matrices by 3 2x2 ones into 2 items"
     );
     assert_eq!(
         message(stack::Dense::new(&items, 5, 2).unwrap_err()),

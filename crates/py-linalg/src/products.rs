@@ -187,7 +187,12 @@ fn multiply(
         });
     }
     let product = computing!(dtype, T => {
-        each_product::<T, T, T>(context, (a, b), result, |context, a, b, c| context.matmul(a, b, c))
+        let mut output = Output::<T>::new(result.with(&[result.m, result.n])?)?;
+        let (a, b) = (a.prepared::<T>()?, b.prepared::<T>()?);
+        let (a, b) = (Stack::<T>::new(&a), Stack::<T>::new(&b));
+        let done = stack::matmul(context, &a, &b, output.items());
+        done.map_err(|error| failed(&error))?;
+        PyResult::Ok(output.into_array())
     })?;
     product.of_type(dtype)
 }

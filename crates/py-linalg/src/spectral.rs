@@ -232,14 +232,10 @@ pub(crate) fn svd(
             let mut s = Output::<<T as Field>::Real>::new(sizes.with(&[k])?)?;
             let mut v = Output::<T>::new(sizes.with(&[v_width, n])?)?;
             let prepared = a.prepared::<T>()?;
-            let (matrices, count) = (Stack::<T>::new(&prepared), sizes.count());
-            let vectors = Pieces::new(u.items(), m * u_width, count)
-                .zip(Pieces::new(v.items(), n * v_width, count));
-            let places = Pieces::new(s.items(), k, count).zip(vectors);
-            let failures = stack::map(plan.context, 2.0 * cost(&sizes), places, |inner, index, (s, (u, v))| {
-                let both = (by_columns(u, (m, u_width))?, by_columns(v, (n, v_width))?);
-                decompose::svd(inner, &T::engine(), matrices.get(index), s, Some(both))
-            });
+            let matrices = Stack::<T>::new(&prepared);
+            let (places, widths) = ((u.items(), v.items()), (u_width, v_width));
+            let failures = stack::svd(plan.context, &T::engine(), &matrices, s.items(), places, widths);
+            let failures = failures.map_err(|error| failed(&error))?;
             let info = plan.settle(&a, failures, |index| {
                 piece(u.items(), m * u_width, index).fill(T::NAN);
                 piece(s.items(), k, index).fill(Field::NAN);
@@ -270,9 +266,18 @@ pub(crate) fn svdvals(
     let sizes = Shape::of("svdvals", &x.array)?;
     let (a, plan) = (x.array, call.plan);
     let values = run(py, sizes.count() as f64 * cost(&sizes), move || {
-        computing!(a.dtype, T => values_of::<T, <T as Field>::Real>(&plan, &a, &sizes, sizes.least(), |context, matrix, values| {
-            decompose::svd(context, &T::engine(), matrix, values, None)
-        }))
+        computing!(a.dtype, T => {
+            let k = sizes.least();
+            let mut values = Output::<<T as Field>::Real>::new(sizes.with(&[k])?)?;
+            let prepared = a.prepared::<T>()?;
+            let (matrices, none) = (Stack::<T>::new(&prepared), (&mut [][..], &mut [][..]));
+            let failures =
+                stack::svd(plan.context, &T::engine(), &matrices, values.items(), none, (0, 0));
+            let info = plan.settle(&a, failures.map_err(|error| failed(&error))?, |index| {
+                piece(values.items(), k, index).fill(Field::NAN);
+            })?;
+            Ok((values.into_array(), info))
+        })
     })?;
     call.give_with(values)
 }

@@ -8,13 +8,16 @@ mode, other classes than `socket.socket`, and arguments that may be wrong.
 # What asyncio calls its own is not in its stubs.
 # mypy: disable-error-code="attr-defined, misc, no-any-return"
 
+from __future__ import annotations
+
 import asyncio
 import socket
-from typing import Any
-
-from typing_extensions import Buffer
+from typing import TYPE_CHECKING, Any
 
 from nexus import _eventloop
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class SocketMethods(_eventloop.Core, asyncio.SelectorEventLoop):

@@ -17,14 +17,15 @@
 mod jacobi;
 mod orthogonal;
 mod simd;
+mod singular;
 
 use super::determinant::determinant;
-use crate::{Complex, Field, Float, MatMut, MatRef};
+use crate::{Complex, Field, Float, Isa, MatMut, MatRef};
 use orthogonal::Shape;
 use simd::{One, Vector};
 
 /// Matrices side by side at most.
-pub(crate) const LANES: usize = 8;
+pub(crate) const LANES: usize = 16;
 
 /// Which of the matrices side by side have no result here: a pivot is zero, a minor is not positive.
 pub(crate) type Wrong = [bool; LANES];
@@ -32,7 +33,9 @@ pub(crate) type Wrong = [bool; LANES];
 /// The operations of this file, for types that have them: `None` asks for the general ones.
 pub trait Tiny: Copy + 'static {
     /// How many matrices are worked on side by side.
-    const WIDTH: usize = LANES;
+    fn width(_: Isa) -> usize {
+        LANES
+    }
 
     /// The determinant.
     fn det(_: MatRef<'_, Self>) -> Option<Self> {
@@ -75,6 +78,7 @@ pub trait Tiny: Copy + 'static {
 
     /// [`Tiny::qr`] of several matrices, one after the other, for `m`, `n` and `k`.
     fn qr_lanes<'a>(
+        _: Isa,
         _: (usize, usize, usize),
         _: &impl Fn(usize) -> MatRef<'a, Self>,
         _: &mut [Self],
@@ -83,8 +87,9 @@ pub trait Tiny: Copy + 'static {
         None
     }
 
-    /// The determinants of up to [`Tiny::WIDTH`] matrices.
+    /// The determinants of up to [`Tiny::width`] matrices.
     fn det_lanes<'a>(
+        _: Isa,
         _: usize,
         _: &impl Fn(usize) -> MatRef<'a, Self>,
         _: &mut [Self],
@@ -95,6 +100,7 @@ pub trait Tiny: Copy + 'static {
     /// [`Tiny::solve`] for several matrices, whose right sides lie one after the other. Those of singular
     /// matrices stay.
     fn solve_lanes<'a>(
+        _: Isa,
         _: (usize, usize),
         _: &impl Fn(usize) -> MatRef<'a, Self>,
         _: &mut [Self],
@@ -104,6 +110,7 @@ pub trait Tiny: Copy + 'static {
 
     /// The inverses of several matrices, one after the other.
     fn inv_lanes<'a>(
+        _: Isa,
         _: usize,
         _: &impl Fn(usize) -> MatRef<'a, Self>,
         _: &mut [Self],
@@ -114,6 +121,7 @@ pub trait Tiny: Copy + 'static {
     /// [`Tiny::eigh`] of several matrices, one after the other, with the vectors by columns where there is room
     /// for them.
     fn eigh_lanes<'a>(
+        _: Isa,
         _: usize,
         _: &impl Fn(usize) -> MatRef<'a, Self>,
         _: &mut [Self::Real],
@@ -125,8 +133,47 @@ pub trait Tiny: Copy + 'static {
         None
     }
 
+    /// The singular values of a matrix whose items are far from overflow, and as many vectors by columns, or `false`.
+    fn svd(
+        _: MatRef<'_, Self>,
+        _: &mut [Self::Real],
+        _: Option<(MatMut<'_, Self>, MatMut<'_, Self>)>,
+    ) -> bool
+    where
+        Self: Field,
+    {
+        false
+    }
+
+    /// [`Tiny::svd`] of several matrices, one after the other, with the vectors by columns where there is room for
+    /// them.
+    fn svd_lanes<'a>(
+        _: Isa,
+        _: (usize, usize),
+        _: &impl Fn(usize) -> MatRef<'a, Self>,
+        _: &mut [Self::Real],
+        _: (&mut [Self], &mut [Self]),
+    ) -> Option<Wrong>
+    where
+        Self: Field,
+    {
+        None
+    }
+
+    /// The products of several square matrices, one after the other, with the roundings of other products.
+    fn multiply_lanes<'a>(
+        _: Isa,
+        _: usize,
+        _: &impl Fn(usize) -> MatRef<'a, Self>,
+        _: &impl Fn(usize) -> MatRef<'a, Self>,
+        _: &mut [Self],
+    ) -> Option<()> {
+        None
+    }
+
     /// The lower triangular factors of several matrices, one after the other.
     fn cholesky_lanes<'a>(
+        _: Isa,
         _: usize,
         _: &impl Fn(usize) -> MatRef<'a, Self>,
         _: &mut [Self],
@@ -172,10 +219,24 @@ macro_rules! with_order {
     }};
 }
 
+/// Calls `$work` with a number of items that columns have at most, or returns `None`.
+macro_rules! with_capacity {
+    ($order:expr, $N:ident => $work:expr) => {
+        match $order {
+            Some(1..=4) => with_rows!(4, $N, $work),
+            Some(5..=8) => with_rows!(8, $N, $work),
+            Some(9..=16) => with_rows!(16, $N, $work),
+            _ => None,
+        }
+    };
+}
+
 macro_rules! tiny {
     ($type:ident) => {
         impl Tiny for $type {
-            const WIDTH: usize = simd::WIDTH_BYTES / size_of::<Self>();
+            fn width(isa: Isa) -> usize {
+                simd::width::<Self>(isa)
+            }
 
             fn det(a: MatRef<'_, Self>) -> Option<Self> {
                 with_rows!(a.shape().0, N => {
@@ -235,6 +296,7 @@ macro_rules! tiny {
             }
 
             fn qr_lanes<'a>(
+                isa: Isa,
                 (rows, columns, width): (usize, usize, usize),
                 get: &impl Fn(usize) -> MatRef<'a, Self>,
                 q: &mut [Self],
@@ -245,54 +307,95 @@ macro_rules! tiny {
                     columns,
                     width,
                 };
-                with_order!(shape, N, SIZE => simd::qr::<Self, N, SIZE>(shape, get, q, r)?)
+                with_order!(shape, N, SIZE => simd::qr::<Self, N, SIZE>(isa, get, shape, q, r)?)
             }
 
             fn det_lanes<'a>(
+                isa: Isa,
                 rows: usize,
                 get: &impl Fn(usize) -> MatRef<'a, Self>,
                 result: &mut [Self],
             ) -> Option<()> {
-                with_rows!(rows, N => simd::det::<Self, N>(get, result)?)
+                with_rows!(rows, N => simd::det::<Self, N>(isa, get, result)?)
             }
 
             fn solve_lanes<'a>(
+                isa: Isa,
                 (rows, width): (usize, usize),
                 get: &impl Fn(usize) -> MatRef<'a, Self>,
                 b: &mut [Self],
             ) -> Option<Wrong> {
                 if width == 1 {
-                    with_rows!(rows, N => simd::solve::<Self, N, 1>(get, b)?)
+                    with_rows!(rows, N => simd::solve::<Self, N, 1>(isa, get, b)?)
                 } else if width == rows {
-                    with_rows!(rows, N => simd::solve::<Self, N, N>(get, b)?)
+                    with_rows!(rows, N => simd::solve::<Self, N, N>(isa, get, b)?)
                 } else {
                     None
                 }
             }
 
             fn inv_lanes<'a>(
+                isa: Isa,
                 rows: usize,
                 get: &impl Fn(usize) -> MatRef<'a, Self>,
                 result: &mut [Self],
             ) -> Option<Wrong> {
-                with_rows!(rows, N => simd::inv::<Self, N>(get, result)?)
+                with_rows!(rows, N => simd::inv::<Self, N>(isa, get, result)?)
             }
 
             fn eigh_lanes<'a>(
+                isa: Isa,
                 rows: usize,
                 get: &impl Fn(usize) -> MatRef<'a, Self>,
                 values: &mut [Self],
                 vectors: &mut [Self],
             ) -> Option<Wrong> {
-                with_rows!(rows, N => simd::eigh::<Self, N>(get, values, vectors)?)
+                with_rows!(rows, N => simd::eigh::<Self, N>(isa, get, values, vectors)?)
+            }
+
+            fn svd(
+                a: MatRef<'_, Self>,
+                values: &mut [Self],
+                vectors: Option<(MatMut<'_, Self>, MatMut<'_, Self>)>,
+            ) -> bool {
+                with_capacity!(singular::order(a.shape(), vectors.is_some()), N =>
+                    simd::svd_one::<Self, N>(a, values, vectors))
+                .unwrap_or(false)
+            }
+
+            fn svd_lanes<'a>(
+                isa: Isa,
+                shape: (usize, usize),
+                get: &impl Fn(usize) -> MatRef<'a, Self>,
+                values: &mut [Self],
+                (u, v): (&mut [Self], &mut [Self]),
+            ) -> Option<Wrong> {
+                with_capacity!(singular::order(shape, !u.is_empty()), N =>
+                    simd::svd::<Self, N>(isa, get, values, u, v)?)
+            }
+
+            fn multiply_lanes<'a>(
+                isa: Isa,
+                rows: usize,
+                a: &impl Fn(usize) -> MatRef<'a, Self>,
+                b: &impl Fn(usize) -> MatRef<'a, Self>,
+                result: &mut [Self],
+            ) -> Option<()> {
+                match rows {
+                    2 => simd::multiply::<Self, 2>(isa, a, b, result),
+                    3 => simd::multiply::<Self, 3>(isa, a, b, result),
+                    4 => simd::multiply::<Self, 4>(isa, a, b, result),
+                    _ => None,
+                }
             }
 
             fn cholesky_lanes<'a>(
+                isa: Isa,
                 rows: usize,
                 get: &impl Fn(usize) -> MatRef<'a, Self>,
                 result: &mut [Self],
             ) -> Option<Wrong> {
-                with_rows!(rows, N => simd::factor::<Self, N>(get, result)?)
+                with_rows!(rows, N => simd::factor::<Self, N>(isa, get, result)?)
             }
         }
     };
@@ -367,9 +470,9 @@ struct Eliminated<V: Vector, const N: usize> {
     /// One, or minus one after an odd number of exchanges.
     sign: V,
     /// The lanes where a partial product is no normal number.
-    doubtful: u8,
+    doubtful: u16,
     /// The lanes whose pivot of each column is zero.
-    zero: [u8; N],
+    zero: [u16; N],
 }
 
 /// Makes `a` upper triangular and does the same to the rows of `b`.
@@ -453,7 +556,7 @@ fn identity<V: Vector, const N: usize>() -> Block<V, N, N> {
 
 /// The lower triangular factors of positive definite matrices, and the lanes where a minor is not positive.
 #[inline(always)]
-fn factor<V: Vector, const N: usize>(a: &Block<V, N, N>) -> (Block<V, N, N>, u8) {
+fn factor<V: Vector, const N: usize>(a: &Block<V, N, N>) -> (Block<V, N, N>, u16) {
     let nothing = V::splat(V::Item::default());
     let (mut l, mut wrong) = ([[nothing; N]; N], 0);
     for i in 0..N {
@@ -475,7 +578,7 @@ fn factor<V: Vector, const N: usize>(a: &Block<V, N, N>) -> (Block<V, N, N>, u8)
 
 /// The pivot that is zero in the only lane.
 #[inline(always)]
-fn zero_pivot<const N: usize>(zero: [u8; N]) -> Result<(), usize> {
+fn zero_pivot<const N: usize>(zero: [u16; N]) -> Result<(), usize> {
     match zero.iter().position(|&lanes| lanes != 0) {
         Some(pivot) => Err(pivot),
         None => Ok(()),
@@ -595,6 +698,30 @@ fn factor_side_by_side<'a, V: Vector, const N: usize>(
 
 /// Bits as flags.
 #[inline(always)]
-fn wrong(lanes: u8) -> Wrong {
+fn wrong(lanes: u16) -> Wrong {
     std::array::from_fn(|lane| lanes >> lane & 1 == 1)
+}
+
+/// The products of square matrices in row-major order, each item added up with one rounding a step.
+#[inline(always)]
+fn multiply<'a, T: Float, const N: usize>(
+    a: &impl Fn(usize) -> MatRef<'a, T>,
+    b: &impl Fn(usize) -> MatRef<'a, T>,
+    result: &mut [T],
+) {
+    for (at, items) in result.chunks_exact_mut(N * N).enumerate() {
+        let (a, b) = (
+            load::<One<T>, N, N>(|_| a(at)),
+            load::<One<T>, N, N>(|_| b(at)),
+        );
+        for (line, factors) in items.chunks_exact_mut(N).zip(&a) {
+            let mut sums = [T::default(); N];
+            for (factor, row) in factors.iter().zip(&b) {
+                for (sum, item) in sums.iter_mut().zip(row) {
+                    *sum = factor.0.mul_add(item.0, *sum);
+                }
+            }
+            line.copy_from_slice(&sums);
+        }
+    }
 }

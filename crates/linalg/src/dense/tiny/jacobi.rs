@@ -101,7 +101,7 @@ fn rotate<V: Vector, const N: usize>(
     v: &mut Block<V, N, N>,
     (p, q): (usize, usize),
     negligible: V,
-) -> u8 {
+) -> u16 {
     let (zero, one) = (V::splat(V::Item::default()), V::splat(V::Item::ONE));
     let off = a[p][q];
     let is_large = V::greater(off.abs(), negligible);

@@ -65,8 +65,8 @@ pub(super) fn qr_one<T: Float, const N: usize, const SIZE: usize>(
 /// Factors matrices side by side. Those that are not finite, or near overflow, are left to others.
 #[inline(always)]
 pub(super) fn qr_side_by_side<'a, V: Vector, const N: usize, const SIZE: usize>(
-    shape: Shape,
     get: &impl Fn(usize) -> MatRef<'a, V::Item>,
+    shape: Shape,
     q: &mut [V::Item],
     r: &mut [V::Item],
 ) -> Wrong {
@@ -128,7 +128,7 @@ pub(super) fn qr_side_by_side<'a, V: Vector, const N: usize, const SIZE: usize>(
 /// Makes `r` of the upper triangle of `a`, with a diagonal that is not negative, and `q`. Says which lanes have a
 /// column whose squares are too small to be added up.
 #[inline(always)]
-fn factor<V: Vector, const N: usize>(shape: Shape, a: &mut [V], q: &mut [V]) -> u8 {
+fn factor<V: Vector, const N: usize>(shape: Shape, a: &mut [V], q: &mut [V]) -> u16 {
     let Shape {
         rows,
         columns,
@@ -174,7 +174,7 @@ fn factor<V: Vector, const N: usize>(shape: Shape, a: &mut [V], q: &mut [V]) -> 
 /// Makes column `j` an item of `r` and, below it, the vector of a reflection whose first item is one; its factor, and
 /// the lanes whose squares are too small.
 #[inline(always)]
-fn reflect<V: Vector>(a: &mut [V], (rows, columns): (usize, usize), j: usize) -> (V, u8) {
+fn reflect<V: Vector>(a: &mut [V], (rows, columns): (usize, usize), j: usize) -> (V, u16) {
     let (nothing, one) = (V::splat(V::Item::default()), V::splat(V::Item::ONE));
     let first = a[j * columns + j];
     let (mut squares, mut sizes) = (nothing, first.abs());

@@ -32,7 +32,7 @@ pub(super) trait Vector: Copy {
     /// `yes` in the lanes of the mask, `no` in the others.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
     /// A bit for each lane.
-    fn bits(mask: Self::Mask) -> u8;
+    fn bits(mask: Self::Mask) -> u16;
 }
 
 /// One number.
@@ -97,68 +97,113 @@ impl<T: Float> Vector for One<T> {
         if mask { yes } else { no }
     }
     #[inline(always)]
-    fn bits(mask: bool) -> u8 {
-        u8::from(mask)
+    fn bits(mask: bool) -> u16 {
+        u16::from(mask)
     }
 }
 
-/// Bytes of a register.
-pub(super) const WIDTH_BYTES: usize = 32;
+/// How many matrices the instructions work on side by side.
+#[inline]
+pub(super) fn width<T>(isa: Isa) -> usize {
+    let bytes = if isa.name() == "avx512" { 64 } else { 32 };
+    bytes / size_of::<T>()
+}
 
-/// Functions of matrices side by side, with the registers of the machine; `None` where it has none of them.
+/// Functions of matrices side by side, with the registers of the instructions; `None` where these have none.
 macro_rules! shells {
-    ($($name:ident[$($size:ident),*]($items:ident) -> $output:ty = $algorithm:ident;)*) => {$(
+    ($($name:ident[$($size:ident),*]($($item:ident: $type:ty),*) -> $output:ty = $($algorithm:ident)::+;)*) => {$(
         #[inline]
         pub(super) fn $name<'a, T: Registers, $(const $size: usize),*>(
+            isa: Isa,
             get: &impl Fn(usize) -> MatRef<'a, T>,
-            $items: &mut [T],
+            $($item: $type),*
         ) -> Option<$output> {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2")]
-            fn shell<'a, T: Registers, $(const $size: usize),*>(
+            fn narrow<'a, T: Registers, $(const $size: usize),*>(
                 get: &impl Fn(usize) -> MatRef<'a, T>,
-                items: &mut [T],
+                $($item: $type),*
             ) -> $output {
-                super::$algorithm::<T::Wide, $($size),*>(get, items)
+                super::$($algorithm)::+::<T::Narrow, $($size),*>(get, $($item),*)
             }
             #[cfg(target_arch = "x86_64")]
-            if Isa::detect() != Isa::portable() {
-                // SAFETY: every set but the portable one has avx2.
-                return Some(unsafe { shell::<T, $($size),*>(get, $items) });
+            #[target_feature(enable = "avx512f")]
+            fn wide<'a, T: Registers, $(const $size: usize),*>(
+                get: &impl Fn(usize) -> MatRef<'a, T>,
+                $($item: $type),*
+            ) -> $output {
+                super::$($algorithm)::+::<T::Wide, $($size),*>(get, $($item),*)
             }
-            None
+            match isa.name() {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: the set of this name has avx2.
+                "avx2" => Some(unsafe { narrow::<T, $($size),*>(get, $($item),*) }),
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: the set of this name has avx512f.
+                "avx512" => Some(unsafe { wide::<T, $($size),*>(get, $($item),*) }),
+                _ => None,
+            }
         }
     )*};
 }
 
 shells! {
-    det[N](result) -> () = det_side_by_side;
-    solve[N, M](b) -> Wrong = solve_side_by_side;
-    inv[N](result) -> Wrong = inv_side_by_side;
-    factor[N](result) -> Wrong = factor_side_by_side;
+    det[N](result: &mut [T]) -> () = det_side_by_side;
+    solve[N, M](b: &mut [T]) -> Wrong = solve_side_by_side;
+    inv[N](result: &mut [T]) -> Wrong = inv_side_by_side;
+    factor[N](result: &mut [T]) -> Wrong = factor_side_by_side;
+    eigh[N](values: &mut [T], vectors: &mut [T]) -> Wrong = jacobi::eigh_side_by_side;
+    qr[N, SIZE](shape: Shape, q: &mut [T], r: &mut [T]) -> Wrong = orthogonal::qr_side_by_side;
+    svd[N](values: &mut [T], u: &mut [T], v: &mut [T]) -> Wrong = singular::svd_side_by_side;
 }
 
-/// [`jacobi::eigh_side_by_side`](super::jacobi::eigh_side_by_side) with the registers of the machine; `None` where
-/// it has none of them.
+/// [`singular::svd_one`](super::singular::svd_one) with the registers of the machine along columns.
 #[inline]
-pub(super) fn eigh<'a, T: Registers, const N: usize>(
-    get: &impl Fn(usize) -> MatRef<'a, T>,
+pub(super) fn svd_one<T: Registers, const N: usize>(
+    a: MatRef<'_, T>,
     values: &mut [T],
-    vectors: &mut [T],
-) -> Option<Wrong> {
+    vectors: Option<(MatMut<'_, T>, MatMut<'_, T>)>,
+) -> bool {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn shell<'a, T: Registers, const N: usize>(
-        get: &impl Fn(usize) -> MatRef<'a, T>,
+    fn shell<T: Registers, const N: usize>(
+        a: MatRef<'_, T>,
         values: &mut [T],
-        vectors: &mut [T],
-    ) -> Wrong {
-        super::jacobi::eigh_side_by_side::<T::Wide, N>(get, values, vectors)
+        vectors: Option<(MatMut<'_, T>, MatMut<'_, T>)>,
+    ) -> bool {
+        super::singular::svd_one::<T, N>(a, values, vectors)
     }
     #[cfg(target_arch = "x86_64")]
     if Isa::detect() != Isa::portable() {
         // SAFETY: every set but the portable one has avx2.
-        return Some(unsafe { shell::<T, N>(get, values, vectors) });
+        return unsafe { shell::<T, N>(a, values, vectors) };
+    }
+    super::singular::svd_one::<T, N>(a, values, vectors)
+}
+
+/// Products of square matrices, one after the other, with the roundings of products in blocks; `None` where the
+/// instructions round in another way.
+#[inline]
+pub(super) fn multiply<'a, T: Registers, const N: usize>(
+    isa: Isa,
+    a: &impl Fn(usize) -> MatRef<'a, T>,
+    b: &impl Fn(usize) -> MatRef<'a, T>,
+    result: &mut [T],
+) -> Option<()> {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn shell<'a, T: Registers, const N: usize>(
+        a: &impl Fn(usize) -> MatRef<'a, T>,
+        b: &impl Fn(usize) -> MatRef<'a, T>,
+        result: &mut [T],
+    ) {
+        super::multiply::<T, N>(a, b, result);
+    }
+    #[cfg(target_arch = "x86_64")]
+    if isa != Isa::portable() {
+        // SAFETY: every set but the portable one has avx2 and fma.
+        unsafe { shell::<T, N>(a, b, result) };
+        return Some(());
     }
     None
 }
@@ -187,46 +232,23 @@ pub(super) fn qr_one<T: Registers, const N: usize, const SIZE: usize>(
     super::orthogonal::qr_one::<T, N, SIZE>(a, q, r)
 }
 
-/// [`orthogonal::qr_side_by_side`](super::orthogonal::qr_side_by_side) with the registers of the machine; `None`
-/// where it has none of them.
-#[inline]
-pub(super) fn qr<'a, T: Registers, const N: usize, const SIZE: usize>(
-    shape: Shape,
-    get: &impl Fn(usize) -> MatRef<'a, T>,
-    q: &mut [T],
-    r: &mut [T],
-) -> Option<Wrong> {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn shell<'a, T: Registers, const N: usize, const SIZE: usize>(
-        shape: Shape,
-        get: &impl Fn(usize) -> MatRef<'a, T>,
-        q: &mut [T],
-        r: &mut [T],
-    ) -> Wrong {
-        super::orthogonal::qr_side_by_side::<T::Wide, N, SIZE>(shape, get, q, r)
-    }
-    #[cfg(target_arch = "x86_64")]
-    if Isa::detect() != Isa::portable() {
-        // SAFETY: every set but the portable one has avx2.
-        return Some(unsafe { shell::<T, N, SIZE>(shape, get, q, r) });
-    }
-    None
-}
-
 /// Types with registers.
 pub(super) trait Registers: Float {
-    /// The register.
+    /// A register of 32 bytes.
+    type Narrow: Vector<Item = Self>;
+    /// A register of 64 bytes.
     type Wide: Vector<Item = Self>;
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Registers for f64 {
+    type Narrow = One<f64>;
     type Wide = One<f64>;
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Registers for f32 {
+    type Narrow = One<f32>;
     type Wide = One<f32>;
 }
 
@@ -248,25 +270,35 @@ mod x86 {
     #[derive(Clone, Copy)]
     pub(in super::super) struct F32x8(__m256);
 
+    /// Eight numbers in an AVX-512 register.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct F64x8(__m512d);
+
+    /// Sixteen numbers in an AVX-512 register.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct F32x16(__m512);
+
     impl Registers for f64 {
-        type Wide = F64x4;
+        type Narrow = F64x4;
+        type Wide = F64x8;
     }
 
     impl Registers for f32 {
-        type Wide = F32x8;
+        type Narrow = F32x8;
+        type Wide = F32x16;
     }
 
     /// The methods of a register; `$lane` are the numbers of its lanes, the last one first.
     macro_rules! vector {
         (
-            $vector:ident, $item:ty, $count:literal, [$($lane:literal),*],
+            $vector:ident, $item:ty, $mask:ty, $count:literal, [$($lane:literal),*],
             $set:ident, $set1:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident,
-            $andnot:ident, $cmp:ident, $blend:ident, $movemask:ident
+            $cmp:ident, |$x:ident| $abs:expr, |$bits:ident| $movemask:expr, |$yes:ident, $no:ident| $blend:expr
         ) => {
-            // SAFETY of every block below: the shells alone name these types, on a machine that has avx2; the store writes as many numbers as the array has.
+            // SAFETY of every block below: the shells alone name these types, on a machine that has their instructions; the store writes at most as many numbers as the array has.
             impl Vector for $vector {
                 type Item = $item;
-                type Mask = Self;
+                type Mask = $mask;
                 type Each<X> = [X; $count];
 
                 #[inline(always)]
@@ -312,8 +344,9 @@ mod x86 {
                 }
                 #[inline(always)]
                 fn abs(self) -> Self {
+                    let $x = self.0;
                     // SAFETY: see above.
-                    Self(unsafe { $andnot($set1(-0.0), self.0) })
+                    Self(unsafe { $abs })
                 }
                 #[inline(always)]
                 fn sqrt(self) -> Self {
@@ -321,24 +354,25 @@ mod x86 {
                     Self(unsafe { $sqrt(self.0) })
                 }
                 #[inline(always)]
-                fn greater(a: Self, b: Self) -> Self {
+                fn greater(a: Self, b: Self) -> $mask {
                     // SAFETY: see above.
-                    Self(unsafe { $cmp::<_CMP_GT_OQ>(a.0, b.0) })
+                    unsafe { $cmp::<_CMP_GT_OQ>(a.0, b.0) }
                 }
                 #[inline(always)]
-                fn equal(a: Self, b: Self) -> Self {
+                fn equal(a: Self, b: Self) -> $mask {
                     // SAFETY: see above.
-                    Self(unsafe { $cmp::<_CMP_EQ_OQ>(a.0, b.0) })
+                    unsafe { $cmp::<_CMP_EQ_OQ>(a.0, b.0) }
                 }
                 #[inline(always)]
-                fn select(mask: Self, yes: Self, no: Self) -> Self {
+                fn select($bits: $mask, yes: Self, no: Self) -> Self {
+                    let ($yes, $no) = (yes.0, no.0);
                     // SAFETY: see above.
-                    Self(unsafe { $blend(no.0, yes.0, mask.0) })
+                    Self(unsafe { $blend })
                 }
                 #[inline(always)]
-                fn bits(mask: Self) -> u8 {
+                fn bits($bits: $mask) -> u16 {
                     // SAFETY: see above.
-                    unsafe { $movemask(mask.0) as u8 }
+                    unsafe { $movemask }
                 }
             }
         };
@@ -347,6 +381,7 @@ mod x86 {
     vector!(
         F64x4,
         f64,
+        __m256d,
         4,
         [3, 2, 1, 0],
         _mm256_set_pd,
@@ -357,14 +392,15 @@ mod x86 {
         _mm256_mul_pd,
         _mm256_div_pd,
         _mm256_sqrt_pd,
-        _mm256_andnot_pd,
         _mm256_cmp_pd,
-        _mm256_blendv_pd,
-        _mm256_movemask_pd
+        |x| _mm256_andnot_pd(_mm256_set1_pd(-0.0), x),
+        |mask| _mm256_movemask_pd(mask) as u16,
+        |yes, no| _mm256_blendv_pd(no, yes, mask)
     );
     vector!(
         F32x8,
         f32,
+        __m256,
         8,
         [7, 6, 5, 4, 3, 2, 1, 0],
         _mm256_set_ps,
@@ -375,9 +411,47 @@ mod x86 {
         _mm256_mul_ps,
         _mm256_div_ps,
         _mm256_sqrt_ps,
-        _mm256_andnot_ps,
         _mm256_cmp_ps,
-        _mm256_blendv_ps,
-        _mm256_movemask_ps
+        |x| _mm256_andnot_ps(_mm256_set1_ps(-0.0), x),
+        |mask| _mm256_movemask_ps(mask) as u16,
+        |yes, no| _mm256_blendv_ps(no, yes, mask)
+    );
+    vector!(
+        F64x8,
+        f64,
+        __mmask8,
+        8,
+        [7, 6, 5, 4, 3, 2, 1, 0],
+        _mm512_set_pd,
+        _mm512_set1_pd,
+        _mm512_storeu_pd,
+        _mm512_add_pd,
+        _mm512_sub_pd,
+        _mm512_mul_pd,
+        _mm512_div_pd,
+        _mm512_sqrt_pd,
+        _mm512_cmp_pd_mask,
+        |x| _mm512_abs_pd(x),
+        |mask| _cvtmask16_u32(u16::from(mask)) as u16,
+        |yes, no| _mm512_mask_blend_pd(mask, no, yes)
+    );
+    vector!(
+        F32x16,
+        f32,
+        __mmask16,
+        16,
+        [15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
+        _mm512_set_ps,
+        _mm512_set1_ps,
+        _mm512_storeu_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
+        _mm512_div_ps,
+        _mm512_sqrt_ps,
+        _mm512_cmp_ps_mask,
+        |x| _mm512_abs_ps(x),
+        |mask| _cvtmask16_u32(mask) as u16,
+        |yes, no| _mm512_mask_blend_ps(mask, no, yes)
     );
 }
