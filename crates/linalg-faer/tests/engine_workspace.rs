@@ -65,7 +65,7 @@ fn decompositions_inside_a_workspace_take_nothing_from_the_heap() {
                         view(&mut q, n),
                         view(&mut r, n),
                     )
-                    .unwrap()
+                    .unwrap();
                 }),
             ),
             (
@@ -78,7 +78,7 @@ fn decompositions_inside_a_workspace_take_nothing_from_the_heap() {
             (
                 "svdvals",
                 Box::new(|| {
-                    decompose::svd(Context::default(), &Faer, a, &mut of_svdvals, None).unwrap()
+                    decompose::svd(Context::default(), &Faer, a, &mut of_svdvals, None).unwrap();
                 }),
             ),
             (

@@ -32,7 +32,7 @@ impl Context {
 
     /// Products, elimination, Cholesky, stacks and what stands on them use these instructions. An [`Isa`] is one that
     /// this machine has: [`Isa::named`] gives none that it lacks. Engines of [`Decompose`](crate::decompose::Decompose)
-    /// choose their own.
+    /// choose their own for what they do themselves.
     ///
     /// The bits of a result are the same for any number of threads, strides, rows and places in a stack, but not for
     /// two instruction sets.

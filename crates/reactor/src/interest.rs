@@ -19,8 +19,8 @@ impl Interest {
     /// Asked for beside the others: what arrives is reported once, not until it is read. A registration may then
     /// stay while nobody reads.
     pub const EDGE: Self = Self(4);
-    /// Reported beside the others where [`Interest::EDGE`] is asked for: a short read does not mean that all is
-    /// read, because the peer's end, an error or urgent data are there too.
+    /// Reported beside the others: a short read does not mean that all is read, because the peer's end, an error or
+    /// urgent data are there too.
     pub const MORE: Self = Self(8);
 
     /// Whether all of `other` is in it.

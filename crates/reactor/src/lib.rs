@@ -4,8 +4,8 @@
 //! the kernel which are ready. [`Timers`] say what is due. Nothing here runs a callback, owns a thread or knows
 //! Python: who calls decides what readiness means.
 //!
-//! Readiness is level-triggered, unless [`Interest::EDGE`] is asked for: what is not read is reported again. An event names its descriptor by a
-//! [`Token`], which ends with the registration, so an event that was under way when a descriptor was closed is
+//! Readiness is level-triggered, unless [`Interest::EDGE`] is asked for: what is not read is reported again. An
+//! event names its descriptor by a [`Token`], which ends with the registration, so an event that was under way when a descriptor was closed is
 //! never taken for one of the descriptor that got its number.
 //!
 //! ```

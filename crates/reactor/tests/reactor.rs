@@ -69,8 +69,21 @@ fn a_closed_peer_is_both() {
     drop(target);
     assert_eq!(
         events(&reactor, None)[0].interest,
-        Interest::READ | Interest::WRITE
+        Interest::READ | Interest::WRITE | Interest::MORE
     );
+}
+
+#[test]
+fn what_arrives_at_an_edge_is_reported_once() {
+    let (source, mut target) = UnixStream::pair().unwrap();
+    let mut reactor = Reactor::new().unwrap();
+    let edge = Interest::READ | Interest::EDGE;
+    reactor.register(source.as_raw_fd(), edge, ()).unwrap();
+    for _ in 0..2 {
+        target.write_all(b"x").unwrap();
+        assert_eq!(events(&reactor, NOW)[0].interest, Interest::READ);
+        assert!(events(&reactor, NOW).is_empty());
+    }
 }
 
 #[test]

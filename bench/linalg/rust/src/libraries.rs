@@ -161,7 +161,8 @@ mod nexus {
                     }
                     "qr" => {
                         let (seconds, _) = measure(&mut || {
-                            decompose::qr(&Faer, a, square!(d), square!(c)).expect("finite");
+                            decompose::qr(context, &Faer, a, square!(d), square!(c))
+                                .expect("finite");
                             UNCHECKED
                         });
                         (seconds, size!(&c))
@@ -184,7 +185,8 @@ mod nexus {
                                 MatMut::with_strides(&mut vectors, by_columns.0, by_columns.1)
                                     .expect("n times n items")
                             });
-                            decompose::eig(context, &Faer, a, &mut complex, vectors).expect("finite");
+                            decompose::eig(context, &Faer, a, &mut complex, vectors)
+                                .expect("finite");
                             UNCHECKED
                         });
                         (
@@ -196,7 +198,8 @@ mod nexus {
                         let (seconds, _) = measure(&mut || {
                             let vectors = (operation == "svd")
                                 .then(|| (square!(c).transpose(), square!(d).transpose()));
-                            decompose::svd(&Faer, a, &mut values, vectors).expect("finite");
+                            decompose::svd(context, &Faer, a, &mut values, vectors)
+                                .expect("finite");
                             UNCHECKED
                         });
                         (seconds, size!(&values))
