@@ -190,8 +190,9 @@ GROUPS = [
         (4096,),
         kinds=("q8_0", "q4_0"),
         note="`x @ W.T` for so many rows x of float32. The weights of nexus are a QMatrix; those "
-        "of NumPy and torch are float32, for neither has such blocks. The peak is reading the blocks "
-        "once, at the rate of reading memory; a third-level cache that holds them reads faster.",
+        "of NumPy and torch are float32, for neither has such blocks. The peak is reading the "
+        "blocks once, at the rate of reading memory; a third-level cache that holds them reads "
+        "faster.",
         same=(),
     ),
 ]
