@@ -114,6 +114,7 @@ def main() -> None:
     for row, measure in measures.items():
         try:
             rows[row] = measure()
+        # A loop that lacks what a row needs says so on stderr.
         except (NotImplementedError, AttributeError, TypeError, RuntimeError) as error:
             print(f"{row}: {type(error).__name__}: {error}", file=sys.stderr)
         # What is told so far stands where a later row ends the process.
