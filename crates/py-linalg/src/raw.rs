@@ -1,5 +1,6 @@
 //! The one place with `unsafe`: what Python, other libraries and arrays share.
 
+mod allocator;
 mod array;
 mod dims;
 mod door;
@@ -32,3 +33,6 @@ pub(crate) use qmatrix::{QMatrix, ThisQ};
 pub(crate) use stack::Stack;
 pub(crate) use state::{LinAlgError, Name, State};
 pub(crate) use view::{View, few_of_list};
+
+#[global_allocator]
+static ALLOCATOR: allocator::LargePages = allocator::LargePages::new();

@@ -5,7 +5,9 @@ use super::{Array, Dims, INLINE_WORDS};
 use crate::dtype::Item;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
+use std::alloc::{Layout, alloc_zeroed};
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ pub(super) struct Line {
 }
 
 /// The items of a large array.
-pub(super) type Lines = Vec<Line>;
+pub(super) type Lines = Box<[Line]>;
 
 /// Memory that nobody shares yet.
 enum Memory {
@@ -31,6 +33,17 @@ pub(crate) struct Output<T> {
     shape: Dims,
     len: usize,
     items: PhantomData<T>,
+}
+
+/// So many bytes, at least one, in lines; `None` where there is no room.
+fn zeros(size: usize) -> Option<Lines> {
+    let count = size.div_ceil(size_of::<Line>());
+    let layout = Layout::array::<Line>(count).ok()?;
+    // SAFETY: the layout has a size.
+    let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+    let lines = NonNull::slice_from_raw_parts(start.cast(), count);
+    // SAFETY: the memory is of this layout, and zeros are words.
+    Some(unsafe { Box::from_raw(lines.as_ptr()) })
 }
 
 impl<T: Item> Output<T> {
@@ -51,10 +64,7 @@ impl<T: Item> Output<T> {
         let memory = if size <= size_of::<Words>() {
             Memory::Words(Arc::new([0; INLINE_WORDS]))
         } else {
-            let (count, mut lines) = (size.div_ceil(size_of::<Line>()), Vec::new());
-            lines.try_reserve_exact(count).map_err(|_| no_memory())?;
-            lines.resize(count, Line { _words: [0; 8] });
-            Memory::Lines(Arc::new(lines))
+            Memory::Lines(Arc::new(zeros(size).ok_or_else(no_memory)?))
         };
         Ok(Self {
             memory,
