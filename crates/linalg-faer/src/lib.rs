@@ -54,16 +54,16 @@ use std::mem::MaybeUninit;
 pub struct Faer;
 
 macro_rules! decompose {
-    ($type:ty, $real:ty, $values:path, $eig:path, $hermitian:path, $singular:ident) => {
+    ($type:ty, $real:ty, $values:path, $eig:path, $hermitian:path, $singular:ident, $qr:path) => {
         impl Decompose<$type> for Faer {
             fn qr(
                 &self,
-                _: Context,
+                context: Context,
                 a: MatRef<'_, $type>,
                 q: MatMut<'_, $type>,
                 r: MatMut<'_, $type>,
             ) {
-                orthogonal::qr(a, q, r);
+                $qr(context, a, Some(q), r);
             }
 
             fn svd(
@@ -113,7 +113,8 @@ decompose!(
     as_they_are,
     eigen::eig_real,
     condensed::eigh,
-    real_singular_values
+    real_singular_values,
+    condensed::qr
 );
 decompose!(
     f64,
@@ -121,7 +122,8 @@ decompose!(
     as_they_are,
     eigen::eig_real,
     condensed::eigh,
-    real_singular_values
+    real_singular_values,
+    condensed::qr
 );
 decompose!(
     Complex<f32>,
@@ -129,7 +131,8 @@ decompose!(
     as_complex,
     eigen::eig_complex,
     values::eigh,
-    singular_values
+    singular_values,
+    orthogonal::qr
 );
 decompose!(
     Complex<f64>,
@@ -137,7 +140,8 @@ decompose!(
     as_complex,
     eigen::eig_complex,
     values::eigh,
-    singular_values
+    singular_values,
+    orthogonal::qr
 );
 
 fn as_they_are<R>(

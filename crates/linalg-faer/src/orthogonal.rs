@@ -11,10 +11,16 @@ use faer::traits::ComplexField;
 use faer::{Conj, Par, Spec};
 use nexus_linalg::decompose::NoConvergence;
 use nexus_linalg::workspace::Room;
-use nexus_linalg::{Field, MatMut, MatRef};
+use nexus_linalg::{Context, Field, MatMut, MatRef};
 
-pub(crate) fn qr<T: ComplexField + Field>(a: MatRef<'_, T>, q: MatMut<'_, T>, r: MatMut<'_, T>) {
-    let ((m, n), (_, k)) = (a.shape(), q.shape());
+/// The factors of a complex matrix, on the calling thread.
+pub(crate) fn qr<T: ComplexField + Field>(
+    _: Context,
+    a: MatRef<'_, T>,
+    q: Option<MatMut<'_, T>>,
+    r: MatMut<'_, T>,
+) {
+    let ((m, n), (k, _)) = (a.shape(), r.shape());
     let steps = m.min(n);
     let mut items = copied(view(a));
     let mut factors = matrix(&mut items, m);
@@ -46,6 +52,7 @@ pub(crate) fn qr<T: ComplexField + Field>(a: MatRef<'_, T>, q: MatMut<'_, T>, r:
             };
         }
     }
+    let Some(q) = q else { return };
     let mut q = view_mut(q);
     q.fill(T::default());
     q.as_mut().diagonal_mut().fill(<T as Field>::ONE);

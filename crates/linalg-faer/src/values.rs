@@ -103,10 +103,10 @@ pub(crate) fn real_singular_values<R: ComplexField + condensed::Item>(
         return real_singular_values(context, a.transpose(), values);
     }
     if is_tall(m, n) {
-        let triangle = triangle(view(a).to_owned());
-        let items: Vec<R> = (0..n * n).map(|at| triangle[(at / n, at % n)]).collect();
-        let triangle = MatRef::new(&items, n, n).expect("n times n items");
-        return condensed::svdvals(context, triangle, values);
+        let mut items = vec![R::default(); n * n];
+        let mut triangle = MatMut::new(&mut items, n, n).expect("n times n items");
+        condensed::qr(context, a, None, triangle.reborrow());
+        return condensed::svdvals(context, triangle.as_ref(), values);
     }
     condensed::svdvals(context, a, values)
 }

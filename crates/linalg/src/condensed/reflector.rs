@@ -5,7 +5,7 @@ use crate::workspace::Room;
 use crate::{Context, Isa, MatMut, MatRef};
 
 /// Reflectors that are applied at once.
-const BLOCK: usize = 32;
+pub(super) const BLOCK: usize = 64;
 
 /// Makes the reflector that takes `x` to its first item. Returns `tau` and that item; `x` becomes the vector.
 ///
@@ -35,47 +35,71 @@ pub(super) fn reflect<T: Item>(isa: Isa, x: &mut [T]) -> (T, T) {
     ((end - first) / end, end * scale)
 }
 
+/// Reflectors: their vectors and factors, and how many items lie before the first one's vector. Vector `i` has zeros
+/// before its item `i + skip` and its one there.
+pub(super) type Reflectors<'a, T> = (MatRef<'a, T>, &'a [T], usize);
+
 /// Multiplies the rows of `rows` by the reflectors, the last one first: each row `x` becomes `h_1 h_2 .. h_k x`.
-/// Vector `i` of `vectors`, rows of `n` items, has zeros before its item `i + skip` and its one there.
 ///
 /// By blocks: R. Schreiber and C. Van Loan, "A storage-efficient WY representation for products of Householder
 /// transformations" (1989). Costs four multiplications for each item of the vectors and row.
 pub(super) fn apply<T: Item>(
     context: Context,
-    (vectors, taus, skip): (MatRef<'_, T>, &[T], usize),
+    reflectors: Reflectors<'_, T>,
+    rows: MatMut<'_, T>,
+) {
+    backwards(context, reflectors, rows, |_| 0);
+}
+
+/// The first rows of a matrix, multiplied as [`apply`] does those of ones on the diagonal, whose zeros cost nothing.
+/// The rows come as zeros.
+pub(super) fn apply_to_unit<T: Item>(
+    context: Context,
+    (vectors, taus): (MatRef<'_, T>, &[T]),
     mut rows: MatMut<'_, T>,
 ) {
-    let (m, n) = rows.shape();
-    let mut products = Room::filled(T::default(), m * BLOCK);
-    let mut turned = Room::filled(T::default(), m * BLOCK);
-    for first in (0..taus.len()).step_by(BLOCK).rev() {
-        let count = BLOCK.min(taus.len() - first);
-        let columns = first + skip..n;
-        let v = vectors.block(first..first + count, columns.clone());
-        let factor = block_factor(context, v, &taus[first..first + count]);
-        let factor = MatRef::new(&factor, count, count).expect("square");
-        let mut part = rows.reborrow().block(0..m, columns);
-        let mut product =
-            MatMut::new(&mut products[..m * count], m, count).expect("rows of a block");
-        let mut turned = MatMut::new(&mut turned[..m * count], m, count).expect("as above");
-        let zero = T::default();
-        context.gemm(
-            T::ONE,
-            part.as_ref(),
-            v.transpose(),
-            zero,
-            product.reborrow(),
-        );
-        context.gemm(
-            T::ONE,
-            product.as_ref(),
-            factor.transpose(),
-            zero,
-            turned.reborrow(),
-        );
-        let turned = turned.as_ref();
-        context.gemm(-T::ONE, turned, v, T::ONE, part.reborrow());
+    for i in 0..rows.shape().0 {
+        *rows.item(i, i) = T::ONE;
     }
+    backwards(context, (vectors, taus, 0), rows, |first| first);
+}
+
+/// [`apply`], of block after block to the rows from one that depends on the block's first reflector.
+fn backwards<T: Item>(
+    context: Context,
+    (vectors, taus, skip): Reflectors<'_, T>,
+    mut rows: MatMut<'_, T>,
+    top: impl Fn(usize) -> usize,
+) {
+    let (m, n) = rows.shape();
+    for first in (0..taus.len()).step_by(BLOCK).rev() {
+        let end = taus.len().min(first + BLOCK);
+        let columns = first + skip..n;
+        let v = vectors.block(first..end, columns.clone());
+        let factor = block_factor(context, v, &taus[first..end]);
+        let factor = MatRef::new(&factor, end - first, end - first).expect("square");
+        let part = rows.reborrow().block(top(first)..m, columns);
+        apply_block(context, (v, factor.transpose()), part);
+    }
+}
+
+/// Multiplies rows by a block of reflectors: `x - x v^T t v`. With the transpose of the factor `t` it is the block that
+/// has them in the other order.
+pub(super) fn apply_block<T: Item>(
+    context: Context,
+    (v, factor): (MatRef<'_, T>, MatRef<'_, T>),
+    mut rows: MatMut<'_, T>,
+) {
+    let (m, count) = (rows.shape().0, v.shape().0);
+    let (one, zero) = (T::ONE, T::default());
+    let mut products = Room::filled(zero, m * count);
+    let mut product = MatMut::new(&mut products, m, count).expect("rows of a block");
+    let mut turned = Room::filled(zero, m * count);
+    let mut turned = MatMut::new(&mut turned, m, count).expect("as above");
+    let x = rows.as_ref();
+    context.gemm(one, x, v.transpose(), zero, product.reborrow());
+    context.gemm(one, product.as_ref(), factor, zero, turned.reborrow());
+    context.gemm(-one, turned.as_ref(), v, one, rows.reborrow());
 }
 
 /// The upper triangular factor `t` of `1 - v^T t v`, the product of the reflectors.
