@@ -25,14 +25,13 @@ pub use schur::schur;
 
 use crate::dense::tiny::Tiny;
 use crate::dense::{Triangle, copy_into};
-use crate::field::unit;
 use crate::workspace::Room;
 use crate::{Context, Error, ErrorKind, Field, MatMut, MatRef};
 use contents::Scale;
 use residual::belong;
-use vectors::{exchange, fill, identity, lead, sort, unit_columns};
+use vectors::{exchange, fill, identity, sort, turning, unit_columns};
 
-pub(crate) use vectors::multiply_column;
+pub(crate) use vectors::{multiply_columns, turn_columns};
 
 /// An iteration did not end within its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,20 +112,17 @@ pub fn qr<T: Field>(
             engine.qr(context, a, q.reborrow(), r.reborrow());
         }
     });
-    for i in 0..k.min(n) {
+    let mut signs = Room::filled(T::ONE, k.min(n));
+    for (i, sign) in signs.iter_mut().enumerate() {
         let item = *r.item(i, i);
-        if is_turned(item) {
-            let sign = unit(item);
-            multiply_column(r.reborrow().transpose(), i, sign.conj());
-            multiply_column(q.reborrow(), i, sign);
+        let factor = turning(item);
+        if factor != T::ONE {
+            (i..n).for_each(|j| *r.item(i, j) = *r.item(i, j) * factor);
             *r.item(i, i) = T::from_real(item.abs());
-            // A sum with zero is no zero with a sign.
-            (0..i).for_each(|j| *r.item(i, j) = T::default());
-            for row in 0..m {
-                *q.item(row, i) = *q.item(row, i) + T::default();
-            }
+            *sign = factor.conj();
         }
     }
+    multiply_columns(&mut q, &signs);
     scale.undo_all(&mut r);
     Ok(())
 }
@@ -188,13 +184,16 @@ pub(crate) fn order_singular<T: Field>(
     values: &mut [T::Real],
     mut vectors: Option<(MatMut<'_, T>, MatMut<'_, T>)>,
 ) {
-    for (j, value) in values.iter_mut().enumerate() {
+    let mut signs = Room::filled(T::ONE, values.len());
+    for (value, sign) in values.iter_mut().zip(signs.iter_mut()) {
         if *value < T::Real::default() {
-            *value = -*value;
-            if let Some((_, v)) = &mut vectors {
-                multiply_column(v.reborrow(), j, -T::ONE);
-            }
+            (*value, *sign) = (-*value, -T::ONE);
         }
+    }
+    if let Some((_, v)) = &mut vectors
+        && signs.iter().any(|&sign| sign != T::ONE)
+    {
+        multiply_columns(v, &signs);
     }
     sort(
         values,
@@ -209,13 +208,8 @@ pub(crate) fn order_singular<T: Field>(
     let Some((mut u, mut v)) = vectors else {
         return;
     };
-    for j in 0..u.shape().1 {
-        if let Some(factor) = turn(&mut u, j)
-            && j < values.len()
-        {
-            multiply_column(v.reborrow(), j, factor);
-        }
-    }
+    let factors = turn_columns(&mut u);
+    multiply_columns(&mut v, &factors[..values.len()]);
 }
 
 /// What [`Decompose::eigh`] says, for any Hermitian matrix, with values that ascend and signs that depend on the matrix alone.
@@ -267,9 +261,7 @@ pub(crate) fn arrange<T: Field>(values: &mut [T::Real], mut vectors: Option<MatM
         },
     );
     if let Some(v) = &mut vectors {
-        for j in 0..values.len() {
-            turn(v, j);
-        }
+        turn_columns(v);
     }
 }
 
@@ -368,23 +360,6 @@ fn with_real_diagonal<T: Field, R>(a: MatRef<'_, T>, work: impl FnOnce(MatRef<'_
         *item = T::from_real(item.re());
     }
     work(view.as_ref())
-}
-
-/// Whether a number is anything but real and not negative.
-fn is_turned<T: Field>(item: T) -> bool {
-    let zero = T::Real::default();
-    item.im() != zero || item.re() < zero
-}
-
-/// Makes the leading item of a column real and positive, and says by which factor, if one was needed.
-pub(crate) fn turn<T: Field>(a: &mut MatMut<'_, T>, column: usize) -> Option<T> {
-    let (row, item) = lead(a.as_ref(), column);
-    is_turned(item).then(|| {
-        let factor = unit(item).conj();
-        multiply_column(a.reborrow(), column, factor);
-        *a.item(row, column) = T::from_real(item.abs());
-        factor
-    })
 }
 
 fn check_eigen<T: Field, V>(

@@ -42,12 +42,8 @@ pub fn qr<T: Item>(
     copy_into(a, columns.expect("m times n items"));
     let reflectors = Reflectors::of(context, &mut items, m);
     let k = r.shape().0;
-    for j in 0..n {
-        let column = &items[j * m..(j + 1) * m];
-        for (i, &item) in column.iter().enumerate().take(k) {
-            *r.item(i, j) = if i <= j { item } else { T::default() };
-        }
-    }
+    let columns = MatRef::new(&items, n, m).expect("n times m items");
+    copy_into(columns.block(0..n, 0..k).transpose(), r.reborrow());
     let Some(q) = q else { return };
     let k = q.shape().1;
     let mut rows = Room::filled(T::default(), k * m);

@@ -1,6 +1,11 @@
 //! Householder reflectors `1 - tau v v^T`, whose vectors begin with one.
 
-use super::simd::Item;
+#![expect(
+    clippy::inline_always,
+    reason = "the loops must be compiled inside the shell that enables their instructions"
+)]
+
+use super::simd::{Item, Loops, wide};
 use crate::workspace::Room;
 use crate::{Context, Isa, MatMut, MatRef};
 
@@ -109,14 +114,40 @@ pub(super) fn block_factor<T: Item>(context: Context, v: MatRef<'_, T>, taus: &[
     let view = MatMut::new(&mut products, k, k).expect("square");
     context.gemm(T::ONE, v, v.transpose(), T::default(), view);
     let mut factor = Room::filled(T::default(), k * k);
-    for j in 0..k {
-        for i in 0..j {
-            let sum = (i..j).fold(T::default(), |sum, l| {
-                sum + factor[i * k + l] * products[l * k + j]
-            });
-            factor[i * k + j] = -taus[j] * sum;
-        }
-        factor[j * k + j] = taus[j];
-    }
+    let inversion = Inversion {
+        products: &products,
+        taus,
+        factor: &mut factor,
+    };
+    wide(context.isa(), inversion);
     factor
+}
+
+/// The inverse of the triangle of `1 / tau` on the diagonal and products of vectors above it: C. Puglisi, "Modification
+/// of the Householder method based on the compact WY representation" (1992).
+struct Inversion<'a, T> {
+    products: &'a [T],
+    taus: &'a [T],
+    factor: &'a mut [T],
+}
+
+impl<T: Item> Loops for Inversion<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let k = self.taus.len();
+        for (i, row) in self.factor.chunks_exact_mut(k).enumerate() {
+            row[i] = self.taus[i];
+            for l in i..k {
+                if l > i {
+                    row[l] = -self.taus[l] * row[l];
+                }
+                let (own, others) = (row[l], &mut row[l + 1..]);
+                for (sum, &product) in others.iter_mut().zip(&self.products[l * k + l + 1..]) {
+                    *sum = product.multiply_add::<FUSED>(own, *sum);
+                }
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::dense::copy_into;
 use crate::field::{largest_part, unit};
+use crate::workspace::Room;
 use crate::{Field, Float, MatMut, MatRef};
 
 pub(super) fn fill<T: Field>(a: &mut MatMut<'_, T>, value: T) {
@@ -45,11 +46,48 @@ pub(super) fn exchange<T: Field>(a: &mut MatMut<'_, T>, first: usize, last: usiz
     }
 }
 
-pub(crate) fn multiply_column<T: Field>(mut a: MatMut<'_, T>, column: usize, factor: T) {
-    for i in 0..a.shape().0 {
-        let item = a.item(i, column);
-        *item = *item * factor;
+/// The number of size one by which a number becomes real and not negative.
+pub(super) fn turning<T: Field>(item: T) -> T {
+    let zero = T::Real::default();
+    if item.im() != zero || item.re() < zero {
+        unit(item).conj()
+    } else {
+        T::ONE
     }
+}
+
+/// Multiplies each column by its factor.
+pub(crate) fn multiply_columns<T: Field>(a: &mut MatMut<'_, T>, factors: &[T]) {
+    let (m, _) = a.shape();
+    let (row, column) = a.strides();
+    for i in 0..m {
+        let items = a.data_mut()[i * row..].iter_mut().step_by(column);
+        for (item, &factor) in items.zip(factors) {
+            // A sum with zero is no zero with a sign.
+            *item = *item * factor + T::default();
+        }
+    }
+}
+
+/// Makes the leading item of each column real and positive: the first of the largest ones. Returns by which factors.
+pub(crate) fn turn_columns<T: Field>(a: &mut MatMut<'_, T>) -> Room<T> {
+    let (m, n) = a.shape();
+    let zero = T::Real::default();
+    let mut leads = Room::filled((zero, 0, T::default()), n);
+    for i in 0..m {
+        for (lead, &item) in leads.iter_mut().zip(a.as_ref().row(i)) {
+            let size = item.abs();
+            if size > lead.0 {
+                *lead = (size, i, item);
+            }
+        }
+    }
+    let factors = Room::gather(leads.iter().map(|lead| turning(lead.2)));
+    multiply_columns(a, &factors);
+    for (j, &(size, row, _)) in leads.iter().enumerate() {
+        *a.item(row, j) = T::from_real(size);
+    }
+    factors
 }
 
 /// Columns that are copied at once.
@@ -112,16 +150,4 @@ fn unit_column<T: Field>(items: &mut [T]) {
         *item = *item * factor;
     }
     items[row] = T::from_real(size / length);
-}
-
-/// The first of the largest items of a column, and its row.
-pub(super) fn lead<T: Field>(a: MatRef<'_, T>, column: usize) -> (usize, T) {
-    let (mut row, mut size) = (0, T::Real::default());
-    for i in 0..a.shape().0 {
-        let item = a.get(i, column).abs();
-        if item > size {
-            (row, size) = (i, item);
-        }
-    }
-    (row, a.get(row, column))
 }

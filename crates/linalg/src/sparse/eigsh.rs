@@ -3,7 +3,7 @@
 use super::iterate::cancelled;
 use super::krylov::{Basis, Random, multiply, zeros};
 use super::operator::Operator;
-use crate::decompose::{self, Decompose, turn};
+use crate::decompose::{self, Decompose, turn_columns};
 use crate::{Context, Error, ErrorKind, Float, MatMut, MatRef};
 use std::cmp::Ordering;
 use std::fmt;
@@ -119,8 +119,8 @@ pub fn eigsh<T: Float>(
             for (i, &item) in search.basis.get(at).iter().enumerate() {
                 *vectors.item(i, j) = item;
             }
-            turn(&mut vectors, j);
         }
+        turn_columns(&mut vectors);
     }
     Ok(search.products)
 }

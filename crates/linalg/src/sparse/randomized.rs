@@ -5,7 +5,7 @@ use super::krylov::{Random, zeros};
 use super::operator::{Operator, Stopped};
 use super::svds::check_shapes;
 use super::vector::check_finite;
-use crate::decompose::{self, Decompose, multiply_column, turn};
+use crate::decompose::{self, Decompose, multiply_columns, turn_columns};
 use crate::{Context, Error, Float, MatMut, MatRef};
 use std::fmt;
 
@@ -94,11 +94,7 @@ pub fn randomized_svd<T: Float>(
         Context::default().gemm(T::ONE, left, w, T::default(), u.reborrow());
         let right = MatRef::new(&right, n, width)?.block(0..n, 0..k);
         crate::dense::copy_into(right, v.reborrow());
-        for j in 0..k {
-            if let Some(factor) = turn(&mut u, j) {
-                multiply_column(v.reborrow(), j, factor);
-            }
-        }
+        multiply_columns(&mut v, &turn_columns(&mut u));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::eigsh::{EigenOptions, NEXT_RESIDUAL, ROUNDINGS};
 use super::krylov::{Basis, Random, multiply, zeros};
 use super::operator::Operator;
-use crate::decompose::{self, Decompose, multiply_column, turn};
+use crate::decompose::{self, Decompose, multiply_columns, turn_columns};
 use crate::{Context, Error, ErrorKind, Float, MatMut, MatRef};
 
 /// The `values.len()` largest singular values of an operator, descending, and their vectors `u` and `v` by columns, by
@@ -75,10 +75,8 @@ fn write_signed<T: Float>(
                 *to.item(i, j) = item;
             }
         }
-        if let Some(factor) = turn(&mut u, j) {
-            multiply_column(v.reborrow(), j, factor);
-        }
     }
+    multiply_columns(&mut v, &turn_columns(&mut u));
 }
 
 const OPERATION: &str = "find singular values";
