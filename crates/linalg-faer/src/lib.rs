@@ -54,7 +54,7 @@ use std::mem::MaybeUninit;
 pub struct Faer;
 
 macro_rules! decompose {
-    ($type:ty, $real:ty, $values:path, $eig:path, $hermitian:path, $singular:ident, $qr:path) => {
+    ($type:ty, $real:ty, $values:path, $eig:path, $hermitian:path, $singular:path, $qr:path) => {
         impl Decompose<$type> for Faer {
             fn qr(
                 &self,
@@ -71,10 +71,11 @@ macro_rules! decompose {
                 context: Context,
                 a: MatRef<'_, $type>,
                 values: &mut [$real],
-                vectors: Option<(MatMut<'_, $type>, MatMut<'_, $type>)>,
+                mut vectors: Option<(MatMut<'_, $type>, MatMut<'_, $type>)>,
             ) -> Result<(), NoConvergence> {
+                let own = vectors.as_mut().map(|(u, v)| (u.reborrow(), v.reborrow()));
                 // Where the quick way does not end, faer's own may.
-                if vectors.is_none() && values::$singular(context, a, values).is_ok() {
+                if $singular(context, a, values, own).is_ok() {
                     return Ok(());
                 }
                 $values(values, |values| orthogonal::svd(a, values, vectors))
@@ -113,7 +114,7 @@ decompose!(
     as_they_are,
     eigen::eig_real,
     condensed::eigh,
-    real_singular_values,
+    condensed::svd,
     condensed::qr
 );
 decompose!(
@@ -122,7 +123,7 @@ decompose!(
     as_they_are,
     eigen::eig_real,
     condensed::eigh,
-    real_singular_values,
+    condensed::svd,
     condensed::qr
 );
 decompose!(
@@ -131,7 +132,7 @@ decompose!(
     as_complex,
     eigen::eig_complex,
     values::eigh,
-    singular_values,
+    values::svd,
     orthogonal::qr
 );
 decompose!(
@@ -140,7 +141,7 @@ decompose!(
     as_complex,
     eigen::eig_complex,
     values::eigh,
-    singular_values,
+    values::svd,
     orthogonal::qr
 );
 

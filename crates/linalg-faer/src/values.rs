@@ -92,37 +92,22 @@ fn turned<T: Field>(phase: T, item: T) -> T {
     item.shrink(size) * phase
 }
 
-/// The singular values of a real matrix, descending.
-pub(crate) fn real_singular_values<R: ComplexField + condensed::Item>(
-    context: Context,
-    a: MatRef<'_, R>,
-    values: &mut [R],
-) -> Result<(), NoConvergence> {
-    let (m, n) = a.shape();
-    if m < n {
-        return real_singular_values(context, a.transpose(), values);
-    }
-    if is_tall(m, n) {
-        let mut items = vec![R::default(); n * n];
-        let mut triangle = MatMut::new(&mut items, n, n).expect("n times n items");
-        condensed::qr(context, a, None, triangle.reborrow());
-        return condensed::svdvals(context, triangle.as_ref(), values);
-    }
-    condensed::svdvals(context, a, values)
-}
-
 /// Where less work is to make a matrix triangular first: G. H. Golub and C. F. Van Loan, "Matrix Computations"
 /// (2013), 8.6.3.
 fn is_tall(m: usize, n: usize) -> bool {
     6 * m > 11 * n
 }
 
-/// The singular values of a complex matrix, descending, on the calling thread.
-pub(crate) fn singular_values<T: ComplexField + Field>(
+/// The singular values of a complex matrix, descending, on the calling thread; with vectors they are faer's own.
+pub(crate) fn svd<T: ComplexField + Field>(
     _: Context,
     a: MatRef<'_, T>,
     values: &mut [<T as Field>::Real],
+    vectors: Option<(MatMut<'_, T>, MatMut<'_, T>)>,
 ) -> Result<(), NoConvergence> {
+    if vectors.is_some() {
+        return Err(NoConvergence);
+    }
     let a = if a.shape().0 < a.shape().1 {
         a.transpose()
     } else {

@@ -1,5 +1,5 @@
 //! Condensed forms: symmetric tridiagonal and bidiagonal matrices, the reductions of real matrices to them, their
-//! eigenvalues and singular values in O(n^2) operations, and eigenvectors by divide and conquer; Hessenberg and real
+//! eigenvalues and singular values in O(n^2) operations, and their vectors by divide and conquer; triangles; Hessenberg and real
 //! Schur forms, and the eigenvalues and eigenvectors of real matrices by them.
 //!
 //! An engine that reduces a matrix to such a form finishes here. The iterations for values have no square roots in
@@ -12,7 +12,9 @@ mod chase;
 mod divide;
 pub(crate) mod francis;
 mod general;
+mod golub_kahan;
 pub(crate) mod hessenberg;
+mod merge;
 mod orthogonal;
 mod pair;
 mod panel;
@@ -22,6 +24,8 @@ mod reflector;
 mod rotate;
 mod secular;
 mod simd;
+mod singular;
+mod svd;
 mod symmetric;
 mod tridiagonal;
 
@@ -29,8 +33,9 @@ pub use bidiagonal::singular_values;
 pub use divide::eigenvectors;
 pub use general::eig;
 pub use orthogonal::qr;
-pub use rectangular::svdvals;
 pub use simd::Item;
+pub use singular::singular_vectors;
+pub use svd::svd;
 pub use symmetric::eigh;
 pub use tridiagonal::eigenvalues;
 

@@ -1,7 +1,7 @@
 //! Reductions to condensed forms, and eigenvectors by divide and conquer: residuals, orthogonality, and the same bits
 //! on any number of threads.
 
-use nexus_linalg::condensed::{self, Item, eigenvectors};
+use nexus_linalg::condensed::{self, Item, eigenvectors, singular_vectors};
 use nexus_linalg::{Context, MatMut, MatRef};
 use std::num::NonZero;
 
@@ -108,6 +108,51 @@ fn vectors_of_tridiagonal_matrices_belong_to_their_values_and_threads_change_no_
     }
 }
 
+#[test]
+fn vectors_of_bidiagonal_matrices_belong_to_their_values_and_threads_change_no_bit() {
+    for n in [1, 2, 3, 15, 16, 17, 18, 32, 33, 34, 65, 100, 131, 260] {
+        for (kind, d, e) in tridiagonal(n) {
+            let what = format!("{kind} {n}x{n}");
+            let found = |threads: usize| {
+                let context = Context::default().threads(NonZero::new(threads).unwrap());
+                let (mut values, mut above) = (d.clone(), e.clone());
+                let (mut left, mut right) = (vec![f64::NAN; n * n], vec![f64::NAN; n * n]);
+                let both = (&mut left[..], &mut right[..]);
+                singular_vectors(context, &mut values, &mut above, both).unwrap();
+                (values, left, right)
+            };
+            let (values, left, right) = found(1);
+            assert_eq!(
+                found(2),
+                (values.clone(), left.clone(), right.clone()),
+                "{what}"
+            );
+            assert!(
+                values.is_sorted_by(|a, b| a >= b && *b >= 0.0),
+                "{what}: {values:?}"
+            );
+            assert_orthonormal(&left, n, f64::EPSILON, &what);
+            assert_orthonormal(&right, n, f64::EPSILON, &what);
+            let size = d
+                .iter()
+                .chain(&e)
+                .fold(f64::MIN_POSITIVE, |size, item| size.max(item.abs()));
+            let bound = 10.0 * n as f64 * f64::EPSILON * size;
+            let pairs = left.chunks_exact(n).zip(right.chunks_exact(n));
+            for (value, (u, v)) in values.iter().zip(pairs) {
+                for i in 0..n {
+                    let beside = if i + 1 < n { e[i] * v[i + 1] } else { 0.0 };
+                    let error = d[i] * v[i] + beside - value * u[i];
+                    assert!(error.abs() <= bound, "{what}, row {i}: {error}");
+                    let above = if i > 0 { e[i - 1] * u[i - 1] } else { 0.0 };
+                    let error = d[i] * u[i] + above - value * v[i];
+                    assert!(error.abs() <= bound, "{what}, column {i}: {error}");
+                }
+            }
+        }
+    }
+}
+
 /// Square matrices by rows, far from overflow.
 fn dense(n: usize) -> Vec<(&'static str, Vec<f64>)> {
     let noise = random(n * n, n);
@@ -196,6 +241,36 @@ fn dense_symmetric_matrices_have_vectors_that_belong_to_their_values() {
     check(|x| x as f32);
 }
 
+/// Vectors of both widths belong to the values.
+fn check_vectors<T: Item>(a: MatRef<'_, T>, alone: &[T], what: &str) {
+    let (m, n) = a.shape();
+    let epsilon = T::EPSILON.to_f64();
+    let size = alone.iter().fold(0.0, |most, x| x.to_f64().max(most));
+    let bound = 20.0 * m as f64 * epsilon * size;
+    for width in [n, m] {
+        let mut values = vec![T::default(); n];
+        let (mut u, mut v) = (vec![T::NAN; width * m], vec![T::NAN; n * n]);
+        let left = MatMut::with_strides(&mut u, (m, width), (1, m)).unwrap();
+        let right = MatMut::with_strides(&mut v, (n, n), (1, n)).unwrap();
+        condensed::svd(Context::default(), a, &mut values, Some((left, right))).expect(what);
+        let plain = |items: Vec<T>| items.iter().map(|x| x.to_f64()).collect::<Vec<_>>();
+        let (u, v) = (plain(u), plain(v));
+        assert_orthonormal(&u, m, epsilon, what);
+        assert_orthonormal(&v, n, epsilon, what);
+        for (value, alone) in values.iter().zip(alone) {
+            let apart = (value.to_f64() - alone.to_f64()).abs();
+            assert!(apart <= bound, "{what}: {value} for {alone}");
+        }
+        for i in 0..m {
+            for j in 0..n {
+                let item = |k: usize| u[k * m + i] * values[k].to_f64() * v[k * n + j];
+                let error = (0..n).map(item).sum::<f64>() - a.get(i, j).to_f64();
+                assert!(error.abs() <= bound, "{what}, item {i}, {j}: {error}");
+            }
+        }
+    }
+}
+
 /// The singular values are the absolute values of those of the symmetric matrix with `a` and its transpose in its
 /// corners.
 fn check_singular<T: Item>(to: impl Fn(f64) -> T) {
@@ -209,15 +284,18 @@ fn check_singular<T: Item>(to: impl Fn(f64) -> T) {
         (9, 9),
         (17, 13),
         (40, 33),
+        (97, 40),
+        (131, 131),
     ] {
         for (kind, items) in dense(m) {
             let what = format!("{kind} {m}x{n}");
             let a: Vec<T> = (0..m * n).map(|k| to(items[k / n * m + k % n])).collect();
             let view = MatRef::new(&a, m, n).unwrap();
             let (mut values, mut wide) = (vec![to(0.0); n], vec![to(0.0); n]);
-            condensed::svdvals(Context::default(), view, &mut values).unwrap();
-            condensed::svdvals(Context::default(), view.transpose(), &mut wide).unwrap();
+            condensed::svd(Context::default(), view, &mut values, None).unwrap();
+            condensed::svd(Context::default(), view.transpose(), &mut wide, None).unwrap();
             assert!(m == n || values == wide, "{what}");
+            check_vectors(view, &values, &what);
             let order = m + n;
             let mut both = vec![0.0; order * order];
             for i in 0..m {
@@ -241,4 +319,48 @@ fn check_singular<T: Item>(to: impl Fn(f64) -> T) {
 fn singular_values_are_eigenvalues_of_the_matrix_with_both_transposes() {
     check_singular(|x| x);
     check_singular(|x| x as f32);
+}
+
+#[test]
+fn triangles_have_the_columns_of_their_matrices_and_threads_change_no_bit() {
+    for (m, n) in [
+        (1, 1),
+        (3, 2),
+        (2, 5),
+        (40, 40),
+        (65, 64),
+        (200, 70),
+        (90, 200),
+    ] {
+        for (kind, items) in dense(m.max(n)) {
+            let what = format!("{kind} {m}x{n}");
+            let a = MatRef::with_strides(&items, (m, n), (m.max(n), 1)).unwrap();
+            for width in [m, m.min(n)] {
+                let found = |threads: usize| {
+                    let context = Context::default().threads(NonZero::new(threads).unwrap());
+                    let (mut q, mut r) = (vec![f64::NAN; width * m], vec![f64::NAN; width * n]);
+                    let columns = MatMut::with_strides(&mut q, (m, width), (1, m)).unwrap();
+                    let view = MatMut::new(&mut r, width, n).unwrap();
+                    condensed::qr(context, a, Some(columns), view);
+                    let mut alone = vec![f64::NAN; width * n];
+                    condensed::qr(context, a, None, MatMut::new(&mut alone, width, n).unwrap());
+                    assert_eq!(alone, r, "{what}");
+                    (q, r)
+                };
+                let (q, r) = found(1);
+                assert_eq!(found(3), (q.clone(), r.clone()), "{what}");
+                assert_orthonormal(&q, m, f64::EPSILON, &what);
+                for j in 0..n {
+                    let size = (0..m).map(|i| a.get(i, j).abs()).fold(0.0, f64::max);
+                    for i in 0..m {
+                        let sum: f64 = (0..width).map(|k| q[k * m + i] * r[k * n + j]).sum();
+                        let error = (sum - a.get(i, j)).abs();
+                        let bound = 10.0 * m as f64 * f64::EPSILON * size;
+                        assert!(error <= bound, "{what}, item {i}, {j}: {error}");
+                    }
+                    assert!((j + 1..width).all(|i| r[i * n + j] == 0.0), "{what}");
+                }
+            }
+        }
+    }
 }

@@ -266,7 +266,7 @@ fn transform(
 }
 
 /// The squared singular values of two rows, the larger one first.
-fn two(q: f64, e: f64, last: f64) -> (f64, f64) {
+pub(super) fn two(q: f64, e: f64, last: f64) -> (f64, f64) {
     let sum = q + e + last;
     if sum == 0.0 {
         return (0.0, 0.0);

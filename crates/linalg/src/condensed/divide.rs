@@ -2,14 +2,16 @@
 //! for the symmetric tridiagonal eigenproblem" (1981), with the deflation and the vectors of M. Gu and S. C.
 //! Eisenstat, "A divide-and-conquer algorithm for the symmetric tridiagonal eigenproblem" (1995).
 
+use super::merge::{
+    Half, List, Vectors, ascending, by_halves, reorder, share, solve_all, write_values,
+};
 use super::rotate::iterate;
-use super::secular::{Root, Secular, vector};
+use super::secular::{Secular, vector};
 use super::simd::LANES;
 use super::{largest, unit};
+use crate::Context;
 use crate::decompose::NoConvergence;
 use crate::workspace::Room;
-use crate::{Context, MatMut, MatRef};
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Rows up to which the QL iteration runs.
@@ -92,12 +94,6 @@ fn space(m: usize) -> usize {
     }
 }
 
-fn ascending(values: &[f64]) -> Room<usize> {
-    let mut order = Room::gather(0..values.len());
-    order.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]).then(i.cmp(&j)));
-    order
-}
-
 /// Some rows of the matrix. Their vectors are rows of zeros but for these columns.
 struct Node<'a> {
     start: usize,
@@ -108,14 +104,6 @@ struct Node<'a> {
     space: &'a mut [f64],
 }
 
-/// In which half of the columns a vector has items.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Half {
-    First,
-    Both,
-    Second,
-}
-
 /// What is left of a node when what needs no work is put aside.
 struct Deflated {
     /// Vectors that go into the secular equation, by their poles.
@@ -123,29 +111,6 @@ struct Deflated {
     /// Vectors that stay.
     done: Room<usize>,
     halves: Room<Half>,
-}
-
-/// Numbers that are put down one after the other.
-struct List {
-    items: Room<usize>,
-    count: usize,
-}
-
-impl List {
-    fn new(most: usize) -> Self {
-        let items = Room::filled(0, most);
-        Self { items, count: 0 }
-    }
-
-    fn push(&mut self, item: usize) {
-        self.items[self.count] = item;
-        self.count += 1;
-    }
-
-    fn done(mut self) -> Room<usize> {
-        self.items.truncate(self.count);
-        self.items
-    }
 }
 
 impl Node<'_> {
@@ -222,30 +187,18 @@ impl Node<'_> {
         let poles = Room::gather(kept.iter().map(|&i| self.diagonal[i]));
         let parts = Room::gather(kept.iter().map(|&i| z[i]));
         let secular = Secular::new(context.isa(), &poles, &parts, rho);
-        // By halves, so that zeros need not be multiplied.
-        let mut order = Room::gather(0..kept.len());
-        order.sort_unstable_by_key(|&i| (found.halves[kept[i]] as u8, i));
+        let order = by_halves(kept, &found.halves);
         let m = self.diagonal.len();
         let (distances, rest) = std::mem::take(&mut self.space).split_at_mut(m * (m + LANES));
         let distances = &mut distances[..kept.len() * secular.width()];
         let roots = solve_all(context, &secular, distances);
         vectors_of(context, &secular, (distances, &parts), &order);
-        let by_halves = Room::gather(order.iter().map(|&i| kept[i]));
-        self.combine(
-            context,
-            (distances, secular.width()),
-            &by_halves,
-            &found,
-            rest,
-        );
-        let done = found.done.iter().map(|&i| self.diagonal[i]);
-        let found = roots.iter().map(|&root| secular.value(root)).chain(done);
-        let mut values = Room::filled(0.0, m);
-        values
-            .iter_mut()
-            .zip(found)
-            .for_each(|(to, from)| *to = from);
-        self.diagonal.copy_from_slice(&values);
+        let order = Room::gather(order.iter().map(|&i| kept[i]));
+        let factors = (&*distances, secular.width());
+        let which = (&order[..], &found.done[..]);
+        self.vectors()
+            .combine(context, factors, which, &found.halves, rest);
+        write_values(self.diagonal, &secular, &roots, &found.done);
     }
 
     /// The vector of rank one in the eigenvectors of the halves, at length one.
@@ -261,50 +214,6 @@ impl Node<'_> {
             }
         };
         Room::gather((0..m).map(item))
-    }
-
-    /// Multiplies the kept vectors, which come in `order`, by those of the secular equation; those that are done
-    /// follow. `rest` has room for all vectors as they were.
-    fn combine(
-        &mut self,
-        context: Context,
-        (factors, width): (&[f64], usize),
-        order: &[usize],
-        found: &Deflated,
-        rest: &mut [f64],
-    ) {
-        let (m, n, k) = (self.diagonal.len(), self.columns, order.len());
-        let (start, middle, end) = (self.start, self.start + m / 2, self.start + m);
-        let count = |half: Half| order.iter().filter(|&&i| found.halves[i] == half).count();
-        let (first, second) = (count(Half::First), count(Half::Second));
-        let (top, rest) = rest.split_at_mut((k - second) * (middle - start));
-        let (bottom, rest) = rest.split_at_mut((k - first) * (end - middle));
-        self.copy(&order[..k - second], start..middle, top);
-        self.copy(&order[first..], middle..end, bottom);
-        self.copy(&found.done, start..end, rest);
-        for (part, columns, old) in [
-            (0..k - second, start..middle, top),
-            (first..k, middle..end, bottom),
-        ] {
-            let (terms, columns_len) = (part.len(), columns.len());
-            let a = MatRef::with_strides(&factors[part.start..], (k, terms), (width, 1));
-            let b = MatRef::new(old, terms, columns_len);
-            let place = &mut self.rows[columns.start..];
-            let c = MatMut::with_strides(place, (k, columns_len), (n, 1));
-            let fit = "rows of the vectors";
-            context.gemm(1.0, a.expect(fit), b.expect(fit), 0.0, c.expect(fit));
-        }
-        let done = rest[..found.done.len() * m].chunks_exact(m);
-        for (row, from) in self.rows.chunks_exact_mut(n).skip(k).zip(done) {
-            row[start..end].copy_from_slice(from);
-        }
-    }
-
-    /// Copies these columns of some vectors.
-    fn copy(&self, which: &[usize], columns: Range<usize>, to: &mut [f64]) {
-        for (to, &i) in to.chunks_exact_mut(columns.len()).zip(which) {
-            to.copy_from_slice(&self.rows[i * self.columns..][columns.clone()]);
-        }
     }
 
     /// Puts vectors aside that are eigenvectors of the whole but for roundings: those with no part in `z`, and after
@@ -345,32 +254,19 @@ impl Node<'_> {
     }
 
     /// Turns two vectors, and gives each its part of the diagonal.
-    fn rotate(&mut self, (i, j): (usize, usize), (cosine, sine): (f64, f64)) {
-        let (m, n) = (self.diagonal.len(), self.columns);
-        for column in self.start..self.start + m {
-            let (x, y) = (self.rows[i * n + column], self.rows[j * n + column]);
-            self.rows[i * n + column] = cosine * x + sine * y;
-            self.rows[j * n + column] = cosine * y - sine * x;
-        }
-        let (x, y) = (self.diagonal[i], self.diagonal[j]);
-        self.diagonal[i] = x * cosine * cosine + y * sine * sine;
-        self.diagonal[j] = x * sine * sine + y * cosine * cosine;
+    fn rotate(&mut self, pair: (usize, usize), by: (f64, f64)) {
+        self.vectors().rotate(pair, by);
+        share(self.diagonal, pair, by);
     }
-}
 
-/// Multiplications that the search for a root costs, for each pole.
-const ROOT_COST: f64 = 50.0;
-
-fn solve_all(context: Context, secular: &Secular, distances: &mut [f64]) -> Room<Root> {
-    let width = secular.width();
-    let mut roots = Room::filled(Root::default(), distances.len() / width);
-    let places = distances.chunks_exact_mut(width).zip(roots.iter_mut());
-    context.for_each(
-        ROOT_COST * width as f64,
-        places.enumerate(),
-        |(index, (distances, root))| *root = secular.root(index, distances),
-    );
-    roots
+    fn vectors(&mut self) -> Vectors<'_> {
+        let (start, m) = (self.start, self.diagonal.len());
+        Vectors {
+            rows: self.rows,
+            columns: self.columns,
+            span: [start, start + m / 2, start + m],
+        }
+    }
 }
 
 /// Turns distances into vectors, whose items lie in the given order.
@@ -385,9 +281,6 @@ fn vectors_of(
     let rows = distances.chunks_exact_mut(width);
     context.for_each(4.0 * width as f64, rows, |row| {
         vector(context.isa(), &weights, row);
-        let sorted = Room::gather(row.iter().copied());
-        for (item, &from) in row.iter_mut().zip(order) {
-            *item = sorted[from];
-        }
+        reorder(row, order);
     });
 }

@@ -9,105 +9,107 @@
 
 use super::reflector::reflect;
 use super::simd::{Item, LANES, Loops, dot, lanes, subtracted, total, wide};
-use super::{banded, singular_values};
-use crate::decompose::NoConvergence;
 use crate::dense::copy_into;
 use crate::workspace::Room;
-use crate::{Context, Isa, MatMut, MatRef};
+use crate::{Isa, MatMut, MatRef};
 
-/// Order from which values alone are found by way of a banded matrix: that costs more operations, most of them in
-/// products, which do not wait for memory.
-const BANDED_MIN: usize = 1024;
-
-/// The singular values of a matrix, descending. Numbers are finite and far from overflow.
-///
-/// Costs about `2 m n^2 - 2/3 n^3` multiplications and as many additions for `m x n` items where `m` is not less
-/// than `n`, and one copy.
-///
-/// # Errors
-/// When the iteration does not end within its limit.
-pub fn svdvals<T: Item>(
-    context: Context,
-    a: MatRef<'_, T>,
-    values: &mut [T],
-) -> Result<(), NoConvergence> {
-    let (m, n) = a.shape();
-    if m < n {
-        return svdvals(context, a.transpose(), values);
-    }
-    let isa = context.isa();
-    let (mut diagonal, mut above) = if n >= BANDED_MIN {
-        banded::rectangular(context, a).condensed(isa)
-    } else {
-        reduce(isa, a)
-    };
-    singular_values(&mut diagonal, &mut above)?;
-    for (to, &from) in values.iter_mut().zip(diagonal.iter()) {
-        *to = T::from_f64(from);
-    }
-    Ok(())
+/// A bidiagonal matrix, and the reflectors that lead to it.
+pub(super) struct Bidiagonal<T> {
+    pub(super) diagonal: Room<f64>,
+    pub(super) above: Room<f64>,
+    pub(super) left: Reflectors<T>,
+    pub(super) right: Reflectors<T>,
 }
 
-/// The diagonal of the bidiagonal form, and the items above it.
-fn reduce<T: Item>(isa: Isa, a: MatRef<'_, T>) -> (Room<f64>, Room<f64>) {
-    let (m, n) = a.shape();
-    // Row `j` has column `j`.
-    let mut items = Room::filled(T::default(), m * n);
-    copy_into(
-        a,
-        MatMut::with_strides(&mut items, (m, n), (1, m)).expect("m times n items"),
-    );
-    let last = n.saturating_sub(1);
-    let (mut diagonal, mut above) = (Room::filled(0.0, n), Room::filled(0.0, last));
-    let mut left = Side::new(m);
-    let mut right = Side::new(n);
-    let mut row = Room::filled(T::default(), n);
-    for k in 0..n {
-        let (done, rest) = items.split_at_mut((k + 1) * m);
-        let column = &mut done[k * m..];
-        for (i, item) in column.iter_mut().enumerate().skip(k) {
-            let update = left.vector[i] * right.product[k] + left.product[i] * right.vector[k];
-            *item = *item - update;
-        }
-        let (tau, item) = reflect(isa, &mut column[k..]);
-        diagonal[k] = item.to_f64();
-        if k + 1 == n {
-            break;
-        }
-        let mut product = std::mem::take(&mut left.next);
-        product[k..].fill(T::default());
-        wide(
-            isa,
-            Pass {
-                items: rest,
-                first: (k, m),
-                columns: k + 1..n,
-                left: (&left.vector, &left.product),
-                right: (&right.vector, &mut right.product),
-                by: (column, tau),
-                row: &mut row,
-                product: &mut product,
-            },
+/// Row `i` of `vectors` has the vector of reflector `i`: from item `i` on those of the left side, from the next one on
+/// those of the right side, and zeros before.
+pub(super) struct Reflectors<T> {
+    pub(super) vectors: Room<T>,
+    pub(super) taus: Room<T>,
+}
+
+impl<T: Item> Bidiagonal<T> {
+    /// Of a matrix that has no more columns than rows.
+    pub(super) fn of(isa: Isa, a: MatRef<'_, T>) -> Self {
+        let (m, n) = a.shape();
+        // Row `j` has column `j`.
+        let mut items = Room::filled(T::default(), m * n);
+        copy_into(
+            a,
+            MatMut::with_strides(&mut items, (m, n), (1, m)).expect("m times n items"),
         );
-        left.vector[k..].copy_from_slice(&column[k..]);
-        let start = k + 1;
-        let (tau, item, divisor) = reflect_row(isa, &mut row[start..]);
-        above[k] = item.to_f64();
-        right.vector[start..].copy_from_slice(&row[start..]);
-        wide(
-            isa,
-            Finish {
-                rows: start,
-                first: &rest[..m],
-                left: &left.vector,
-                right: (&right.vector[start..], &right.product[start..]),
-                reflector: (tau, item, divisor),
-                product: &mut product,
-            },
+        let last = n.saturating_sub(1);
+        let (mut diagonal, mut above) = (Room::filled(0.0, n), Room::filled(0.0, last));
+        let mut left = Side::new(m);
+        let mut right = Side::new(n);
+        let mut row = Room::filled(T::default(), n);
+        let mut vectors = Room::filled(T::default(), last * n);
+        let (mut left_taus, mut right_taus) = (
+            Room::filled(T::default(), n),
+            Room::filled(T::default(), last),
         );
-        left.next = std::mem::replace(&mut left.product, product);
+        for k in 0..n {
+            let (done, rest) = items.split_at_mut((k + 1) * m);
+            let column = &mut done[k * m..];
+            for (i, item) in column.iter_mut().enumerate().skip(k) {
+                let update = left.vector[i] * right.product[k] + left.product[i] * right.vector[k];
+                *item = *item - update;
+            }
+            let (tau, item) = reflect(isa, &mut column[k..]);
+            column[..k].fill(T::default());
+            left_taus[k] = tau;
+            diagonal[k] = item.to_f64();
+            if k + 1 == n {
+                break;
+            }
+            let mut product = std::mem::take(&mut left.next);
+            product[k..].fill(T::default());
+            wide(
+                isa,
+                Pass {
+                    items: rest,
+                    first: (k, m),
+                    columns: k + 1..n,
+                    left: (&left.vector, &left.product),
+                    right: (&right.vector, &mut right.product),
+                    by: (column, tau),
+                    row: &mut row,
+                    product: &mut product,
+                },
+            );
+            left.vector[k..].copy_from_slice(&column[k..]);
+            let start = k + 1;
+            let (tau, item, divisor) = reflect_row(isa, &mut row[start..]);
+            above[k] = item.to_f64();
+            right_taus[k] = tau;
+            vectors[k * n + start..(k + 1) * n].copy_from_slice(&row[start..]);
+            right.vector[start..].copy_from_slice(&row[start..]);
+            wide(
+                isa,
+                Finish {
+                    rows: start,
+                    first: &rest[..m],
+                    left: &left.vector,
+                    right: (&right.vector[start..], &right.product[start..]),
+                    reflector: (tau, item, divisor),
+                    product: &mut product,
+                },
+            );
+            left.next = std::mem::replace(&mut left.product, product);
+        }
+        Self {
+            diagonal,
+            above,
+            left: Reflectors {
+                vectors: items,
+                taus: left_taus,
+            },
+            right: Reflectors {
+                vectors,
+                taus: right_taus,
+            },
+        }
     }
-    (diagonal, above)
 }
 
 /// The reflector's vector of one side, and what the other side's vector becomes by the matrix.

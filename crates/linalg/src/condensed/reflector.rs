@@ -48,11 +48,7 @@ pub(super) type Reflectors<'a, T> = (MatRef<'a, T>, &'a [T], usize);
 ///
 /// By blocks: R. Schreiber and C. Van Loan, "A storage-efficient WY representation for products of Householder
 /// transformations" (1989). Costs four multiplications for each item of the vectors and row.
-pub(super) fn apply<T: Item>(
-    context: Context,
-    reflectors: Reflectors<'_, T>,
-    rows: MatMut<'_, T>,
-) {
+pub(super) fn apply<T: Item>(context: Context, reflectors: Reflectors<'_, T>, rows: MatMut<'_, T>) {
     backwards(context, reflectors, rows, |_| 0);
 }
 

@@ -128,7 +128,7 @@ impl Sweeps<'_> {
 
 /// Turns two rows of one length.
 #[inline(always)]
-fn rotate(x: &mut [f64], y: &mut [f64], (cosine, sine): (f64, f64)) {
+pub(super) fn rotate(x: &mut [f64], y: &mut [f64], (cosine, sine): (f64, f64)) {
     const LANES: usize = 4;
     let turned = |x: f64, y: f64| (cosine * x - sine * y, sine * x + cosine * y);
     let whole = x.len() / LANES * LANES;

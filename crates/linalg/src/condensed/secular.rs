@@ -1,5 +1,6 @@
 //! Eigenvalues of a diagonal matrix plus one of rank one: the roots of the secular equation
-//! `1 / rho + sum(w_i / (d_i - x)) = 0`, with their distances from all poles `d_i` to full relative accuracy.
+//! `1 / rho + sum(w_i / (d_i - x)) = 0`, with their distances from all poles `d_i` to full relative accuracy. For
+//! singular values poles and roots are squares.
 //!
 //! Roots are found by the middle way of R.-C. Li, "Solving secular equations stably and efficiently" (1993), inside
 //! brackets. Weights that belong to the roots as computed make orthogonal vectors: M. Gu and S. C. Eisenstat, "A
@@ -18,11 +19,13 @@ use crate::workspace::Room;
 const STEPS_MAX: usize = 200;
 
 /// A pole that is not there: far from all others, and its weight is zero.
-const NOWHERE: f64 = 1e200;
+const NOWHERE: f64 = 1e150;
 
 /// The equation: poles that ascend strictly, and positive weights, both filled up to whole [`LANES`].
 pub(super) struct Secular {
+    /// Or their square roots.
     poles: Room<f64>,
+    squares: bool,
     weights: Room<f64>,
     count: usize,
     /// `1 / rho`, which is positive.
@@ -54,6 +57,7 @@ struct Bracket {
 impl Secular {
     /// `z` are the roots of the weights.
     pub(super) fn new(isa: Isa, poles: &[f64], z: &[f64], rho: f64) -> Self {
+        let squares = false;
         let count = poles.len();
         let filled = count.next_multiple_of(LANES);
         let (mut all, mut weights) = (Room::filled(NOWHERE, filled), Room::filled(0.0, filled));
@@ -63,11 +67,27 @@ impl Secular {
         }
         Self {
             poles: all,
+            squares,
             weights,
             count,
             inverse: 1.0 / rho,
             isa,
         }
+    }
+
+    /// The equation `1 + sum(z_i^2 / (d_i^2 - x^2)) = 0` of singular values: `d_i` ascend strictly from zero.
+    pub(super) fn of_squares(isa: Isa, poles: &[f64], z: &[f64]) -> Self {
+        Self {
+            squares: true,
+            ..Self::new(isa, poles, z, 1.0)
+        }
+    }
+
+    /// The difference of two poles.
+    #[inline(always)]
+    fn apart(&self, pole: f64, other: f64) -> f64 {
+        let sum = if self.squares { pole + other } else { 1.0 };
+        (pole - other) * sum
     }
 
     /// The distances that belong to one root, whole lanes of them.
@@ -76,7 +96,12 @@ impl Secular {
     }
 
     pub(super) fn value(&self, root: Root) -> f64 {
-        self.poles[root.origin] + root.offset
+        let (pole, offset) = (self.poles[root.origin], root.offset);
+        if self.squares {
+            pole + offset / (pole + (pole * pole + offset).max(0.0).sqrt())
+        } else {
+            pole + offset
+        }
     }
 
     /// The root after pole `index`, and `d_i - x` for all poles.
@@ -93,7 +118,7 @@ impl Secular {
         );
         let origin = self.poles[root.origin];
         for (distance, pole) in distances.iter_mut().zip(self.poles.iter()) {
-            *distance = (pole - origin) - root.offset;
+            *distance = self.apart(*pole, origin) - root.offset;
         }
         root
     }
@@ -142,7 +167,7 @@ impl Search<'_> {
     fn shift(&mut self, origin: usize) {
         let shift = self.it.poles[origin];
         for (distance, pole) in self.distances.iter_mut().zip(self.it.poles.iter()) {
-            *distance = pole - shift;
+            *distance = self.it.apart(*pole, shift);
         }
     }
 
@@ -219,7 +244,9 @@ impl Search<'_> {
     #[inline(always)]
     fn between_two(mut self) -> Root {
         let index = self.index;
-        let gap = self.it.poles[index + 1] - self.it.poles[index];
+        let gap = self
+            .it
+            .apart(self.it.poles[index + 1], self.it.poles[index]);
         self.shift(index);
         let sums = self.sums(gap / 2.0);
         let value = self.it.inverse + sums.below + sums.above;
@@ -333,7 +360,7 @@ impl Loops for Loewner<'_> {
             let rows = row.chunks_exact(LANES).zip(poles.chunks_exact(LANES));
             for (products, (row, poles)) in lanes.zip(rows) {
                 for lane in 0..LANES {
-                    products[lane] *= row[lane] / (poles[lane] - pole);
+                    products[lane] *= row[lane] / self.it.apart(poles[lane], pole);
                 }
             }
             self.products[j] = own;
@@ -347,6 +374,19 @@ pub(super) fn vector(isa: Isa, weights: &[f64], distances: &mut [f64]) {
     wide(isa, Quotients { weights, distances });
 }
 
+/// Writes the right singular vector of a root over the distances, and the left one, whose first item stands for the row
+/// of the weights.
+pub(super) fn vector_pair(
+    secular: &Secular,
+    weights: &[f64],
+    distances: &mut [f64],
+    left: &mut [f64],
+) {
+    let poles = &secular.poles;
+    let right = Quotients { weights, distances };
+    wide(secular.isa, Pair { poles, left, right });
+}
+
 struct Quotients<'a> {
     weights: &'a [f64],
     distances: &'a mut [f64],
@@ -357,15 +397,48 @@ impl Loops for Quotients<'_> {
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let mut squares = [0.0; LANES];
         let weights = self.weights.chunks_exact(LANES);
         for (items, weights) in self.distances.chunks_exact_mut(LANES).zip(weights) {
             for lane in 0..LANES {
                 items[lane] = weights[lane] / items[lane];
-                squares[lane] += items[lane] * items[lane];
             }
         }
-        let scale = 1.0 / squares.iter().sum::<f64>().sqrt();
-        self.distances.iter_mut().for_each(|item| *item *= scale);
+        normalize(self.distances);
     }
+}
+
+/// Both vectors of a root: [`Quotients`], and their products with the poles behind `-1`.
+struct Pair<'a> {
+    poles: &'a [f64],
+    left: &'a mut [f64],
+    right: Quotients<'a>,
+}
+
+impl Loops for Pair<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Quotients { weights, distances } = self.right;
+        let right = distances.iter_mut().zip(weights);
+        for ((left, pole), (right, weight)) in self.left.iter_mut().zip(self.poles).zip(right) {
+            *right = weight / *right;
+            *left = pole * *right;
+        }
+        self.left[0] = -1.0;
+        normalize(distances);
+        normalize(self.left);
+    }
+}
+
+#[inline(always)]
+fn normalize(items: &mut [f64]) {
+    let mut squares = [0.0; LANES];
+    for items in items.chunks_exact(LANES) {
+        for lane in 0..LANES {
+            squares[lane] += items[lane] * items[lane];
+        }
+    }
+    let scale = 1.0 / squares.iter().sum::<f64>().sqrt();
+    items.iter_mut().for_each(|item| *item *= scale);
 }

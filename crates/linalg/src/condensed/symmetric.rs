@@ -9,6 +9,7 @@
 
 use super::reflector::{apply, reflect};
 use super::simd::{Item, LANES, Loops, dot, lanes, subtracted, total, wide};
+use super::svd::write;
 use super::{banded, eigenvalues, eigenvectors};
 use crate::decompose::NoConvergence;
 use crate::dense::copy_into;
@@ -59,12 +60,6 @@ pub fn eigh<T: Item>(
     apply(context, (reflectors, &reduced.taus, 1), view.reborrow());
     copy_into(view.as_ref(), vectors.transpose());
     Ok(())
-}
-
-fn write<T: Item>(from: &[f64], to: &mut [T]) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to = T::from_f64(from);
-    }
 }
 
 /// A tridiagonal matrix, and the reflectors that lead to it.
