@@ -11,7 +11,10 @@ use super::reflector::reflect;
 use super::simd::{Item, LANES, Loops, dot, lanes, subtracted, total, wide};
 use crate::dense::copy_into;
 use crate::workspace::Room;
-use crate::{Isa, MatMut, MatRef};
+use crate::{Context, Isa, MatMut, MatRef};
+
+/// Columns of a pass, of which a thread makes several.
+const COLUMNS: usize = 128;
 
 /// A bidiagonal matrix, and the reflectors that lead to it.
 pub(super) struct Bidiagonal<T> {
@@ -29,8 +32,9 @@ pub(super) struct Reflectors<T> {
 }
 
 impl<T: Item> Bidiagonal<T> {
-    /// Of a matrix that has no more columns than rows.
-    pub(super) fn of(isa: Isa, a: MatRef<'_, T>) -> Self {
+    /// Of a matrix that has no more columns than rows. The bits do not depend on the threads of `context`.
+    pub(super) fn of(context: Context, a: MatRef<'_, T>) -> Self {
+        let isa = context.isa();
         let (m, n) = a.shape();
         // Row `j` has column `j`.
         let mut items = Room::filled(T::default(), m * n);
@@ -43,6 +47,7 @@ impl<T: Item> Bidiagonal<T> {
         let mut left = Side::new(m);
         let mut right = Side::new(n);
         let mut row = Room::filled(T::default(), n);
+        let mut sums = Room::filled(T::default(), n.div_ceil(COLUMNS) * m);
         let mut vectors = Room::filled(T::default(), last * n);
         let (mut left_taus, mut right_taus) = (
             Room::filled(T::default(), n),
@@ -62,23 +67,40 @@ impl<T: Item> Bidiagonal<T> {
             if k + 1 == n {
                 break;
             }
-            let mut product = std::mem::take(&mut left.next);
-            product[k..].fill(T::default());
-            wide(
-                isa,
-                Pass {
-                    items: rest,
-                    first: (k, m),
-                    columns: k + 1..n,
-                    left: (&left.vector, &left.product),
-                    right: (&right.vector, &mut right.product),
-                    by: (column, tau),
-                    row: &mut row,
-                    product: &mut product,
-                },
-            );
-            left.vector[k..].copy_from_slice(&column[k..]);
             let start = k + 1;
+            let passes = rest
+                .chunks_mut(COLUMNS * m)
+                .zip(sums.chunks_exact_mut(m))
+                .zip(right.vector[start..].chunks(COLUMNS))
+                .zip(right.product[start..].chunks_mut(COLUMNS))
+                .zip(row[start..].chunks_mut(COLUMNS));
+            let (u, x) = (&left.vector[..], &left.product[..]);
+            let column = &*column;
+            let cost = (8 * COLUMNS * (m - k)) as f64;
+            context.for_each(cost, passes, |((((items, product), v), y), row)| {
+                let pass = Pass {
+                    items,
+                    first: (k, m),
+                    left: (u, x),
+                    right: (v, y),
+                    by: (column, tau),
+                    row,
+                    product,
+                };
+                wide(isa, pass);
+            });
+            let mut product = std::mem::take(&mut left.next);
+            product[k..].copy_from_slice(&sums[k..m]);
+            for sums in sums
+                .chunks_exact(m)
+                .take((n - start).div_ceil(COLUMNS))
+                .skip(1)
+            {
+                for (product, &sum) in product[k..].iter_mut().zip(&sums[k..]) {
+                    *product = *product + sum;
+                }
+            }
+            left.vector[k..].copy_from_slice(&column[k..]);
             let (tau, item, divisor) = reflect_row(isa, &mut row[start..]);
             above[k] = item.to_f64();
             right_taus[k] = tau;
@@ -143,19 +165,19 @@ fn reflect_row<T: Item>(isa: Isa, row: &mut [T]) -> (T, T, T) {
     (tau, item, first - item)
 }
 
-/// Subtracts `u y^T + x v^T` from the trailing matrix, and multiplies it from the left by a reflector's vector, and
-/// from the right by its first row after that reflection.
+/// Subtracts `u y^T + x v^T` from columns of the trailing matrix, and multiplies them from the left by a reflector's
+/// vector, and from the right by their first row after that reflection.
 struct Pass<'a, T> {
     items: &'a mut [T],
     /// The first row, and the items of each column.
     first: (usize, usize),
-    columns: std::ops::Range<usize>,
     /// `u` and `x`.
     left: (&'a [T], &'a [T]),
     /// `v` and `y`, which becomes the next one.
     right: (&'a [T], &'a mut [T]),
     by: (&'a [T], T),
     row: &'a mut [T],
+    /// By the row.
     product: &'a mut [T],
 }
 
@@ -167,7 +189,8 @@ impl<T: Item> Loops for Pass<'_, T> {
         let (k, m) = self.first;
         let items = std::mem::take(&mut self.items);
         let mut pairs = items.chunks_exact_mut(2 * m);
-        let mut j = self.columns.start;
+        self.product[k..].fill(T::default());
+        let mut j = 0;
         for pair in &mut pairs {
             let (a, b) = pair.split_at_mut(m);
             let own = (self.right.0[j], self.right.1[j]);

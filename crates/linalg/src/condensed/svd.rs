@@ -38,19 +38,18 @@ pub fn svd<T: Item>(
     if is_tall(m, n) {
         return by_triangle(context, a, values, vectors);
     }
-    let isa = context.isa();
     let Some((u, v)) = vectors else {
         let (mut diagonal, mut above) = if n >= BANDED_MIN {
-            banded::rectangular(context, a).condensed(isa)
+            banded::rectangular(context, a).condensed(context.isa())
         } else {
-            let found = Bidiagonal::of(isa, a);
+            let found = Bidiagonal::of(context, a);
             (found.diagonal, found.above)
         };
         singular_values(&mut diagonal, &mut above)?;
         write(&diagonal, values);
         return Ok(());
     };
-    let mut found = Bidiagonal::of(isa, a);
+    let mut found = Bidiagonal::of(context, a);
     let (mut left, mut right) = (Room::filled(0.0, n * n), Room::filled(0.0, n * n));
     let (diagonal, above) = (&mut found.diagonal, &mut found.above);
     singular_vectors(context, diagonal, above, (&mut left, &mut right))?;

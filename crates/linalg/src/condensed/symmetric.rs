@@ -14,11 +14,14 @@ use super::{banded, eigenvalues, eigenvectors};
 use crate::decompose::NoConvergence;
 use crate::dense::copy_into;
 use crate::workspace::Room;
-use crate::{Context, Isa, MatMut, MatRef};
+use crate::{Context, MatMut, MatRef};
 
 /// Order from which values alone are found by way of a banded matrix: that costs more operations, most of them in
 /// products, which do not wait for memory.
 const BANDED_MIN: usize = 1536;
+
+/// Columns of a pass, of which a thread makes several.
+const COLUMNS: usize = 128;
 
 /// The eigenvalues of a symmetric matrix, ascending, and its eigenvectors of length one by columns. The lower
 /// triangle is read. Numbers are finite and far from overflow.
@@ -44,7 +47,7 @@ pub fn eigh<T: Item>(
         write(&diagonal, values);
         return Ok(());
     }
-    let mut reduced = Tridiagonal::of(context.isa(), a);
+    let mut reduced = Tridiagonal::of(context, a);
     let (diagonal, beside) = (&mut reduced.diagonal, &mut reduced.beside);
     let Some(vectors) = vectors else {
         eigenvalues(diagonal, beside)?;
@@ -72,7 +75,9 @@ struct Tridiagonal<T> {
 }
 
 impl<T: Item> Tridiagonal<T> {
-    fn of(isa: Isa, a: MatRef<'_, T>) -> Self {
+    /// The bits do not depend on the threads of `context`.
+    fn of(context: Context, a: MatRef<'_, T>) -> Self {
+        let isa = context.isa();
         let n = a.shape().0;
         // Columns of the lower triangle side by side: row `j` has column `j`.
         let mut items = Room::filled(T::default(), n * n);
@@ -85,6 +90,7 @@ impl<T: Item> Tridiagonal<T> {
         let mut taus = Room::filled(T::default(), last);
         let zeros = || Room::filled(T::default(), n);
         let (mut v, mut w, mut product) = (zeros(), zeros(), zeros());
+        let mut sums = Room::filled(T::default(), n.div_ceil(COLUMNS) * n);
         for k in 0..n {
             let (done, rest) = items.split_at_mut((k + 1) * n);
             let row = &mut done[k * n..];
@@ -100,19 +106,27 @@ impl<T: Item> Tridiagonal<T> {
             let (tau, item) = reflect(isa, &mut row[k + 1..]);
             beside[k] = item.to_f64();
             taus[k] = tau;
-            let place = (k + 1, n);
             let next = &row[..];
-            product[k + 1..].fill(T::default());
-            wide(
-                isa,
-                Pass {
-                    items: rest,
-                    place,
+            let passes = rest.chunks_mut(COLUMNS * n).zip(sums.chunks_exact_mut(n));
+            let starts = (k + 1..n).step_by(COLUMNS);
+            let cost = (4 * COLUMNS * (n - k)) as f64;
+            context.for_each(cost, starts.clone().zip(passes), |(first, pass)| {
+                let (items, product) = pass;
+                let pass = Pass {
+                    items,
+                    place: (first, n),
                     update: (&v, &w),
                     by: next,
-                    product: &mut product,
-                },
-            );
+                    product,
+                };
+                wide(isa, pass);
+            });
+            product[k + 1..].copy_from_slice(&sums[k + 1..n]);
+            for (first, sums) in starts.zip(sums.chunks_exact(n)).skip(1) {
+                for (product, &sum) in product[first..].iter_mut().zip(&sums[first..]) {
+                    *product = *product + sum;
+                }
+            }
             v[k + 1..].copy_from_slice(&next[k + 1..]);
             wide(
                 isa,
@@ -133,7 +147,8 @@ impl<T: Item> Tridiagonal<T> {
     }
 }
 
-/// Subtracts `v w^T + w v^T` from the trailing matrix and multiplies it by a vector.
+/// Subtracts `v w^T + w v^T` from columns of the trailing matrix and multiplies these, on both sides of the diagonal, by
+/// a vector.
 struct Pass<'a, T> {
     items: &'a mut [T],
     /// The first column, and the items of each.
@@ -150,6 +165,7 @@ impl<T: Item> Loops for Pass<'_, T> {
     fn run<const FUSED: bool>(self) {
         let (first, n) = self.place;
         let mut j = first;
+        self.product[first..].fill(T::default());
         let mut pairs = self.items.chunks_exact_mut(2 * n);
         let at = |j: usize| [self.update.0[j], self.update.1[j], self.by[j]];
         for pair in &mut pairs {

@@ -58,33 +58,59 @@ pub(super) fn turning<T: Field>(item: T) -> T {
 
 /// Multiplies each column by its factor.
 pub(crate) fn multiply_columns<T: Field>(a: &mut MatMut<'_, T>, factors: &[T]) {
-    let (m, _) = a.shape();
+    let m = a.shape().0;
     let (row, column) = a.strides();
-    for i in 0..m {
-        let items = a.data_mut()[i * row..].iter_mut().step_by(column);
-        for (item, &factor) in items.zip(factors) {
-            // A sum with zero is no zero with a sign.
-            *item = *item * factor + T::default();
+    // A sum with zero is no zero with a sign.
+    let multiply = |item: &mut T, factor: T| *item = *item * factor + T::default();
+    if column == 1 {
+        for i in 0..m {
+            let items = &mut a.data_mut()[i * row..][..factors.len()];
+            for (item, &factor) in items.iter_mut().zip(factors) {
+                multiply(item, factor);
+            }
         }
+        return;
+    }
+    for (j, &factor) in factors
+        .iter()
+        .enumerate()
+        .filter(|(_, factor)| **factor != T::ONE)
+    {
+        let items = a.data_mut()[j * column..].iter_mut().step_by(row);
+        items.take(m).for_each(|item| multiply(item, factor));
     }
 }
 
 /// Makes the leading item of each column real and positive: the first of the largest ones. Returns by which factors.
 pub(crate) fn turn_columns<T: Field>(a: &mut MatMut<'_, T>) -> Room<T> {
     let (m, n) = a.shape();
+    let (row, column) = a.strides();
     let zero = T::Real::default();
-    let mut leads = Room::filled((zero, 0, T::default()), n);
-    for i in 0..m {
-        for (lead, &item) in leads.iter_mut().zip(a.as_ref().row(i)) {
-            let size = item.abs();
-            if size > lead.0 {
-                *lead = (size, i, item);
-            }
+    let (mut sizes, mut rows) = (Room::filled(zero, n), Room::filled(0, n));
+    let mut compare = |(i, j): (usize, usize), item: T| {
+        let size = item.abs();
+        if size > sizes[j] {
+            (sizes[j], rows[j]) = (size, i);
+        }
+    };
+    if column == 1 {
+        for i in 0..m {
+            let items = &a.as_ref().data()[i * row..][..n];
+            (0..n).for_each(|j| compare((i, j), items[j]));
+        }
+    } else {
+        for j in 0..n {
+            let items = a.as_ref().data()[j * column..].iter().step_by(row);
+            items
+                .take(m)
+                .enumerate()
+                .for_each(|(i, &item)| compare((i, j), item));
         }
     }
-    let factors = Room::gather(leads.iter().map(|lead| turning(lead.2)));
+    let lead = |(j, &row): (usize, &usize)| turning(a.as_ref().get(row, j));
+    let factors = Room::gather(rows.iter().enumerate().map(lead));
     multiply_columns(a, &factors);
-    for (j, &(size, row, _)) in leads.iter().enumerate() {
+    for (j, (&size, &row)) in sizes.iter().zip(rows.iter()).enumerate() {
         *a.item(row, j) = T::from_real(size);
     }
     factors
