@@ -169,9 +169,12 @@ class Lists(NumPy):
 class Nexus(Library):
     """Ours, on NumPy's arrays."""
 
+    #: Whether to say the number of threads even where it is what calls use anyway.
+    says_threads = False
+
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
-        if threads > 1:
+        if threads > 1 or self.says_threads:
             self.statements |= {
                 name: f"{text[:-1]}, threads={threads})" for name, text in COMMON.items()
             }
@@ -187,6 +190,15 @@ class Nexus(Library):
 
     def quantised(self, array: Any, kind: str) -> Any:
         return importlib.import_module("nexus.linalg").QMatrix(array, kind)
+
+
+class NexusOne(Nexus):
+    """Ours on one thread, in a run on several."""
+
+    says_threads = True
+
+    def __init__(self, _threads: int) -> None:
+        super().__init__(1)
 
 
 class NexusMatrix(Nexus):
@@ -296,6 +308,7 @@ LIBRARIES: dict[str, Callable[[int], Library]] = {
     "numpy": NumPy,
     "numpy-lists": Lists,
     "nexus": Nexus,
+    "nexus-one": NexusOne,
     "nexus-matrix": NexusMatrix,
     "nexus-lists": NexusLists,
     "torch": Torch,

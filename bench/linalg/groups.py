@@ -42,10 +42,13 @@ class Contestant:
 
 
 OURS = Contestant("nexus", "here", "nexus")
+#: Ours in a run on several threads, told to use one: a keyword takes time too.
+ONE = Contestant("nexus, threads=1", "here", "nexus-one")
 NUMPY = Contestant("NumPy", "numpy", "numpy")
 TORCH = Contestant("torch", "torch", "torch")
 PYTHON = [
     OURS,
+    ONE,
     NUMPY,
     Contestant("NumPy as SKYLAKEX", "numpy", "numpy", (("OPENBLAS_CORETYPE", "SKYLAKEX"),)),
     Contestant("MKL", "mkl", "mkl"),
@@ -151,7 +154,7 @@ GROUPS = [
         "precision",
         "Products of low precision",
         ["matmul"],
-        [OURS, NUMPY, TORCH],
+        [OURS, ONE, NUMPY, TORCH],
         (64, 128, 256, 512, 1024),
         kinds=("bf16", "f16", "int8", "int32", "int64_small", "int64"),
         note="nexus adds bf16 and f16 up as f32 and gives f32; torch and NumPy give the narrow "
@@ -163,7 +166,7 @@ GROUPS = [
         "weights",
         "Quantised weights",
         ["linear_1", "linear_2", "linear_8", "linear_64"],
-        [OURS, NUMPY, TORCH],
+        [OURS, ONE, NUMPY, TORCH],
         (4096,),
         kinds=("q8_0", "q4_0"),
         note="`x @ W.T` for so many rows x of float32. The weights of nexus are a QMatrix; those "

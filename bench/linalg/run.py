@@ -31,7 +31,7 @@ import signal
 import sys
 from pathlib import Path
 
-from groups import GROUPS, MACHINE, NUMPY, OURS, SIZES, TOLERANCE, Cell, Group
+from groups import GROUPS, MACHINE, NUMPY, ONE, OURS, SIZES, TOLERANCE, Cell, Group
 from processes import HERE, Bench, Missing
 from tables import absent, conditions, floors, sharing, starts, table
 
@@ -51,12 +51,14 @@ def visit(bench: Bench, group: Group, cell: Cell, number: int) -> None:
     operation, n, kind, threads, count = cell
     shift = number % len(group.contestants)
     for contestant in group.contestants[shift:] + group.contestants[:shift]:
+        if contestant is ONE and threads == 1:
+            continue
         name = contestant.name
         known = group.seconds.setdefault(name, {})
         lacks = group.missing.setdefault(name, {})
         if operation in lacks or (number and known.get(cell, [ONCE_S])[0] >= ONCE_S):
             continue
-        if contestant not in (OURS, NUMPY) and (least := expected_s(known, cell)) > LONG_S:
+        if contestant not in (OURS, ONE, NUMPY) and (least := expected_s(known, cell)) > LONG_S:
             lacks[f"{operation} {n} {kind}"] = f"would take {least:.0f} s or more"
             continue
         try:
@@ -150,7 +152,7 @@ def main() -> None:
             keep = (arguments.peers or "").split(",")
             if arguments.peers:
                 group.contestants = [
-                    e for i, e in enumerate(group.contestants) if not i or e.name in keep
+                    e for e in group.contestants if e.name.startswith("nexus") or e.name in keep
                 ]
             cells = [
                 (operation, n, kind, threads, group.count)

@@ -59,7 +59,9 @@ pub(super) fn iterate(
             it.diagonal[i] = -it.diagonal[i];
             let right = &mut it.right;
             let row = &mut right.rows[i * right.columns..(i + 1) * right.columns];
-            row.iter_mut().for_each(|item| *item = -*item);
+            for item in row {
+                *item = -*item;
+            }
         }
     }
     Ok(())
@@ -231,7 +233,7 @@ mod tests {
                 let item = |i: usize| match kind {
                     0 => (i as f64 * 1.7).sin(),
                     1 => (i as f64 * 0.3).exp(),
-                    2 => f64::from(u8::from(i % 4 != 0)),
+                    2 => f64::from(u8::from(!i.is_multiple_of(4))),
                     _ => 0.0,
                 };
                 let diagonal: Vec<f64> = (0..m).map(|i| item(i + 1)).collect();

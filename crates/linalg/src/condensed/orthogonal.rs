@@ -23,10 +23,10 @@ const PANEL: usize = 16;
 /// ```
 /// use nexus_linalg::{Context, MatMut, MatRef, condensed};
 ///
-/// let (mut q, mut r) = ([0.0; 4], [0.0; 4]);
+/// let (mut q, mut r) = ([0.0_f64; 4], [0.0; 4]);
 /// let a = MatRef::new(&[3.0, 1.0, 4.0, 2.0], 2, 2)?;
 /// condensed::qr(Context::default(), a, Some(MatMut::new(&mut q, 2, 2)?), MatMut::new(&mut r, 2, 2)?);
-/// assert!((q[0] * r[0] - 3.0).abs() < 1e-15 && (r[0].abs() - 5.0_f64).abs() < 1e-15 && r[2] == 0.0);
+/// assert!((q[0] * r[0] - 3.0).abs() < 1e-15 && (r[0].abs() - 5.0).abs() < 1e-15 && r[2] == 0.0);
 /// # Ok::<(), nexus_linalg::Error>(())
 /// ```
 pub fn qr<T: Item>(

@@ -440,5 +440,7 @@ fn normalize(items: &mut [f64]) {
         }
     }
     let scale = 1.0 / squares.iter().sum::<f64>().sqrt();
-    items.iter_mut().for_each(|item| *item *= scale);
+    for item in items {
+        *item *= scale;
+    }
 }
