@@ -99,6 +99,10 @@ fn is_tall(m: usize, n: usize) -> bool {
 }
 
 /// The singular values of a complex matrix, descending, on the calling thread; with vectors they are faer's own.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "called in one place with that of real matrices"
+)]
 pub(crate) fn svd<T: ComplexField + Field>(
     _: Context,
     a: MatRef<'_, T>,
