@@ -1,9 +1,9 @@
-//! Decompositions for `nexus-linalg` by [faer]: QR, singular values, eigenvalues, of real and of complex
-//! matrices; factors of sparse matrices.
+//! Decompositions for `nexus-linalg`: QR, singular values, eigenvalues, of real matrices by [`condensed`], of complex
+//! ones by [faer]; factors of sparse matrices by faer.
 //!
 //! The crate is [`Faer`], which implements [`Decompose`] and [`Factorize`], and nothing else: what a matrix may
 //! hold, how vectors are signed and how results are named is decided in `nexus-linalg`, once for every engine.
-//! Calls run on the calling thread, so the bits of a result depend on the operand alone.
+//! What faer does runs on the calling thread; the bits of a result depend on the operand and the instructions alone.
 //!
 //! ```
 //! use nexus_linalg::{Context, MatRef, decompose};
