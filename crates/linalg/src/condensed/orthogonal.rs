@@ -2,7 +2,7 @@
 //! Loan, "The WY representation for products of Householder matrices" (1987).
 
 use super::panel::Rows;
-use super::reflector::{BLOCK, apply_block, apply_to_unit, block_factor};
+use super::reflector::{apply_block, apply_to_unit, block, block_factor};
 use super::simd::Item;
 use crate::dense::copy_into;
 use crate::workspace::Room;
@@ -67,8 +67,9 @@ impl<T: Item> Reflectors<T> {
         let steps = m.min(columns.len() / m.max(1));
         let mut vectors = Room::filled(T::default(), steps * m);
         let mut taus = Room::filled(T::default(), steps);
-        for first in (0..steps).step_by(BLOCK) {
-            let end = steps.min(first + BLOCK);
+        let size = block(steps);
+        for first in (0..steps).step_by(size) {
+            let end = steps.min(first + size);
             let (own, others) = columns[first * m..].split_at_mut((end - first) * m);
             for start in (first..end).step_by(PANEL) {
                 let stop = end.min(start + PANEL);
@@ -86,8 +87,8 @@ impl<T: Item> Reflectors<T> {
                 taus[start..stop].copy_from_slice(&found.taus);
                 let v = MatRef::new(&found.vectors, stop - start, m - start);
                 let factor = MatRef::new(&found.factor, stop - start, stop - start);
-                let block = (v.expect("rows"), factor.expect("square"));
-                apply_block(context, block, behind(rest, m, start));
+                let found = (v.expect("rows"), factor.expect("square"));
+                apply_block(context, found, behind(rest, m, start));
             }
             let v = MatRef::new(&vectors[first * m..end * m], end - first, m);
             let v = v.expect("rows").block(0..end - first, first..m);

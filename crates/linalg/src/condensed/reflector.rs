@@ -9,8 +9,11 @@ use super::simd::{Item, Loops, wide};
 use crate::workspace::Room;
 use crate::{Context, Isa, MatMut, MatRef};
 
-/// Reflectors that are applied at once.
-pub(super) const BLOCK: usize = 64;
+/// Of so many reflectors, how many are applied at once: products of many terms are faster, and more of them are with
+/// zeros.
+pub(super) fn block(count: usize) -> usize {
+    if count < 256 { 32 } else { 64 }
+}
 
 /// Makes the reflector that takes `x` to its first item. Returns `tau` and that item; `x` becomes the vector.
 ///
@@ -73,8 +76,9 @@ fn backwards<T: Item>(
     top: impl Fn(usize) -> usize,
 ) {
     let (m, n) = rows.shape();
-    for first in (0..taus.len()).step_by(BLOCK).rev() {
-        let end = taus.len().min(first + BLOCK);
+    let size = block(taus.len());
+    for first in (0..taus.len()).step_by(size).rev() {
+        let end = taus.len().min(first + size);
         let columns = first + skip..n;
         let v = vectors.block(first..end, columns.clone());
         let factor = block_factor(context, v, &taus[first..end]);
