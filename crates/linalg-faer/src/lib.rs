@@ -1,5 +1,5 @@
-//! Decompositions for `nexus-linalg`: QR, singular values, eigenvalues, of real matrices by [`condensed`], of complex
-//! ones by [faer]; factors of sparse matrices by faer.
+//! Decompositions for `nexus-linalg`: QR, singular values, eigenvalues, of real matrices by [`condensed`]; by [faer]
+//! those of complex matrices, eigenvalues of large ones that are not symmetric, and factors of sparse matrices.
 //!
 //! The crate is [`Faer`], which implements [`Decompose`] and [`Factorize`], and nothing else: what a matrix may
 //! hold, how vectors are signed and how results are named is decided in `nexus-linalg`, once for every engine.
@@ -63,7 +63,7 @@ macro_rules! decompose {
                 q: MatMut<'_, $type>,
                 r: MatMut<'_, $type>,
             ) {
-                $qr(context, a, Some(q), r);
+                $qr(context, a, q, r);
             }
 
             fn svd(
@@ -115,7 +115,7 @@ decompose!(
     eigen::eig_real,
     condensed::eigh,
     condensed::svd,
-    condensed::qr
+    real_qr
 );
 decompose!(
     f64,
@@ -124,7 +124,7 @@ decompose!(
     eigen::eig_real,
     condensed::eigh,
     condensed::svd,
-    condensed::qr
+    real_qr
 );
 decompose!(
     Complex<f32>,
@@ -144,6 +144,15 @@ decompose!(
     values::svd,
     orthogonal::qr
 );
+
+fn real_qr<T: condensed::Item>(
+    context: Context,
+    a: MatRef<'_, T>,
+    q: MatMut<'_, T>,
+    r: MatMut<'_, T>,
+) {
+    condensed::qr(context, a, Some(q), r);
+}
 
 fn as_they_are<R>(
     values: &mut [R],

@@ -17,10 +17,10 @@ use nexus_linalg::{Context, Field, MatMut, MatRef};
 pub(crate) fn qr<T: ComplexField + Field>(
     _: Context,
     a: MatRef<'_, T>,
-    q: Option<MatMut<'_, T>>,
+    q: MatMut<'_, T>,
     r: MatMut<'_, T>,
 ) {
-    let ((m, n), (k, _)) = (a.shape(), r.shape());
+    let ((m, n), (_, k)) = (a.shape(), q.shape());
     let steps = m.min(n);
     let mut items = copied(view(a));
     let mut factors = matrix(&mut items, m);
@@ -52,7 +52,6 @@ pub(crate) fn qr<T: ComplexField + Field>(
             };
         }
     }
-    let Some(q) = q else { return };
     let mut q = view_mut(q);
     q.fill(T::default());
     q.as_mut().diagonal_mut().fill(<T as Field>::ONE);

@@ -654,3 +654,34 @@ fn least_squares_have_the_same_bits_for_any_strides_of_one_right_side() {
         assert_eq!(dense, strided, "{m}x{n}");
     }
 }
+
+#[test]
+fn vectors_have_the_same_bits_by_rows_and_by_columns() {
+    // Zeros stay zeros without a sign, in columns that are turned and in others.
+    let n = 40;
+    let item = |k: usize| match (k / n, k % n) {
+        (i, j) if i == j => -1.0 - i as f64,
+        (i, j) if i + 1 == j && i % 3 == 0 => 0.5,
+        _ => 0.0,
+    };
+    let items: Vec<f64> = (0..n * n).map(item).collect();
+    let a = MatRef::new(&items, n, n).unwrap();
+    let found = |by_rows: bool| {
+        let strides = if by_rows { (n, 1) } else { (1, n) };
+        let mut parts = [(); 4].map(|()| vec![f64::NAN; n * n]);
+        let [q, r, u, v] = parts.each_mut();
+        let view = |items| MatMut::with_strides(items, (n, n), strides).unwrap();
+        decompose::qr(Context::default(), &Faer, a, view(q), view(r)).unwrap();
+        let mut values = vec![0.0; n];
+        let vectors = Some((view(u), view(v)));
+        decompose::svd(Context::default(), &Faer, a, &mut values, vectors).unwrap();
+        let at = |k: usize| if by_rows { k } else { k % n * n + k / n };
+        parts.map(|part| {
+            (0..n * n)
+                .map(|k| part[at(k)].to_bits())
+                .collect::<Vec<_>>()
+        })
+    };
+    let (rows, columns) = (found(true), found(false));
+    assert!(rows == columns);
+}

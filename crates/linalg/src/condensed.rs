@@ -1,6 +1,6 @@
 //! Condensed forms: symmetric tridiagonal and bidiagonal matrices, the reductions of real matrices to them, their
-//! eigenvalues and singular values in O(n^2) operations, and their vectors by divide and conquer; triangles; Hessenberg and real
-//! Schur forms, and the eigenvalues and eigenvectors of real matrices by them.
+//! eigenvalues and singular values in O(n^2) operations, and their vectors by divide and conquer; triangles; Hessenberg
+//! and real Schur forms, and the eigenvalues and eigenvectors of real matrices by them.
 //!
 //! An engine that reduces a matrix to such a form finishes here. The iterations for values have no square roots in
 //! their inner loops. What is done to condensed forms runs in f64: a diagonal of f32 loses nothing by it. Hessenberg

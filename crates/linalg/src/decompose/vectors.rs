@@ -60,7 +60,7 @@ pub(super) fn turning<T: Field>(item: T) -> T {
 pub(crate) fn multiply_columns<T: Field>(a: &mut MatMut<'_, T>, factors: &[T]) {
     let m = a.shape().0;
     let (row, column) = a.strides();
-    // A sum with zero is no zero with a sign.
+    // A sum with zero is no zero with a sign; also where the factor is one, so that all layouts have the same bits.
     let multiply = |item: &mut T, factor: T| *item = *item * factor + T::default();
     if column == 1 {
         for i in 0..m {
@@ -71,11 +71,7 @@ pub(crate) fn multiply_columns<T: Field>(a: &mut MatMut<'_, T>, factors: &[T]) {
         }
         return;
     }
-    for (j, &factor) in factors
-        .iter()
-        .enumerate()
-        .filter(|(_, factor)| **factor != T::ONE)
-    {
+    for (j, &factor) in factors.iter().enumerate() {
         let items = a.data_mut()[j * column..].iter_mut().step_by(row);
         items.take(m).for_each(|item| multiply(item, factor));
     }
