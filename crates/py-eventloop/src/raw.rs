@@ -6,6 +6,7 @@
 
 mod address;
 mod core;
+mod datagrams;
 mod guarded;
 mod handle;
 mod module;

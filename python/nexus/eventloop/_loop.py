@@ -15,6 +15,7 @@ from selectors import BaseSelector
 from typing import Any
 
 from nexus import _eventloop
+from nexus.eventloop._datagram import DatagramTransport
 from nexus.eventloop._selector import ReactorSelector
 from nexus.eventloop._sockets import SocketMethods
 from nexus.eventloop._stats import Stats
@@ -186,3 +187,16 @@ class EventLoop(SocketMethods):
         tls = sslproto.SSLProtocol(self, protocol, sslcontext, waiter, **options)
         SocketTransport(self, rawsock, tls, None, extra, server)
         return tls._app_transport
+
+    def _make_datagram_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.DatagramProtocol,
+        address: Any = None,
+        waiter: Any = None,
+        extra: dict[str, Any] | None = None,
+    ) -> asyncio.DatagramTransport:
+        if self._debug:
+            return super()._make_datagram_transport(sock, protocol, address, waiter, extra)
+        self._ensure_fd_no_transport(sock)
+        return DatagramTransport(self, sock, protocol, address, waiter, extra)

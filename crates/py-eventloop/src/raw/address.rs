@@ -3,7 +3,7 @@
 use super::object::{Ref, Result};
 use pyo3_ffi as ffi;
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 unsafe extern "C" {
     /// Python's text of an address is this function's.
@@ -25,6 +25,46 @@ pub(super) struct Address {
 /// Whether this file knows the addresses of a family.
 pub(super) fn is_known(family: c_int) -> bool {
     matches!(family, libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX)
+}
+
+/// A text's bytes as Rust has them; none for other objects.
+///
+/// # Safety
+/// The object outlives the text, and the lock is held.
+unsafe fn text<'a>(object: *mut ffi::PyObject) -> Option<&'a str> {
+    // SAFETY: the caller's; as many bytes are there.
+    unsafe {
+        if ffi::PyUnicode_CheckExact(object) == 0 {
+            return None;
+        }
+        let mut size = 0;
+        let first = ffi::PyUnicode_AsUTF8AndSize(object, &raw mut size);
+        if first.is_null() {
+            ffi::PyErr_Clear();
+            return None;
+        }
+        std::str::from_utf8(std::slice::from_raw_parts(
+            first.cast(),
+            size.unsigned_abs(),
+        ))
+        .ok()
+    }
+}
+
+/// A number of 32 bits; none for others, and for other objects.
+///
+/// # Safety
+/// The object is alive, and the lock is held.
+unsafe fn number(object: *mut ffi::PyObject) -> Option<u32> {
+    // SAFETY: the caller's.
+    unsafe {
+        if ffi::PyLong_CheckExact(object) == 0 {
+            return None;
+        }
+        let mut overflow = 0;
+        let value = ffi::PyLong_AsLongAndOverflow(object, &raw mut overflow);
+        u32::try_from(value).ok().filter(|_| overflow == 0)
+    }
 }
 
 impl Address {
@@ -50,36 +90,37 @@ impl Address {
     /// # Safety
     /// The object is alive, and the lock is held.
     pub(super) unsafe fn from_python(family: c_int, address: *mut ffi::PyObject) -> Option<Self> {
-        // SAFETY: the caller's; as many are there, and the text ends with a zero. What is written fits an address.
+        // SAFETY: the caller's; as many are there. What is written fits an address.
         unsafe {
-            if family != libc::AF_INET
-                || ffi::PyTuple_CheckExact(address) == 0
-                || ffi::PyTuple_Size(address) != 2
-            {
+            if ffi::PyTuple_CheckExact(address) == 0 {
                 return None;
             }
-            let host = ffi::PyTuple_GetItem(address, 0);
-            let port = ffi::PyTuple_GetItem(address, 1);
-            if ffi::PyUnicode_CheckExact(host) == 0 || ffi::PyLong_CheckExact(port) == 0 {
-                return None;
-            }
-            let mut overflow = 0;
-            let port = ffi::PyLong_AsLongAndOverflow(port, &raw mut overflow);
-            let port = u16::try_from(port).ok().filter(|_| overflow == 0)?;
-            let mut size = 0;
-            let text = ffi::PyUnicode_AsUTF8AndSize(host, &raw mut size);
-            if text.is_null() {
-                ffi::PyErr_Clear();
-                return None;
-            }
-            let text = std::slice::from_raw_parts(text.cast(), size.unsigned_abs());
-            let host: Ipv4Addr = std::str::from_utf8(text).ok()?.parse().ok()?;
+            let count = ffi::PyTuple_Size(address);
+            let number =
+                |place| (place < count).then(|| number(ffi::PyTuple_GetItem(address, place)));
             let mut made = Self::empty();
-            let place = &mut *(&raw mut made.storage).cast::<libc::sockaddr_in>();
-            place.sin_addr.s_addr = host.to_bits().to_be();
-            place.sin_family = family as libc::sa_family_t;
-            place.sin_port = port.to_be();
-            made.size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+            match (family, count) {
+                (libc::AF_INET, 2) => {
+                    let host: Ipv4Addr = text(ffi::PyTuple_GetItem(address, 0))?.parse().ok()?;
+                    let place = &mut *(&raw mut made.storage).cast::<libc::sockaddr_in>();
+                    place.sin_family = family as libc::sa_family_t;
+                    place.sin_port = u16::try_from(number(1)??).ok()?.to_be();
+                    place.sin_addr.s_addr = host.to_bits().to_be();
+                    made.size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+                }
+                (libc::AF_INET6, 2..=4) => {
+                    let host: Ipv6Addr = text(ffi::PyTuple_GetItem(address, 0))?.parse().ok()?;
+                    let flow = number(2).unwrap_or(Some(0))?;
+                    let place = &mut *(&raw mut made.storage).cast::<libc::sockaddr_in6>();
+                    place.sin6_family = family as libc::sa_family_t;
+                    place.sin6_port = u16::try_from(number(1)??).ok()?.to_be();
+                    place.sin6_flowinfo = (flow < 1 << 20).then_some(flow)?.to_be();
+                    place.sin6_addr.s6_addr = host.octets();
+                    place.sin6_scope_id = number(3).unwrap_or(Some(0))?;
+                    made.size = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+                }
+                _ => return None,
+            }
             Some(made)
         }
     }

@@ -6,7 +6,7 @@ use super::object::{
 };
 use super::state::State;
 use super::waiters::Waiters;
-use super::{poll, scheduling, sockets, watching};
+use super::{datagrams, poll, scheduling, sockets, watching};
 use nexus_reactor::{Events, Interest, Reactor, Timers, Token};
 use pyo3_ffi as ffi;
 use std::cell::{Cell, UnsafeCell};
@@ -320,7 +320,7 @@ static GETTERS: Table<ffi::PyGetSetDef, 6> = Table([
 ]);
 
 /// The methods of all files.
-static METHODS: Table<ffi::PyMethodDef, 28> = Table([
+static METHODS: Table<ffi::PyMethodDef, 30> = Table([
     scheduling::METHODS[0],
     scheduling::METHODS[1],
     scheduling::METHODS[2],
@@ -348,6 +348,8 @@ static METHODS: Table<ffi::PyMethodDef, 28> = Table([
     sockets::METHODS[6],
     sockets::METHODS[7],
     sockets::METHODS[8],
+    datagrams::METHODS[0],
+    datagrams::METHODS[1],
     NO_METHOD,
 ]);
 

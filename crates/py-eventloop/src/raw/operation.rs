@@ -194,7 +194,7 @@ impl Operation {
 }
 
 /// Lends memory: the loop's, or where that is too small, some of its own.
-fn with_room<T>(
+pub(super) fn with_room<T>(
     core: &Core,
     size: usize,
     body: impl FnOnce(*mut u8, usize) -> Result<T>,
@@ -218,7 +218,7 @@ fn with_room<T>(
 
 /// # Safety
 /// There are as many bytes.
-unsafe fn bytes(first: *const u8, count: usize) -> Result<Ref> {
+pub(super) unsafe fn bytes(first: *const u8, count: usize) -> Result<Ref> {
     // SAFETY: the caller's.
     unsafe {
         let count = count.cast_signed();
@@ -242,7 +242,7 @@ fn pair(first: Ref, second: Ref) -> Result<Ref> {
 ///
 /// # Errors
 /// `OSError`.
-fn retried(mut call: impl FnMut() -> isize) -> Result<Option<usize>> {
+pub(super) fn retried(mut call: impl FnMut() -> isize) -> Result<Option<usize>> {
     loop {
         let result = call();
         if result >= 0 {

@@ -66,6 +66,12 @@ names! {
     set_result: c"set_result",
     set_exception: c"set_exception",
     adopt: c"_adopt",
+    datagram_received: c"datagram_received",
+    error_received: c"error_received",
+    call_soon: c"call_soon",
+    closing: c"_closing",
+    protocol: c"_protocol",
+    deliver: c"_deliver",
 }
 
 fn intern(text: &CStr) -> Result<Ref> {
