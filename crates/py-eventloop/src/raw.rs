@@ -17,6 +17,7 @@ mod reading;
 mod scheduling;
 mod sockets;
 mod state;
+mod streams;
 mod transport;
 mod waiters;
 mod watching;

@@ -8,12 +8,30 @@ import sys
 import warnings
 from asyncio import base_events, constants, futures, protocols, transports, trsock
 from asyncio.log import logger
+from asyncio.streams import StreamReader, StreamReaderProtocol
 from typing import Any
 
 from nexus import _eventloop
 
 # Since then a server knows its transports.
 _SERVER_KNOWS_TRANSPORTS = sys.version_info >= (3, 13)
+
+
+# Where somebody has put others in their place, these are called.
+_FEEDING = (
+    StreamReaderProtocol.data_received,
+    StreamReader.feed_data,
+    StreamReader._wakeup_waiter,
+)
+
+
+def _is_untouched() -> bool:
+    data_received, feed_data, wakeup_waiter = _FEEDING
+    return (
+        StreamReaderProtocol.data_received is data_received
+        and StreamReader.feed_data is feed_data
+        and StreamReader._wakeup_waiter is wakeup_waiter
+    )
 
 
 class SocketTransport(_eventloop.StreamTransport):
@@ -86,7 +104,9 @@ class SocketTransport(_eventloop.StreamTransport):
 
     def set_protocol(self, protocol: protocols.BaseProtocol) -> None:
         """Have another protocol from now on."""
-        self._set_protocol(protocol, isinstance(protocol, protocols.BufferedProtocol))
+        is_buffered = isinstance(protocol, protocols.BufferedProtocol)
+        is_of_streams = type(protocol) is StreamReaderProtocol and _is_untouched()
+        self._set_protocol(protocol, is_buffered, is_of_streams)
 
     def get_protocol(self) -> protocols.BaseProtocol:
         """Tell the protocol."""

@@ -5,6 +5,7 @@ use super::guarded;
 use super::object::{
     Raised, Ref, Result, call_method, raise, raise_io, raised_ends_the_loop, take_raised,
 };
+use super::streams;
 use super::transport::Transport;
 use super::writing;
 use nexus_reactor::Interest;
@@ -13,6 +14,7 @@ use std::ffi::{CStr, c_int};
 use std::io;
 
 const READ_FAILED: &CStr = c"Fatal read error on socket transport";
+const CALL_FAILED: &CStr = c"Fatal error: protocol.data_received() call failed.";
 
 /// Reads and writes what is ready, in the context of the transport.
 ///
@@ -107,6 +109,18 @@ fn read(core: &Core, this: &Transport) -> Result<()> {
     Counts::add(&core.counts.system_calls, 1);
     // SAFETY: the room is as large as it says.
     let received = unsafe { receive(this.fd, room.as_mut_ptr(), room.len()) };
+    if let Ok(Some(count @ 1..)) = received
+        && this.is_of_streams.get() != 0
+    {
+        let data = &room[..count];
+        // SAFETY: the lock is held, and Python has told of which class the protocol is.
+        let feed = |protocol| unsafe { streams::feed(core, &protocol, data) };
+        let is_fed = this.protocol().and_then(feed);
+        if !matches!(is_fed, Ok(false)) {
+            core.with(|inner| inner.room = Some(room));
+            return is_fed.map_or_else(|Raised| this.fail(core, CALL_FAILED), |_| Ok(()));
+        }
+    }
     let data = match received {
         Ok(Some(count)) if count > 0 => {
             // SAFETY: as many bytes are copied.
@@ -136,7 +150,7 @@ fn read(core: &Core, this: &Transport) -> Result<()> {
         call_method(name, protocol.as_ptr(), &[data.as_ptr()])
     };
     if result.is_err() {
-        return this.fail(core, c"Fatal error: protocol.data_received() call failed.");
+        return this.fail(core, CALL_FAILED);
     }
     Ok(())
 }

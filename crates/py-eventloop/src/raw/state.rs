@@ -16,6 +16,8 @@ pub(super) struct State {
     pub(super) timer: Ref,
     /// `socket.socket`.
     pub(super) socket: Ref,
+    /// `asyncio.StreamReader`.
+    pub(super) stream_reader: Ref,
     pub(super) names: Names,
     free: UnsafeCell<Vec<*mut Handle>>,
 }
@@ -72,6 +74,12 @@ names! {
     closing: c"_closing",
     protocol: c"_protocol",
     deliver: c"_deliver",
+    stream_reader: c"_stream_reader_wr",
+    eof: c"_eof",
+    buffer: c"_buffer",
+    limit: c"_limit",
+    waiter: c"_waiter",
+    is_cancelled: c"cancelled",
 }
 
 fn intern(text: &CStr) -> Result<Ref> {
@@ -79,20 +87,21 @@ fn intern(text: &CStr) -> Result<Ref> {
     unsafe { Ref::owned(ffi::PyUnicode_InternFromString(text.as_ptr())) }
 }
 
+fn import(module: &CStr, name: &CStr) -> Result<Ref> {
+    // SAFETY: the lock is held.
+    unsafe {
+        let module = Ref::owned(ffi::PyImport_ImportModule(module.as_ptr()))?;
+        Ref::owned(ffi::PyObject_GetAttrString(module.as_ptr(), name.as_ptr()))
+    }
+}
+
 impl State {
     pub(super) fn new(handle: Ref, timer: Ref) -> Result<Self> {
-        // SAFETY: the lock is held.
-        let socket = unsafe {
-            let module = Ref::owned(ffi::PyImport_ImportModule(c"socket".as_ptr()))?;
-            Ref::owned(ffi::PyObject_GetAttrString(
-                module.as_ptr(),
-                c"socket".as_ptr(),
-            ))?
-        };
         Ok(Self {
             handle,
             timer,
-            socket,
+            socket: import(c"socket", c"socket")?,
+            stream_reader: import(c"asyncio.streams", c"StreamReader")?,
             names: Names::new()?,
             free: UnsafeCell::default(),
         })

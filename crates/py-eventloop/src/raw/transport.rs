@@ -47,6 +47,8 @@ pub(super) struct Transport {
     pub(super) has_eof: Cell<c_char>,
     is_paused: Cell<c_char>,
     pub(super) is_buffered: Cell<c_char>,
+    /// The protocol is that of asyncio's streams.
+    pub(super) is_of_streams: Cell<c_char>,
     /// It reads, unless it is paused: not before the protocol knows of it, nor after the peer's end.
     pub(super) is_reading: Cell<c_char>,
     interest: Cell<Interest>,
@@ -287,13 +289,20 @@ unsafe extern "C" fn set_protocol(
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython's.
     answer(|| unsafe {
-        let (mut protocol, mut is_buffered) = (null_mut(), 0);
-        let format = c"Op".as_ptr();
-        if ffi::PyArg_ParseTuple(arguments, format, &raw mut protocol, &raw mut is_buffered) == 0 {
+        let (mut protocol, mut is_buffered, mut is_of_streams) = (null_mut(), 0, 0);
+        let parsed = ffi::PyArg_ParseTuple(
+            arguments,
+            c"Opp".as_ptr(),
+            &raw mut protocol,
+            &raw mut is_buffered,
+            &raw mut is_of_streams,
+        );
+        if parsed == 0 {
             return Err(Raised);
         }
         let this = this.cast::<Transport>();
         (*this).is_buffered.set(c_char::from(is_buffered != 0));
+        (*this).is_of_streams.set(c_char::from(is_of_streams != 0));
         let old = (*this).protocol.replace(Ref::new(protocol).into_ptr());
         guarded::Py_DecRef(old);
         Ok(Ref::none())
@@ -497,7 +506,7 @@ static METHODS: Table<ffi::PyMethodDef, 9> = Table([
         c"_set_protocol",
         set_protocol,
         ffi::METH_VARARGS,
-        c"Sets the protocol, and whether it is a buffered one.",
+        c"Sets the protocol, and whether it is a buffered one, or that of asyncio's streams.",
     ),
     plain(
         c"_sync",
