@@ -8,7 +8,7 @@ import signal
 import socket
 import ssl
 import threading
-from asyncio import base_events, events, format_helpers, sslproto
+from asyncio import base_events, events, format_helpers
 from collections.abc import Callable
 from contextvars import Context
 from selectors import BaseSelector
@@ -19,6 +19,7 @@ from nexus.eventloop._datagram import DatagramTransport
 from nexus.eventloop._selector import ReactorSelector
 from nexus.eventloop._sockets import SocketMethods
 from nexus.eventloop._stats import Stats
+from nexus.eventloop._tls import TlsProtocol
 from nexus.eventloop._transport import SocketTransport
 
 
@@ -184,7 +185,7 @@ class EventLoop(SocketMethods):
                 rawsock, protocol, sslcontext, waiter, extra=extra, server=server, **options
             )
         self._ensure_fd_no_transport(rawsock)
-        tls = sslproto.SSLProtocol(self, protocol, sslcontext, waiter, **options)
+        tls = TlsProtocol(self, protocol, sslcontext, waiter, **options)
         SocketTransport(self, rawsock, tls, None, extra, server)
         return tls._app_transport
 
