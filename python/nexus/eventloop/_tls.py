@@ -17,9 +17,17 @@ class TlsProtocol(sslproto.SSLProtocol):
     """The protocol of a connection with TLS: the states, the handshake and the end are inherited.
 
     asyncio asks OpenSSL for more until it raises that there is none, and has room for 256 KiB made
-    each time.
-    Here OpenSSL is asked again where something is left, with room for what came.
+    each time. Here it is asked again where something is left, with room for what came.
     """
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the socket has; native transports call it, so that nobody asks for a buffer."""
+        self._incoming.write(data)
+        if self._state is _WRAPPED:
+            self._do_read()
+        else:
+            # What it is to do now, asyncio's method knows.
+            self.buffer_updated(0)
 
     def _do_read(self) -> None:
         if (
@@ -30,37 +38,42 @@ class TlsProtocol(sslproto.SSLProtocol):
         ):
             super()._do_read()
             return
+        incoming = self._incoming
+        native = self._sslobj._sslobj
         try:
-            self._read_all(self._sslobj._sslobj)
+            try:
+                # No bytes at all are the end.
+                data = native.read(min(incoming.pending, _RECORD_SIZE) or _RECORD_SIZE)
+                has_ended = not data
+            except sslproto.SSLAgainErrors:
+                data, has_ended = b"", False
+            if data:
+                if incoming.pending or native.pending():
+                    data, has_ended = self._read_rest(data)
+                self._app_protocol.data_received(data)
+            if has_ended:
+                self._call_eof_received()
+                self._start_shutdown()
             if self._write_backlog:
                 self._do_write()
             elif self._outgoing.pending:
                 self._process_outgoing()
-            if self._ssl_reading_paused or self._incoming.pending:
+            if self._ssl_reading_paused or incoming.pending:
                 self._control_ssl_reading()
         except Exception as error:
             self._fatal_error(error, "Fatal error on SSL protocol")
 
-    def _read_all(self, native: Any) -> None:
-        incoming = self._incoming
-        chunks = []
-        has_ended = False
+    def _read_rest(self, first: bytes) -> tuple[bytes, bool]:
+        """All there is, of which something has been read; whether it is the last."""
+        incoming, native = self._incoming, self._sslobj._sslobj
+        chunks = [first]
         try:
-            is_more = True
-            while is_more:
-                # A read brings one record at most. No bytes at all are the end.
-                chunk = native.read(min(incoming.pending, _RECORD_SIZE) or _RECORD_SIZE)
-                has_ended = not chunk
-                chunks.append(chunk)
-                is_more = chunk and (incoming.pending or native.pending())
+            while chunks[-1] and (incoming.pending or native.pending()):
+                # It brings one record at most.
+                chunks.append(native.read(min(incoming.pending, _RECORD_SIZE) or _RECORD_SIZE))
         except sslproto.SSLAgainErrors:
             pass
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        if data:
-            self._app_protocol.data_received(data)
-        if has_ended:
-            self._call_eof_received()
-            self._start_shutdown()
+        return b"".join(chunks), not chunks[-1]
 
     def _write_appdata(self, list_of_data: Any) -> None:
         if (

@@ -12,6 +12,7 @@ from asyncio.streams import StreamReader, StreamReaderProtocol
 from typing import Any
 
 from nexus import _eventloop
+from nexus.eventloop._tls import TlsProtocol
 
 # Since then a server knows its transports.
 _SERVER_KNOWS_TRANSPORTS = sys.version_info >= (3, 13)
@@ -104,7 +105,9 @@ class SocketTransport(_eventloop.StreamTransport):
 
     def set_protocol(self, protocol: protocols.BaseProtocol) -> None:
         """Have another protocol from now on."""
-        is_buffered = isinstance(protocol, protocols.BufferedProtocol)
+        is_buffered = isinstance(protocol, protocols.BufferedProtocol) and not isinstance(
+            protocol, TlsProtocol
+        )
         is_of_streams = type(protocol) is StreamReaderProtocol and _is_untouched()
         self._set_protocol(protocol, is_buffered, is_of_streams)
 
