@@ -2,7 +2,9 @@
 
 use super::address::Address;
 use super::core::{Core, Counts, ROOM_SIZE};
-use super::object::{Raised, Ref, Result, answer, call_method, method, raise, take_raised};
+use super::object::{
+    Raised, Ref, Result, answer, attribute, call_method, method, raise, take_raised,
+};
 use super::operation::{bytes, retried, with_room};
 use super::writing::FLAGS;
 use pyo3_ffi as ffi;
@@ -130,11 +132,6 @@ unsafe fn deliver(
         }
     }
     Ok(true)
-}
-
-unsafe fn attribute(object: *mut ffi::PyObject, name: &Ref) -> Result<Ref> {
-    // SAFETY: the caller's.
-    unsafe { Ref::owned(super::guarded::PyObject_GetAttr(object, name.as_ptr())) }
 }
 
 /// Tells the protocol of the `OSError` that is set.

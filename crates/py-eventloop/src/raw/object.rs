@@ -169,6 +169,18 @@ pub(super) fn raised_ends_the_loop() -> bool {
     }
 }
 
+/// An attribute of an object.
+///
+/// # Errors
+/// `AttributeError`, and what a property raises.
+///
+/// # Safety
+/// The object is alive, and the lock is held.
+pub(super) unsafe fn attribute(object: *mut ffi::PyObject, name: &Ref) -> Result<Ref> {
+    // SAFETY: the caller's.
+    unsafe { Ref::owned(super::guarded::PyObject_GetAttr(object, name.as_ptr())) }
+}
+
 /// Calls a method by its name, with at most six arguments.
 ///
 /// # Safety

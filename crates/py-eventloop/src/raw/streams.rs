@@ -2,14 +2,9 @@
 
 use super::core::Core;
 use super::guarded;
-use super::object::{Raised, Ref, Result, call_method};
+use super::object::{Raised, Ref, Result, attribute, call_method};
 use pyo3_ffi as ffi;
 use std::ptr::{null, null_mut};
-
-unsafe fn attribute(object: &Ref, name: &Ref) -> Result<Ref> {
-    // SAFETY: the caller's: the lock is held.
-    unsafe { Ref::owned(guarded::PyObject_GetAttr(object.as_ptr(), name.as_ptr())) }
-}
 
 /// Does what `StreamReader.feed_data` does. Whether that is done: not where the reader is gone, of another class or at
 /// its end, and not where its transport is to be paused.
@@ -24,7 +19,7 @@ pub(super) unsafe fn feed(core: &Core, protocol: &Ref, data: &[u8]) -> Result<bo
     let names = &state.names;
     // SAFETY: the caller's; the references keep the objects. The buffer is as large as it was made.
     unsafe {
-        let weak = attribute(protocol, &names.stream_reader)?;
+        let weak = attribute(protocol.as_ptr(), &names.stream_reader)?;
         if weak.as_ptr() == ffi::Py_None() {
             return Ok(false);
         }
@@ -33,9 +28,9 @@ pub(super) unsafe fn feed(core: &Core, protocol: &Ref, data: &[u8]) -> Result<bo
         if ffi::Py_TYPE(reader.as_ptr()) != state.stream_reader.as_ptr().cast() {
             return Ok(false);
         }
-        let has_ended = attribute(&reader, &names.eof)?;
-        let buffer = attribute(&reader, &names.buffer)?;
-        let limit = attribute(&reader, &names.limit)?;
+        let has_ended = attribute(reader.as_ptr(), &names.eof)?;
+        let buffer = attribute(reader.as_ptr(), &names.buffer)?;
+        let limit = attribute(reader.as_ptr(), &names.limit)?;
         if has_ended.as_ptr() != ffi::Py_False()
             || ffi::PyByteArray_CheckExact(buffer.as_ptr()) == 0
             || ffi::PyLong_CheckExact(limit.as_ptr()) == 0
@@ -49,7 +44,7 @@ pub(super) unsafe fn feed(core: &Core, protocol: &Ref, data: &[u8]) -> Result<bo
         if overflow != 0 || after as i64 > limit.saturating_mul(2) {
             return Ok(false);
         }
-        let waiter = attribute(&reader, &names.waiter)?;
+        let waiter = attribute(reader.as_ptr(), &names.waiter)?;
         if ffi::PyByteArray_Resize(buffer.as_ptr(), after) != 0 {
             return Err(Raised);
         }
