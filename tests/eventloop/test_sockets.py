@@ -7,6 +7,7 @@ import gc
 import os
 import random
 import socket
+import struct
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -360,3 +361,29 @@ def test_a_blocking_socket_does_not_hold_the_loop(loop: eventloop.EventLoop) -> 
             return await loop.sock_recv(ours, 100)
 
     assert loop.run_until_complete(main()) == b"late"
+
+
+@pytest.mark.parametrize("operation", ["connect", "receive"])
+def test_an_exception_keeps_no_future(loop: eventloop.EventLoop, operation: str) -> None:
+    async def main() -> None:
+        ours, theirs = pair()
+        with ours, theirs, socket.socket() as unconnected:
+            if operation == "connect":
+                unconnected.setblocking(False)
+                with socket.socket() as gone:
+                    gone.bind(("127.0.0.1", 0))
+                    address = gone.getsockname()
+                task = asyncio.ensure_future(loop.sock_connect(unconnected, address))
+            else:
+                task = asyncio.ensure_future(loop.sock_recv(ours, 100))  # type: ignore[arg-type]
+                await asyncio.sleep(0)
+                linger = struct.pack("ii", 1, 0)
+                theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                theirs.close()
+            await asyncio.wait([task])
+            error = task.exception()
+            assert isinstance(error, (ConnectionRefusedError, ConnectionResetError))
+            kept = [one for one in gc.get_referrers(error) if isinstance(one, asyncio.Future)]
+            assert [one for one in kept if one is not task] == []
+
+    loop.run_until_complete(main())

@@ -2,7 +2,8 @@
 
 A native method does its work at once and answers what it brought, or answers a future that is done
 when the socket is ready. It answers `NotImplemented` for what asyncio's own method is for: debug
-mode, other classes than `socket.socket`, and arguments that may be wrong.
+mode, other classes than `socket.socket`, and arguments that may be wrong. A future is let go of at
+the end, for an exception keeps the frame: it would keep its own future, and so itself.
 """
 
 # What asyncio calls its own is not in its stubs.
@@ -35,6 +36,8 @@ class SocketMethods(_eventloop.Core, asyncio.SelectorEventLoop):
         except BaseException:
             self._abandon(sock, result)
             raise
+        finally:
+            del result
 
     async def sock_recv_into(self, sock: socket.socket, buf: Buffer) -> int:
         """Receive into a buffer; how many bytes."""
@@ -48,6 +51,8 @@ class SocketMethods(_eventloop.Core, asyncio.SelectorEventLoop):
         except BaseException:
             self._abandon(sock, result)
             raise
+        finally:
+            del result
 
     async def sock_recvfrom(self, sock: socket.socket, bufsize: int) -> tuple[bytes, Any]:
         """Receive a datagram, and the address it came from."""
@@ -61,6 +66,8 @@ class SocketMethods(_eventloop.Core, asyncio.SelectorEventLoop):
         except BaseException:
             self._abandon(sock, result)
             raise
+        finally:
+            del result
 
     async def sock_recvfrom_into(
         self, sock: socket.socket, buf: Buffer, nbytes: int = 0
@@ -76,6 +83,8 @@ class SocketMethods(_eventloop.Core, asyncio.SelectorEventLoop):
         except BaseException:
             self._abandon(sock, result)
             raise
+        finally:
+            del result
 
     async def sock_sendall(self, sock: socket.socket, data: Buffer) -> None:
         """Send all of it."""
@@ -89,6 +98,8 @@ class SocketMethods(_eventloop.Core, asyncio.SelectorEventLoop):
         except BaseException:
             self._abandon(sock, result)
             raise
+        finally:
+            del result
 
     async def sock_sendto(self, sock: socket.socket, data: Buffer, address: Any) -> int:
         """Send a datagram to an address; how many bytes."""
@@ -102,6 +113,8 @@ class SocketMethods(_eventloop.Core, asyncio.SelectorEventLoop):
         except BaseException:
             self._abandon(sock, result)
             raise
+        finally:
+            del result
 
     async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
         """Accept a connection: a socket that does not block, and the address of the peer."""
@@ -115,6 +128,8 @@ class SocketMethods(_eventloop.Core, asyncio.SelectorEventLoop):
         except BaseException:
             self._abandon(sock, result)
             raise
+        finally:
+            del result
 
     def _adopt(self, listener: socket.socket, fd: int) -> socket.socket:
         # The flag says that it does not block already.
@@ -140,3 +155,5 @@ class SocketMethods(_eventloop.Core, asyncio.SelectorEventLoop):
         except BaseException:
             self._abandon(sock, result)
             raise
+        finally:
+            del result
