@@ -18,15 +18,6 @@ from nexus.eventloop._datagram import DatagramTransport
 LOCALHOST = "127.0.0.1"
 
 
-@pytest.fixture(params=["ours", "asyncio"])
-def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    made: asyncio.AbstractEventLoop
-    made = eventloop.new_event_loop() if request.param == "ours" else asyncio.SelectorEventLoop()
-    made.set_debug(False)
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def ours() -> Iterator[eventloop.EventLoop]:
     made = eventloop.new_event_loop()

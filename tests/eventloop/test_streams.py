@@ -7,7 +7,7 @@ import gc
 import os
 import random
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
@@ -16,15 +16,6 @@ import pytest
 from nexus import eventloop
 
 LOCALHOST = "127.0.0.1"
-
-
-@pytest.fixture(params=["ours", "asyncio"])
-def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    made: asyncio.AbstractEventLoop
-    made = eventloop.new_event_loop() if request.param == "ours" else asyncio.SelectorEventLoop()
-    made.set_debug(False)
-    yield made
-    made.close()
 
 
 Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -8,7 +8,7 @@ import shutil
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,15 +23,6 @@ LOCALHOST = "127.0.0.1"
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="needs the command openssl, to make a certificate"
 )
-
-
-@pytest.fixture(params=["ours", "asyncio"])
-def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    made: asyncio.AbstractEventLoop
-    made = eventloop.new_event_loop() if request.param == "ours" else asyncio.SelectorEventLoop()
-    made.set_debug(False)
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

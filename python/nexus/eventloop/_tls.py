@@ -89,9 +89,11 @@ class TlsProtocol(sslproto.SSLProtocol):
             return
         try:
             count = self._sslobj._sslobj.write(list_of_data[0])
-        except Exception:
-            # asyncio's method meets it again, and knows what it means.
+        except sslproto.SSLAgainErrors:
             count = 0
+        except Exception as error:
+            self._fatal_error(error, "Fatal error on SSL protocol")
+            return
         if count == len(list_of_data[0]):
             self._transport.write(self._outgoing.read())
         else:
