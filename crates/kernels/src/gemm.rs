@@ -8,7 +8,7 @@ use crate::matrix::{MatMut, MatRef};
 use core::ops::{Add, Mul};
 
 pub use raw::{GemmPart, GemmParts};
-pub use simd::{Cell, Narrow, Pair, Real, Small};
+pub use simd::{BrainPair, Cell, Dotted, Narrow, Pair, Quad, Real, Small};
 
 /// General matrix multiplication on one thread: `c = alpha * a * b + beta * c`.
 ///

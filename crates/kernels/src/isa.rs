@@ -12,7 +12,7 @@ pub(crate) enum Level {
     /// With FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// Has all of `Avx2` too.
+    /// With BW and DQ. Has all of `Avx2` too.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
@@ -50,11 +50,34 @@ impl Isa {
                 Some(Self(Level::Avx2))
             }
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            "avx512" if is_x86_feature_detected!("avx512f") && Self::named("avx2").is_some() => {
+            "avx512"
+                if is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && Self::named("avx2").is_some() =>
+            {
                 Some(Self(Level::Avx512))
             }
             _ => None,
         }
+    }
+
+    /// Whether the set is AVX-512 on a machine that adds up products of bytes too (VNNI). Costs cached lookups.
+    pub fn has_byte_dots(self) -> bool {
+        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        if self.0 == Level::Avx512 {
+            return is_x86_feature_detected!("avx512vnni");
+        }
+        false
+    }
+
+    /// The same of `bf16`. It takes subnormal numbers for zeros.
+    pub fn has_brain_dots(self) -> bool {
+        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        if self.0 == Level::Avx512 {
+            return is_x86_feature_detected!("avx512bf16");
+        }
+        false
     }
 
     /// The name that [`Isa::named`] takes.
@@ -86,7 +109,10 @@ mod tests {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
         assert_eq!(Isa::detect() != Isa::portable(), has);
-        let is_wide = has && is_x86_feature_detected!("avx512f");
+        let is_wide = has
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq");
         assert_eq!(Isa::detect().name() == "avx512", is_wide);
     }
 }

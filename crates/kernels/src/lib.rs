@@ -36,8 +36,8 @@ pub use blocks::{
     BLOCK_LEN, BlockFormat, VectorGroup, block_dots, dequantize_block, quantize_block,
 };
 pub use gemm::{
-    Cell, Gemm, GemmPart, GemmParts, NaiveGemm, Narrow, Pair, Real, Small, gemm_parts, gemm_small,
-    gemv_pair, narrow_parts,
+    BrainPair, Cell, Dotted, Gemm, GemmPart, GemmParts, NaiveGemm, Narrow, Pair, Quad, Real, Small,
+    gemm_parts, gemm_small, gemv_pair, narrow_parts,
 };
 pub use isa::Isa;
 pub use matrix::{MatMut, MatRef, ViewError};

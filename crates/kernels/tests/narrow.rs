@@ -3,7 +3,8 @@
 
 use half::{bf16, f16};
 use nexus_kernels::{
-    Cell, Gemm, GemmParts, Isa, MatMut, MatRef, NaiveGemm, Narrow, Real, gemm_parts, narrow_parts,
+    Cell, Dotted, Gemm, GemmParts, Isa, MatMut, MatRef, NaiveGemm, Narrow, Real, gemm_parts,
+    narrow_parts,
 };
 use proptest::prelude::*;
 use std::fmt::Debug;
@@ -70,6 +71,29 @@ impl<T: Copy> Matrix<T> {
 }
 
 type Map<T, U> = fn(T) -> U;
+
+/// [`check_narrow`] of bytes, as pairs and for dot products.
+fn check_bytes<A, B>((a, b): (&Matrix<A>, &Matrix<B>), how: (bool, usize))
+where
+    A: Copy + Debug + Into<i32>,
+    B: Copy + Debug + Into<i32>,
+    A: Narrow<Cell: Cell<Sum = Wrapping<i32>>>,
+    B: Narrow<Cell = A::Cell>,
+    Dotted<A>: Narrow<Cell: Cell<Sum = Wrapping<i32>>>,
+    Dotted<B>: Narrow<Cell = <Dotted<A> as Narrow>::Cell>,
+{
+    check_narrow(
+        (a, b),
+        (|x| Wrapping(x.into()), |x| Wrapping(x.into())),
+        how,
+    );
+    let dotted = (&a.map(Dotted), &b.map(Dotted));
+    check_narrow(
+        dotted,
+        (|x| Wrapping(x.0.into()), |x| Wrapping(x.0.into())),
+        how,
+    );
+}
 
 /// Compares a product of narrow items with the naive product of the same numbers as `wide` ones.
 fn check_narrow<A, B, S>(
@@ -159,27 +183,11 @@ fn edges<T: Copy>(convert: fn(i64) -> T) -> (Matrix<T>, Matrix<T>) {
 fn products_at_the_ends_of_the_ranges_are_exact() {
     let how = (false, 1);
     let (a, b) = edges(|x| x as i8);
-    check_narrow(
-        (&a, &b),
-        (|x| Wrapping(x.into()), |x| Wrapping(x.into())),
-        how,
-    );
+    check_bytes((&a, &b), how);
     let (c, d) = edges(|x| x as u8);
-    check_narrow(
-        (&c, &d),
-        (|x| Wrapping(x.into()), |x| Wrapping(x.into())),
-        how,
-    );
-    check_narrow(
-        (&c, &b),
-        (|x| Wrapping(x.into()), |x| Wrapping(x.into())),
-        how,
-    );
-    check_narrow(
-        (&a, &d),
-        (|x| Wrapping(x.into()), |x| Wrapping(x.into())),
-        how,
-    );
+    check_bytes((&c, &d), how);
+    check_bytes((&c, &b), how);
+    check_bytes((&a, &d), how);
     let (a, b) = edges(|x| x as i16);
     check_narrow(
         (&a, &b),
@@ -201,17 +209,9 @@ fn sums_of_the_largest_products_do_not_saturate() {
     for (k, n) in [(2, 1), (2, 3), (131_071, 1), (131_071, 2)] {
         let a = Matrix::new(&[i8::MIN], (1, k), false, 0);
         let b = Matrix::new(&[i8::MIN], (k, n), false, 0);
-        check_narrow(
-            (&a, &b),
-            (|x| Wrapping(x.into()), |x| Wrapping(x.into())),
-            (false, 1),
-        );
+        check_bytes((&a, &b), (false, 1));
         let b = Matrix::new(&[u8::MAX], (k, n), false, 0);
-        check_narrow(
-            (&a, &b),
-            (|x| Wrapping(x.into()), |x| Wrapping(x.into())),
-            (false, 1),
-        );
+        check_bytes((&a, &b), (false, 1));
     }
 }
 
@@ -225,11 +225,7 @@ fn every_size_around_the_tiles_is_right() {
                     Matrix::new(&items, (m, k), k % 2 == 0, 0),
                     Matrix::new(&items, (k, n), n % 2 == 0, 0),
                 );
-                check_narrow(
-                    (&a, &b),
-                    (|x| Wrapping(x.into()), |x| Wrapping(x.into())),
-                    (m % 2 == 0, 1),
-                );
+                check_bytes((&a, &b), (m % 2 == 0, 1));
             }
         }
     }
@@ -248,7 +244,15 @@ fn halves(seed: u64, len: usize) -> Vec<u16> {
         .collect()
 }
 
-fn check_halves<T: Narrow<Cell = f32>>(
+/// Bits of `bf16` whose products' sums are neither subnormal nor infinite, with zeros.
+fn normal(bits: u16) -> u16 {
+    match bits & 0x1F {
+        0 => bits & 0x8000,
+        _ => bits & 0x807F | (0x60 + (bits >> 7 & 0x1F)) << 7,
+    }
+}
+
+fn check_halves<T: Narrow<Cell: Cell<Sum = f32>>>(
     bits: &[u16],
     (from_bits, wide): (Map<u16, T>, Map<T, f32>),
     (m, k, n): (usize, usize, usize),
@@ -287,6 +291,35 @@ fn check_halves<T: Narrow<Cell = f32>>(
     }
 }
 
+/// The product of rows with a vector is right, and has the same bits for the rows from `first` on alone.
+fn check_vector<T: Narrow<Cell: Cell<Sum = f32>>>(
+    rows: MatRef<'_, T>,
+    x: MatRef<'_, T>,
+    wide: Map<T, f64>,
+    (first, count): (usize, usize),
+) -> Result<(), TestCaseError> {
+    let (m, k) = rows.shape();
+    for isa in all_isas() {
+        let (mut all, mut some) = (vec![f32::NAN; m], vec![f32::NAN; m - first]);
+        run(narrow_parts(
+            isa,
+            (rows, x),
+            MatMut::new(&mut all, m, 1).unwrap(),
+            1,
+        ));
+        let c = MatMut::new(&mut some, m - first, 1).unwrap();
+        run(narrow_parts(isa, (rows.row_range(first, m), x), c, count));
+        prop_assert_eq!(&some, &all[first..]);
+        for (i, &item) in all.iter().enumerate() {
+            let exact: f64 = (0..k)
+                .map(|l| wide(rows.get(i, l)) * wide(x.get(l, 0)))
+                .sum();
+            prop_assert!((f64::from(item) - exact).abs() <= 1e-6 * (k as f64 + 1.0));
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn strided_views_of_whole_numbers_equal_the_naive_twin(
@@ -302,7 +335,8 @@ proptest! {
         check_wrapping(&a.map(|x| Wrapping(x as i32)), &b.map(|x| Wrapping(x as i32)), how);
         check_wrapping(&a.map(|x| Wrapping(x as i16)), &b.map(|x| Wrapping(x as i16)), how);
         let bytes = (&a.map(|x| x as u8), &b.map(|x| x as i8));
-        check_narrow(bytes, (|x| Wrapping(x.into()), |x| Wrapping(x.into())), how);
+        check_bytes(bytes, how);
+        check_bytes((&a.map(|x| x as i8), &b.map(|x| x as u8)), how);
         let words = (&a.map(|x| x as i16), &b.map(|x| x as i16));
         check_narrow(words, (|x| Wrapping(x.into()), |x| Wrapping(x.into())), how);
         let small = (&a.map(|x| i64::from(x as i32)), &b.map(|x| i64::from(x as i32)));
@@ -318,6 +352,8 @@ proptest! {
     ) {
         let bits = halves(seed, 700);
         check_halves(&bits, (bf16::from_bits, bf16::to_f32), (m, k, n), by_columns, count);
+        let dotted: (Map<_, _>, Map<Dotted<bf16>, _>) = (|bits| Dotted(bf16::from_bits(normal(bits))), |x| x.0.to_f32());
+        check_halves(&bits, dotted, (m, k, n), by_columns, count);
         check_halves(&bits, (f16::from_bits, f16::to_f32), (m, k, n), by_columns, count);
     }
 
@@ -333,17 +369,11 @@ proptest! {
         let x: Vec<f16> = (0..=k * step).map(|i| f16::from_f64((i as f64 * 0.3).cos())).collect();
         let view = MatRef::new(&a, m, k).unwrap();
         let x = MatRef::with_strides(&x, (k, 1), (step, 1)).unwrap();
-        for isa in all_isas() {
-            let (mut all, mut some) = (vec![f32::NAN; m], vec![f32::NAN; m - first]);
-            run(narrow_parts(isa, (view, x), MatMut::new(&mut all, m, 1).unwrap(), 1));
-            let c = MatMut::new(&mut some, m - first, 1).unwrap();
-            run(narrow_parts(isa, (view.row_range(first, m), x), c, count));
-            prop_assert_eq!(&some, &all[first..]);
-            for (i, &item) in all.iter().enumerate() {
-                let exact: f64 = (0..k).map(|l| view.get(i, l).to_f64() * x.get(l, 0).to_f64()).sum();
-                prop_assert!((f64::from(item) - exact).abs() <= 1e-6 * (k as f64 + 1.0));
-            }
-        }
+        check_vector(view, x, f16::to_f64, (first, count))?;
+        let brains: Vec<_> = a.iter().map(|&x| Dotted(bf16::from_f32(x.to_f32()))).collect();
+        let few: Vec<_> = (0..k).map(|l| Dotted(bf16::from_f32(x.get(l, 0).to_f32()))).collect();
+        let (view, x) = (MatRef::new(&brains, m, k).unwrap(), MatRef::new(&few, k, 1).unwrap());
+        check_vector(view, x, |x| x.0.to_f64(), (first, count))?;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::workspace::Room;
 use crate::{Context, Field, Gemm, MatMut, MatRef};
-use nexus_kernels::{Cell, GemmPart, Pair, Real, Small};
+use nexus_kernels::{BrainPair, Cell, GemmPart, Pair, Quad, Real, Small};
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::num::Wrapping;
@@ -101,6 +101,8 @@ workspace!(Wrapping<i32>);
 workspace!(Wrapping<i64>);
 workspace!(Pair);
 workspace!(Small);
+workspace!(Quad);
+workspace!(BrainPair);
 scalar!(f32);
 scalar!(f64);
 

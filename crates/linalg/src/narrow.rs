@@ -8,7 +8,7 @@ mod raw;
 use crate::engine::Packing;
 use crate::{Context, Error, MatMut, MatRef};
 use half::{bf16, f16};
-use nexus_kernels::{Cell, Narrow, narrow_parts};
+use nexus_kernels::{Cell, Dotted, Narrow, narrow_parts};
 use raw::{SameBits, view, view_mut};
 use std::num::Wrapping;
 
@@ -49,6 +49,8 @@ impl Context {
     /// numbers as `f32`; but one column of results may have other last bits, and rows that lie side by side
     /// are read once there. Bits do not depend on threads, strides or the other rows and columns. Items are
     /// widened while blocks are copied: no operand is copied as a whole.
+    ///
+    /// Where the machine adds up products of `bf16` itself (AVX512-BF16), subnormal items and sums are zeros.
     ///
     /// # Errors
     /// When the shapes are not `(m, k)`, `(k, n)` and `(m, n)`.
@@ -127,25 +129,40 @@ fn check(a: (usize, usize), b: (usize, usize), c: (usize, usize)) -> Result<(), 
 }
 
 macro_rules! widen {
-    ($($a:ty, $b:ty => $sum:ty;)*) => {$(
+    ($($a:ty, $b:ty => $sum:ty $(, dotted if $is_dotted:expr)?;)*) => {$(
         impl Widen<$b> for $a {
             type Sum = $sum;
 
-            fn multiply(context: Context, operands: (MatRef<'_, $a>, MatRef<'_, $b>), c: MatMut<'_, $sum>) {
-                context.narrow(operands, view_mut(c));
+            fn multiply(context: Context, (a, b): (MatRef<'_, $a>, MatRef<'_, $b>), c: MatMut<'_, $sum>) {
+                $(if $is_dotted(context, (a.shape().0, b.shape().1)) {
+                    let operands: (MatRef<'_, Dotted<$a>>, MatRef<'_, Dotted<$b>>) = (view(a), view(b));
+                    return context.narrow(operands, view_mut(c));
+                })?
+                context.narrow((a, b), view_mut(c));
             }
         }
     )*};
 }
 
 widen! {
-    i8, i8 => i32;
-    i8, u8 => i32;
-    u8, i8 => i32;
-    u8, u8 => i32;
+    i8, i8 => i32, dotted if bytes_are_dotted;
+    i8, u8 => i32, dotted if bytes_are_dotted;
+    u8, i8 => i32, dotted if bytes_are_dotted;
+    u8, u8 => i32, dotted if bytes_are_dotted;
     i16, i16 => i32;
-    bf16, bf16 => f32;
+    bf16, bf16 => f32, dotted if brains_are_dotted;
     f16, f16 => f32;
+}
+
+/// Whether the machine's dot products of bytes are faster for a result of this shape: its copies take more work than
+/// a vector needs.
+fn bytes_are_dotted(context: Context, (m, n): (usize, usize)) -> bool {
+    m.min(n) > 1 && context.isa().has_byte_dots()
+}
+
+/// The same of `bf16`, where it may not depend on the shape: bits do not.
+fn brains_are_dotted(context: Context, _: (usize, usize)) -> bool {
+    context.isa().has_brain_dots()
 }
 
 /// Rows of `i32` sums that become bytes at a time.

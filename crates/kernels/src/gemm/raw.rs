@@ -112,7 +112,8 @@ impl<P: Cell> GemmPart<'_, P> {
         let Product { tile, m, n, k, .. } = self.product;
         match self.product.column {
             Column::Tile => {
-                depth::<P>(k) * (block_rows(&tile, m) + block_columns(&tile, n)) + SPILL_MAX
+                let cells = cells::<P>(depth::<P>(k));
+                cells * (block_rows(&tile, m) + block_columns(&tile, n)) + SPILL_MAX
             }
             Column::Cells(_) => 0,
             Column::Rows(..) => padded::<P>(k),
@@ -199,10 +200,14 @@ fn shares_sets(stride: usize) -> bool {
     !(512..=4096 - 512).contains(&(stride % 4096))
 }
 
-/// How many cells' products are added up at a time. It depends on `k` alone, for it is seen in the last bits.
+/// How many numbers' products are added up at a time. It depends on `k` alone, for it is seen in the last bits.
 fn depth<P: Cell>(k: usize) -> usize {
-    let (k, most) = (k.div_ceil(P::NUMBERS), DEPTH_BYTES / size_of::<P>());
-    k.div_ceil(k.div_ceil(most).max(1)).max(1)
+    k.div_ceil(k.div_ceil(DEPTH_BYTES / P::BYTES).max(1)).max(1)
+}
+
+/// The cells of so many numbers.
+fn cells<P: Cell>(numbers: usize) -> usize {
+    numbers.div_ceil(P::NUMBERS) + P::TAIL
 }
 
 fn block_rows<P: Cell>(tile: &Tile<P>, m: usize) -> usize {
@@ -264,8 +269,10 @@ pub(super) fn narrow_parts<'a, A: Narrow, B: Narrow<Cell = A::Cell>>(
     );
     let (one, zero) = (A::Cell::UNIT, Default::default());
     let mut whole = product(isa, one, operands, a.shape().1, zero, c);
-    if b.shape().1 == 1 && a.strides().1 == 1 {
-        whole.column = Column::Rows(left.dots, right.cells);
+    if let (1, 1, Some((dots, _)), Some((_, cells))) =
+        (b.shape().1, a.strides().1, left.column, right.column)
+    {
+        whole.column = Column::Rows(dots, cells);
     }
     whole.parts(count)
 }
@@ -394,13 +401,12 @@ impl<P: Cell> Product<P> {
         }
         let rows = block_rows(&self.tile, self.m);
         let columns = block_columns(&self.tile, self.n);
-        let right = workspace.wrapping_add(rows * depth);
+        let right = workspace.wrapping_add(rows * cells::<P>(depth));
         for j in (0..self.n).step_by(columns) {
             let columns = columns.min(self.n - j);
             // Without products the result is still scaled.
-            let numbers = depth * P::NUMBERS;
-            for l in (0..self.k.max(1)).step_by(numbers) {
-                let numbers = numbers.min(self.k - l);
+            for l in (0..self.k.max(1)).step_by(depth) {
+                let numbers = depth.min(self.k - l);
                 let beta = if l == 0 { self.beta } else { Some(P::UNIT) };
                 // SAFETY: the block lies inside the operands, and the workspace holds it.
                 unsafe {
@@ -419,7 +425,7 @@ impl<P: Cell> Product<P> {
         left: *mut P,
         right: *mut P,
     ) {
-        let depth = numbers.div_ceil(P::NUMBERS);
+        let depth = cells::<P>(numbers);
         // A right operand is read once for each tile's height of rows; below that a copy costs more.
         let b = self.b.at(l, j);
         let most = match b.row {
@@ -506,7 +512,7 @@ unsafe fn pack<P: Cell>(
     to: *mut P,
 ) {
     for i in (0..rows).step_by(width) {
-        let to = to.wrapping_add(i * numbers.div_ceil(P::NUMBERS));
+        let to = to.wrapping_add(i * cells::<P>(numbers));
         let size = (width.min(rows - i), numbers);
         // SAFETY: the caller says so.
         unsafe { strip(from.at(i, 0).data, (from.row, from.column), size, to) };

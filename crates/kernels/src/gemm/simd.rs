@@ -5,6 +5,7 @@
 //! has the same bits wherever in a tile it lies, and whether operands were packed or not.
 
 mod convert;
+mod dotted;
 mod integers;
 mod matvec;
 mod pack;
@@ -20,6 +21,7 @@ use core::ops::{Add, Mul};
 
 pub use convert::Narrow;
 pub(super) use convert::{CellVec, ToCells, padded};
+pub use dotted::{BrainPair, Dotted, Quad};
 pub use integers::{Pair, Small};
 pub(super) use matvec::MatVec;
 pub(super) use pack::SPILL_MAX;
@@ -52,6 +54,10 @@ pub trait Cell: Copy + Default + Send + Sync + 'static {
     const UNIT: Self::Sum;
     /// The numbers in a cell.
     const NUMBERS: usize;
+    /// The bytes of a number, as long blocks count them.
+    const BYTES: usize = size_of::<Self>() / Self::NUMBERS;
+    /// Cells after those of the numbers, whose products [`Factor::add_tail`] adds.
+    const TAIL: usize = 0;
 
     /// The tile of an instruction set.
     #[doc(hidden)]
@@ -149,6 +155,11 @@ trait Factor: Copy {
     fn splat(cell: Self::Cell) -> Self;
     /// `sum` and the products of the cells.
     fn add_to(sum: Self::Sum, a: Self, b: Self) -> Self::Sum;
+    /// The same of the cells at the end.
+    #[inline(always)]
+    fn add_tail(sum: Self::Sum, _a: Self, _b: Self) -> Self::Sum {
+        sum
+    }
 }
 
 impl<V: Register<Item: Real>> Factor for V {
@@ -315,7 +326,8 @@ unsafe fn tile<V: Factor, const REGISTERS: usize, const COLUMNS: usize>(strip: &
             V::Sum::prefetch(strip.c.wrapping_add(column * strip.c_column + row));
         }
     }
-    for _ in 0..strip.depth {
+    let body = strip.depth - V::Cell::TAIL;
+    for step in 0..strip.depth {
         let left: [V; REGISTERS] = core::array::from_fn(|register| {
             // SAFETY: the tile's rows of `a` are readable at each of `depth` steps.
             unsafe { V::load(a.add(register * V::Sum::COUNT)) }
@@ -324,7 +336,11 @@ unsafe fn tile<V: Factor, const REGISTERS: usize, const COLUMNS: usize>(strip: &
             // SAFETY: `place` is a column that is there.
             let right = V::splat(unsafe { *b.add(place) });
             for (sum, left) in sums.iter_mut().zip(left) {
-                *sum = V::add_to(*sum, left, right);
+                *sum = if step < body {
+                    V::add_to(*sum, left, right)
+                } else {
+                    V::add_tail(*sum, left, right)
+                };
             }
         }
         // The last step may leave what is readable; the pointers are not followed then.
@@ -427,14 +443,14 @@ real!(
     Wrapping(1),
     portable::I32,
     x86::I32,
-    x86::I32
+    x86::I32_AVX512
 );
 real!(
     Wrapping<i64>,
     Wrapping(1),
     portable::I64,
     x86::I64,
-    x86::I64
+    x86::I64_AVX512
 );
 
 /// The shells of the loops: registers, how many of them and how many columns a tile has, the squares of
@@ -554,8 +570,7 @@ macro_rules! narrow_shells {
             }
             NarrowLoops {
                 packs: Packs { rows, columns },
-                cells,
-                dots,
+                column: Some((dots, cells)),
             }
         };
     };

@@ -1,6 +1,8 @@
 //! Views of the same bits as another type.
 
 use crate::{MatMut, MatRef};
+use half::bf16;
+use nexus_kernels::Dotted;
 use std::num::Wrapping;
 use std::slice;
 
@@ -12,7 +14,7 @@ pub(super) unsafe trait SameBits<T>: Copy {}
 
 macro_rules! same_bits {
     ($($a:ty, $b:ty;)*) => {$(
-        // SAFETY: numbers of one size, of which all bits are values; `Wrapping` is transparent.
+        // SAFETY: numbers of one size, of which all bits are values; `Wrapping` and `Dotted` are transparent.
         unsafe impl SameBits<$b> for $a {}
         const _: () = assert!(size_of::<$a>() == size_of::<$b>() && align_of::<$a>() == align_of::<$b>());
     )*};
@@ -20,6 +22,9 @@ macro_rules! same_bits {
 
 same_bits! {
     f32, f32;
+    i8, Dotted<i8>;
+    u8, Dotted<u8>;
+    bf16, Dotted<bf16>;
     i16, Wrapping<i16>;
     u16, Wrapping<i16>;
     i32, Wrapping<i32>;

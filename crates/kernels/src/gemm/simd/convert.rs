@@ -23,9 +23,12 @@ pub trait Narrow: Copy + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct NarrowLoops<P: Cell> {
     pub(in crate::gemm) packs: Packs<P>,
-    pub(in crate::gemm) cells: ToCells<P>,
-    pub(in crate::gemm) dots: unsafe fn(&CellVec<P>),
+    /// The loops of a single column, where there are such.
+    pub(in crate::gemm) column: Option<ColumnLoops<P>>,
 }
+
+/// The products of rows with a column, and what makes cells of the column.
+pub(in crate::gemm) type ColumnLoops<P> = (unsafe fn(&CellVec<P>), ToCells<P>);
 
 /// Writes the cells of so many items that lie a step apart, and zeros up to the number that [`padded`] says.
 pub(in crate::gemm) type ToCells<P> = unsafe fn(*const c_void, usize, usize, *mut P);
@@ -53,7 +56,7 @@ pub(in crate::gemm) fn padded<P: Cell>(k: usize) -> usize {
 pub(super) trait Convert: Copy {
     type Cell: Cell;
 
-    /// The cell of `there` items, one or as many as it has numbers, that lie a step apart.
+    /// The cell of `there` items, at least one and at most as many as it has numbers, that lie a step apart.
     ///
     /// # Safety
     /// They are readable. This and the others: the machine has the instructions of the shell.
@@ -73,9 +76,10 @@ pub(super) trait Convert: Copy {
                 to.add(i)
                     .write(Self::cell(from.add(i * numbers), 1, numbers));
             }
-            if whole * numbers < count {
+            let rest = count - whole * numbers;
+            if rest > 0 {
                 to.add(whole)
-                    .write(Self::cell(from.add(whole * numbers), 1, 1));
+                    .write(Self::cell(from.add(whole * numbers), 1, rest));
             }
         }
     }
@@ -376,7 +380,31 @@ macro_rules! narrow {
 
 narrow!(bf16, f32, portable::BF16, x86::BF16_AVX2, x86::BF16_AVX512);
 narrow!(f16, f32, portable::F16, x86::F16_AVX2, x86::F16_AVX512);
-narrow!(i8, Pair, portable::FROM_I8, x86::FROM_I8, x86::FROM_I8);
-narrow!(u8, Pair, portable::FROM_U8, x86::FROM_U8, x86::FROM_U8);
-narrow!(i16, Pair, portable::FROM_I16, x86::FROM_I16, x86::FROM_I16);
-narrow!(i64, Small, portable::FROM_I64, x86::FROM_I64, x86::FROM_I64);
+narrow!(
+    i8,
+    Pair,
+    portable::FROM_I8,
+    x86::FROM_I8,
+    x86::FROM_I8_AVX512
+);
+narrow!(
+    u8,
+    Pair,
+    portable::FROM_U8,
+    x86::FROM_U8,
+    x86::FROM_U8_AVX512
+);
+narrow!(
+    i16,
+    Pair,
+    portable::FROM_I16,
+    x86::FROM_I16,
+    x86::FROM_I16_AVX512
+);
+narrow!(
+    i64,
+    Small,
+    portable::FROM_I64,
+    x86::FROM_I64,
+    x86::FROM_I64_AVX512
+);

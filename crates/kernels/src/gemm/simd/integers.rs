@@ -60,7 +60,7 @@ impl Small {
 }
 
 macro_rules! cell {
-    ($cell:ty, $sum:ty, $numbers:literal, $portable:expr, $avx2:expr) => {
+    ($cell:ty, $sum:ty, $numbers:literal, $portable:expr, $avx2:expr, $avx512:expr) => {
         impl Cell for $cell {
             type Sum = Wrapping<$sum>;
             const UNIT: Self::Sum = Wrapping(1);
@@ -71,12 +71,21 @@ macro_rules! cell {
                 match isa.0 {
                     Level::Portable => $portable,
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2 | Level::Avx512 => $avx2,
+                    Level::Avx2 => $avx2,
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => $avx512,
                 }
             }
         }
     };
 }
 
-cell!(Pair, i32, 2, portable::PAIR, x86::PAIR);
-cell!(Small, i64, 1, portable::SMALL, x86::SMALL);
+cell!(Pair, i32, 2, portable::PAIR, x86::PAIR, x86::PAIR_AVX512);
+cell!(
+    Small,
+    i64,
+    1,
+    portable::SMALL,
+    x86::SMALL,
+    x86::SMALL_AVX512
+);

@@ -1,7 +1,9 @@
 //! The registers of AVX2 and AVX-512.
 
+mod dotted;
 mod integers;
 mod squares;
+mod whole;
 
 use super::convert::{self, CellVec, F16c, NarrowLoops};
 use super::{
@@ -18,7 +20,12 @@ use wide::{F32x16, F64x8};
     reason = "the intrinsics of two instruction sets"
 )]
 use core::arch::x86_64::*;
+pub(super) use dotted::{DOTTED_BF16, DOTTED_I8, DOTTED_U8, FOURS, TWOS};
 pub(super) use integers::{FROM_I8, FROM_I16, FROM_I64, FROM_U8, I16, I32, I64, PAIR, SMALL};
+pub(super) use whole::{
+    FROM_I8_AVX512, FROM_I16_AVX512, FROM_I64_AVX512, FROM_U8_AVX512, I32_AVX512, I64_AVX512,
+    PAIR_AVX512, SMALL_AVX512,
+};
 
 // AVX2 has 16 registers: 12 sums, 2 of the left operand, one of the right, one to spare. AVX-512 has 32.
 shells!(F64_AVX2, f64, F64x4, (2, 6), Square8, "avx2,fma");
