@@ -56,7 +56,7 @@ pub trait Cell: Copy + Default + Send + Sync + 'static {
     const NUMBERS: usize;
     /// The bytes of a number, as long blocks count them.
     const BYTES: usize = size_of::<Self>() / Self::NUMBERS;
-    /// Cells after those of the numbers, whose products [`Factor::add_tail`] adds.
+    /// Cells after those of the numbers, whose products `Factor::add_tail` adds.
     const TAIL: usize = 0;
 
     /// The tile of an instruction set.
