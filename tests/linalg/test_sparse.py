@@ -141,6 +141,7 @@ def test_arrays_may_change_after_the_check() -> None:
             lambda: s + s,
             lambda: s @ s,
             lambda: sparse.solve(s, np.ones(2)),
+            lambda: sparse.ic0(s),
             lambda: sparse.ilu0(s),
             lambda: linalg.svds(s, 1),
         ]:
@@ -330,7 +331,8 @@ def test_preconditioners_save_iterations(name: str) -> None:
     b = a @ np.ones(n)
     s = sparse.csr(a)
     plain = solve(s, b, rtol=1e-9, maxiter=5000)
-    for m in [sparse.ilu0(s), sparse.factor(s), sparse.factor(s, "cholesky"), np.linalg.inv(a)]:
+    factors = [sparse.factor(s), sparse.factor(s, "cholesky")]
+    for m in [sparse.ic0(s), sparse.ilu0(s), *factors, np.linalg.inv(a)]:
         found = solve(s, b, M=m, rtol=1e-9)
         assert found.info == 0
         assert found.iterations < 6 < plain.iterations
@@ -499,6 +501,10 @@ def test_matrices_without_a_factor_are_named() -> None:
         sparse.jacobi(np.array([[0.0, 1], [1, 0]]))
     with pytest.raises(linalg.LinAlgError, match="pivot 0"):
         sparse.ilu0(np.array([[0.0, 1], [1, 0]]))
+    with pytest.raises(linalg.LinAlgError, match="pivot 1 is -3, not positive"):
+        sparse.ic0(np.array([[1.0, 2], [2, 1]]))
+    with pytest.raises(ValueError, match="2x3"):
+        sparse.ic0(np.ones((2, 3)))
     with pytest.raises(ValueError, match="method"):
         sparse.factor(np.eye(2), "svd")
     with pytest.raises(ValueError, match="rows differ"):
@@ -513,6 +519,22 @@ def test_preconditioners_are_the_inverse_of_what_they_say() -> None:
     for m in [sparse.ilu0(a), sparse.ilu0(sparse.csc(a)), sparse.ilu0(a * 3).refactor(a)]:
         close(a @ np.asarray(m.solve(b)), b, factor=1000)
         close(a.T @ np.asarray(m.solve_transpose(b)), b, factor=1000)
+
+
+@pytest.mark.parametrize("of", [np.asarray, sparse.csr, sparse.csc])
+def test_cholesky_without_fill_has_the_items_of_the_matrix_in_its_places(of: Any) -> None:
+    # A grid, whose factor would fill in: the product differs only where the matrix has no items.
+    a = np.kron(laplacian(5), np.eye(4)) + np.kron(np.eye(5), laplacian(4))
+    m = sparse.ic0(of(np.tril(a)))
+    assert m.method == "ic0"
+    product = np.linalg.inv(np.asarray(m.solve(np.eye(20))))
+    close(np.where(a == 0, 0, product), a, factor=1000)
+    assert np.abs(product - a).max() > 0.01
+    b = RNG.standard_normal(20)
+    close(m.refactor(of(np.tril(a * 4))).solve(b), np.asarray(m.solve(b)) / 4, factor=1000)
+    plain, eased = sparse.cg(a, b, rtol=1e-10), sparse.cg(a, b, rtol=1e-10, M=m)
+    close(eased.x, np.linalg.solve(a, b), factor=1e7)
+    assert eased.iterations < plain.iterations
 
 
 # Some eigenvalues and singular values

@@ -53,7 +53,7 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         norms: diagonal, matrix_norm, softmax, trace, vector_norm;
         products: cross, matmul, matrix_transpose, outer, tensordot, vecdot;
         solving: cholesky, det, inv, matrix_power, slogdet, solve;
-        sparse: bicgstab, cg, coo, csc, csr, eigsh, gmres, ilu0, jacobi, minres, randomized_svd, rebuild_sparse, sparse_factor, sparse_solve, svds;
+        sparse: bicgstab, cg, coo, csc, csr, eigsh, gmres, ic0, ilu0, jacobi, minres, randomized_svd, rebuild_sparse, sparse_factor, sparse_solve, svds;
         spectral: eig, eigh, eigvals, eigvalsh, lstsq, matrix_rank, pinv, qr, svd, svdvals;
     }
     for named in NAMED {

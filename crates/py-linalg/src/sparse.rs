@@ -12,7 +12,7 @@ pub(crate) mod factor;
 pub(crate) mod methods;
 
 pub(crate) use build::{coo, csc, csr, rebuild_sparse};
-pub(crate) use factor::{SparseFactor, ilu0, jacobi, sparse_factor, sparse_solve};
+pub(crate) use factor::{SparseFactor, ic0, ilu0, jacobi, sparse_factor, sparse_solve};
 pub(crate) use iterate::{bicgstab, cg, gmres, minres};
 pub(crate) use matrix::Sparse;
 pub(crate) use truncated::{eigsh, randomized_svd, svds};

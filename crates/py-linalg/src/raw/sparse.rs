@@ -184,7 +184,7 @@ static FACTOR: Tables<6, 4> = Tables {
         getter!(
             c"method",
             factor::method,
-            c"\"lu\", \"cholesky\", \"qr\", \"ilu0\" or \"jacobi\"."
+            c"\"lu\", \"cholesky\", \"qr\", \"ic0\", \"ilu0\" or \"jacobi\"."
         ),
         NO_GETTER,
     ],
@@ -203,4 +203,4 @@ pub(super) fn new_factor_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 
 const FACTOR_DOC: &CStr = c"A factored sparse matrix, or a preconditioner: what solves with it.
 
-`factor`, `ilu0` and `jacobi` make it.";
+`factor`, `ic0`, `ilu0` and `jacobi` make it.";

@@ -11,7 +11,7 @@ use crate::input::Operand;
 use crate::output::Part;
 use crate::raw::{Array, Class, Dims, Dtype, LinAlgError, Output, Receiver, Stack};
 use crate::run::run;
-use nexus_linalg::sparse::{Analysis, Factor, Ilu0, Jacobi, Method, Operator};
+use nexus_linalg::sparse::{Analysis, Factor, Ic0, Ilu0, Jacobi, Method, Operator};
 use nexus_linalg::stack::Stack as _;
 use nexus_linalg::{Error, Field, MatMut};
 use pyo3::exceptions::PyValueError;
@@ -27,6 +27,7 @@ type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
     Direct(Method),
+    Ic0,
     Ilu0,
     Jacobi,
 }
@@ -37,6 +38,7 @@ impl How {
             Self::Direct(Method::Lu) => "lu",
             Self::Direct(Method::Cholesky) => "cholesky",
             Self::Direct(Method::Qr) => "qr",
+            Self::Ic0 => "ic0",
             Self::Ilu0 => "ilu0",
             Self::Jacobi => "jacobi",
         }
@@ -78,13 +80,21 @@ impl<T: Real> Solver<T> {
                     Self::direct(method, columns, known)
                 }
                 How::Jacobi => Ok(Self::Approximate(Arc::new(Jacobi::new(&rows.diagonal())?))),
-                How::Ilu0 if a.format == Format::Csr => Ok(Self::Approximate(Arc::new(Ilu0::new(rows)?))),
-                How::Ilu0 => {
-                    let rows = rows.transpose().to_csr()?;
-                    Ok(Self::Approximate(Arc::new(Ilu0::new(rows.as_ref())?)))
-                }
+                How::Ic0 | How::Ilu0 if a.format == Format::Csr => Self::without_fill(how, rows),
+                How::Ic0 | How::Ilu0 => Self::without_fill(how, rows.transpose().to_csr()?.as_ref()),
             }
         })
+    }
+
+    fn without_fill<I: nexus_linalg::sparse::Index>(
+        how: How,
+        rows: nexus_linalg::sparse::CsrRef<'_, T, I>,
+    ) -> Result<Self, Error> {
+        Ok(Self::Approximate(if how == How::Ic0 {
+            Arc::new(Ic0::new(rows)?)
+        } else {
+            Arc::new(Ilu0::new(rows)?)
+        }))
     }
 
     fn direct<I: nexus_linalg::sparse::Index>(
@@ -333,6 +343,14 @@ pub(crate) fn sparse_solve<'py>(
 pub(crate) fn jacobi<'py>(a: &Bound<'py, PyAny>) -> Object<'py> {
     let matrix = Sparse::of_any("jacobi", Format::Csr, a)?;
     SparseFactor::new(a.py(), How::Jacobi, matrix, None)?.into_object(a.py())
+}
+
+/// The preconditioner by Cholesky's factor on the places of the lower triangle alone, which is read: IC(0).
+#[pyfunction]
+#[pyo3(signature = (a, /))]
+pub(crate) fn ic0<'py>(a: &Bound<'py, PyAny>) -> Object<'py> {
+    let matrix = Sparse::of_any("ic0", Format::Csr, a)?;
+    SparseFactor::new(a.py(), How::Ic0, matrix, None)?.into_object(a.py())
 }
 
 /// The preconditioner by elimination that keeps to the places where the matrix has items: ILU(0).
